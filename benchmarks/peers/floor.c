@@ -1,0 +1,101 @@
+// The floor: one send() of a ready frame per subscriber and event, nothing else. What the kernel alone costs.
+//
+// floor PORT  speaks just enough of the load generator's `ng` protocol: the upgrade is answered with the accept value of
+// the generator's fixed key, `subscribe` with `subscribed`; every other text frame is a publish, and goes to all
+// subscribers as an `event`. Loopback only, no error handling beyond closing the socket: a yardstick, not a server.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define MAX_FD 20000
+#define BUFFER 65536
+
+static const char UPGRADED[] =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+static int subscriber[MAX_FD], subscribers;
+static char upgraded[MAX_FD];
+static unsigned char frame[BUFFER];
+
+static void fan_out(const unsigned char *text, size_t n) {
+    const unsigned char *data = memmem(text, n, "\"data\":", 7);
+    if (!data) return;
+    static const char head[] = "{\"type\":\"event\",\"channel\":\"metrics\",\"offset\":100000,\"event\":\"bench\",\"ts\":1767225600.12,";
+    size_t tail = n - (size_t)(data - text), length = sizeof head - 1 + tail;
+    if (length > BUFFER - 4) return;
+    frame[0] = 0x81, frame[1] = 126, frame[2] = (unsigned char)(length >> 8), frame[3] = (unsigned char)length;
+    memcpy(frame + 4, head, sizeof head - 1);
+    memcpy(frame + 4 + sizeof head - 1, data, tail);
+    for (int i = 0; i < subscribers; i++)
+        if (send(subscriber[i], frame, length + 4, MSG_NOSIGNAL) < 0 && errno != EAGAIN) subscriber[i] = subscriber[--subscribers], i--;
+}
+
+static size_t one_frame(int fd, unsigned char *b, size_t n) {
+    if (n < 6) return 0;
+    size_t length = b[1] & 127, header = 6;
+    if (length == 126) {
+        if (n < 8) return 0;
+        length = (size_t)b[2] << 8 | b[3], header = 8;
+    }
+    if (length > BUFFER || n < header + length) return 0;
+    unsigned char *mask = b + header - 4, *text = b + header;
+    for (size_t i = 0; i < length; i++) text[i] ^= mask[i & 3];
+    if (memmem(text, length, "\"subscribe\"", 11)) {
+        static const char ok[] = "\x81\x15{\"type\":\"subscribed\"}";
+        subscriber[subscribers++] = fd;
+        (void)!send(fd, ok, sizeof ok - 1, MSG_NOSIGNAL);
+    } else {
+        fan_out(text, length);
+    }
+    return header + length;
+}
+
+static void readable(int epoll, int fd) {
+    static unsigned char b[BUFFER];
+    ssize_t n = recv(fd, b, sizeof b, 0);
+    if (n <= 0) {
+        epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+        for (int i = 0; i < subscribers; i++)
+            if (subscriber[i] == fd) subscriber[i] = subscriber[--subscribers], i--;
+        close(fd);
+        return;
+    }
+    if (!upgraded[fd]) {
+        upgraded[fd] = 1;
+        (void)!send(fd, UPGRADED, sizeof UPGRADED - 1, MSG_NOSIGNAL);
+        return;
+    }
+    for (size_t at = 0, step; (step = one_frame(fd, b + at, (size_t)n - at)); at += step) {}
+}
+
+int main(int argc, char **argv) {
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1, epoll = epoll_create1(0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argc > 1 ? argv[1] : "0"))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) return perror("floor"), 1;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, ready[64];
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        int n = epoll_wait(epoll, ready, 64, -1);
+        for (int i = 0; i < n; i++) {
+            int fd = ready[i].data.fd;
+            if (fd != listener) {
+                readable(epoll, fd);
+                continue;
+            }
+            int peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+            if (peer < 0 || peer >= MAX_FD) continue;
+            setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            upgraded[peer] = 0;
+            event = (struct epoll_event){.events = EPOLLIN, .data.fd = peer};
+            epoll_ctl(epoll, EPOLL_CTL_ADD, peer, &event);
+        }
+    }
+}
