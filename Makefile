@@ -1,0 +1,47 @@
+# The verbs of this repository. `make run` and `make test` do their whole set-up on a fresh machine.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+CARGO := cargo
+export PATH := $(PATH):$(HOME)/.cargo/bin
+WORKERS ?= 2
+
+help: ## list the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## virtual environment, Python packages, native core (release); nothing if nothing changed
+	@scripts/setup.sh
+
+run: setup ## the hub with the live demo on http://localhost:8000 (or the next free port)
+	@exec .venv/bin/neurograph-hub demo
+
+test: setup test-native test-python ## everything that can be tested here
+
+test-native: ## the Rust crates alone
+	cd native && $(CARGO) test --quiet --workspace --exclude ng-python
+
+test-python: ## the Python suites alone (WORKERS=2 processes)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+lint: setup ## formatters, linters, types, import rules, the stub against the module; changes nothing
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m mypy.stubtest channels._native --ignore-missing-stub --allowlist tests/stubtest-allow.txt
+	cd native && $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
+
+fmt: setup ## format Python and Rust in place
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	cd native && $(CARGO) fmt --all
+
+bench: setup ## the fan-out workload beside its peers, one run (about two minutes)
+	$(PY) benchmarks/run.py W1
+
+docs: setup ## regenerate what the documents take from the code
+	$(PY) scripts/generate_docs.py
+
+clean: ## remove the environment and every build
+	rm -rf .venv native/target benchmarks/.build channels/_native*.so
+
+.PHONY: help setup run test test-native test-python lint fmt bench docs clean
