@@ -1,4 +1,7 @@
-"""The clauses of PROTOCOL.md, and which tests cite them: `@pytest.mark.clause("M22")` in Python, `/// M22: …` in Rust."""
+"""The clauses of PROTOCOL.md and the tests that cite them.
+
+In Python by `@pytest.mark.clause("M22")`, in Rust by a doc comment that begins with the numbers: `/// M22: …`.
+"""
 
 import ast
 import re
@@ -22,12 +25,16 @@ def python_citations() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "clause":
-                yield from ((str(a.value), str(path.relative_to(ROOT))) for a in node.args if isinstance(a, ast.Constant))
+                yield from (
+                    (str(a.value), str(path.relative_to(ROOT))) for a in node.args if isinstance(a, ast.Constant)
+                )
 
 
 def rust_citations() -> Iterator[tuple[str, str]]:
     """(clause, file) for each doc comment directly above a Rust test that begins with clause numbers."""
-    block = re.compile(r"((?:^\s*///.*\n)+)(?:\s*#\[[^\]]*\]\n)*\s*#\[test\]|((?:^\s*///.*\n)+)\s*#\[test\]", re.MULTILINE)
+    block = re.compile(
+        r"((?:^\s*///.*\n)+)(?:\s*#\[[^\]]*\]\n)*\s*#\[test\]|((?:^\s*///.*\n)+)\s*#\[test\]", re.MULTILINE
+    )
     for path in sorted((ROOT / "native").rglob("*.rs")):
         if "target" in path.parts:
             continue
