@@ -1,0 +1,479 @@
+"""The native engine room: the data plane (`Plane`) and the SignalSystem.
+
+Everything here is callable from any thread unless it says otherwise, and nothing calls back into Python from a native
+thread: what happens natively is collected in lists that Python drains when the wake-up descriptor becomes readable.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, final
+
+from typing_extensions import Buffer
+
+__version__: Final[str]
+
+# --- the data plane ---------------------------------------------------------------------------------------------------
+
+Encoding = Literal["json", "msgpack"]
+Delivery = Literal["all", "latest"]
+OnSlow = Literal["gap", "close"]
+
+# Kinds of `Event` (index 1 of the tuple).
+EVENT_TEXT: Final[int]
+"""A complete JSON message that passed the strict scan (M10-M13). a: bytes, b: None"""
+EVENT_BINARY: Final[int]
+"""A complete binary message, not looked into. a: bytes, b: None"""
+EVENT_UNREADABLE: Final[int]
+"""A message that is no message: a: slug ("bad_json" | "too_large"), b: text for people. The connection lives on."""
+EVENT_CLOSED: Final[int]
+"""The last event of a connection. a: (code: int, reason: str), b: cause ("peer" | "local" | "lost" | "timeout" | "slow" |
+"protocol" | "limit" | "panic" | "stop")"""
+EVENT_OUTPUT: Final[int]
+"""A virtual connection has output to take (`take_output`). a, b: None. Sent on empty -> non-empty."""
+EVENT_FEED: Final[int]
+"""A virtual connection whose `feed` answered False can be fed again. a, b: None"""
+EVENT_FATAL: Final[int]
+"""An I/O thread is lost; conn is 0. a: text. The process should report itself unhealthy and end."""
+
+Event = tuple[int, int, object, object]
+"""(connection, kind, a, b)"""
+
+class PlaneError(Exception):
+    """The plane cannot do what was asked (stopped, descriptor not usable, unknown log)."""
+
+@final
+class Plane:
+    """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own."""
+
+    def __init__(
+        self,
+        *,
+        io_threads: int = 1,
+        flush_ms: float = 1.0,
+        max_message: int = 1_048_576,
+        max_empty_fragments: int = 64,
+        message_timeout: float = 30.0,
+        heartbeat_interval: float = 30.0,
+        heartbeat_timeout: float = 10.0,
+        write_stall: float = 10.0,
+        close_wait: float = 2.0,
+        answer_buffer: int = 1_048_576,
+        message_rate: tuple[float, float] = (4000.0, 2000.0),
+        control_rate: tuple[float, float] = (100.0, 20.0),
+        byte_rate: tuple[float, float] = (16_777_216.0, 4_194_304.0),
+        inbox_messages: int = 10_000,
+        inbox_bytes: int = 16_777_216,
+        turn_read: int = 262_144,
+        turn_write: int = 65_536,
+        log_memory: int = 536_870_912,
+        view_memory: int = 268_435_456,
+        resume_events: int = 1_000,
+    ) -> None: ...
+    def start(self) -> None:
+        """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Close what is open, join the threads; releases the GIL. False if a thread did not end within `timeout` seconds."""
+    def wakeup_fd(self) -> int:
+        """Descriptor (eventfd, owned by the plane) that is readable while events wait. `drain` clears it."""
+    def drain(self, max_events: int = 4096) -> list[Event]: ...
+
+    # connections
+    def attach(
+        self, fd: int, head: bytes, tail: bytes, *, encoding: Encoding = "json", max_message: int | None = None
+    ) -> int:
+        """Own socket `fd` from now on (also on error): send `head` first, parse `tail` before anything read. -> connection"""
+    def attach_virtual(self, *, encoding: Encoding = "json", max_message: int | None = None) -> int:
+        """A connection without a socket: messages come by `feed`, leave by `take_output`."""
+    def attach_echo(self, fd: int, head: bytes, tail: bytes, *, max_message: int = 16_777_216) -> int:
+        """A connection whose messages are echoed on the I/O thread (conformance suites only)."""
+    def feed(self, conn: int, data: bytes, *, binary: bool) -> bool:
+        """One message from the peer of a virtual connection. False: taken, but wait for EVENT_FEED before the next."""
+    def feed_close(self, conn: int, code: int = 1005, reason: str = "") -> None:
+        """The peer of a virtual connection closed or vanished (1006)."""
+    def take_output(self, conn: int, max_bytes: int = 65_536) -> list[tuple[int, bytes]]:
+        """Messages to relay: (opcode, payload); 1 text, 2 binary, 8 close (payload: 2 bytes code, then reason)."""
+    def send(self, conn: int, data: bytes) -> None:
+        """One message (text under json, binary under msgpack) between two frames of whatever else is being written."""
+    def send_many(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """`send` for many, with one lock: what a batch of inbound messages is answered with."""
+    def close(self, conn: int, code: int, reason: str) -> None:
+        """Send what was queued by `send`, then a close frame; EVENT_CLOSED follows within `close_wait` seconds."""
+    def close_all(self, code: int, reason: str) -> None: ...
+    def set_max_message(self, conn: int, max_message: int) -> None: ...
+    def flush(self) -> None:
+        """Wake the I/O threads for what was queued since; call once per turn of the loop."""
+
+    # logs and cursors
+    def open_log(
+        self,
+        channel: str,
+        *,
+        seconds: float,
+        max_bytes: int,
+        max_entries: int = 1_000_000,
+        last_per_key: bool = False,
+        max_keys: int = 100_000,
+    ) -> int:
+        """A new log with a fresh random epoch. -> log. Opening a channel that is open raises `PlaneError`."""
+    def close_log(self, log: int) -> None: ...
+    def append(
+        self,
+        log: int,
+        entries: Sequence[tuple[str, bytes, str | None, bytes | None, str | None, str | None]],
+        ts: float,
+    ) -> tuple[str, int]:
+        """Append (event, data JSON, key, tags JSON, traceparent, tracestate) each. -> (epoch, offset of the first).
+
+        `data` and `tags` must be valid JSON text; they are not looked into again. `ts`: seconds of the wall clock (M45).
+        """
+    def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]:
+        """Append a batch of the SignalSystem; no Python object is made per event."""
+    def subscribe(
+        self,
+        conn: int,
+        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, "Start", bool]],
+        reply: Sequence[bytes],
+    ) -> None:
+        """Put cursors of `conn` on logs and answer, in one step of the I/O thread.
+
+        A spec is (log, delivery, on_slow, max_rate, start, keep): with `keep`, a cursor that exists stays where it is and
+        only its options change (M26). `reply` has one part more than `specs`; between part i and i + 1 the plane writes the
+        members `position` and `behind` of spec i in the encoding of the connection (`"position":"<epoch>:<offset>","behind":7`),
+        sends the whole as one message before any event of these subscriptions (M9), and then starts them.
+        """
+    def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
+        """Take cursors away; `reply` is sent after that, and no event of these logs after it."""
+    def log_info(self, log: int) -> dict[str, object]:
+        """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start)"""
+    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
+        """At most `limit` entries with an offset above `after`, each as the JSON text of its `event` message (M44)."""
+    def sweep(self, now: float) -> None:
+        """Let entries leave that are older than their log keeps them; `now`: seconds of the wall clock. Once a second."""
+
+    # figures
+    def stats(self) -> dict[str, object]:
+        """Counters and histograms since the start; names and shapes in the docstring of the implementation."""
+    def connection_stats(self, conn: int) -> dict[str, object] | None: ...
+
+Start = (
+    Literal["new", "snapshot"]
+    | tuple[Literal["last"], int]
+    | tuple[Literal["since"], float]
+    | tuple[Literal["at"], str, int]
+)
+
+def check_json(data: bytes) -> None:
+    """The strict scan (M10-M13) for JSON that did not come through a socket. Raises `ValueError` with place and reason."""
+
+def json_to_msgpack(data: bytes) -> bytes:
+    """The msgpack form of valid JSON text (M14)."""
+
+# --- the SignalSystem (signals.md 2) ------------------------------------------------------------------------------------
+
+class SignalValueError(ValueError):
+    """What was given breaks a rule; nothing was processed."""
+
+    slug: str
+    """The error name of the wire protocol: vector_invalid, schema_invalid, bad_message, too_large, or overloaded where the
+    table of event types is full (4,096 names)."""
+    path: str | None
+    """The member that is wrong: `vector`, `vectors.3`, `priority`, `event_type`, `key`, `tags`, `payload`, a setting ..."""
+
+class SignalOverloaded(Exception):
+    """The queue to the consumer is full; the signal was not processed (M34)."""
+
+    slug: str
+    path: str | None
+
+class SignalSystemError(Exception):
+    """The system is closed, failed earlier (a caught panic), or belongs to the process this one was forked from."""
+
+Vector = Sequence[float] | Buffer
+"""8 real numbers that stay finite as 32-bit floats: any sequence, or a buffer of float32 or float64. The axes: physical,
+sensory, motor, emotional, cognitive, social, temporal, abstract."""
+
+Vectors = Buffer
+"""Contiguous rows of 8 float32 or float64: N x 8, or flat."""
+
+EmitItem = tuple[
+    str,
+    Vector | Sequence[Vector] | bytes,
+    int,
+    str | None,
+    Mapping[str, str] | bytes | None,
+    bytes | None,
+    str | None,
+    str | None,
+]
+"""(event_type, vectors, priority, key, tags, payload, traceparent, tracestate). `vectors` is one vector, a sequence of
+them, or `bytes` of little-endian 32-bit floats, 32 bytes per vector. `tags` as `bytes` is the text of a JSON object of
+strings that was checked before."""
+
+@final
+class SignalSystem:
+    """Takes typed 8-D vectors, says at once what is new and what lies near, and hands the events to the hub.
+
+    Any thread may call; no call waits for a consumer, unless `overflow` is "block".
+
+    `index_window` is how many of the newest tokens novelty and neighbours are looked for among (1,024 to `capacity`; by
+    default 16,384, or the capacity if that is smaller). The index is an exact scan for now: what an emit costs grows with
+    the number of live tokens in the window. `novelty_ttl`: tokens older than so many seconds count neither as known nor as
+    neighbours. With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
+    `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also told
+    as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace context;
+    it holds nothing until `wakeup_fd` or `take_batch` was called.
+    Raises `SignalValueError` naming the setting, what was expected and what came.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity: int = 1_048_576,
+        index_window: int | None = None,
+        neighbor_radius: float = 0.1,
+        novelty_radius: float = 0.1,
+        novelty_ttl: float | None = None,
+        max_neighbors: int = 10,
+        neighbors: Literal["exact", "off"] = "exact",
+        scales: Vector | None = None,
+        publish: Literal["all", "novel", "none"] = "all",
+        event_neighbors: int = 5,
+        queue_size: int = 65_536,
+        overflow: Literal["refuse", "block", "drop_oldest"] = "refuse",
+        token_events: bool = False,
+        node: str = "",
+    ) -> None: ...
+    def emit(
+        self,
+        event_type: str,
+        vector: Vector,
+        priority: int = 128,
+        *,
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        payload: bytes | None = None,
+        traceparent: str | None = None,
+        publish: bool | None = None,
+    ) -> EmitResult:
+        """Process one signal. `payload` is JSON text of at most 64 KiB; an invalid `traceparent` is dropped (M17).
+
+        Raises `SignalValueError`, `SignalOverloaded` (nothing was processed), `SignalSystemError`.
+        """
+    def emit_batch(
+        self,
+        event_type: str | Sequence[str],
+        vectors: Vectors,
+        priorities: int | Buffer | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+        payload: bytes | None = None,
+        publish: bool | None = None,
+    ) -> BatchResult:
+        """Process up to 65,536 signals: what as many calls of `emit` one after another mean, without the GIL.
+
+        Checked whole before any of it is processed, and refused whole. `priorities`: one, or a buffer of unsigned bytes.
+        """
+    def emit_many(self, items: Iterable[EmitItem]) -> list[list[EmitResult] | SignalValueError | SignalOverloaded]:
+        """Process the signals of many emitters, in order and without the GIL; for each item its results or its refusal.
+
+        Every item is checked and refused whole and for itself. `processing_time_us` of a result is that of its item.
+        Raises `TypeError` for what is no item, with nothing processed, and `SignalSystemError`.
+        """
+    def create_token(self, vector: Vector, *, event_type: str = "token", weight: float = 1.0, priority: int = 128) -> int: ...
+    def create_tokens(
+        self, n: int | None = None, *, vectors: Vectors | None = None, event_type: str = "token", index: bool = True
+    ) -> range:
+        """Make `n` tokens at the origin, or one for each vector; told as one event. `index=False`: nobody's neighbours.
+
+        Holds the system for as long as it takes, since the ids are consecutive.
+        """
+    def get_token(self, token_id: int) -> Token | None: ...
+    def update_token(
+        self, token_id: int, *, vector: Vector | None = None, weight: float | None = None, priority: int | None = None
+    ) -> bool: ...
+    def delete_token(self, token_id: int) -> bool: ...
+    def list_tokens(self, *, limit: int = 100, before: int | None = None) -> list[Token]:
+        """Newest first; `before`: only ids below it. At most 10,000."""
+    def count_tokens(self) -> int: ...
+    def clear_tokens(self) -> int: ...
+    def find_neighbors(self, vector_or_id: Vector | int, k: int = 10, radius: float | None = None) -> list[Neighbor]:
+        """The at most 64 nearest live tokens of the window, ascending; without `radius`, however far away they are."""
+    def get_grid_info(self) -> dict[str, float]:
+        """window, points, buckets, fill, depth, bytes, radius"""
+    def set_scales(self, scales: Vector) -> None:
+        """Weigh the axes anew; the index is filled again."""
+    def warm(self, vectors: Vectors, event_type: str = "token") -> int:
+        """Fill the window after a restart: makes tokens and no events. -> how many"""
+    def take_batch(self, max_events: int = 4096) -> SignalBatch | None:
+        """The oldest events that wait; None if there are none. Whoever takes is the consumer."""
+    def wakeup_fd(self) -> int:
+        """Descriptor (eventfd, owned by the system) that is readable while events wait. `take_batch` clears it."""
+    def get_stats(self) -> Stats: ...
+    def reset_stats(self) -> None: ...
+    def export_metrics(self) -> str:
+        """The families `neurograph_signal_*` in Prometheus text format."""
+    def close(self) -> None:
+        """Refuse further work, end every wait, wake the consumer; what is queued can still be taken."""
+
+@final
+class EmitResult:
+    """What the system said about one signal: attributes, or items by the same names (`result["token_id"]`).
+
+    Distances and scores are the decimal numbers that the event's JSON holds.
+    """
+
+    @property
+    def token_id(self) -> int: ...
+    @property
+    def is_novel(self) -> bool: ...
+    @property
+    def neighbors(self) -> list[Neighbor]:
+        """Ascending; made into objects each time they are looked at."""
+    @property
+    def processing_time_us(self) -> float: ...
+    @property
+    def nearest_dist(self) -> float | None:
+        """None if nothing lies within `neighbor_radius`."""
+    @property
+    def anomaly_score(self) -> float:
+        """1.0 without neighbours, else min(1, mean distance / neighbor_radius)."""
+    @property
+    def exact(self) -> bool: ...
+    @property
+    def published(self) -> bool:
+        """Whether it became an event (not an item)."""
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> bytes:
+        """The members of `emitted` that tell of one signal (M46): token_id, is_novel, neighbors."""
+
+@final
+class BatchResult:
+    """What the system said about the signals of a batch, in order. Columns are made each time they are looked at."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> EmitResult: ...
+    @property
+    def novel_count(self) -> int: ...
+    @property
+    def processing_time_us(self) -> float:
+        """Of the whole batch."""
+    @property
+    def token_ids(self) -> memoryview:
+        """uint64"""
+    @property
+    def novel(self) -> memoryview:
+        """uint8: 0 or 1"""
+    @property
+    def nearest_dist(self) -> memoryview:
+        """float32; infinite where nothing lies within `neighbor_radius`"""
+    @property
+    def counts(self) -> memoryview:
+        """uint8: how many neighbours"""
+    @property
+    def neighbor_ids(self) -> memoryview:
+        """uint64, rows of `max_neighbors`; 0 beyond the count"""
+    @property
+    def neighbor_dists(self) -> memoryview:
+        """float32, rows of `max_neighbors`; infinite beyond the count"""
+
+@final
+class Neighbor:
+    """A live token near another point: attributes, or items by the same names."""
+
+    @property
+    def token_id(self) -> int: ...
+    @property
+    def distance(self) -> float: ...
+    @property
+    def resonance(self) -> float:
+        """max(0, 1 - distance / neighbor_radius)"""
+    @property
+    def event_type(self) -> str: ...
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Token:
+    """A token as it was when it was looked at: attributes, or items by the same names."""
+
+    @property
+    def token_id(self) -> int: ...
+    @property
+    def vector(self) -> tuple[float, ...]: ...
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def created(self) -> float:
+        """Seconds of the wall clock."""
+    @property
+    def is_novel(self) -> bool: ...
+    @property
+    def nearest_id(self) -> int | None:
+        """The token that was nearest when this one came."""
+    @property
+    def nearest_dist(self) -> float | None: ...
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class Stats:
+    """Figures at one moment; counters are since the start or `reset_stats`. Attributes, or items by the same names."""
+
+    @property
+    def emits(self) -> int: ...
+    @property
+    def novel(self) -> int: ...
+    @property
+    def published(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def deleted(self) -> int: ...
+    @property
+    def evicted(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def token_bytes(self) -> int: ...
+    @property
+    def window_points(self) -> int: ...
+    @property
+    def index_buckets(self) -> int: ...
+    @property
+    def index_depth(self) -> int: ...
+    @property
+    def index_fill(self) -> float: ...
+    @property
+    def index_bytes(self) -> int: ...
+    @property
+    def queue_depth(self) -> int: ...
+    @property
+    def emit_p50_us(self) -> float: ...
+    @property
+    def emit_p99_us(self) -> float: ...
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
+class SignalBatch:
+    """Processed signals on their way to a log; opaque."""
+
+    def __len__(self) -> int: ...
+    @property
+    def dropped(self) -> int:
+        """Events lost before the first one here (`drop_oldest`); the first entry says so."""
+    def index_of(self, token_id: int) -> int | None:
+        """Where the entry of the signal with this token stands: its offset is that of the first entry plus this."""
+    def encode(self, format: Literal["json"] = "json") -> list[bytes]:
+        """One JSON text per entry: event, key, tags, traceparent, tracestate as far as given, and data (signals.md 7)."""
+
+def encode_text(text: str) -> list[float]:
+    """The built-in encoder; `channels.encoder` describes it and returns the same bits."""

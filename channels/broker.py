@@ -1,0 +1,273 @@
+"""The broker: publishes get their place from the backplane, `deliver` is the only door to subscribers.
+
+What one message costs is decided here, so the way of a publish is short: a lookup, a tuple, a native call. All calls
+belong to the thread of the event loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from channels._native import PlaneError, SignalBatch
+from channels.backplane import Backplane, Result
+from channels.backplane.memory import MemoryBackplane
+from channels.channel import PRESENCE
+from channels.config import Catalog
+from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, unavailable, unknown
+from channels.errors import BrokerError, LogUnavailable, ReadOnlyChannel
+from channels.presence import Presence
+from channels.publication import Entry, Position, Publication, Stored
+from channels.status import ChannelStatus
+from channels.subscription import Roster, SubscribeSpec
+
+if TYPE_CHECKING:
+    from channels.plane import LogPlane
+
+__all__ = [
+    "Broker",
+    "BrokerError",
+    "ChannelStatus",
+    "Entry",
+    "Position",
+    "Publication",
+    "Stored",
+    "SubscribeSpec",
+]
+
+MAX_HISTORY = 1_000
+MAX_LISTED = 1_000
+
+
+class Broker:
+    """Channels of one node: who follows them, what is published to them, what is kept of them."""
+
+    def __init__(
+        self,
+        plane: "LogPlane",
+        catalog: Catalog,
+        *,
+        node: str,
+        backplane: Backplane | None = None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        max_namespace_channels: int = MAX_NAMESPACE_CHANNELS,
+    ) -> None:
+        self.node = node
+        self.catalog = catalog
+        self._plane = plane
+        self._backplane = MemoryBackplane(monotonic=monotonic) if backplane is None else backplane
+        self._wall = wall
+        self._monotonic = monotonic
+        self._presence = Presence()
+        self._roster = Roster()
+        self._logs = Directory(plane, catalog, is_held=self._is_held, most=max_namespace_channels)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_flush_due = False
+        self._untold = 0  # news of presence that could not be stored
+
+    async def start(self) -> None:
+        """Open the logs of the configured channels; publishes and subscriptions are taken from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._logs.open_fixed()
+        await self._backplane.start(self.deliver)
+
+    async def stop(self) -> None:
+        """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
+        await self._backplane.stop()
+        self._loop = None
+
+    # --- publishing ---------------------------------------------------------------------------------------------------
+
+    def publish_nowait(self, publication: Publication, done: Callable[[Result], None]) -> None:
+        """Store `publication`; `done` hears where it is, or why it is nowhere (in memory: before this returns)."""
+        try:
+            log = self._logs.use(publication.channel)
+            if log.base is not None:
+                raise ReadOnlyChannel(f"the hub alone writes the presence of {log.base}", channel=log.channel)
+        except BrokerError as error:
+            done(error)
+            return
+        if not log.config.trace and publication.traceparent is not None:
+            publication = replace(publication, traceparent=None, tracestate=None)
+        self._backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
+
+    async def publish(self, publication: Publication) -> Stored:
+        """Store `publication`; raises `BrokerError`."""
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.publish_nowait(publication, lambda result: None if answer.done() else answer.set_result(result))
+        result = await answer
+        if isinstance(result, BrokerError):
+            raise result
+        return result
+
+    def deliver(self, channel: str, batch: Sequence[Entry] | SignalBatch) -> Position:
+        """Append to the log of `channel`, which brings it to every subscriber. THE ONLY DOOR.
+
+        Local publishes, signals and entries of other nodes come through here. -> position of the last entry; raises
+        `BrokerError`, and nothing was appended.
+        """
+        if self._loop is None:
+            raise LogUnavailable(f"the log of {channel} takes nothing: the node is not running", channel=channel)
+        log = self._logs.use(channel)
+        ts = self._wall()
+        try:
+            if isinstance(batch, SignalBatch):
+                epoch, first = self._plane.append_signals(log.log, batch, ts)
+            else:
+                epoch, first = self._plane.append(log.log, batch, ts)
+        except PlaneError as error:
+            raise unavailable(channel, error) from error
+        log.appended_at = ts
+        if not self._is_flush_due:
+            self._flush_soon()
+        return Position(epoch, first + len(batch) - 1)
+
+    # --- subscriptions ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
+        """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
+
+        Rights were checked. Raises `BrokerError` with nothing done and nothing sent.
+        """
+        if self._loop is None:
+            raise LogUnavailable("no subscription is taken: the node is not running")
+        logs = [self._logs.use(spec.channel) for spec in specs]
+        for log in logs:
+            if subject is not None and log.companion is not None:
+                self._logs.use(log.companion)
+        cursors = [
+            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep)
+            for log, spec in zip(logs, specs, strict=True)
+        ]
+        try:
+            self._plane.subscribe(conn, cursors, reply)
+        except PlaneError as error:
+            raise LogUnavailable(f"no subscription is taken: {error}") from error
+        self.identity_changed(conn, subject)
+        for channel in self._roster.add(conn, subject, [spec.channel for spec in specs]):
+            log = self._logs.use(channel)
+            log.subscriptions += 1
+            self._enter(log, subject)
+        self._flush_soon()
+
+    def unsubscribe(self, conn: int, channels: Sequence[str], reply: bytes | None = None) -> None:
+        """Take cursors away, then send `reply`. A channel that `conn` does not follow is no error (M28)."""
+        logs = [log.log for log in self._leave(conn, channels)]
+        try:
+            self._plane.unsubscribe(conn, logs, reply)
+        except PlaneError as error:
+            raise LogUnavailable(f"nothing can be unsubscribed: {error}") from error
+        self._flush_soon()
+
+    def identity_changed(self, conn: int, subject: str | None) -> None:
+        """What `conn` follows it follows for `subject` from now on (C16: an anonymous connection that logged in)."""
+        before = self._roster.subject(conn)
+        if before == subject:
+            return
+        self._roster.rename(conn, subject)
+        for log in map(self._logs.use, self._roster.channels(conn)):
+            self._exit(log, before)
+            self._enter(log, subject)
+
+    def connection_closed(self, conn: int) -> None:
+        """`conn` is gone, and its cursors with it."""
+        self._leave(conn, self._roster.channels(conn))
+
+    # --- what operators see -------------------------------------------------------------------------------------------
+
+    def channels(self, limit: int = MAX_LISTED) -> list[ChannelStatus]:
+        """Figures of open channels, the configured ones first; at most `limit`, for namespaces may hold very many."""
+        return [self._status(log) for log in islice(self._logs, limit)]
+
+    def status(self, channel: str) -> ChannelStatus | None:
+        """Figures of `channel`; None if its log is not open. Raises `UnknownChannel`."""
+        log = self._existing(channel)
+        return None if log is None else self._status(log)
+
+    def history(self, channel: str, after: int = 0, limit: int = 100) -> list[bytes]:
+        """Entries of `channel` after offset `after`, oldest first, each as its `event` message in JSON (M44)."""
+        log = self._existing(channel)
+        if log is None:
+            return []
+        try:
+            return self._plane.read_log(log.log, after, min(limit, MAX_HISTORY))
+        except PlaneError as error:
+            raise unavailable(channel, error) from error
+
+    def present(self, channel: str) -> list[str]:
+        """Subjects that are present on `channel` (C25)."""
+        return self._presence.subjects(channel)
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start, and how much is held now; those of the backplane among them."""
+        return self._backplane.statistics() | {
+            "logs": len(self._logs),
+            "namespace_channels": self._logs.namespace_channels,
+            "channels_refused": self._logs.refused,
+            "followers": len(self._roster),
+            "presence_untold": self._untold,
+        }
+
+    def sweep(self, now_wall: float, now: float) -> None:
+        """What time does, once a second: retention, ends of presence, `mid`s, idle logs of namespaces (C23)."""
+        self._plane.sweep(now_wall)
+        self._backplane.sweep(now)
+        for change in self._presence.departures(now):
+            self._tell(change.channel + PRESENCE, change.entry)
+        self._logs.forget_idle(now_wall)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _leave(self, conn: int, channels: Sequence[str]) -> list[OpenLog]:
+        """Strike `channels` from what `conn` follows. -> the logs of those that it did follow"""
+        subject = self._roster.subject(conn)
+        gone = [self._logs.use(channel) for channel in self._roster.remove(conn, channels)]
+        for log in gone:
+            self._logs.unfollow(log)
+            self._exit(log, subject)
+        return gone
+
+    def _enter(self, log: OpenLog, subject: str | None) -> None:
+        """A subscription of `subject` begins; the anonymous are nobody."""
+        if subject is None or log.companion is None:
+            return
+        change = self._presence.joined(log.channel, subject, self._wall())
+        if change is not None:
+            self._tell(log.companion, change.entry)
+
+    def _exit(self, log: OpenLog, subject: str | None) -> None:
+        """A subscription of `subject` ends."""
+        if subject is not None and log.companion is not None:
+            self._presence.left(log.channel, subject, self._monotonic())
+
+    def _tell(self, companion: str, entry: Entry) -> None:
+        try:
+            self.deliver(companion, (entry,))
+        except BrokerError:
+            self._untold += 1
+
+    def _existing(self, channel: str) -> OpenLog | None:
+        log = self._logs.get(channel)
+        if log is None and not self.catalog.exists(channel):
+            raise unknown(channel)
+        return log
+
+    def _status(self, log: OpenLog) -> ChannelStatus:
+        return ChannelStatus.of(log, self._logs.info(log))
+
+    def _is_held(self, log: OpenLog) -> bool:
+        """A companion stays open while somebody is present, whether it is read or not."""
+        return log.base is not None and not self._presence.is_empty(log.base)
+
+    def _flush_soon(self) -> None:
+        """Let the I/O threads see, once per turn of the loop, what the turn has queued."""
+        if self._loop is not None and not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        self._plane.flush()

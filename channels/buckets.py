@@ -1,0 +1,175 @@
+"""Token buckets (L22-L24): full at the start, refilled steadily, and a cost is paid whole or refused whole.
+
+`now` is always an argument, in seconds of one monotonic clock. What is refused is counted too, because a client that
+keeps asking is abusing the hub (L24).
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
+
+ABUSE_SECONDS = 5
+ABUSE_FACTOR = 100.0
+SUBJECT_FACTOR = 10.0
+MAX_SUBJECTS = 100_000
+SWEEP_BUCKETS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`capacity` at once, `refill` per second."""
+
+    capacity: float
+    refill: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"60/10"`: capacity / refill per second; raises `ValueError`."""
+        parts = text.split("/")
+        try:
+            capacity, refill = (float(part) for part in parts)
+        except ValueError:
+            raise ValueError(f"expected capacity/refill such as 60/10, came {text!r}") from None
+        if not (1 <= capacity < math.inf and 0 < refill < math.inf):
+            raise ValueError(f"expected a capacity of at least 1 and a refill above 0, both finite, came {text!r}")
+        return cls(capacity, refill)
+
+    def times(self, factor: float) -> Self:
+        """The same rate, `factor` times as large."""
+        return type(self)(self.capacity * factor, self.refill * factor)
+
+    def __str__(self) -> str:
+        return f"{self.capacity:g}/{self.refill:g}"
+
+
+DEFAULT_RATES: Mapping[str, Rate] = MappingProxyType(
+    {
+        "ping": Rate(120, 2),
+        "subscribe": Rate(30, 1),
+        "unsubscribe": Rate(30, 1),
+        "publish": Rate(60, 10),
+        "emit": Rate(1000, 1000),
+        "default": Rate(60, 10),
+    }
+)
+"""The buckets of a connection (L22)."""
+
+SUBJECT_RATES: Mapping[str, Rate] = MappingProxyType(
+    {name: DEFAULT_RATES[name].times(SUBJECT_FACTOR) for name in ("publish", "emit")}
+)
+"""The buckets that a subject has in addition, over all its connections (L24)."""
+
+
+class TokenBucket:
+    """One bucket. `refused` is the cost of everything it could not pay since it was made."""
+
+    __slots__ = ("_at", "_level", "_slots", "rate", "refused")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self.rate = rate
+        self.refused = 0.0
+        self._level = rate.capacity
+        self._at = now
+        self._slots: list[list[float]] = []  # [second, cost refused in it]: the last `ABUSE_SECONDS` of them
+
+    def take(self, cost: float, now: float) -> float:
+        """Pay `cost`: 0.0 if it was granted, else the seconds to wait, and nothing was taken (L23)."""
+        wait = self.wait(cost, now)
+        if wait == 0.0:
+            self._pay(cost, now)
+        else:
+            self._refuse(cost, now)
+        return wait
+
+    def level(self, now: float) -> float:
+        """What could be paid at `now`. A clock that steps back gives nothing and takes nothing."""
+        elapsed = now - self._at
+        if elapsed <= 0:
+            return self._level
+        return min(self.rate.capacity, self._level + elapsed * self.rate.refill)
+
+    def wait(self, cost: float, now: float) -> float:
+        """Seconds after `now` until `cost` can be paid, infinite above the capacity. Takes nothing."""
+        missing = cost - self.level(now)
+        if missing <= 0:
+            return 0.0
+        if cost > self.rate.capacity:
+            return math.inf
+        wait = max(0.0, self._at - now) + missing / self.rate.refill
+        # The answer is a promise: rounding must not make a client that waited exactly so long come too early.
+        step = math.ulp(now + wait)
+        while self.level(now + wait) < cost:
+            wait += step
+            step *= 2
+        return wait
+
+    def is_full(self, now: float) -> bool:
+        """Whether forgetting the bucket changes nothing."""
+        return self.level(now) >= self.rate.capacity
+
+    def is_abused(self, now: float) -> bool:
+        """Whether more than 100 times the refill was refused within the last 5 s (L24)."""
+        first = math.floor(now) - ABUSE_SECONDS + 1
+        recent = sum(cost for second, cost in self._slots if second >= first)
+        return recent > ABUSE_FACTOR * self.rate.refill
+
+    def _pay(self, cost: float, now: float) -> None:
+        self._level = self.level(now) - cost
+        self._at = max(self._at, now)
+
+    def _refuse(self, cost: float, now: float) -> None:
+        self.refused += cost
+        second = math.floor(now)
+        if not self._slots or self._slots[-1][0] < second:
+            self._slots.append([second, 0.0])
+            del self._slots[:-ABUSE_SECONDS]
+        self._slots[-1][1] += cost
+
+    def __repr__(self) -> str:
+        return f"TokenBucket({self.rate}, level={self._level:g} at {self._at:g}, refused={self.refused:g})"
+
+
+def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
+    """Pay `cost` from each of `buckets`, or from none of them: 0.0, or the seconds until all can pay (L23, L24)."""
+    wait = max(bucket.wait(cost, now) for bucket in buckets)
+    for bucket in buckets:
+        if wait == 0.0:
+            bucket._pay(cost, now)
+        elif bucket.wait(cost, now) > 0.0:
+            bucket._refuse(cost, now)
+    return wait
+
+
+class SubjectBuckets:
+    """Buckets that have an owner beyond one connection: a subject (L24), an address (L3).
+
+    Kept until they are full, so that a reconnect refills none.
+    """
+
+    def __init__(self, rates: Mapping[str, Rate] = SUBJECT_RATES, *, most: int = MAX_SUBJECTS) -> None:
+        self._rates = dict(rates)
+        self._most = most
+        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def bucket(self, subject: str, name: str, now: float) -> TokenBucket | None:
+        """The bucket `name` of `subject`; None if nobody has a bucket of that name."""
+        found = self._buckets.get((subject, name))
+        if found is None and name in self._rates:
+            found = self._buckets[subject, name] = TokenBucket(self._rates[name], now)
+            if len(self._buckets) > self._most:
+                # Bounded even where every bucket is in use: the one looked at longest ago starts full again.
+                self._buckets.popitem(last=False)
+        return found
+
+    def sweep(self, now: float, most: int = SWEEP_BUCKETS) -> None:
+        """Forget buckets that are full again; looks at `most` of them in turn, so that no sweep holds up the loop."""
+        for _ in range(min(most, len(self._buckets))):
+            key, bucket = self._buckets.popitem(last=False)
+            if not bucket.is_full(now):
+                self._buckets[key] = bucket

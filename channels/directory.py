@@ -1,0 +1,180 @@
+"""The logs that are open on this node: those of fixed channels always, those of namespaces while they are of use (C23).
+
+A channel of a namespace is opened by its first publish or subscription, and forgotten when nobody follows it and
+nothing is kept. Its epoch goes with it, so a position from before is answered by a `gap`, never by entries of another
+history.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from channels._native import PlaneError
+from channels.channel import PRESENCE, ChannelConfig
+from channels.config import Catalog, Resolved
+from channels.errors import LogUnavailable, Overloaded, UnknownChannel
+from channels.names import is_channel_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from channels.plane import LogPlane
+
+MAX_NAMESPACE_CHANNELS = 100_000
+SWEEP_LOGS = 2_048
+"""Idle logs looked at in one sweep: the rest waits for the next, so that no sweep holds up the loop."""
+
+
+@dataclass(slots=True, eq=False)
+class OpenLog:
+    """One open log."""
+
+    channel: str
+    log: int
+    config: ChannelConfig
+    base: str | None
+    """The channel whose presence it tells; None for any other log."""
+    companion: str | None
+    """The channel that tells who follows this one; None where nobody is told."""
+    is_fixed: bool
+    subscriptions: int = 0
+    appended_at: float = 0.0
+    """Wall clock of the newest entry: until its retention is over the log holds something."""
+    is_queued: bool = False
+
+
+class Directory:
+    """Open logs by channel name. `is_held(channel)` says that an idle log must stay for another reason."""
+
+    def __init__(
+        self,
+        plane: "LogPlane",
+        catalog: Catalog,
+        *,
+        is_held: "Callable[[OpenLog], bool]",
+        most: int = MAX_NAMESPACE_CHANNELS,
+    ) -> None:
+        self.refused = 0
+        self._plane = plane
+        self._catalog = catalog
+        self._is_held = is_held
+        self._most = most
+        self._logs: dict[str, OpenLog] = {}
+        self._opened = 0  # channels of namespaces (L25)
+        self._idle: deque[OpenLog] = deque()
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def __iter__(self) -> "Iterator[OpenLog]":
+        return iter(self._logs.values())
+
+    @property
+    def namespace_channels(self) -> int:
+        """Open logs of namespaces (L25)."""
+        return self._opened
+
+    def open_fixed(self) -> None:
+        """Open the log of every channel that exists from the start, with its companion."""
+        for config in self._catalog.fixed:
+            log = self.use(config.name)
+            if log.companion is not None:
+                self.use(log.companion)
+
+    def get(self, channel: str) -> OpenLog | None:
+        """The log of `channel` if it is open."""
+        return self._logs.get(channel)
+
+    def use(self, channel: str) -> OpenLog:
+        """The log of `channel`, opened if need be; raises `UnknownChannel`, `Overloaded` (L25) or `LogUnavailable`."""
+        return self._logs.get(channel) or self._open(channel)
+
+    def unfollow(self, log: OpenLog) -> None:
+        """One subscription less; a log without any becomes a candidate for being forgotten."""
+        log.subscriptions -= 1
+        self._queue_if_idle(log)
+
+    def forget_idle(self, wall: float, most: int = SWEEP_LOGS) -> int:
+        """Close idle logs of namespaces that hold nothing (C23); looks at `most` of them. -> how many were closed"""
+        before = len(self._logs)
+        for _ in range(min(most, len(self._idle))):
+            log = self._idle.popleft()
+            log.is_queued = False
+            if log.subscriptions == 0 and self._is_over(log, wall):
+                self._close(log)
+            else:
+                self._queue_if_idle(log)
+        return before - len(self._logs)
+
+    def info(self, log: OpenLog) -> dict[str, object]:
+        """The plane's figures of a log; raises `LogUnavailable`."""
+        try:
+            return self._plane.log_info(log.log)
+        except PlaneError as error:
+            raise unavailable(log.channel, error) from error
+
+    def _open(self, channel: str) -> OpenLog:
+        resolved = self._catalog.resolve(channel)
+        if resolved is None:
+            raise unknown(channel)
+        is_fixed = channel == resolved.config.name
+        if not is_fixed and self._opened >= self._most:
+            self.refused += 1
+            raise Overloaded(
+                f"expected at most {self._most} channels of namespaces on this node, came {channel!r}",
+                channel=channel,
+                limit=self._most,
+            )
+        log = OpenLog(
+            channel,
+            self._open_log(channel, resolved),
+            resolved.config,
+            resolved.base,
+            _companion(channel, resolved.config),
+            is_fixed,
+        )
+        self._logs[channel] = log
+        self._opened += not is_fixed
+        self._queue_if_idle(log)
+        return log
+
+    def _open_log(self, channel: str, resolved: Resolved) -> int:
+        kept = resolved.config.retention
+        try:
+            return self._plane.open_log(
+                channel, seconds=kept.seconds, max_bytes=kept.max_bytes, last_per_key=kept.last_per_key
+            )
+        except PlaneError as error:
+            raise unavailable(channel, error) from error
+
+    def _queue_if_idle(self, log: OpenLog) -> None:
+        if not (log.is_fixed or log.is_queued or log.subscriptions):
+            log.is_queued = True
+            self._idle.append(log)
+
+    def _is_over(self, log: OpenLog, wall: float) -> bool:
+        if wall < log.appended_at + log.config.retention.seconds or self._is_held(log):
+            return False
+        info = self.info(log)
+        return not info["entries"] and not info["keys"]
+
+    def _close(self, log: OpenLog) -> None:
+        self._plane.close_log(log.log)
+        del self._logs[log.channel]
+        self._opened -= 1
+
+
+def _companion(channel: str, config: ChannelConfig) -> str | None:
+    """The name of the companion (C25), where it is still a name (M16)."""
+    name = channel + PRESENCE
+    return name if config.presence and is_channel_name(name) else None
+
+
+def unknown(channel: str) -> UnknownChannel:
+    """There is no such channel."""
+    return UnknownChannel(f"expected a configured channel, came {channel!r}", channel=channel)
+
+
+def unavailable(channel: str, error: PlaneError) -> LogUnavailable:
+    """What the plane's refusal means to the caller."""
+    return LogUnavailable(f"the log of {channel} is unreachable: {error}", channel=channel)

@@ -1,0 +1,39 @@
+"""What the broker asks of the native plane. `channels._native.Plane` obeys it, and so do the tests' doubles."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from channels._native import Delivery, OnSlow, SignalBatch, Start
+    from channels.publication import Entry
+
+
+class LogPlane(Protocol):
+    """Logs and cursors; every call only queues or takes a short lock. The shapes are those of `_native.pyi`."""
+
+    def open_log(  # noqa: D102 - described in _native.pyi, here and below
+        self, channel: str, *, seconds: float, max_bytes: int, last_per_key: bool = False
+    ) -> int: ...
+
+    def close_log(self, log: int) -> None: ...  # noqa: D102
+
+    def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]: ...  # noqa: D102
+
+    def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
+
+    def subscribe(  # noqa: D102
+        self,
+        conn: int,
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]]",
+        reply: Sequence[bytes],
+    ) -> None: ...
+
+    def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None: ...  # noqa: D102
+
+    def log_info(self, log: int) -> dict[str, object]: ...  # noqa: D102
+
+    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]: ...  # noqa: D102
+
+    def sweep(self, now: float) -> None: ...  # noqa: D102
+
+    def flush(self) -> None: ...  # noqa: D102

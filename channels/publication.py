@@ -1,0 +1,46 @@
+"""What is published, and where it was stored."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Entry = tuple[str, bytes, str | None, bytes | None, str | None, str | None]
+"""(event, data JSON, key, tags JSON, traceparent, tracestate): what a log takes."""
+
+
+class Position(NamedTuple):
+    """The place just after one entry of a log (PROTOCOL.md, section 1)."""
+
+    epoch: str
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.offset}"
+
+
+@dataclass(slots=True)
+class Publication:
+    """One event on its way to a channel. Its form and JSON were checked (M16, M29): neither is looked into again."""
+
+    channel: str
+    event: str
+    data: bytes
+    key: str | None = None
+    tags: bytes | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    subject: str = ""
+    """Scope of `mid` (M31): the subject, or the session of an anonymous connection."""
+    mid: str | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """What the log keeps of it."""
+        return self.event, self.data, self.key, self.tags, self.traceparent, self.tracestate
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a publication is. `duplicate`: it had been stored before, under the same `mid` (M31)."""
+
+    position: str
+    duplicate: bool = False

@@ -1,0 +1,511 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from channels import _native
+from channels.backplane import Done, Result
+from channels.backplane.memory import MemoryBackplane
+from channels.broker import Broker, Publication, Stored, SubscribeSpec
+from channels.channel import DEFAULT_CHANNELS, ChannelConfig, Retention
+from channels.config import Catalog
+from channels.errors import LogUnavailable, MidConflict, Overloaded, ReadOnlyChannel, UnknownChannel
+from channels.permissions import Right, Role
+from tests.support.peers import PeerPlane, Peers
+from tests.support.plane import FakePlane
+
+WALL = 1_767_225_600.0
+TRACEPARENT = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01"
+READERS = {Role.VIEWER: frozenset({Right.SUBSCRIBE})}
+CHANNELS = (
+    *DEFAULT_CHANNELS,
+    ChannelConfig("room:*", READERS, retention=Retention(10.0), presence=True),
+    ChannelConfig("quiet", READERS, trace=False),
+)
+PLANES: dict[str, Callable[[], PeerPlane]] = {"double": FakePlane, "native": lambda: _native.Plane(flush_ms=0.0)}
+
+
+class Clock:
+    """A clock that moves when it is told."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Running:
+    """A broker over a plane, its peers and its clocks."""
+
+    def __init__(self, plane: PeerPlane, **options: Any) -> None:
+        self.plane = plane
+        self.peers = Peers(plane)
+        self.wall = Clock(WALL)
+        self.clock = Clock(1_000.0)
+        self.broker = Broker(plane, Catalog(CHANNELS), node="n1", wall=self.wall, monotonic=self.clock, **options)
+
+    def subscribe(self, conn: int, *channels: str, subject: str | None = "ann", **options: Any) -> None:
+        specs = [SubscribeSpec(channel, "all", "gap", **options) for channel in channels]
+        separators = [b'},{"channel":"%s",' % channel.encode() for channel in channels[1:]]
+        first = b'{"type":"subscribed","channels":[{"channel":"%s",' % channels[0].encode()
+        self.broker.subscribe(conn, subject, specs, [first, *separators, b"}]}"])
+
+    async def subscribed(self, conn: int, *channels: str, **options: Any) -> list[dict[str, Any]]:
+        """Subscribe and wait for the answer. -> what it tells of each channel"""
+        self.subscribe(conn, *channels, **options)
+        answer = await self.peers.received(conn, 1)
+        told: list[dict[str, Any]] = answer[0]["channels"]
+        return told
+
+    def sweep(self, seconds: float) -> None:
+        self.wall.now += seconds
+        self.clock.now += seconds
+        self.broker.sweep(self.wall.now, self.clock.now)
+
+
+@pytest.fixture(params=list(PLANES))
+def plane(request: pytest.FixtureRequest) -> PeerPlane:
+    return PLANES[request.param]()
+
+
+@pytest.fixture
+async def running(plane: PeerPlane) -> AsyncIterator[Running]:
+    plane.start()
+    running = Running(plane)
+    await running.broker.start()
+    yield running
+    await running.broker.stop()
+    running.peers.close()
+
+
+def publication(channel: str = "actions", event: str = "e", data: bytes = b"1", **members: Any) -> Publication:
+    return Publication(channel, event, data, **members)
+
+
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("M30", "M44", "M45", "P1")
+async def test_a_publish_reaches_every_subscriber_with_its_place_and_time(running: Running) -> None:
+    conns = [running.peers.connect() for _ in range(3)]
+    for conn in conns:
+        await running.subscribed(conn, "actions")
+    sent = publication("actions", "deploy", b'{"a":1}', key="api", tags=b'{"env":"prod"}', traceparent=TRACEPARENT)
+    stored = await running.broker.publish(sent)
+    event = {
+        "type": "event",
+        "channel": "actions",
+        "offset": 1,
+        "event": "deploy",
+        "ts": WALL,
+        "data": {"a": 1},
+        "key": "api",
+        "tags": {"env": "prod"},
+        "traceparent": TRACEPARENT,
+    }
+    assert [await running.peers.received(conn, 1) for conn in conns] == [[event]] * 3
+    assert (stored.position.endswith(":1"), stored.duplicate) == (True, False)
+
+
+@pytest.mark.clause("N17")
+async def test_in_memory_a_publish_is_answered_before_the_call_returns(running: Running) -> None:
+    results: list[Result] = []
+    running.broker.publish_nowait(publication(), results.append)
+    running.broker.publish_nowait(publication(), results.append)
+    offsets = [result.position.split(":")[1] for result in results if isinstance(result, Stored)]
+    assert offsets == ["1", "2"]
+
+
+@pytest.mark.clause("M31")
+async def test_a_repeated_mid_is_answered_with_the_first_position(running: Running) -> None:
+    sent = publication(subject="ann", mid="m1")
+    first, again = await running.broker.publish(sent), await running.broker.publish(sent)
+    assert again == Stored(first.position, duplicate=True)
+
+
+@pytest.mark.clause("M31")
+async def test_a_mid_with_other_content_is_refused(running: Running) -> None:
+    await running.broker.publish(publication(subject="ann", mid="m1"))
+    with pytest.raises(MidConflict):
+        await running.broker.publish(publication(subject="ann", mid="m1", data=b"2"))
+
+
+@pytest.mark.clause("E3", "E5")
+async def test_a_publish_to_no_channel_is_refused(running: Running) -> None:
+    with pytest.raises(UnknownChannel, match="expected a configured channel, came 'nowhere'"):
+        await running.broker.publish(publication("nowhere"))
+
+
+@pytest.mark.clause("C25")
+async def test_nobody_publishes_to_a_companion(running: Running) -> None:
+    with pytest.raises(ReadOnlyChannel, match="the hub alone writes the presence of room:1"):
+        await running.broker.publish(publication("room:1/presence"))
+
+
+@pytest.mark.clause("M17")
+async def test_a_channel_may_be_configured_not_to_pass_on_traces(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "quiet")
+    sent = publication("quiet", traceparent=TRACEPARENT, tracestate="a=1")
+    await running.broker.publish(sent)
+    (event,) = await running.peers.received(conn, 1)
+    assert ("traceparent" in event, "tracestate" in event, sent.traceparent) == (False, False, TRACEPARENT)
+
+
+async def test_a_caller_that_gave_up_waiting_hurts_nobody(running: Running) -> None:
+    slow = SlowBackplane()
+    broker = Broker(running.plane, Catalog([ChannelConfig("slow")]), node="n1", backplane=slow)
+    await broker.start()
+    waiting = asyncio.ensure_future(broker.publish(publication("slow")))
+    await slow.asked.wait()
+    waiting.cancel()
+    slow.answer([Stored("k3Fq:1")])
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+class SlowBackplane(MemoryBackplane):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    def append(self, channel: str, publications: Any, done: Done, batch_id: str | None = None) -> None:
+        self.answer = done
+        self.asked.set()
+
+
+# --- the door ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("P1")
+async def test_the_door_takes_batches_and_tells_the_position_of_the_last_entry(running: Running) -> None:
+    entries = [(f"e{i}", b"1", None, None, None, None) for i in range(3)]
+    positions = [running.broker.deliver("logs", entries), running.broker.deliver("logs", entries[:1])]
+    assert [position.offset for position in positions] == [3, 4]
+    assert positions[0].epoch == positions[1].epoch
+
+
+async def test_what_one_turn_of_the_loop_delivers_is_flushed_once() -> None:
+    plane = FakePlane()
+    broker = Broker(plane, Catalog(), node="n1")
+    await broker.start()
+    for _ in range(5):
+        await broker.publish(publication())
+    before = plane.flushes
+    await asyncio.sleep(0)
+    await broker.stop()
+    assert (before, plane.flushes) == (0, 1)
+    plane.stop()
+
+
+async def test_before_the_start_and_after_the_stop_nothing_is_taken(plane: PeerPlane) -> None:
+    plane.start()
+    running = Running(plane)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            await running.broker.publish(publication())
+        with pytest.raises(LogUnavailable, match="the node is not running"):
+            running.broker.deliver("actions", [])
+        with pytest.raises(LogUnavailable, match="the node is not running"):
+            running.subscribe(running.peers.connect(), "actions")
+        await running.broker.start()
+        await running.broker.stop()
+    running.peers.close()
+
+
+async def test_a_plane_that_refuses_is_an_unreachable_log() -> None:
+    plane = FakePlane()
+    running = Running(plane)
+    await running.broker.start()
+    conn = running.peers.connect()
+    await running.subscribed(conn, "actions")
+    plane.is_stopped = True
+    with pytest.raises(LogUnavailable, match="the log of actions is unreachable"):
+        await running.broker.publish(publication())
+    with pytest.raises(LogUnavailable, match="no subscription is taken"):
+        running.subscribe(conn, "logs")
+    with pytest.raises(LogUnavailable, match="nothing can be unsubscribed"):
+        running.broker.unsubscribe(conn, ["actions"])
+    with pytest.raises(LogUnavailable, match="the log of actions is unreachable"):
+        running.broker.history("actions")
+    plane.is_stopped = False
+    running.peers.close()
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("M9", "M24")
+async def test_the_answer_tells_the_start_and_comes_before_the_first_event(running: Running) -> None:
+    for _ in range(3):
+        await running.broker.publish(publication())
+    conn = running.peers.connect()
+    running.subscribe(conn, "actions", "logs", start=("last", 2))
+    answer, *events = await running.peers.received(conn, 3)
+    told = [(one["channel"], one["position"].split(":")[1], one["behind"]) for one in answer["channels"]]
+    assert (told, [event["offset"] for event in events]) == ([("actions", "1", 2), ("logs", "0", 0)], [2, 3])
+
+
+@pytest.mark.clause("M26")
+async def test_subscribing_again_keeps_the_cursor_and_counts_once(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "actions")
+    await running.subscribed(conn, "actions", keep=True)
+    await running.broker.publish(publication())
+    (event,) = await running.peers.received(conn, 1)
+    assert (event["offset"], subscribers(running, "actions")) == (1, 1)
+
+
+@pytest.mark.clause("M9", "M28")
+async def test_after_unsubscribed_no_event_of_the_channel_comes(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "actions", "logs")
+    running.broker.unsubscribe(conn, ["actions", "status", "nowhere"], b'{"type":"unsubscribed"}')
+    await running.broker.publish(publication("actions"))
+    await running.broker.publish(publication("logs"))
+    messages = await running.peers.received(conn, 2)
+    assert [(message["type"], message.get("channel")) for message in messages] == [
+        ("unsubscribed", None),
+        ("event", "logs"),
+    ]
+
+
+async def test_a_closed_connection_follows_nothing(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "actions", "logs")
+    running.broker.connection_closed(conn)
+    running.broker.connection_closed(conn)
+    assert (subscribers(running, "actions"), running.broker.statistics()["followers"]) == (0, 0)
+
+
+@pytest.mark.clause("E3", "M23")
+async def test_a_subscribe_that_is_refused_does_and_sends_nothing(running: Running) -> None:
+    conn = running.peers.connect()
+    with pytest.raises(UnknownChannel):
+        running.subscribe(conn, "actions", "nowhere")
+    await running.subscribed(conn, "logs")
+    await running.broker.publish(publication("actions"))
+    await running.broker.publish(publication("logs"))
+    (event,) = await running.peers.received(conn, 1)
+    assert (event["channel"], subscribers(running, "actions")) == ("logs", 0)
+
+
+@pytest.mark.clause("L25", "C25")
+async def test_a_room_needs_its_log_and_its_companion_or_is_refused(plane: PeerPlane) -> None:
+    plane.start()
+    running = Running(plane, max_namespace_channels=3)
+    await running.broker.start()
+    conn = running.peers.connect()
+    await running.subscribed(conn, "room:1")
+    with pytest.raises(Overloaded):
+        running.subscribe(conn, "room:2")
+    assert running.broker.present("room:2") == []
+    assert running.broker.statistics()["channels_refused"] == 1
+    await running.broker.stop()
+    running.peers.close()
+
+
+# --- namespaces and presence ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("C23")
+async def test_a_room_is_made_by_its_first_publish_and_forgotten_when_nothing_is_left(running: Running) -> None:
+    await running.broker.publish(publication("room:1"))
+    sizes = []
+    for seconds in (5.0, 6.0):
+        running.sweep(seconds)
+        sizes.append(running.broker.statistics()["namespace_channels"])
+    assert sizes == [1, 0]
+
+
+@pytest.mark.clause("C23", "N17")
+async def test_a_room_that_was_forgotten_and_is_used_again_has_a_new_epoch(running: Running) -> None:
+    first = await running.broker.publish(publication("room:1"))
+    running.sweep(11.0)
+    again = await running.broker.publish(publication("room:1"))
+    assert first.position != again.position
+
+
+async def presence_of(running: Running, channel: str, **options: Any) -> int:
+    """A connection that follows the companion of `channel`, anonymously."""
+    conn = running.peers.connect()
+    await running.subscribed(conn, channel + "/presence", subject=None, **options)
+    return conn
+
+
+@pytest.mark.clause("C25")
+async def test_who_subscribes_first_joins_and_leaves_10_s_after_the_last_subscription(running: Running) -> None:
+    watcher = await presence_of(running, "room:1")
+    conns = [running.peers.connect() for _ in range(2)]
+    for conn in conns:
+        await running.subscribed(conn, "room:1")
+    for conn in conns:
+        running.broker.connection_closed(conn)
+        running.sweep(9.9)
+    running.sweep(0.1)
+    join, leave = await running.peers.received(watcher, 2)
+    told = [(event["event"], event["key"], event["data"]) for event in (join, leave)]
+    assert told == [
+        ("join", "ann", {"since": WALL, "connections": 1}),
+        ("leave", "ann", {"since": WALL, "connections": 0}),
+    ]
+    assert leave["ts"] - join["ts"] == pytest.approx(19.9)
+
+
+@pytest.mark.clause("C25")
+async def test_who_resumes_within_10_s_was_never_away(running: Running) -> None:
+    watcher = await presence_of(running, "room:1")
+    for _ in range(2):
+        conn = running.peers.connect()
+        await running.subscribed(conn, "room:1")
+        running.broker.unsubscribe(conn, ["room:1"])
+        running.sweep(5.0)
+    other = running.peers.connect()
+    await running.subscribed(other, "room:1", subject="bob")
+    events = await running.peers.received(watcher, 2)
+    assert [(event["event"], event["key"]) for event in events] == [("join", "ann"), ("join", "bob")]
+
+
+@pytest.mark.clause("C25")
+async def test_subscribing_again_is_no_news(running: Running) -> None:
+    conn = running.peers.connect()
+    for _ in range(2):
+        await running.subscribed(conn, "room:1")
+    running.broker.unsubscribe(conn, ["room:1"])
+    running.sweep(10.0)
+    assert running.broker.present("room:1") == []
+
+
+@pytest.mark.clause("C25", "S5", "S6")
+async def test_a_snapshot_shows_who_is_present_and_nobody_who_has_left(running: Running) -> None:
+    for subject in ("ann", "bob"):
+        conn = running.peers.connect()
+        await running.subscribed(conn, "room:1", subject=subject)
+        if subject == "ann":
+            running.broker.connection_closed(conn)
+    running.sweep(10.0)
+    watcher = running.peers.connect()
+    spec = SubscribeSpec("room:1/presence", "latest", "gap", start="snapshot")
+    running.broker.subscribe(watcher, None, [spec], [b"{", b"}"])
+    _, event = await running.peers.received(watcher, 2)
+    assert (event["event"], event["key"], running.broker.present("room:1")) == ("join", "bob", ["bob"])
+
+
+@pytest.mark.clause("C25")
+async def test_an_anonymous_subscriber_is_nobody_until_it_logs_in(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "room:1", subject=None)
+    before = running.broker.present("room:1")
+    for subject in ("ann", "ann"):
+        running.broker.identity_changed(conn, subject)
+    running.broker.identity_changed(999, "nobody follows anything here")
+    assert (before, running.broker.present("room:1")) == ([], ["ann"])
+
+
+@pytest.mark.clause("C25")
+async def test_a_companion_is_open_as_long_as_somebody_is_present(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "room:1")
+    running.sweep(100.0)
+    held = running.broker.statistics()["namespace_channels"]
+    running.broker.connection_closed(conn)
+    for seconds in (10.0, 11.0):
+        running.sweep(seconds)
+    assert (held, running.broker.statistics()["namespace_channels"]) == (2, 0)
+
+
+async def test_news_of_presence_that_cannot_be_stored_is_counted(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "room:1")
+    await running.broker.stop()
+    running.broker.connection_closed(conn)
+    running.sweep(10.0)
+    assert running.broker.statistics()["presence_untold"] == 1
+
+
+# --- what operators see -----------------------------------------------------------------------------------------------
+
+
+def subscribers(running: Running, channel: str) -> int:
+    status = running.broker.status(channel)
+    assert status is not None
+    return status.subscribers
+
+
+@pytest.mark.accept("B1", "H10")
+async def test_all_configured_channels_are_listed_from_the_start(running: Running) -> None:
+    await running.broker.publish(publication("room:1"))
+    names = [config.name for config in CHANNELS if config.name != "room:*"]
+    assert [status.name for status in running.broker.channels()] == [*names, "room:1"]
+    assert len(running.broker.channels(limit=3)) == 3
+
+
+async def test_a_status_tells_head_size_and_subscribers(running: Running) -> None:
+    await running.subscribed(running.peers.connect(), "actions")
+    stored = [await running.broker.publish(publication()) for _ in range(2)]
+    status = running.broker.status("actions")
+    assert status is not None
+    assert (status.position, status.first, status.entries, status.appended, status.subscribers) == (
+        stored[1].position,
+        1,
+        2,
+        2,
+        1,
+    )
+    assert status.bytes > 0
+
+
+async def test_a_room_that_is_not_open_has_no_figures_and_no_channel_is_an_error(running: Running) -> None:
+    assert running.broker.status("room:1") is None
+    with pytest.raises(UnknownChannel):
+        running.broker.status("nowhere")
+
+
+@pytest.mark.accept("H10")
+async def test_history_is_what_subscribers_were_told(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "actions")
+    for i in range(4):
+        await running.broker.publish(publication(data=b"%d" % i))
+    events = await running.peers.received(conn, 4)
+    history = [json.loads(one) for one in running.broker.history("actions", after=1, limit=2)]
+    assert history == events[1:3]
+
+
+async def test_a_room_that_is_not_open_has_no_history_and_no_channel_is_an_error(running: Running) -> None:
+    assert running.broker.history("room:1") == []
+    with pytest.raises(UnknownChannel):
+        running.broker.history("nowhere")
+
+
+async def test_statistics_count_what_became_of_publishes(running: Running) -> None:
+    for mid in (None, "m1", "m1"):
+        await running.broker.publish(publication(subject="ann", mid=mid))
+    statistics = running.broker.statistics()
+    assert {name: statistics[name] for name in ("stored", "duplicates", "logs")} == {
+        "stored": 2,
+        "duplicates": 1,
+        "logs": 7,
+    }
+
+
+@pytest.mark.clause("S12")
+async def test_a_sweep_lets_old_entries_leave_and_forgets_mids(running: Running) -> None:
+    await running.broker.publish(publication(subject="ann", mid="m1"))
+    running.sweep(301.0)
+    status = running.broker.status("actions")
+    assert status is not None
+    assert (status.entries, status.position.endswith(":1"), running.broker.statistics()["mids"]) == (0, True, 0)
+
+
+async def test_a_publication_is_left_as_the_caller_made_it(running: Running) -> None:
+    sent = publication("quiet", traceparent=TRACEPARENT)
+    before = replace(sent)
+    await running.broker.publish(sent)
+    assert sent == before

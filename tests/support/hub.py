@@ -1,0 +1,161 @@
+"""A real hub on a free port, in a thread of its own, for integration tests.
+
+    with RunningHub(metrics_interval=0.2) as hub:
+        httpx.get(f"{hub.http_url}/health")
+        connect(hub.url, additional_headers={"Authorization": f"Bearer {hub.token('bot')}"})
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+import jwt
+
+from channels.buckets import Rate
+from channels.permissions import Role
+from hub import logs
+from hub.app import create_app
+from hub.config import Settings
+from hub.hub import Companion, Hub
+from hub.listener import listen, port_of
+from hub.server import HubServer, run
+
+T = TypeVar("T")
+Transport = Literal["handover", "relay"]
+PATIENCE = 20.0
+SECRET = "b3f0cA91d7e24c58XqLmZt6RwYvKs0Pj"
+
+
+class RunningHub:
+    """One hub: development mode, 127.0.0.1, no file touched. Any setting may be given by its name."""
+
+    def __init__(
+        self, *, transport: Transport = "handover", companions: Sequence[Companion] = (), **settings: Any
+    ) -> None:
+        chosen = {"port": 0, "dev_file": None, "node": "n1", "jwt_secret": SECRET, **settings}
+        self.settings = Settings(handover=transport == "handover", **chosen)
+        self.transport = transport
+        self.records: list[logs.Record] = []
+        """The hub's own log."""
+        self._companions = companions
+        self._listener = listen(self.settings.host, self.settings.port, may_step=False)
+        self._port = port_of(self._listener)
+        self._is_ready = threading.Event()
+        self._error: BaseException | None = None
+        self._server: HubServer | None = None
+        self._thread = threading.Thread(target=self._run, name=f"hub {self._port}", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        """Of the WebSocket endpoint."""
+        return f"ws://{self.authority}/ws"
+
+    @property
+    def http_url(self) -> str:
+        """Without a path."""
+        return f"http://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def hub(self) -> Hub:
+        """The hub itself; its parts belong to the hub's thread (`call`)."""
+        assert self._server is not None
+        hub: Hub = self._server.config.app.state.hub  # type: ignore[union-attr]
+        return hub
+
+    def token(self, role: Role | str, subject: str | None = None, ttl: float = 3_600, **claims: Any) -> str:
+        """A token that the hub takes."""
+        now = time.time()
+        names = {"iss": self.settings.jwt_issuer, "aud": self.settings.jwt_audience}
+        base = {"sub": subject or str(role), "role": str(role), "iat": now, "exp": now + ttl}
+        payload = {**base, **{name: value for name, value in names.items() if value}, **claims}
+        assert self.settings.jwt_secret is not None
+        return jwt.encode(payload, self.settings.jwt_secret.get_secret_value(), algorithm="HS256")
+
+    def headers(self, role: Role | str, subject: str | None = None) -> dict[str, str]:
+        """`Authorization` for `role`."""
+        return {"Authorization": f"Bearer {self.token(role, subject)}"}
+
+    def call(self, work: Callable[[Hub], T]) -> T:
+        """`work(hub)` on the hub's loop."""
+
+        async def on_loop() -> T:
+            return work(self.hub)
+
+        return self.await_(on_loop())
+
+    def await_(self, awaitable: Awaitable[T]) -> T:
+        """Its result, awaited on the hub's loop."""
+
+        async def on_loop() -> T:
+            return await awaitable
+
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE)
+
+    def start(self) -> Self:
+        """Serve; returns when it is ready, raises what stopped the start."""
+        _quiet_logs()
+        self._thread.start()
+        if not self._is_ready.wait(PATIENCE):
+            raise TimeoutError("the hub did not start in time")
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def stop(self) -> None:
+        """As SIGTERM would; raises if it does not end, or ended with an error."""
+        if self._server is not None and self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(setattr, self._server, "should_exit", True)
+        self._thread.join(PATIENCE)
+        self._listener.close()
+        if self._thread.is_alive():
+            raise TimeoutError("the hub did not stop in time")
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            app = create_app(self.settings, self._companions)
+            self._server = HubServer(app, self.settings, self._ready)
+            run(self._server, self._listener)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._is_ready.set()
+
+    def _ready(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.hub.log_listeners.append(self.records.append)
+        self._is_ready.set()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _quiet_logs() -> None:
+    """Lines go nowhere, unless NG_TEST_LOGS is set; records reach each hub all the same."""
+    if logs.current().node != "tests":
+        stream = None if os.environ.get("NG_TEST_LOGS") else open(os.devnull, "w")  # noqa: SIM115 - for the process's life
+        logs.configure(
+            level="debug", rate=Rate(10_000, 10_000), node="tests", shows_users=True, stream=stream, owns_process=False
+        )

@@ -1,0 +1,312 @@
+"""`FakePlane`: the data plane without sockets, threads and Rust, for tests of what stands above it.
+
+The same calls and shapes as `channels._native.Plane`, over virtual connections only; delivery happens in `flush`.
+Nobody is slow here: what depends on a reader that does not read is tested against the real plane.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from channels._native import PlaneError
+
+if TYPE_CHECKING:
+    from channels._native import Delivery, Encoding, Event, OnSlow, SignalBatch, Start
+    from channels.publication import Entry
+
+TEXT, CLOSED, OUTPUT = 1, 4, 5
+TEXT_FRAME, CLOSE_FRAME = 1, 8
+
+
+@dataclass
+class FakeLog:
+    """One log: entries as (offset, ts, key or None, JSON of the event message), oldest first."""
+
+    channel: str
+    epoch: str
+    seconds: float
+    max_bytes: int
+    max_entries: int
+    last_per_key: bool
+    head: int = 0
+    size: int = 0
+    appended: int = 0
+    ring: list[tuple[int, float, str, bytes]] = field(default_factory=list)
+    last: dict[str, tuple[int, float, str, bytes]] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        return self.ring[0][0] if self.ring else self.head + 1
+
+    def append(self, entry: "Entry", ts: float) -> None:
+        event, data, key, tags, traceparent, tracestate = entry
+        self.head += 1
+        self.appended += 1
+        message: dict[str, Any] = {
+            "type": "event",
+            "channel": self.channel,
+            "offset": self.head,
+            "event": event,
+            "ts": ts,
+            "data": json.loads(data),
+        }
+        optional = {"key": key, "traceparent": traceparent, "tracestate": tracestate}
+        message |= {name: value for name, value in optional.items() if value is not None}
+        if tags is not None:
+            message["tags"] = json.loads(tags)
+        kept = (self.head, ts, key or event, json.dumps(message, separators=(",", ":")).encode())
+        self.ring.append(kept)
+        self.size += len(kept[3])
+        if self.last_per_key:
+            self.last.pop(kept[2], None)
+            leaves = event == "leave" and (self.channel == "connections" or self.channel.endswith("/presence"))
+            if data != b"null" and not leaves:
+                self.last[kept[2]] = kept
+        while self.size > self.max_bytes or len(self.ring) > self.max_entries:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        self.size -= len(self.ring.pop(0)[3])
+
+    def sweep(self, now: float) -> None:
+        while self.ring and self.ring[0][1] < now - self.seconds:
+            self.drop_oldest()
+
+    def after(self, offset: int) -> list[tuple[int, float, str, bytes]]:
+        return [entry for entry in self.ring if entry[0] > offset]
+
+    def newest_of_each_key(self) -> list[tuple[int, float, str, bytes]]:
+        newest = self.last if self.last_per_key else {entry[2]: entry for entry in self.ring}
+        return sorted(newest.values())
+
+    def start(self, start: "Start") -> int:
+        match start:
+            case "new":
+                return self.head
+            case "snapshot":
+                return 0
+            case ("last", int(n)):
+                return max(self.head - n, self.first - 1, 0)
+            case ("since", ts):
+                return next((entry[0] - 1 for entry in self.ring if entry[1] >= ts), self.head)
+            case (_, _, int(offset)):
+                return offset
+        raise AssertionError(start)
+
+
+@dataclass
+class FakeConnection:
+    """One virtual connection: what waits to be taken, its cursors (log -> offset), and those due a snapshot."""
+
+    output: list[tuple[int, bytes]] = field(default_factory=list)
+    cursors: dict[int, int] = field(default_factory=dict)
+    snapshots: set[int] = field(default_factory=set)
+    is_closing: bool = False
+
+
+class FakePlane:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.logs: dict[int, FakeLog] = {}
+        self.connections: dict[int, FakeConnection] = {}
+        self.flushes = 0
+        self.is_stopped = False
+        self._numbers = count(1)
+        self._events: list[Event] = []
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def start(self) -> None:
+        self.is_stopped = False
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        if not self.is_stopped:
+            self.is_stopped = True
+            os.close(self._fd)
+        return True
+
+    def wakeup_fd(self) -> int:
+        return self._fd
+
+    def drain(self, max_events: int = 4096) -> "list[Event]":
+        events, self._events = self._events[:max_events], self._events[max_events:]
+        if not self._events and events:
+            os.eventfd_read(self._fd)
+        return events
+
+    # connections
+
+    def attach_virtual(self, *, encoding: "Encoding" = "json", max_message: int | None = None) -> int:
+        if encoding != "json":
+            raise PlaneError("expected encoding json: the double speaks no other")
+        conn = next(self._numbers)
+        self.connections[conn] = FakeConnection()
+        return conn
+
+    def feed(self, conn: int, data: bytes, *, binary: bool) -> bool:
+        self._tell(conn, TEXT, data, None)
+        return True
+
+    def feed_close(self, conn: int, code: int = 1005, reason: str = "") -> None:
+        if self.connections.pop(conn, None) is not None:
+            self._tell(conn, CLOSED, (code, reason), "lost" if code == 1006 else "peer")
+
+    def take_output(self, conn: int, max_bytes: int = 65_536) -> list[tuple[int, bytes]]:
+        connection = self.connections.get(conn)
+        if connection is None:
+            return []
+        taken, connection.output = connection.output, []
+        return taken
+
+    def send(self, conn: int, data: bytes) -> None:
+        self._put(conn, TEXT_FRAME, data)
+
+    def send_many(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        for conn, data in messages:
+            self.send(conn, data)
+
+    def close(self, conn: int, code: int, reason: str) -> None:
+        self._put(conn, CLOSE_FRAME, code.to_bytes(2, "big") + reason.encode())
+        if conn in self.connections:
+            self.connections[conn].is_closing = True
+            self._tell(conn, CLOSED, (code, reason), "local")
+
+    def close_all(self, code: int, reason: str) -> None:
+        for conn in list(self.connections):
+            self.close(conn, code, reason)
+
+    def set_max_message(self, conn: int, max_message: int) -> None:
+        """Nothing is measured here."""
+
+    def flush(self) -> None:
+        self.flushes += 1
+        for conn, connection in list(self.connections.items()):
+            for log in sorted(connection.cursors):
+                self._feed_cursor(conn, connection, log)
+
+    # logs and cursors
+
+    def open_log(
+        self,
+        channel: str,
+        *,
+        seconds: float,
+        max_bytes: int,
+        max_entries: int = 1_000_000,
+        last_per_key: bool = False,
+        max_keys: int = 100_000,
+    ) -> int:
+        if self.is_stopped or any(log.channel == channel for log in self.logs.values()):
+            raise PlaneError(f"expected a channel whose log is not open on a running plane, came {channel!r}")
+        number = next(self._numbers)
+        self.logs[number] = FakeLog(channel, f"e{number:04x}", seconds, max_bytes, max_entries, last_per_key)
+        return number
+
+    def close_log(self, log: int) -> None:
+        self._log(log)
+        del self.logs[log]
+        for connection in self.connections.values():
+            connection.cursors.pop(log, None)
+
+    def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]:
+        target = self._log(log)
+        first = target.head + 1
+        for entry in entries:
+            target.append(entry, ts)
+        return target.epoch, first
+
+    def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]:
+        raise PlaneError("expected entries: batches of the SignalSystem are native through and through")
+
+    def subscribe(
+        self,
+        conn: int,
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]]",
+        reply: Sequence[bytes],
+    ) -> None:
+        logs = [self._log(spec[0]) for spec in specs]
+        connection = self.connections.get(conn)
+        if connection is None or connection.is_closing:
+            return  # a late command is a no-op
+        message = reply[0]
+        for (number, delivery, _, _, start, keep), log, part in zip(specs, logs, reply[1:], strict=True):
+            if not (keep and number in connection.cursors):
+                connection.cursors[number] = log.start(start)
+                if delivery == "latest" and start == "snapshot":
+                    connection.snapshots.add(number)
+            offset = connection.cursors[number]
+            message += f'"position":"{log.epoch}:{offset}","behind":{log.head - offset}'.encode() + part
+        self._put(conn, TEXT_FRAME, message)
+
+    def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
+        connection = self.connections.get(conn)
+        if self.is_stopped:
+            raise PlaneError("expected a running plane")
+        if connection is None:
+            return
+        for log in logs:
+            connection.cursors.pop(log, None)
+        if reply is not None:
+            self._put(conn, TEXT_FRAME, reply)
+
+    def log_info(self, log: int) -> dict[str, object]:
+        found = self._log(log)
+        return {
+            "channel": found.channel,
+            "epoch": found.epoch,
+            "head": found.head,
+            "first": found.first,
+            "entries": len(found.ring),
+            "bytes": found.size,
+            "keys": len(found.last),
+            "cursors": sum(log in connection.cursors for connection in self.connections.values()),
+            "appended": found.appended,
+        }
+
+    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
+        return [entry[3] for entry in self._log(log).after(after)[:limit]]
+
+    def sweep(self, now: float) -> None:
+        for log in self.logs.values():
+            log.sweep(now)
+
+    def stats(self) -> dict[str, object]:
+        return {"connections": len(self.connections)}
+
+    def connection_stats(self, conn: int) -> dict[str, object] | None:
+        return {"cursors": len(self.connections[conn].cursors)} if conn in self.connections else None
+
+    # inside
+
+    def _log(self, log: int) -> FakeLog:
+        if self.is_stopped or log not in self.logs:
+            raise PlaneError(f"expected an open log of a running plane, came {log}")
+        return self.logs[log]
+
+    def _feed_cursor(self, conn: int, connection: FakeConnection, number: int) -> None:
+        log = self.logs[number]
+        offset = connection.cursors[number]
+        if number in connection.snapshots:
+            connection.snapshots.discard(number)
+            entries = log.newest_of_each_key()
+        else:
+            entries = log.after(offset)
+        for entry in entries:
+            self._put(conn, TEXT_FRAME, entry[3])
+        connection.cursors[number] = log.head
+
+    def _put(self, conn: int, opcode: int, payload: bytes) -> None:
+        connection = self.connections.get(conn)
+        if connection is None or connection.is_closing:
+            return
+        connection.output.append((opcode, payload))
+        if len(connection.output) == 1:
+            self._tell(conn, OUTPUT, None, None)
+
+    def _tell(self, conn: int, kind: int, a: object, b: object) -> None:
+        if not self._events:
+            os.eventfd_write(self._fd, 1)
+        self._events.append((conn, kind, a, b))
