@@ -1,0 +1,90 @@
+//! A log as threads share it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::figures::ChannelFigures;
+use crate::log::Log;
+
+/// One open channel: its log under a short lock, and which I/O threads follow it.
+#[derive(Debug)]
+pub struct Channel {
+    /// The number by which Python calls it.
+    pub id: u64,
+    /// The name in messages.
+    pub name: Arc<str>,
+    log: Mutex<Log>,
+    followers: Box<[Follower]>,
+    figures: OnceLock<Box<ChannelFigures>>,
+}
+
+/// What one I/O thread has to do with a channel.
+#[derive(Debug, Default)]
+struct Follower {
+    cursors: AtomicUsize,
+    told: AtomicBool,
+}
+
+impl Channel {
+    /// A channel that `threads` I/O threads may follow.
+    pub fn new(id: u64, name: &str, log: Log, threads: usize) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            log: Mutex::new(log),
+            followers: (0..threads).map(|_| Follower::default()).collect(),
+            figures: OnceLock::new(),
+        }
+    }
+
+    /// The log, for a moment. A panic elsewhere while it was held cannot have left it half changed in a way that matters:
+    /// offsets follow from the ring's length.
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened on it.
+    pub fn figures(&self) -> &ChannelFigures {
+        self.figures.get_or_init(Box::default)
+    }
+
+    /// A cursor of I/O thread `thread` comes. To be called before the head is read: whoever appends after that tells.
+    pub fn join(&self, thread: usize) {
+        if let Some(follower) = self.followers.get(thread) {
+            follower.cursors.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A cursor of I/O thread `thread` goes.
+    pub fn leave(&self, thread: usize) {
+        if let Some(follower) = self.followers.get(thread) {
+            follower.cursors.fetch_sub(1, SeqCst);
+        }
+    }
+
+    /// Cursors of all threads.
+    pub fn cursors(&self) -> usize {
+        self.followers
+            .iter()
+            .map(|follower| follower.cursors.load(SeqCst))
+            .sum()
+    }
+
+    /// The I/O threads that follow and were not told yet of what has been appended.
+    pub fn to_tell(&self) -> impl Iterator<Item = usize> {
+        self.followers
+            .iter()
+            .enumerate()
+            .filter_map(|(thread, follower)| {
+                let follows = follower.cursors.load(SeqCst) > 0;
+                (follows && !follower.told.swap(true, SeqCst)).then_some(thread)
+            })
+    }
+
+    /// I/O thread `thread` is about to read the log: what is appended from now on has to be told again.
+    pub fn heard(&self, thread: usize) {
+        if let Some(follower) = self.followers.get(thread) {
+            follower.told.store(false, SeqCst);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One WebSocket connection as its I/O thread holds it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::closing::{Cause, Closing, Verdict};
+use crate::cursor::Cursor;
+use crate::entry::Encoding;
+use crate::figures::ConnectionFigures;
+use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
+use crate::outbound::Outbound;
+use crate::peer::{Peer, Service};
+use crate::settings::Settings;
+use crate::transport::Transport;
+
+/// Limit of a message beyond which a connection is closed instead of skipping it, as a factor (L10).
+pub const SKIP_FACTOR: u64 = 8;
+
+/// Why a connection is not read although there is something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptWaiting {
+    /// It is read.
+    No,
+    /// Python has to drain first; the connection is in the shard's list of those.
+    ForPython,
+    /// It sent too many bytes; the timer of its connection is set (L19).
+    Until(Instant),
+    /// It does not take its answers (S11).
+    ForItself,
+}
+
+/// A connection, its two directions, and its cursors.
+#[derive(Debug)]
+pub struct Connection {
+    /// Never used again.
+    pub id: u64,
+    /// Where its bytes go.
+    pub transport: Transport,
+    /// What is done with its messages.
+    pub service: Service,
+    /// What is on its way to the peer.
+    pub out: Outbound,
+    /// Bytes to messages.
+    pub reader: FrameReader,
+    /// Messages to events.
+    pub peer: Peer,
+    /// Its subscriptions; at most one per channel.
+    pub cursors: Vec<Cursor>,
+    /// The cursor whose turn it is.
+    pub next_cursor: usize,
+    /// Set once it is to end.
+    pub closing: Option<Box<Closing>>,
+    /// Bytes that were read and not parsed yet.
+    pub rest: Vec<u8>,
+    /// There may be something to read.
+    pub readable: bool,
+    /// The stream is known to end behind what is still to be read.
+    pub hung_up: bool,
+    /// It waits for its turn.
+    pub queued: bool,
+    /// Whether reading was put off by us.
+    pub kept_waiting: KeptWaiting,
+    /// Bytes of its largest message.
+    pub max_message: u64,
+    /// What others may read about it.
+    pub figures: Arc<ConnectionFigures>,
+}
+
+impl Connection {
+    /// A connection that has just come.
+    pub fn new(
+        id: u64,
+        transport: Transport,
+        service: Service,
+        settings: &Settings,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            transport,
+            service,
+            out: Outbound::new(now),
+            reader: FrameReader::new(ReaderLimits {
+                max_message: settings.max_message,
+                skip_factor: SKIP_FACTOR,
+                max_empty_fragments: settings.max_empty_fragments,
+            }),
+            peer: Peer::new(settings, now),
+            cursors: Vec::new(),
+            next_cursor: 0,
+            closing: None,
+            rest: Vec::new(),
+            readable: true,
+            hung_up: false,
+            queued: false,
+            kept_waiting: KeptWaiting::No,
+            max_message: settings.max_message,
+            figures: Arc::default(),
+        }
+    }
+
+    /// The form of its messages.
+    pub fn encoding(&self) -> Encoding {
+        match self.service {
+            Service::Hub(encoding) => encoding,
+            Service::Echo => Encoding::Json,
+        }
+    }
+
+    /// Change the limit of a message, also of one that has begun.
+    pub fn set_max_message(&mut self, max_message: u64) {
+        self.max_message = max_message;
+        self.reader.set_max_message(max_message);
+    }
+
+    /// An event may be written at once.
+    pub fn is_clear(&self) -> bool {
+        self.out.is_clear() && self.closing.is_none()
+    }
+
+    /// Put the close frame behind the answers; nothing follows it (X6). A peer that closed first gets its own code back.
+    pub fn begin_close(&mut self, verdict: Verdict, settings: &Settings, now: Instant) {
+        let peer_done = verdict.cause == Cause::Peer;
+        let answers = self.out.answers();
+        if peer_done && verdict.code == 1005 {
+            write_control(answers, Opcode::Close, b"");
+        } else if peer_done {
+            write_close(answers, verdict.code, "");
+        } else {
+            write_close(answers, verdict.code, &verdict.reason);
+        }
+        self.closing = Some(Box::new(Closing {
+            verdict,
+            peer_done,
+            written: false,
+            deadline: now + settings.close_wait,
+        }));
+    }
+
+    /// The cursor on a channel.
+    pub fn cursor_on(&self, channel: u64) -> Option<usize> {
+        self.cursors
+            .iter()
+            .position(|cursor| cursor.channel.id == channel)
+    }
+
+    /// Bring the public figures up to date.
+    pub fn publish_figures(&self) {
+        self.figures.messages_in.set(self.peer.message_count);
+        self.figures.bytes_in.set(self.peer.byte_count);
+        self.figures.bytes_out.set(self.out.bytes);
+        self.figures.subscriptions.set(self.cursors.len() as u64);
+        self.figures
+            .unread_answers
+            .set(self.out.unread_answers() as u64);
+        self.figures.blocked.set(u64::from(self.out.is_blocked()));
+    }
+}

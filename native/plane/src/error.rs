@@ -1,0 +1,53 @@
+//! What the plane cannot do.
+
+use std::fmt;
+
+use crate::logs::LogId;
+use crate::plane::ConnId;
+
+/// What cannot be done, and why.
+#[derive(Debug)]
+pub enum PlaneError {
+    /// `start` was not called.
+    NotStarted,
+    /// `start` was called twice.
+    Started,
+    /// `stop` was called.
+    Stopped,
+    /// The process was forked after the start.
+    Forked,
+    /// No log of this number is open.
+    UnknownLog(LogId),
+    /// A log of this channel is open.
+    ChannelOpen(String),
+    /// No virtual connection of this number is open.
+    NotVirtual(ConnId),
+    /// An argument is not as it should be: what was expected, and what came.
+    Argument(String),
+    /// The kernel refused.
+    Io(std::io::Error),
+}
+
+impl fmt::Display for PlaneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted => f.write_str("the plane is not started: call start() first"),
+            Self::Started => f.write_str("the plane is started already"),
+            Self::Stopped => f.write_str("the plane is stopped, and cannot be started again"),
+            Self::Forked => f.write_str("the process was forked after the plane was started: its I/O threads are in the parent"),
+            Self::UnknownLog(log) => write!(f, "an open log was expected, {log} is none"),
+            Self::ChannelOpen(channel) => write!(f, "channel {channel} has an open log already"),
+            Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
+            Self::Argument(text) => f.write_str(text),
+            Self::Io(error) => write!(f, "the kernel refused: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PlaneError {}
+
+impl From<std::io::Error> for PlaneError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}

@@ -1,0 +1,134 @@
+//! Owed entries that will not come, said in the place where they would have stood (M48, M49).
+
+use std::io::Write as _;
+
+use crate::entry::Encoding;
+use crate::epoch::Epoch;
+use crate::json::{escape, msgpack};
+
+/// Why entries do not come; where several reasons hold, the first of this list is named (M49).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapReason {
+    /// History lost, or position unknown.
+    Epoch,
+    /// No longer kept.
+    Retention,
+    /// Over the replay cap (R9).
+    Limit,
+    /// Overrun (S9).
+    Slow,
+}
+
+impl GapReason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Epoch, Self::Retention, Self::Limit, Self::Slow];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Retention => "retention",
+            Self::Limit => "limit",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// A stretch of a channel that a subscription goes without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Position before the first missing entry, perhaps of another epoch.
+    pub from: String,
+    /// The missing entries end here, included; the epoch is the log's.
+    pub to: u64,
+    /// Owed entries in between, where it can be known.
+    pub missed: Option<u64>,
+    /// What to tell.
+    pub reason: GapReason,
+}
+
+impl Gap {
+    /// Entries after `from` up to `to` of one history; all of them are owed.
+    pub fn within(epoch: &Epoch, from: u64, to: u64, reason: GapReason) -> Self {
+        Self {
+            from: epoch.position(from),
+            to,
+            missed: Some(to.saturating_sub(from)),
+            reason,
+        }
+    }
+
+    /// Also go without the entries up to `to`, for `reason`.
+    pub fn extend(&mut self, to: u64, reason: GapReason) {
+        self.missed = self
+            .missed
+            .map(|missed| missed + to.saturating_sub(self.to));
+        self.to = to;
+        self.reason = self.reason.min(reason);
+    }
+
+    /// The `gap` message in the form of a connection.
+    pub fn message(&self, channel: &str, epoch: &Epoch, encoding: Encoding) -> Vec<u8> {
+        let mut json = br#"{"type":"gap","channel":"#.to_vec();
+        escape::write_str(&mut json, channel);
+        json.extend_from_slice(br#","from":"#);
+        escape::write_str(&mut json, &self.from);
+        json.extend_from_slice(br#","to":"#);
+        escape::write_str(&mut json, &epoch.position(self.to));
+        // Writing to a Vec cannot fail.
+        let _ = match self.missed {
+            Some(missed) => write!(json, r#","missed":{missed}"#),
+            None => write!(json, r#","missed":null"#),
+        };
+        let _ = write!(json, r#","reason":"{}"}}"#, self.reason.name());
+        match encoding {
+            Encoding::Json => json,
+            Encoding::Msgpack => transcoded(&json),
+        }
+    }
+}
+
+fn transcoded(json: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len());
+    // Composed above from escaped strings and integers: it cannot be unreadable.
+    let _ = msgpack::transcode(json, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// M48: both examples of the protocol, to the byte.
+    #[test]
+    fn a_gap_is_written_as_the_protocol_shows_it() {
+        let epoch = Epoch::named("k3Fq");
+        let slow = Gap::within(&epoch, 100, 612, GapReason::Slow);
+        let text = slow.message("logs", &epoch, Encoding::Json);
+        let expected = r#"{"type":"gap","channel":"logs","from":"k3Fq:100","to":"k3Fq:612","missed":512,"reason":"slow"}"#;
+        assert_eq!(expected, String::from_utf8(text).unwrap());
+        let lost = Gap {
+            from: "k3Fq:612".into(),
+            to: 0,
+            missed: None,
+            reason: GapReason::Epoch,
+        };
+        let text = lost.message("logs", &Epoch::named("t0aZ"), Encoding::Json);
+        let expected = r#"{"type":"gap","channel":"logs","from":"k3Fq:612","to":"t0aZ:0","missed":null,"reason":"epoch"}"#;
+        assert_eq!(expected, String::from_utf8(text).unwrap());
+    }
+
+    /// M49: one gap covers what several reasons take away, and names the first of the list.
+    #[test]
+    fn an_extended_gap_names_the_strongest_reason() {
+        let epoch = Epoch::named("k3Fq");
+        let mut gap = Gap::within(&epoch, 2, 5, GapReason::Retention);
+        gap.extend(9, GapReason::Limit);
+        assert_eq!(
+            (9, Some(7), GapReason::Retention),
+            (gap.to, gap.missed, gap.reason)
+        );
+    }
+}

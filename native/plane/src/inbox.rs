@@ -1,0 +1,230 @@
+//! What Python has to know, on its way there: lists that are handed over whole, and one descriptor that says so.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::closing::Verdict;
+
+/// Something that happened to a connection.
+#[derive(Debug)]
+pub enum Event {
+    /// A JSON message that passed the scan.
+    Text(Range<usize>),
+    /// A binary message.
+    Binary(Range<usize>),
+    /// A message that is no message: slug and text for people.
+    Unreadable(&'static str, String),
+    /// The last event of a connection.
+    Closed(Verdict),
+    /// A virtual connection has output to take.
+    Output,
+    /// A virtual connection can be fed again.
+    Feed,
+    /// An I/O thread is lost.
+    Fatal(String),
+}
+
+/// Events in order, with the bytes of their messages one behind the other.
+#[derive(Debug, Default)]
+pub struct Batch {
+    events: Vec<(u64, Event)>,
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Batch {
+    /// Add an event without bytes.
+    pub fn push(&mut self, conn: u64, event: Event) {
+        self.events.push((conn, event));
+    }
+
+    /// Add a message.
+    pub fn push_message(&mut self, conn: u64, binary: bool, payload: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        let range = start..self.bytes.len();
+        self.events.push((
+            conn,
+            if binary {
+                Event::Binary(range)
+            } else {
+                Event::Text(range)
+            },
+        ));
+    }
+
+    /// No event is left in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Events left in it.
+    pub fn len(&self) -> usize {
+        self.events.len() - self.taken
+    }
+
+    /// Bytes of messages in it.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of a message.
+    pub fn payload(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    /// The events left, at most `max`; they count as taken.
+    pub fn take(&mut self, max: usize) -> Range<usize> {
+        let start = self.taken;
+        self.taken = self.events.len().min(start.saturating_add(max));
+        start..self.taken
+    }
+
+    /// Events by their numbers.
+    pub fn events(&self, range: Range<usize>) -> &[(u64, Event)] {
+        self.events.get(range).unwrap_or_default()
+    }
+
+    fn reuse(mut self) -> Option<Self> {
+        if self.bytes.capacity() > REUSED || self.events.capacity() > REUSED / 16 {
+            return None;
+        }
+        self.events.clear();
+        self.bytes.clear();
+        self.taken = 0;
+        Some(self)
+    }
+}
+
+/// Capacity up to which a batch is used again.
+const REUSED: usize = 1 << 20;
+/// Batches kept to be used again.
+const SPARES: usize = 8;
+
+/// The queue of batches between the I/O threads and Python.
+#[derive(Debug)]
+pub struct Inbox {
+    queue: Mutex<Queue>,
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    max_messages: usize,
+    max_bytes: usize,
+    wakeup: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    batches: VecDeque<Batch>,
+    spares: Vec<Batch>,
+}
+
+impl Inbox {
+    /// An empty inbox that asks for patience beyond so many messages or bytes.
+    pub fn new(max_messages: usize, max_bytes: usize) -> std::io::Result<Self> {
+        Ok(Self {
+            queue: Mutex::default(),
+            messages: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            max_messages,
+            max_bytes,
+            wakeup: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
+        })
+    }
+
+    /// Readable while there is something to drain.
+    pub fn wakeup_fd(&self) -> BorrowedFd<'_> {
+        self.wakeup.as_fd()
+    }
+
+    /// Whether more may be read from sockets, while `held` was not yet handed over.
+    pub fn has_room(&self, held: &Batch) -> bool {
+        self.messages.load(SeqCst) + held.len() < self.max_messages
+            && self.bytes.load(SeqCst) + held.bytes() < self.max_bytes
+    }
+
+    /// Events waiting.
+    pub fn len(&self) -> usize {
+        self.messages.load(SeqCst)
+    }
+
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hand over what has happened, and go on with an empty batch.
+    pub fn hand_over(&self, batch: &mut Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        self.messages.fetch_add(batch.len(), SeqCst);
+        self.bytes.fetch_add(batch.bytes(), SeqCst);
+        let mut queue = self.queue();
+        let was_empty = queue.batches.is_empty();
+        let spare = queue.spares.pop().unwrap_or_default();
+        queue.batches.push_back(std::mem::replace(batch, spare));
+        drop(queue);
+        if was_empty {
+            self.signal();
+        }
+    }
+
+    /// The descriptor becomes readable; it cannot overflow, as it is written once per empty -> non-empty.
+    fn signal(&self) {
+        let _ = rustix::io::write(&self.wakeup, &1_u64.to_ne_bytes());
+    }
+
+    /// Take about `max` events: batches with the numbers of the events that count as taken. Give the batches back by
+    /// [`Self::give_back`].
+    pub fn take(&self, max: usize) -> Vec<(Batch, Range<usize>)> {
+        // Read before the list is taken: what comes after that writes again.
+        let _ = rustix::io::read(&self.wakeup, &mut [0_u8; 8]);
+        let mut taken = Vec::new();
+        let mut left = max;
+        let mut queue = self.queue();
+        while left > 0 {
+            let Some(mut batch) = queue.batches.pop_front() else {
+                break;
+            };
+            let range = batch.take(left);
+            left -= range.len();
+            taken.push((batch, range));
+        }
+        drop(queue);
+        taken
+    }
+
+    /// After the events were read: what is left of the last batch goes to the front again.
+    pub fn give_back(&self, taken: Vec<(Batch, Range<usize>)>) {
+        let mut count = 0;
+        let mut bytes = 0;
+        let mut queue = self.queue();
+        for (batch, range) in taken.into_iter().rev() {
+            count += range.len();
+            if !batch.is_empty() {
+                queue.batches.push_front(batch);
+                continue;
+            }
+            bytes += batch.bytes();
+            if queue.spares.len() < SPARES {
+                queue.spares.extend(batch.reuse());
+            }
+        }
+        let left = !queue.batches.is_empty();
+        drop(queue);
+        self.messages.fetch_sub(count, SeqCst);
+        self.bytes.fetch_sub(bytes, SeqCst);
+        if left {
+            self.signal();
+        }
+    }
+}

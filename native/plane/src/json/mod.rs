@@ -1,0 +1,29 @@
+//! JSON as peers may send it (M10–M13), checked without being decoded, and the few bytes of JSON and msgpack that the plane
+//! writes itself. Nothing here recurses, and nothing reserves memory by a size that a peer declares.
+
+#![forbid(unsafe_code)]
+// Tests index what they have made themselves.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+pub mod escape;
+mod fault;
+mod keys;
+mod lexer;
+pub mod msgpack;
+mod number;
+mod plain;
+mod scan;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+mod walk;
+
+pub use fault::JsonFault;
+pub use scan::{MAX_DEPTH, check, check_value};

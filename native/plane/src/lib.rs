@@ -1,0 +1,61 @@
+//! The data plane: frames, logs, views, cursors, and the I/O threads that write to thousands of sockets.
+//!
+//! A channel is a [`log::Log`], a subscription is a [`cursor::Cursor`]. What is written is composed once per
+//! [`view::View`]; nobody has a queue of his own. Nothing here knows Python, JSON parsing beyond the strict scan, or what a
+//! message means.
+
+#![forbid(unsafe_code)]
+
+mod bucket;
+mod channel;
+mod closing;
+mod command;
+mod connection;
+mod cursor;
+mod directory;
+mod entry;
+mod epoch;
+mod error;
+mod feed;
+mod figures;
+pub mod frame;
+mod gap;
+mod histogram;
+mod inbox;
+pub mod json;
+mod log;
+mod logs;
+mod newest;
+mod outbound;
+mod peer;
+mod pipe;
+mod plane;
+mod round;
+mod segment;
+mod settings;
+mod shard;
+mod staging;
+mod start;
+mod thread;
+mod timer;
+mod transport;
+mod view;
+
+pub use bucket::Rate;
+pub use channel::Channel;
+pub use closing::{Cause, Verdict};
+pub use cursor::{Delivery, OnSlow, Options};
+pub use entry::{Encoding, NewEntry};
+pub use figures::{ChannelFigures, ConnectionFigures, Count, Figures};
+pub use histogram::{BOUNDS_US, Histogram, Snapshot};
+pub use inbox::{Batch, Event, Inbox};
+pub use entry::Entry;
+pub use epoch::Epoch;
+pub use error::PlaneError;
+pub use log::{Log, Retention};
+pub use newest::Newest;
+pub use logs::{LogId, Logs};
+pub use plane::{Appended, ConnId, Plane, Subscription};
+pub use settings::Settings;
+pub use start::Start;
+pub use transport::is_open;

@@ -1,0 +1,155 @@
+//! All open logs of the plane, and the memory they may take together.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::channel::Channel;
+use crate::entry::NewEntry;
+use crate::epoch::Epoch;
+use crate::error::PlaneError;
+use crate::figures::Count;
+use crate::log::{Log, Retention};
+
+/// The number of a log.
+pub type LogId = u64;
+
+/// Open logs.
+#[derive(Debug)]
+pub struct Logs {
+    table: RwLock<Table>,
+    next: AtomicU64,
+    threads: usize,
+    bytes: AtomicUsize,
+    max_bytes: usize,
+    /// Entries that left a log before their time because all logs together were too large.
+    pub overflowed: Count,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_id: HashMap<LogId, Arc<Channel>>,
+    by_name: HashMap<Arc<str>, LogId>,
+}
+
+impl Logs {
+    /// No logs; `threads` may follow them, `max_bytes` is for all of them.
+    pub fn new(threads: usize, max_bytes: usize) -> Self {
+        Self {
+            table: RwLock::default(),
+            next: AtomicU64::new(1),
+            threads,
+            bytes: AtomicUsize::new(0),
+            max_bytes,
+            overflowed: Count::default(),
+        }
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new log with a fresh random epoch.
+    pub fn open(&self, name: &str, retention: Retention) -> Result<LogId, PlaneError> {
+        let log = Log::new(name, Epoch::random()?, retention);
+        let mut table = self.table_mut();
+        if table.by_name.contains_key(name) {
+            return Err(PlaneError::ChannelOpen(name.into()));
+        }
+        let id = self.next.fetch_add(1, SeqCst);
+        let channel = Arc::new(Channel::new(id, name, log, self.threads));
+        table.by_name.insert(Arc::clone(&channel.name), id);
+        table.by_id.insert(id, channel);
+        Ok(id)
+    }
+
+    /// Forget a log.
+    pub fn close(&self, id: LogId) -> Result<(), PlaneError> {
+        let mut table = self.table_mut();
+        let channel = table.by_id.remove(&id).ok_or(PlaneError::UnknownLog(id))?;
+        table.by_name.remove(&channel.name);
+        drop(table);
+        self.bytes.fetch_sub(channel.log().bytes(), SeqCst);
+        Ok(())
+    }
+
+    /// An open log.
+    pub fn find(&self, id: LogId) -> Result<Arc<Channel>, PlaneError> {
+        self.table()
+            .by_id
+            .get(&id)
+            .cloned()
+            .ok_or(PlaneError::UnknownLog(id))
+    }
+
+    /// All open logs.
+    pub fn all(&self) -> Vec<Arc<Channel>> {
+        self.table().by_id.values().cloned().collect()
+    }
+
+    /// Number of open logs.
+    pub fn len(&self) -> usize {
+        self.table().by_id.len()
+    }
+
+    /// No log is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all logs.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(SeqCst)
+    }
+
+    /// Append, and keep the bound on all logs together: the oldest entries of the largest go.
+    pub fn append(&self, channel: &Channel, entries: Vec<NewEntry>, ts: f64) -> (String, u64) {
+        let (epoch, first) = self.change(channel, |log| {
+            let first = log.append(entries, ts);
+            log.trim_age(ts);
+            (log.epoch().as_str().to_owned(), first)
+        });
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        (epoch, first)
+    }
+
+    /// Let go what is too old; `now` is the wall clock.
+    pub fn sweep(&self, now: f64) {
+        for channel in self.all() {
+            self.change(&channel, |log| log.trim_age(now));
+        }
+    }
+
+    fn change<T>(&self, channel: &Channel, change: impl FnOnce(&mut Log) -> T) -> T {
+        let mut log = channel.log();
+        let before = log.bytes();
+        let result = change(&mut log);
+        let after = log.bytes();
+        // Wraps around to a subtraction where the log became smaller.
+        self.bytes.fetch_add(after.wrapping_sub(before), SeqCst);
+        result
+    }
+
+    /// A little more than needed goes, so that not every append has to look for the largest log.
+    fn shrink(&self) {
+        let channels = self.all();
+        let largest = channels
+            .iter()
+            .max_by_key(|channel| channel.log().ring_bytes());
+        if let Some(channel) = largest {
+            let excess = self.bytes().saturating_sub(self.max_bytes) + self.max_bytes / 64;
+            let gone = self.change(channel, |log| {
+                let before = log.len();
+                log.trim_bytes(excess);
+                before - log.len()
+            });
+            self.overflowed.add(gone as u64);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The way out of one connection: what goes before what, at which boundaries, and how long nothing was taken.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::frame::{Opcode, write_control};
+use crate::segment::{Segment, Unfinished};
+use crate::staging::Staging;
+use crate::transport::{Transport, Written};
+
+/// Pongs that wait to be written; of those beyond, only the newest is kept (fl1).
+const MAX_PONGS: u32 = 16;
+
+/// Buffers up to this size are kept for the next answers.
+const KEPT: usize = 4 << 10;
+
+/// Bytes already written that a buffer carries along at most, unless they are its smaller half.
+const COMPACTED: usize = 64 << 10;
+
+/// Bytes on their way out.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Queue {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn advance(&mut self, taken: usize) {
+        self.at += taken;
+        if self.at >= self.bytes.len() {
+            self.at = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(KEPT);
+        } else if self.at > COMPACTED && self.at > self.bytes.len() / 2 {
+            self.bytes.drain(..self.at);
+            self.at = 0;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything was written.
+    Done,
+    /// The socket takes no more for now.
+    Blocked,
+    /// This connection had its turn.
+    Spent,
+}
+
+/// The outgoing side of a connection.
+#[derive(Debug)]
+pub struct Outbound {
+    unfinished: Option<Box<Unfinished>>,
+    answers: Queue,
+    control: Queue,
+    pongs: u32,
+    newest_pong: usize,
+    blocked: bool,
+    taken_at: Instant,
+    tell: bool,
+    /// Bytes written since the beginning.
+    pub bytes: u64,
+}
+
+impl Outbound {
+    /// Nothing to write.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            unfinished: None,
+            answers: Queue::default(),
+            control: Queue::default(),
+            pongs: 0,
+            newest_pong: 0,
+            blocked: false,
+            taken_at: now,
+            tell: false,
+            bytes: 0,
+        }
+    }
+
+    /// The buffer of answers, to append whole frames to.
+    pub fn answers(&mut self) -> &mut Vec<u8> {
+        &mut self.answers.bytes
+    }
+
+    /// Bytes of answers that were not taken yet (S11).
+    pub fn unread_answers(&self) -> usize {
+        self.answers.rest().len()
+    }
+
+    /// A PING of ours.
+    pub fn ping(&mut self) {
+        write_control(&mut self.control.bytes, Opcode::Ping, b"");
+    }
+
+    /// The answer to a PING of the peer's.
+    pub fn pong(&mut self, payload: &[u8]) {
+        if self.control.is_empty() {
+            self.pongs = 0;
+        }
+        if self.pongs >= MAX_PONGS && self.newest_pong >= self.control.at {
+            self.control.bytes.truncate(self.newest_pong);
+        } else {
+            self.pongs += 1;
+        }
+        self.newest_pong = self.control.bytes.len();
+        write_control(&mut self.control.bytes, Opcode::Pong, payload);
+    }
+
+    /// An event may be written at once: the socket takes bytes, and nothing else comes before.
+    pub fn is_clear(&self) -> bool {
+        !self.blocked
+            && self.unfinished.is_none()
+            && self.answers.is_empty()
+            && self.control.is_empty()
+    }
+
+    /// Nothing of what was begun or answered is left.
+    pub fn is_flushed(&self) -> bool {
+        self.unfinished.is_none() && self.answers.is_empty() && self.control.is_empty()
+    }
+
+    /// The socket takes no more for now.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// The socket takes bytes again; whether it did not before.
+    pub fn unblock(&mut self) -> bool {
+        std::mem::take(&mut self.blocked)
+    }
+
+    /// How long bytes have been waiting while none was taken (S8).
+    pub fn stalled_for(&self, now: Instant) -> Duration {
+        if self.blocked {
+            now.saturating_duration_since(self.taken_at)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Whether the reader of a virtual connection has to be told that there is something to take.
+    pub fn take_tell(&mut self) -> bool {
+        std::mem::take(&mut self.tell)
+    }
+
+    /// Write what comes before any further event: the message begun, control frames, answers.
+    pub fn settle(
+        &mut self,
+        transport: &mut Transport,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<Progress> {
+        while !self.is_flushed() {
+            if self.blocked {
+                return Ok(Progress::Blocked);
+            }
+            if *budget == 0 {
+                return Ok(Progress::Spent);
+            }
+            let (source, bytes) = self.next();
+            let bytes = bytes.get(..*budget).unwrap_or(bytes);
+            let asked = bytes.len();
+            let written = accepted(transport.write(bytes))?;
+            self.account(written, asked, now);
+            *budget -= written.taken;
+            self.advance(source, written.taken);
+        }
+        Ok(Progress::Done)
+    }
+
+    /// What is written next: control frames pass at every frame boundary, answers between messages; what was begun of
+    /// either is ended first.
+    fn next(&self) -> (Source, &[u8]) {
+        if self.control.at > 0 {
+            return (Source::Control, self.control.rest());
+        }
+        match &self.unfinished {
+            Some(message) if self.control.is_empty() => (Source::Unfinished, message.rest()),
+            Some(message) => match message.rest_of_frame() {
+                [] => (Source::Control, self.control.rest()),
+                frame => (Source::Unfinished, frame),
+            },
+            None if self.control.is_empty() || self.answers.at > 0 => {
+                (Source::Answers, self.answers.rest())
+            }
+            None => (Source::Control, self.control.rest()),
+        }
+    }
+
+    fn advance(&mut self, source: Source, taken: usize) {
+        match source {
+            Source::Control => self.control.advance(taken),
+            Source::Answers => self.answers.advance(taken),
+            Source::Unfinished => {
+                if self
+                    .unfinished
+                    .as_mut()
+                    .is_some_and(|message| message.advance(taken))
+                {
+                    self.unfinished = None;
+                }
+            }
+        }
+    }
+
+    /// Write messages of a view from `position` on; only while [`Self::is_clear`]. The result is where the next message
+    /// begins, which may be behind what was written: the rest of a message begun is kept here.
+    pub fn follow(
+        &mut self,
+        transport: &mut Transport,
+        segment: &Segment,
+        position: u64,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<u64> {
+        let bytes = segment.within(position, *budget);
+        let asked = bytes.len();
+        let written = accepted(transport.write(bytes))?;
+        self.account(written, asked, now);
+        *budget = budget.saturating_sub(written.taken);
+        let reached = position + written.taken as u64;
+        if written.taken == asked {
+            return Ok(reached);
+        }
+        if written.taken == 0 {
+            return Ok(position);
+        }
+        let (next, unfinished) = segment.cut(reached);
+        self.unfinished = unfinished.map(Box::new);
+        Ok(next)
+    }
+
+    /// Write staged messages; only while [`Self::is_clear`]. The result is how many messages that settles.
+    pub fn replay(
+        &mut self,
+        transport: &mut Transport,
+        staging: &mut Staging,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<usize> {
+        let bytes = staging.rest(*budget);
+        let asked = bytes.len();
+        let written = accepted(transport.write(bytes))?;
+        self.account(written, asked, now);
+        *budget = budget.saturating_sub(written.taken);
+        if written.taken == 0 {
+            return Ok(0);
+        }
+        let (messages, unfinished) = staging.advance(written.taken);
+        self.unfinished = unfinished.map(Box::new);
+        Ok(messages)
+    }
+
+    fn account(&mut self, written: Written, asked: usize, now: Instant) {
+        if written.taken > 0 || !self.blocked {
+            self.taken_at = now;
+        }
+        self.blocked = written.taken < asked;
+        self.tell |= written.tell;
+        self.bytes += written.taken as u64;
+    }
+
+    /// Give back what an idle connection does not need.
+    pub fn shrink(&mut self) {
+        if self.is_flushed() {
+            (self.answers, self.control) = (Queue::default(), Queue::default());
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Unfinished,
+    Control,
+    Answers,
+}
+
+/// A socket that would block took nothing.
+fn accepted(result: io::Result<Written>) -> io::Result<Written> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written {
+            taken: 0,
+            tell: false,
+        }),
+        other => other,
+    }
+}

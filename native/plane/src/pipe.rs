@@ -1,0 +1,173 @@
+//! The two ends of a virtual connection: wire bytes one way, whole messages the other, both bounded.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::frame::{Opcode, ServerFrames};
+
+/// Wire bytes that wait to be taken before the connection counts as blocked.
+const OUTPUT: usize = 256 << 10;
+/// Messages, and their bytes, that wait to be read before the other side is asked to wait.
+const INPUT_MESSAGES: usize = 64;
+const INPUT_BYTES: usize = 256 << 10;
+
+/// One message of the peer of a virtual connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// A text message, not yet checked to be UTF-8.
+    Text(Box<[u8]>),
+    /// A binary message.
+    Binary(Box<[u8]>),
+    /// The peer closed, or vanished (1006).
+    Close(u16, String),
+}
+
+/// What two threads share of a virtual connection.
+#[derive(Debug)]
+pub struct Pipe {
+    state: Mutex<State>,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    output: VecDeque<u8>,
+    joined: Vec<u8>,
+    joined_opcode: Option<Opcode>,
+    blocked: bool,
+    input: VecDeque<Fed>,
+    input_bytes: usize,
+    waiting: bool,
+    ended: bool,
+}
+
+/// What [`Pipe::take`] found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Whole messages: 1 text, 2 binary, 8 close.
+    pub messages: Vec<(u8, Vec<u8>)>,
+    /// The I/O thread waits for the room that was made.
+    pub unblocked: bool,
+    /// Nothing will come any more.
+    pub ended: bool,
+}
+
+impl Default for Pipe {
+    fn default() -> Self {
+        Self::with_capacity(OUTPUT)
+    }
+}
+
+impl Pipe {
+    /// A pipe that holds `capacity` bytes of output.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            capacity,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// I/O thread: write wire bytes, as a socket would take them. Also whether there was nothing to take before.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        let mut state = self.state();
+        let room = self
+            .capacity
+            .saturating_sub(state.output.len())
+            .min(bytes.len());
+        if room < bytes.len() {
+            state.blocked = true;
+        }
+        if room == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let was_empty = state.output.is_empty();
+        state.output.extend(bytes.iter().take(room));
+        Ok((room, was_empty))
+    }
+
+    /// I/O thread: the next message of the peer; also whether the other side waits and may go on.
+    pub fn read(&self) -> Option<(Fed, bool)> {
+        let mut state = self.state();
+        let fed = state.input.pop_front()?;
+        state.input_bytes -= fed.len();
+        let relieved = state.waiting
+            && state.input.len() < INPUT_MESSAGES / 2
+            && state.input_bytes < INPUT_BYTES / 2;
+        if relieved {
+            state.waiting = false;
+        }
+        Some((fed, relieved))
+    }
+
+    /// Up to `max` wire bytes, as a socket's peer would read them.
+    #[cfg(test)]
+    pub fn take_bytes(&self, max: usize) -> Vec<u8> {
+        let mut state = self.state();
+        let taken = max.min(state.output.len());
+        state.output.drain(..taken).collect()
+    }
+
+    /// I/O thread: nothing will be written any more. Whether all was taken already.
+    pub fn end(&self) -> bool {
+        let mut state = self.state();
+        state.ended = true;
+        state.output.is_empty()
+    }
+
+    /// Whoever relays: hand in a message. False: it was taken, but wait before the next.
+    pub fn feed(&self, fed: Fed) -> bool {
+        let mut state = self.state();
+        state.input_bytes += fed.len();
+        state.input.push_back(fed);
+        state.waiting |= state.input.len() >= INPUT_MESSAGES || state.input_bytes >= INPUT_BYTES;
+        !state.waiting
+    }
+
+    /// Whoever relays: about `max_bytes` of messages, at least one if there is one.
+    pub fn take(&self, max_bytes: usize) -> Taken {
+        let state = &mut *self.state();
+        let mut taken = Taken::default();
+        let mut bytes = 0;
+        let output: &[u8] = state.output.make_contiguous();
+        let mut frames = ServerFrames::new(output);
+        while bytes < max_bytes || taken.messages.is_empty() {
+            let Some(frame) = frames.next() else { break };
+            let payload = output.get(frame.payload).unwrap_or_default();
+            bytes += payload.len();
+            match frame.opcode {
+                // The ASGI server keeps the peer alive, and answers its pings.
+                Opcode::Ping | Opcode::Pong => {}
+                Opcode::Close => taken.messages.push((Opcode::Close as u8, payload.to_vec())),
+                opcode => {
+                    let opcode = *state.joined_opcode.get_or_insert(opcode);
+                    state.joined.extend_from_slice(payload);
+                    if frame.fin {
+                        state.joined_opcode = None;
+                        taken
+                            .messages
+                            .push((opcode as u8, std::mem::take(&mut state.joined)));
+                    }
+                }
+            }
+        }
+        let consumed = frames.consumed();
+        state.output.drain(..consumed);
+        taken.unblocked = consumed > 0 && std::mem::take(&mut state.blocked);
+        taken.ended = state.ended && state.output.is_empty();
+        taken
+    }
+}
+
+impl Fed {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
+            Self::Close(_, reason) => reason.len(),
+        }
+    }
+}

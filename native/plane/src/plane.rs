@@ -1,0 +1,257 @@
+//! The plane as the rest of the process sees it: every method may be called from any thread, none waits for more than a short
+//! lock, save [`Plane::stop`].
+
+mod attaching;
+mod following;
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::{Poll, Waker};
+
+use crate::closing::{Cause, Verdict};
+use crate::command::{Command, Port};
+use crate::directory::{Directory, Handle};
+use crate::error::PlaneError;
+use crate::figures::Figures;
+use crate::inbox::Inbox;
+use crate::logs::Logs;
+use crate::settings::Settings;
+use crate::shard::Shared;
+use crate::thread;
+
+pub use following::{Appended, Subscription};
+
+/// A connection, never used again.
+pub type ConnId = u64;
+
+/// The data plane.
+#[derive(Debug)]
+pub struct Plane {
+    shared: Shared,
+    logs: Logs,
+    ports: OnceLock<Vec<Arc<Port>>>,
+    threads: Mutex<Option<Threads>>,
+    next_conn: AtomicU64,
+    stopped: AtomicBool,
+    pid: AtomicU32,
+}
+
+/// The I/O threads; `running` is disconnected when the last of them has ended.
+#[derive(Debug)]
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    running: Receiver<()>,
+}
+
+impl Plane {
+    /// A plane that is not yet started; logs may be opened and filled.
+    pub fn new(settings: Settings) -> Result<Self, PlaneError> {
+        let inbox = Inbox::new(settings.inbox_messages, settings.inbox_bytes)?;
+        let logs = Logs::new(settings.io_threads, settings.log_memory);
+        Ok(Self {
+            shared: Shared {
+                settings: Arc::new(settings),
+                figures: Arc::new(Figures::default()),
+                inbox: Arc::new(inbox),
+                directory: Arc::new(Directory::default()),
+            },
+            logs,
+            ports: OnceLock::new(),
+            threads: Mutex::default(),
+            next_conn: AtomicU64::new(1),
+            stopped: AtomicBool::new(false),
+            pid: AtomicU32::new(0),
+        })
+    }
+
+    /// Start the I/O threads.
+    pub fn start(&self) -> Result<(), PlaneError> {
+        if self.stopped.load(SeqCst) {
+            return Err(PlaneError::Stopped);
+        }
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.ports.get().is_some() {
+            return Err(PlaneError::Started);
+        }
+        let (ports, started) = self.spawn()?;
+        *threads = Some(started);
+        self.pid.store(std::process::id(), SeqCst);
+        // Nobody else can have set it: `threads` is locked.
+        let _ = self.ports.set(ports);
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<(Vec<Arc<Port>>, Threads), PlaneError> {
+        let (ending, running): (Sender<()>, _) = channel();
+        let (mut ports, mut handles) = (Vec::new(), Vec::new());
+        for number in 0..self.shared.settings.io_threads.max(1) {
+            let poll = Poll::new()?;
+            let port = Arc::new(Port::new(Waker::new(poll.registry(), thread::WAKER)?));
+            ports.push(Arc::clone(&port));
+            let (shared, ending) = (self.shared.clone(), ending.clone());
+            let named = std::thread::Builder::new().name(format!("plane-io-{number}"));
+            handles.push(named.spawn(move || {
+                thread::run(number, poll, &shared, &port);
+                drop(ending);
+            })?);
+        }
+        Ok((ports, Threads { handles, running }))
+    }
+
+    /// Close what is open and end the threads; false if one did not end in time.
+    pub fn stop(&self, timeout: Duration) -> bool {
+        self.stopped.store(true, SeqCst);
+        let Some(ports) = self.ports.get().filter(|_| !self.is_forked()) else {
+            return true;
+        };
+        // The threads cut what is still open a little before, so that they are joined in time.
+        let cut = Instant::now() + timeout.mul_f64(0.8);
+        for port in ports {
+            port.push_now(Command::Stop(cut));
+        }
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        threads.is_none_or(|threads| {
+            let ended =
+                threads.running.recv_timeout(timeout) == Err(RecvTimeoutError::Disconnected);
+            ended
+                && threads
+                    .handles
+                    .into_iter()
+                    .all(|thread| thread.join().is_ok())
+        })
+    }
+
+    fn is_forked(&self) -> bool {
+        let pid = self.pid.load(SeqCst);
+        pid != 0 && pid != std::process::id()
+    }
+
+    fn ports(&self) -> Result<&[Arc<Port>], PlaneError> {
+        if self.is_forked() {
+            return Err(PlaneError::Forked);
+        }
+        if self.stopped.load(SeqCst) {
+            return Err(PlaneError::Stopped);
+        }
+        self.ports
+            .get()
+            .map(Vec::as_slice)
+            .ok_or(PlaneError::NotStarted)
+    }
+
+    fn port_of(&self, conn: ConnId) -> Option<&Arc<Port>> {
+        let ports = self.ports.get()?;
+        let number = conn.checked_rem(ports.len() as u64)?;
+        ports.get(usize::try_from(number).ok()?)
+    }
+
+    /// Readable while there are events to drain.
+    pub fn wakeup_fd(&self) -> BorrowedFd<'_> {
+        self.shared.inbox.wakeup_fd()
+    }
+
+    /// Where events come from; after reading them, call [`Self::drained`].
+    pub fn inbox(&self) -> &Inbox {
+        &self.shared.inbox
+    }
+
+    /// There is room in the inbox: I/O threads that wait for it go on.
+    pub fn drained(&self) {
+        if let Some(ports) = self.ports.get() {
+            for port in ports {
+                port.relieve();
+            }
+        }
+    }
+
+    /// Wake the I/O threads for what was queued.
+    pub fn flush(&self) {
+        if let Some(ports) = self.ports.get() {
+            for port in ports {
+                port.flush();
+            }
+        }
+    }
+
+    fn command(&self, conn: ConnId, command: Command) {
+        if let Some(port) = self.port_of(conn) {
+            port.push(command);
+        }
+    }
+
+    /// Queue one message.
+    pub fn send(&self, conn: ConnId, data: &[u8]) {
+        self.command(conn, Command::Send(conn, data.into()));
+    }
+
+    /// Queue many messages, with one lock per I/O thread.
+    pub fn send_many(&self, messages: Vec<(ConnId, Box<[u8]>)>) {
+        let Some(ports) = self.ports.get() else {
+            return;
+        };
+        let mut parts: Vec<Vec<(ConnId, Box<[u8]>)>> = ports.iter().map(|_| Vec::new()).collect();
+        for message in messages {
+            let number = message
+                .0
+                .checked_rem(ports.len() as u64)
+                .and_then(|number| usize::try_from(number).ok());
+            if let Some(part) = number.and_then(|number| parts.get_mut(number)) {
+                part.push(message);
+            }
+        }
+        for (port, part) in ports.iter().zip(parts) {
+            if !part.is_empty() {
+                port.push(Command::SendMany(part));
+            }
+        }
+    }
+
+    /// End a connection, behind the answers that were queued.
+    pub fn close(&self, conn: ConnId, code: u16, reason: &str) {
+        self.command(
+            conn,
+            Command::Close(conn, Verdict::new(code, reason, Cause::Local)),
+        );
+    }
+
+    /// End all connections.
+    pub fn close_all(&self, code: u16, reason: &str) {
+        for port in self.ports.get().into_iter().flatten() {
+            port.push(Command::CloseAll(Verdict::new(code, reason, Cause::Local)));
+        }
+    }
+
+    /// Change the limit of a connection's messages.
+    pub fn set_max_message(&self, conn: ConnId, max_message: u64) {
+        self.command(conn, Command::MaxMessage(conn, max_message));
+    }
+
+    /// Figures of the plane.
+    pub fn figures(&self) -> &Figures {
+        &self.shared.figures
+    }
+
+    /// Connections that have not ended.
+    pub fn connections(&self) -> usize {
+        self.ports
+            .get()
+            .into_iter()
+            .flatten()
+            .map(|port| port.connections.load(SeqCst))
+            .sum()
+    }
+
+    /// Figures of one connection.
+    pub fn connection(&self, conn: ConnId) -> Option<Handle> {
+        self.shared.directory.find(conn)
+    }
+}

@@ -1,0 +1,169 @@
+//! How connections come, and what relays do with those that have no socket.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use socket2::{SockRef, Type};
+
+use crate::command::{Attach, Command, Port, Via};
+use crate::directory::Handle;
+use crate::entry::Encoding;
+use crate::error::PlaneError;
+use crate::peer::Service;
+use crate::pipe::{Fed, Pipe, Taken};
+use crate::plane::{ConnId, Plane};
+
+impl Plane {
+    /// Own a socket: `head` is sent first, `tail` is parsed first. It is closed on any error.
+    pub fn attach(
+        &self,
+        fd: OwnedFd,
+        head: &[u8],
+        tail: &[u8],
+        encoding: Encoding,
+        max_message: Option<u64>,
+    ) -> Result<ConnId, PlaneError> {
+        self.attach_socket(fd, head, tail, Service::Hub(encoding), max_message)
+    }
+
+    /// Own a socket whose messages are echoed.
+    pub fn attach_echo(
+        &self,
+        fd: OwnedFd,
+        head: &[u8],
+        tail: &[u8],
+        max_message: u64,
+    ) -> Result<ConnId, PlaneError> {
+        self.attach_socket(fd, head, tail, Service::Echo, Some(max_message))
+    }
+
+    fn attach_socket(
+        &self,
+        fd: OwnedFd,
+        head: &[u8],
+        tail: &[u8],
+        service: Service,
+        max_message: Option<u64>,
+    ) -> Result<ConnId, PlaneError> {
+        let kind = SockRef::from(&fd).r#type()?;
+        if kind != Type::STREAM {
+            return Err(PlaneError::Argument(format!(
+                "a stream socket was expected, the descriptor is a {kind:?}"
+            )));
+        }
+        self.attach_via(Via::Socket(fd), None, head, tail, service, max_message)
+    }
+
+    /// A connection whose messages come by [`Self::feed`] and leave by [`Self::take_output`].
+    pub fn attach_virtual(
+        &self,
+        encoding: Encoding,
+        max_message: Option<u64>,
+    ) -> Result<ConnId, PlaneError> {
+        let pipe = Arc::new(Pipe::default());
+        let via = Via::Virtual(Arc::clone(&pipe));
+        self.attach_via(
+            via,
+            Some(pipe),
+            b"",
+            b"",
+            Service::Hub(encoding),
+            max_message,
+        )
+    }
+
+    fn attach_via(
+        &self,
+        via: Via,
+        pipe: Option<Arc<Pipe>>,
+        head: &[u8],
+        tail: &[u8],
+        service: Service,
+        max_message: Option<u64>,
+    ) -> Result<ConnId, PlaneError> {
+        let ports = self.ports()?;
+        let load = |port: &Arc<Port>| port.connections.load(SeqCst);
+        let (number, port) = ports
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, port)| load(port))
+            .ok_or(PlaneError::NotStarted)?;
+        port.connections.fetch_add(1, SeqCst);
+        let conn = self.next_conn.fetch_add(1, SeqCst) * ports.len() as u64 + number as u64;
+        let figures = Arc::default();
+        self.shared.directory.add(
+            conn,
+            Handle {
+                figures: Arc::clone(&figures),
+                pipe,
+            },
+        );
+        self.shared.figures.opened.add(1);
+        port.push_now(Command::Attach(Box::new(Attach {
+            conn,
+            via,
+            service,
+            head: head.into(),
+            tail: tail.into(),
+            max_message: max_message.unwrap_or(self.shared.settings.max_message),
+            figures,
+        })));
+        Ok(conn)
+    }
+
+    fn pipe(&self, conn: ConnId) -> Result<Arc<Pipe>, PlaneError> {
+        let handle = self.shared.directory.find(conn);
+        handle
+            .and_then(|handle| handle.pipe)
+            .ok_or(PlaneError::NotVirtual(conn))
+    }
+
+    /// A message from the peer of a virtual connection; false if the next one should wait for the event FEED. Too late is
+    /// no error: the connection's last event says what became of it.
+    pub fn feed(&self, conn: ConnId, data: &[u8], binary: bool) -> bool {
+        self.feed_pipe(
+            conn,
+            if binary {
+                Fed::Binary(data.into())
+            } else {
+                Fed::Text(data.into())
+            },
+        )
+    }
+
+    /// The peer of a virtual connection closed, or is gone (1006).
+    pub fn feed_close(&self, conn: ConnId, code: u16, reason: &str) {
+        self.feed_pipe(conn, Fed::Close(code, reason.into()));
+    }
+
+    fn feed_pipe(&self, conn: ConnId, fed: Fed) -> bool {
+        let Ok(pipe) = self.pipe(conn) else {
+            return true;
+        };
+        let goes_on = pipe.feed(fed);
+        if let Some(port) = self.port_of(conn) {
+            port.push_now(Command::Input(conn));
+        }
+        goes_on
+    }
+
+    /// Messages for the peer of a virtual connection: about `max_bytes` of them.
+    pub fn take_output(&self, conn: ConnId, max_bytes: usize) -> Vec<(u8, Vec<u8>)> {
+        let Ok(pipe) = self.pipe(conn) else {
+            return Vec::new();
+        };
+        let Taken {
+            messages,
+            unblocked,
+            ended,
+        } = pipe.take(max_bytes);
+        if ended {
+            self.shared.directory.forget(conn);
+        }
+        if let (true, Some(port)) = (unblocked, self.port_of(conn)) {
+            port.push_now(Command::Room(conn));
+        }
+        messages
+    }
+}

@@ -1,0 +1,152 @@
+//! Logs, what is appended to them, and who follows them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::command::{Command, Spec, Subscribe};
+use crate::cursor::{Delivery, Options};
+use crate::entry::NewEntry;
+use crate::error::PlaneError;
+use crate::log::Retention;
+use crate::logs::{LogId, Logs};
+use crate::plane::{ConnId, Plane};
+use crate::start::Start;
+
+/// Where a batch of entries went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Name of the history.
+    pub epoch: String,
+    /// Offset of the first entry; the others follow.
+    pub first_offset: u64,
+}
+
+/// One channel of a `subscribe`, by the number of its log.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The log.
+    pub log: LogId,
+    /// How it is delivered.
+    pub options: Options,
+    /// Where it starts.
+    pub start: Start,
+    /// A cursor that exists stays where it is (M26).
+    pub keep: bool,
+}
+
+impl Plane {
+    /// The logs.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// Open a log with a fresh epoch.
+    pub fn open_log(&self, channel: &str, retention: Retention) -> Result<LogId, PlaneError> {
+        self.logs.open(channel, retention)
+    }
+
+    /// Forget a log and all cursors on it.
+    pub fn close_log(&self, log: LogId) -> Result<(), PlaneError> {
+        self.logs.close(log)?;
+        for port in self.ports.get().into_iter().flatten() {
+            port.push(Command::Forget(log));
+        }
+        Ok(())
+    }
+
+    /// Give entries their places.
+    pub fn append(
+        &self,
+        log: LogId,
+        entries: Vec<NewEntry>,
+        ts: f64,
+    ) -> Result<Appended, PlaneError> {
+        if !ts.is_finite() {
+            return Err(PlaneError::Argument(format!(
+                "ts: a finite number of seconds was expected, {ts} came"
+            )));
+        }
+        let channel = self.logs.find(log)?;
+        let count = entries.len() as u64;
+        let (epoch, first_offset) = self.logs.append(&channel, entries, ts);
+        channel.figures().appended.add(count);
+        if let Some(ports) = self.ports.get() {
+            for port in channel.to_tell().filter_map(|number| ports.get(number)) {
+                port.push(Command::Appended(Arc::clone(&channel), Instant::now()));
+            }
+        }
+        Ok(Appended {
+            epoch,
+            first_offset,
+        })
+    }
+
+    /// Put cursors on logs and answer, in one step of the I/O thread.
+    pub fn subscribe(
+        &self,
+        conn: ConnId,
+        subscriptions: Vec<Subscription>,
+        reply: Vec<Box<[u8]>>,
+    ) -> Result<(), PlaneError> {
+        if reply.len() != subscriptions.len() + 1 {
+            let (parts, specs) = (reply.len(), subscriptions.len());
+            let text = format!(
+                "reply: {} parts were expected for {specs} specs, {parts} came",
+                specs + 1
+            );
+            return Err(PlaneError::Argument(text));
+        }
+        let specs = subscriptions
+            .into_iter()
+            .map(|one| self.spec(one))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.command(
+            conn,
+            Command::Subscribe(Box::new(Subscribe { conn, specs, reply })),
+        );
+        Ok(())
+    }
+
+    fn spec(&self, subscription: Subscription) -> Result<Spec, PlaneError> {
+        let Subscription {
+            log,
+            options,
+            start,
+            keep,
+        } = subscription;
+        let latest = options.delivery == Delivery::Latest;
+        if start == Start::Snapshot && !latest {
+            return Err(PlaneError::Argument(
+                "start: \"snapshot\" was given with delivery \"all\", it needs \"latest\"".into(),
+            ));
+        }
+        if options
+            .max_rate
+            .is_some_and(|rate| !latest || !rate.is_finite() || rate <= 0.0)
+        {
+            let text = format!(
+                "max_rate: a positive number with delivery \"latest\" was expected, {:?} came",
+                options.max_rate
+            );
+            return Err(PlaneError::Argument(text));
+        }
+        Ok(Spec {
+            channel: self.logs.find(log)?,
+            options,
+            start,
+            keep,
+        })
+    }
+
+    /// Take cursors away, then answer.
+    pub fn unsubscribe(&self, conn: ConnId, logs: Vec<LogId>, reply: Option<Box<[u8]>>) {
+        self.command(
+            conn,
+            Command::Unsubscribe {
+                conn,
+                channels: logs,
+                reply,
+            },
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Wire bytes of whole messages, one behind the other, with the places where they end.
+
+use std::rc::Rc;
+
+/// Bytes after which a view goes on in another segment, and a replay writes before it reads on.
+pub const SEGMENT: usize = 64 << 10;
+
+/// A message up to this size is copied to be finished later, a larger one keeps its whole segment alive.
+const COPIED: usize = 4 << 10;
+
+/// The end of one message in the stream of its view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What a cursor has settled when the message was sent: the entry itself, or the end of a gap.
+    pub offset: u64,
+    /// Position just after the message.
+    pub end: u64,
+}
+
+/// A stretch of a stream of messages. Positions count from the beginning of the stream, the segment begins at `base`.
+#[derive(Debug)]
+pub struct Segment {
+    base: u64,
+    bytes: Rc<Vec<u8>>,
+    marks: Vec<Mark>,
+}
+
+impl Segment {
+    /// Nothing, at `base`.
+    pub fn new(base: u64) -> Self {
+        Self {
+            base,
+            bytes: Rc::default(),
+            marks: Vec::new(),
+        }
+    }
+
+    /// Append a message that settles `offset`. False, and nothing done, while somebody still finishes a message of this
+    /// segment: it can then only be read.
+    pub fn push(&mut self, offset: u64, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Some(bytes) = Rc::get_mut(&mut self.bytes) else {
+            return false;
+        };
+        write(bytes);
+        let end = self.base + bytes.len() as u64;
+        self.marks.push(Mark { offset, end });
+        true
+    }
+
+    /// Begin again at `base`, in the same memory where nobody else reads it and it is not large.
+    pub fn restart(&mut self, base: u64) {
+        self.base = base;
+        self.marks.clear();
+        match Rc::get_mut(&mut self.bytes) {
+            Some(bytes) if bytes.capacity() <= 2 * SEGMENT => bytes.clear(),
+            _ => self.bytes = Rc::default(),
+        }
+    }
+
+    /// Give back what an idle segment does not need.
+    pub fn shrink(&mut self) {
+        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
+            *self = Self::new(self.base);
+        }
+    }
+
+    /// Where it begins.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Where it ends.
+    pub fn end(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    /// Bytes in it.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// No bytes in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The messages' ends.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Everything from `position` on; nothing if that is elsewhere.
+    pub fn from(&self, position: u64) -> &[u8] {
+        self.index(position)
+            .and_then(|at| self.bytes.get(at..))
+            .unwrap_or_default()
+    }
+
+    /// Whole messages from `position` on: as many as fit into `budget` bytes, but at least one.
+    pub fn within(&self, position: u64, budget: usize) -> &[u8] {
+        let all = self.from(position);
+        if all.len() <= budget {
+            return all;
+        }
+        let fits = position + budget as u64;
+        let fitting = self.marks.partition_point(|mark| mark.end <= fits);
+        let end = fitting.checked_sub(1).and_then(|last| self.marks.get(last));
+        let end = end
+            .filter(|mark| mark.end > position)
+            .or_else(|| self.message_at(position + 1));
+        let len = end.and_then(|mark| usize::try_from(mark.end - position).ok());
+        len.and_then(|len| all.get(..len)).unwrap_or(all)
+    }
+
+    fn index(&self, position: u64) -> Option<usize> {
+        usize::try_from(position.checked_sub(self.base)?).ok()
+    }
+
+    /// The message that ends at `position`, or the one it is inside of.
+    fn message_at(&self, position: u64) -> Option<&Mark> {
+        self.marks
+            .get(self.marks.partition_point(|mark| mark.end < position))
+    }
+
+    /// What is settled by everything before `position`; `None` before the end of the first message.
+    pub fn offset_at(&self, position: u64) -> Option<u64> {
+        let ended = self.marks.partition_point(|mark| mark.end <= position);
+        Some(self.marks.get(ended.checked_sub(1)?)?.offset)
+    }
+
+    /// The position after everything that settles up to `offset`; the base if that is before the first message.
+    pub fn position_after(&self, offset: u64) -> u64 {
+        let settled = self.marks.partition_point(|mark| mark.offset <= offset);
+        let mark = settled.checked_sub(1).and_then(|last| self.marks.get(last));
+        mark.map_or(self.base, |mark| mark.end)
+    }
+
+    /// Messages that end after `from` and not after `to`.
+    pub fn messages_between(&self, from: u64, to: u64) -> usize {
+        let count = |position| {
+            self.marks
+                .partition_point(|mark: &Mark| mark.end <= position)
+        };
+        count(to).saturating_sub(count(from))
+    }
+
+    /// A socket took the bytes up to `position`: where the next message begins, and what must be written before that.
+    pub fn cut(&self, position: u64) -> (u64, Option<Unfinished>) {
+        match self.message_at(position) {
+            Some(mark) if mark.end > position => (mark.end, self.unfinished(position, mark.end)),
+            _ => (position, None),
+        }
+    }
+
+    fn unfinished(&self, position: u64, end: u64) -> Option<Unfinished> {
+        let before = self.marks.partition_point(|mark| mark.end <= position);
+        let start = before.checked_sub(1).and_then(|last| self.marks.get(last));
+        let start = self.index(start.map_or(self.base, |mark| mark.end))?;
+        let (at, end) = (self.index(position)?, self.index(end)?);
+        if end - start > COPIED {
+            let bytes = Rc::clone(&self.bytes);
+            return Some(Unfinished {
+                bytes,
+                start,
+                at,
+                end,
+            });
+        }
+        let message = self.bytes.get(start..end)?.to_vec();
+        Some(Unfinished {
+            end: message.len(),
+            bytes: Rc::new(message),
+            start: 0,
+            at: at - start,
+        })
+    }
+}
+
+/// A message that a socket has taken in part.
+#[derive(Debug)]
+pub struct Unfinished {
+    bytes: Rc<Vec<u8>>,
+    start: usize,
+    at: usize,
+    end: usize,
+}
+
+impl Unfinished {
+    /// What is left.
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..self.end).unwrap_or_default()
+    }
+
+    /// What is left of the frame begun; nothing where control frames may pass (B1).
+    pub fn rest_of_frame(&self) -> &[u8] {
+        let mut boundary = self.start;
+        while boundary < self.at {
+            let frame = self.bytes.get(boundary..self.end).map_or(0, frame_len);
+            if frame == 0 {
+                return self.rest();
+            }
+            boundary = boundary.saturating_add(frame).min(self.end);
+        }
+        self.bytes.get(self.at..boundary).unwrap_or_default()
+    }
+
+    /// `taken` more bytes were taken; whether that was all.
+    pub fn advance(&mut self, taken: usize) -> bool {
+        self.at = self.at.saturating_add(taken).min(self.end);
+        self.at == self.end
+    }
+}
+
+/// Bytes of the unmasked frame at the beginning of `bytes`, which we wrote ourselves.
+fn frame_len(bytes: &[u8]) -> usize {
+    let (head, payload) = match bytes {
+        [_, 127, rest @ ..] => (10, rest.first_chunk().map(|len| u64::from_be_bytes(*len))),
+        [_, 126, rest @ ..] => (
+            4,
+            rest.first_chunk()
+                .map(|len| u64::from(u16::from_be_bytes(*len))),
+        ),
+        [_, len, ..] => (2, Some(u64::from(*len))),
+        _ => return 0,
+    };
+    payload
+        .and_then(|payload| usize::try_from(payload).ok())
+        .map_or(0, |payload| payload.saturating_add(head))
+}

@@ -1,0 +1,170 @@
+//! Commands of Python, done in the order in which they came.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Instant;
+
+use mio::{Registry, Token};
+
+use crate::closing::{Cause, Verdict};
+use crate::command::{Attach, Command, Via};
+use crate::connection::Connection;
+use crate::inbox::Event;
+use crate::shard::Shard;
+use crate::transport::{Socket, Transport};
+
+/// Answers may pile up to this many times `answer_buffer` (S11) while Python still answers what it had been given before.
+const ANSWERS: usize = 4;
+
+/// Where sockets are registered; nowhere, in a test without sockets.
+#[derive(Clone, Debug)]
+pub struct Registrar(pub Option<Rc<Registry>>);
+
+impl Registrar {
+    fn open(&self, fd: OwnedFd, slot: usize, shard: &Shard) -> std::io::Result<Transport> {
+        let registry = self.0.as_ref().ok_or(std::io::ErrorKind::Unsupported)?;
+        Ok(Transport::Socket(Socket::open(
+            fd,
+            registry,
+            Token(slot),
+            shard.settings(),
+        )?))
+    }
+}
+
+impl Shard {
+    /// Do what was asked.
+    pub fn apply(&mut self, command: Command, registrar: &Registrar, now: Instant) {
+        match command {
+            Command::Attach(attach) => self.attach(*attach, registrar, now),
+            Command::Input(conn) => self.input(conn),
+            Command::Room(conn) => self.room(conn),
+            Command::Send(conn, data) => self.send(conn, &data, now),
+            Command::SendMany(messages) => {
+                for (conn, data) in messages {
+                    self.send(conn, &data, now);
+                }
+            }
+            Command::Close(conn, verdict) => {
+                if let Some(slot) = self.open_slot(conn) {
+                    self.begin_close(slot, verdict, now);
+                }
+            }
+            Command::CloseAll(verdict) => self.close_all(&verdict, now),
+            Command::MaxMessage(conn, max_message) => {
+                if let Some(connection) = self
+                    .open_slot(conn)
+                    .and_then(|slot| self.connections.get_mut(slot))
+                {
+                    connection.set_max_message(max_message);
+                }
+            }
+            Command::Subscribe(subscribe) => self.subscribe(*subscribe, now),
+            Command::Unsubscribe {
+                conn,
+                channels,
+                reply,
+            } => self.unsubscribe(conn, &channels, reply.as_deref()),
+            Command::Appended(channel, at) => self.appended(channel.id, at),
+            Command::Forget(channel) => self.forget(channel),
+            Command::InboxRoom => self.inbox_has_room(),
+            Command::Stop(at) => {
+                self.stop_at = Some(at);
+                self.close_all(&Verdict::new(4301, "draining", Cause::Stop), now);
+            }
+        }
+    }
+
+    fn attach(&mut self, attach: Attach, registrar: &Registrar, now: Instant) {
+        let Attach {
+            conn,
+            via,
+            service,
+            head,
+            mut tail,
+            max_message,
+            figures,
+        } = attach;
+        let slot = self.connections.vacant_key();
+        let transport = match via {
+            Via::Socket(fd) => registrar.open(fd, slot, self),
+            Via::Virtual(pipe) => Ok(Transport::Virtual(pipe)),
+        };
+        let Ok(transport) = transport else {
+            self.attach_failed(conn);
+            return;
+        };
+        let mut connection = Connection::new(conn, transport, service, self.settings(), now);
+        connection.set_max_message(max_message);
+        connection.figures = figures;
+        connection.out.answers().extend_from_slice(&head);
+        self.slots.insert(conn, slot);
+        self.connections.insert(connection);
+        if !tail.is_empty() {
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection
+                    .peer
+                    .bytes_received(tail.len(), &self.shared.settings, now);
+            }
+            self.parse(slot, &mut tail, now);
+        }
+        self.enqueue(slot);
+    }
+
+    /// The descriptor is no stream socket, or gone: one CLOSED all the same.
+    fn attach_failed(&mut self, conn: u64) {
+        self.shared.figures.count_closed(1006);
+        self.batch.push(conn, Event::Closed(Verdict::lost()));
+        self.shared.directory.end(conn);
+        self.port
+            .connections
+            .fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn input(&mut self, conn: u64) {
+        if let Some(slot) = self.slots.get(&conn).copied() {
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.readable = true;
+            }
+            self.enqueue(slot);
+        }
+    }
+
+    fn room(&mut self, conn: u64) {
+        if let Some(slot) = self.slots.get(&conn).copied() {
+            self.socket_ready(slot, false, true, false);
+        }
+    }
+
+    fn send(&mut self, conn: u64, data: &[u8], now: Instant) {
+        let Some(slot) = self.open_slot(conn) else {
+            return;
+        };
+        self.queue_answer(slot, data);
+        let most = self.settings().answer_buffer.saturating_mul(ANSWERS);
+        let unread = self
+            .connections
+            .get(slot)
+            .map_or(0, |connection| connection.out.unread_answers());
+        if unread > most.max(data.len()) {
+            self.begin_close(slot, Verdict::unread_answers(), now);
+        }
+        self.enqueue(slot);
+    }
+
+    fn close_all(&mut self, verdict: &Verdict, now: Instant) {
+        let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.begin_close(slot, verdict.clone(), now);
+        }
+    }
+
+    /// A connection of a test.
+    #[cfg(test)]
+    pub fn add(&mut self, connection: Connection) -> usize {
+        let id = connection.id;
+        let slot = self.connections.insert(connection);
+        self.slots.insert(id, slot);
+        slot
+    }
+}

@@ -1,0 +1,313 @@
+//! Turns of reading: from sockets and pipes to events, as fast as limits and Python allow.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crate::closing::{Cause, Verdict};
+use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
+use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
+use crate::inbox::{Batch, Event};
+use crate::outbound::Progress;
+use crate::peer::Reception;
+use crate::pipe::Fed;
+use crate::shard::{Shard, Shared};
+use crate::transport::Transport;
+
+/// What a connection made of its input.
+#[derive(Debug)]
+enum Outcome {
+    GoesOn,
+    InboxFull,
+    Ends(Verdict),
+}
+
+impl Shard {
+    pub(super) fn read_turn(&mut self, slot: usize, now: Instant) -> Progress {
+        let mut budget = self.settings().turn_read;
+        loop {
+            let Some(connection) = self
+                .connections
+                .get(slot)
+                .filter(|connection| connection.readable)
+            else {
+                return Progress::Done;
+            };
+            let is_virtual = matches!(connection.transport, Transport::Virtual(_));
+            if !self.may_read(slot, now) {
+                return Progress::Blocked;
+            }
+            if budget == 0 {
+                return Progress::Spent;
+            }
+            let read = if is_virtual {
+                self.read_pipe(slot, now)
+            } else {
+                self.read_socket(slot, budget, now)
+            };
+            budget = budget.saturating_sub(read.max(1));
+        }
+    }
+
+    /// Whether it may be read; if not, who wakes it is arranged.
+    fn may_read(&mut self, slot: usize, now: Instant) -> bool {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return false;
+        };
+        let reason = reason_to_wait(connection, &self.shared, &self.batch, now);
+        let before = std::mem::replace(&mut connection.kept_waiting, reason);
+        match reason {
+            KeptWaiting::No => {
+                if before != KeptWaiting::No {
+                    connection.peer.forgive(now);
+                }
+                return true;
+            }
+            _ if before == reason => {}
+            KeptWaiting::ForPython => {
+                self.starved.push(slot);
+                self.shared.figures.inbox_full.add(1);
+            }
+            KeptWaiting::Until(then) => self.timers.set(then, slot, connection.id),
+            // Its reading makes the socket writable.
+            KeptWaiting::ForItself => {}
+        }
+        false
+    }
+
+    fn read_pipe(&mut self, slot: usize, now: Instant) -> usize {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return 0;
+        };
+        let Transport::Virtual(pipe) = &connection.transport else {
+            return 0;
+        };
+        let Some((fed, relieved)) = pipe.read() else {
+            connection.readable = false;
+            return 0;
+        };
+        if relieved {
+            self.batch.push(connection.id, Event::Feed);
+        }
+        let (size, outcome) = self.take_fed(slot, &fed, now);
+        self.outcome(slot, outcome, now);
+        size
+    }
+
+    fn take_fed(&mut self, slot: usize, fed: &Fed, now: Instant) -> (usize, Outcome) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return (0, Outcome::GoesOn);
+        };
+        let (bytes, text) = match fed {
+            Fed::Text(bytes) => (bytes, true),
+            Fed::Binary(bytes) => (bytes, false),
+            Fed::Close(1006, _) => return (0, Outcome::Ends(Verdict::lost())),
+            Fed::Close(code, reason) => {
+                return (0, Outcome::Ends(Verdict::new(*code, reason, Cause::Peer)));
+            }
+        };
+        connection
+            .peer
+            .bytes_received(bytes.len(), &self.shared.settings, now);
+        let incoming = match whole(bytes, text, connection.max_message) {
+            Ok(incoming) => incoming,
+            Err(fault) => return (bytes.len(), Outcome::Ends(faulty(fault))),
+        };
+        let outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
+        (bytes.len(), outcome)
+    }
+
+    fn read_socket(&mut self, slot: usize, budget: usize, now: Instant) -> usize {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let size = self.read_into(&mut buffer, slot, budget, now);
+        self.buffer = buffer;
+        size
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8], slot: usize, budget: usize, now: Instant) -> usize {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return 0;
+        };
+        if !connection.rest.is_empty() {
+            let mut rest = std::mem::take(&mut connection.rest);
+            self.parse(slot, &mut rest, now);
+            return rest.len();
+        }
+        let asked = budget.min(buffer.len());
+        let room = buffer.get_mut(..asked).unwrap_or_default();
+        match connection.transport.read(room) {
+            Ok(0) => {
+                connection.readable = false;
+                self.stream_ended(slot);
+                0
+            }
+            Ok(count) => {
+                // Less than was asked for: nothing is left, unless the stream ends behind it.
+                connection.readable = count == asked || connection.hung_up;
+                connection
+                    .peer
+                    .bytes_received(count, &self.shared.settings, now);
+                self.parse(slot, room.get_mut(..count).unwrap_or_default(), now);
+                count
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.readable = false;
+                0
+            }
+            Err(_) => {
+                self.lose(slot);
+                0
+            }
+        }
+    }
+
+    /// Frames to events. What was not parsed because the inbox is full is kept, and parsed before anything else is read.
+    pub(super) fn parse(&mut self, slot: usize, input: &mut [u8], now: Instant) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let mut outcome = Outcome::GoesOn;
+        let mut reader = std::mem::replace(&mut connection.reader, placeholder());
+        let parsed = reader.read(input, &mut |incoming| {
+            outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
+            match outcome {
+                Outcome::GoesOn => ControlFlow::Continue(()),
+                Outcome::InboxFull | Outcome::Ends(_) => ControlFlow::Break(()),
+            }
+        });
+        connection.peer.parsed(&reader, now);
+        connection.reader = reader;
+        match parsed {
+            Ok(count) => {
+                if let (Outcome::InboxFull, Some(rest)) = (&outcome, input.get(count..)) {
+                    connection.rest = rest.to_vec();
+                    connection.readable = true;
+                }
+            }
+            Err(fault) => outcome = Outcome::Ends(faulty(fault)),
+        }
+        self.outcome(slot, outcome, now);
+    }
+
+    fn outcome(&mut self, slot: usize, outcome: Outcome, now: Instant) {
+        if let Some(after) = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.peer.take_pong_after())
+        {
+            self.shared.figures.heartbeat.observe(after);
+        }
+        match outcome {
+            Outcome::GoesOn | Outcome::InboxFull => {}
+            Outcome::Ends(verdict) if verdict.cause == Cause::Peer => {
+                self.peer_closed(slot, verdict, now);
+            }
+            Outcome::Ends(verdict) if verdict.cause == Cause::Lost => self.stream_ended(slot),
+            Outcome::Ends(verdict) => self.begin_close(slot, verdict, now),
+        }
+    }
+
+    /// Python has drained: those who were kept waiting go on.
+    pub(super) fn inbox_has_room(&mut self) {
+        for slot in std::mem::take(&mut self.starved) {
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.kept_waiting = KeptWaiting::ForItself;
+            }
+            self.enqueue(slot);
+        }
+    }
+
+    /// Before the thread sleeps: whoever waits for Python must be woken by it, or by us if it has drained meanwhile.
+    pub fn starve(&mut self) {
+        if self.starved.is_empty() {
+            return;
+        }
+        self.port.starve();
+        if self.shared.inbox.has_room(&self.batch) {
+            self.inbox_has_room();
+        }
+    }
+}
+
+/// Nothing is read while bytes were too many (L19), while answers are not taken (S11), while Python does not drain.
+fn reason_to_wait(
+    connection: &Connection,
+    shared: &Shared,
+    batch: &Batch,
+    now: Instant,
+) -> KeptWaiting {
+    if connection.closing.is_some() {
+        return KeptWaiting::No;
+    }
+    if let Some(until) = connection.peer.paused_until(now) {
+        return KeptWaiting::Until(until);
+    }
+    if connection.out.unread_answers() > shared.settings.answer_buffer {
+        return KeptWaiting::ForItself;
+    }
+    if shared.inbox.has_room(batch) {
+        KeptWaiting::No
+    } else {
+        KeptWaiting::ForPython
+    }
+}
+
+/// What stands in for the reader of a connection while it reads.
+fn placeholder() -> FrameReader {
+    FrameReader::new(ReaderLimits {
+        max_message: 0,
+        skip_factor: 0,
+        max_empty_fragments: 0,
+    })
+}
+
+fn receive(
+    connection: &mut Connection,
+    batch: &mut Batch,
+    shared: &Shared,
+    now: Instant,
+    incoming: &Incoming<'_>,
+) -> Outcome {
+    let mut reception = Reception {
+        id: connection.id,
+        service: connection.service,
+        settings: &shared.settings,
+        out: &mut connection.out,
+        batch,
+        inbox: &shared.inbox,
+        closing: connection.closing.is_some(),
+        max_message: connection.max_message,
+        now,
+    };
+    match connection.peer.receive(incoming, &mut reception) {
+        ControlFlow::Continue(()) => Outcome::GoesOn,
+        ControlFlow::Break(None) => Outcome::InboxFull,
+        ControlFlow::Break(Some(verdict)) => Outcome::Ends(verdict),
+    }
+}
+
+fn faulty(fault: Fault) -> Verdict {
+    let cause = match fault {
+        Fault::Protocol(_) | Fault::Utf8 => Cause::Protocol,
+        Fault::TooLarge | Fault::EmptyFragments => Cause::Limit,
+    };
+    Verdict::new(fault.close_code(), fault.reason(), cause)
+}
+
+/// A message that came without frames, held to the same rules.
+fn whole(bytes: &[u8], text: bool, max_message: u64) -> Result<Incoming<'_>, Fault> {
+    let size = bytes.len() as u64;
+    if size > max_message.saturating_mul(SKIP_FACTOR) {
+        return Err(Fault::TooLarge);
+    }
+    if size > max_message {
+        return Ok(Incoming::TooLarge { size });
+    }
+    if !text {
+        return Ok(Incoming::Binary(bytes));
+    }
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(_) => Ok(Incoming::Text(bytes)),
+        Err(_) => Err(Fault::Utf8),
+    }
+}

@@ -1,0 +1,132 @@
+//! Once a second, every connection is looked at: heartbeat, stalls, messages that never end, memory that is not needed.
+
+use std::time::{Duration, Instant};
+
+use crate::closing::Verdict;
+use crate::connection::{Connection, KeptWaiting};
+use crate::peer::Heartbeat;
+use crate::settings::Settings;
+use crate::shard::Shard;
+
+/// Our own lateness from which on no silence is held against a peer (H5).
+const LATE: Duration = Duration::from_secs(1);
+
+/// When scans are due, and whether they have been on time.
+#[derive(Debug)]
+pub(super) struct Scans {
+    next: Instant,
+    interval: Duration,
+    on_time_from: Instant,
+}
+
+impl Scans {
+    pub(super) fn new(now: Instant, interval: Duration) -> Self {
+        Self {
+            next: now + interval,
+            interval,
+            on_time_from: now,
+        }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// H5: after being late, `patience` must pass on time before silence counts again. Whether it counts now.
+    fn begin(&mut self, now: Instant, patience: Duration) -> bool {
+        if now.saturating_duration_since(self.next) > LATE {
+            self.on_time_from = now + patience;
+        }
+        self.next = now + self.interval;
+        now >= self.on_time_from
+    }
+}
+
+impl Shard {
+    pub(super) fn scan(&mut self, now: Instant) {
+        let patience = self.settings().heartbeat_timeout;
+        let silence_counts = self.scans.begin(now, patience);
+        let mut ended = Vec::new();
+        let mut pinged = Vec::new();
+        let settings = &self.shared.settings;
+        let mut bytes_in = 0;
+        for (slot, connection) in &mut self.connections {
+            bytes_in += count(connection, &self.shared.figures);
+            match judge(connection, settings, silence_counts, now) {
+                Judgement::Fine => {}
+                Judgement::Ping => pinged.push(slot),
+                Judgement::Ends(verdict) => ended.push((slot, verdict)),
+            }
+        }
+        self.shared.figures.bytes_in.add(bytes_in);
+        for slot in pinged {
+            self.enqueue(slot);
+        }
+        for (slot, verdict) in ended {
+            self.begin_close(slot, verdict, now);
+        }
+        self.scan_views();
+    }
+
+    fn scan_views(&mut self) {
+        for (_, view) in &mut self.views.all {
+            if view.appended_at.is_none() {
+                view.shrink();
+            }
+        }
+        self.views.dirty.shrink_to(64);
+        self.shared.figures.view_bytes.set(self.views.bytes as u64);
+    }
+}
+
+enum Judgement {
+    Fine,
+    Ping,
+    Ends(Verdict),
+}
+
+fn judge(
+    connection: &mut Connection,
+    settings: &Settings,
+    silence_counts: bool,
+    now: Instant,
+) -> Judgement {
+    if connection.closing.is_some() {
+        return Judgement::Fine;
+    }
+    if connection.out.stalled_for(now) >= settings.write_stall {
+        return Judgement::Ends(Verdict::stalled());
+    }
+    // What is not read because of us is neither silence nor slowness of the peer.
+    if connection.kept_waiting != KeptWaiting::No || connection.transport.is_virtual() {
+        return Judgement::Fine;
+    }
+    if silence_counts && connection.peer.is_overdue(settings, now) {
+        return Judgement::Ends(Verdict::unfinished());
+    }
+    match connection.peer.heartbeat(settings, now) {
+        Heartbeat::Ping => {
+            connection.out.ping();
+            Judgement::Ping
+        }
+        Heartbeat::Dead if silence_counts => Judgement::Ends(Verdict::silent()),
+        Heartbeat::Alive | Heartbeat::Dead => Judgement::Fine,
+    }
+}
+
+/// Bring figures up to date; an idle connection gives back its buffers.
+fn count(connection: &mut Connection, figures: &crate::figures::Figures) -> u64 {
+    let counted = connection.figures.bytes_in.get();
+    let messages = connection.figures.messages_in.get();
+    connection.publish_figures();
+    figures
+        .messages_in
+        .add(connection.peer.message_count - messages);
+    let unreadable = std::mem::take(&mut connection.peer.unreadable);
+    figures.unreadable.add(unreadable);
+    if connection.peer.byte_count == counted {
+        connection.out.shrink();
+        connection.rest.shrink_to_fit();
+    }
+    connection.peer.byte_count - counted
+}

@@ -1,0 +1,300 @@
+//! Subscriptions: start positions, the answer, and the cursors in one step, so that the answer comes before the first event
+//! (M9) and the switch happens at the position it tells (M26).
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use crate::command::{Spec, Subscribe};
+use crate::cursor::{Cursor, Delivery, Options, Pace, Way};
+use crate::entry::Encoding;
+use crate::feed::Feed;
+use crate::frame::write_message;
+use crate::json::{escape, msgpack};
+use crate::round::Round;
+use crate::shard::Shard;
+use crate::start::{self, Opening, Owed, Start};
+
+/// A subscription on its way: what to tell, and where it begins unless it stays where it is.
+struct Placed {
+    spec: Spec,
+    position: String,
+    behind: u64,
+    opening: Option<Opening>,
+}
+
+impl Shard {
+    /// Put cursors on channels and answer.
+    pub(super) fn subscribe(&mut self, command: Subscribe, now: Instant) {
+        let Some(slot) = self.open_slot(command.conn) else {
+            return;
+        };
+        let Some(encoding) = self
+            .connections
+            .get(slot)
+            .map(crate::connection::Connection::encoding)
+        else {
+            return;
+        };
+        // Counted as following before the log is looked at; the cursor takes this over below.
+        let joined: Vec<(Spec, usize)> = command
+            .specs
+            .into_iter()
+            .map(|spec| {
+                let view = self.join_view(&spec.channel, encoding);
+                (spec, view)
+            })
+            .collect();
+        let (specs, views): (Vec<Spec>, Vec<usize>) = joined.into_iter().unzip();
+        let mut placed: Vec<Placed> = specs
+            .into_iter()
+            .map(|spec| self.place(slot, spec))
+            .collect();
+        cap_replay(&mut placed, self.settings().resume_events);
+        self.answer(slot, &command.reply, &placed, encoding);
+        for (one, view) in placed.into_iter().zip(views) {
+            self.install(slot, one, view, encoding, now);
+        }
+        self.enqueue(slot);
+    }
+
+    fn place(&self, slot: usize, spec: Spec) -> Placed {
+        let connection = self.connections.get(slot);
+        let held = connection.and_then(|connection| {
+            let at = connection
+                .cursor_on(spec.channel.id)
+                .filter(|_| spec.keep)?;
+            connection.cursors.get(at)
+        });
+        let log = spec.channel.log();
+        let (position, behind, opening) = if let Some(cursor) = held {
+            let settled = self.settled(cursor);
+            (
+                log.epoch().position(settled),
+                log.head().saturating_sub(settled),
+                None,
+            )
+        } else {
+            let opening = start::open(&log, &spec.start);
+            (opening.position.clone(), opening.behind, Some(opening))
+        };
+        drop(log);
+        Placed {
+            spec,
+            position,
+            behind,
+            opening,
+        }
+    }
+
+    fn answer(&mut self, slot: usize, reply: &[Box<[u8]>], placed: &[Placed], encoding: Encoding) {
+        let mut message = Vec::new();
+        let mut parts = reply.iter();
+        message.extend_from_slice(parts.next().map_or(&[][..], |part| part));
+        for (one, part) in placed.iter().zip(parts) {
+            write_members(&mut message, &one.position, one.behind, encoding);
+            message.extend_from_slice(part);
+        }
+        self.queue_answer(slot, &message);
+    }
+
+    /// One message behind the answers that wait already.
+    pub(super) fn queue_answer(&mut self, slot: usize, message: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(slot) {
+            let opcode = connection.encoding().opcode();
+            write_message(connection.out.answers(), opcode, message);
+            self.shared.figures.answers.add(1);
+        }
+    }
+
+    fn install(
+        &mut self,
+        slot: usize,
+        placed: Placed,
+        view: usize,
+        encoding: Encoding,
+        now: Instant,
+    ) {
+        let Placed { spec, opening, .. } = placed;
+        let held = self
+            .connections
+            .get(slot)
+            .and_then(|connection| connection.cursor_on(spec.channel.id));
+        let pace = spec.options.max_rate.map(|rate| Pace::new(rate, now));
+        let way = match (opening, held) {
+            (Some(opening), _) => begin(&opening, &spec, encoding),
+            (None, Some(at)) => self.kept_way(slot, at, spec.options),
+            (None, None) => return,
+        };
+        let channel = spec.channel;
+        let cursor = Cursor {
+            channel,
+            view,
+            options: spec.options,
+            way,
+            pace,
+            waiting: false,
+        };
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let replaced = held.and_then(|at| connection.cursors.get_mut(at));
+        if let Some(place) = replaced {
+            let former = std::mem::replace(place, cursor);
+            self.release_cursor(&former);
+        } else {
+            connection.cursors.push(cursor);
+        }
+    }
+
+    /// M26: how a cursor that stays goes on under other options. What was staged for it is not lost, and not repeated.
+    fn kept_way(&mut self, slot: usize, at: usize, options: Options) -> Way {
+        let settled = self
+            .connections
+            .get(slot)
+            .and_then(|connection| connection.cursors.get(at));
+        let settled = settled.map_or(0, |cursor| self.settled(cursor));
+        let connection = self.connections.get_mut(slot);
+        let feed = match connection
+            .and_then(|connection| connection.cursors.get_mut(at))
+            .map(|cursor| &mut cursor.way)
+        {
+            Some(Way::Feed(feed)) => std::mem::replace(&mut **feed, Feed::new(settled)),
+            Some(Way::Round(round)) if round.staging.owes_gap() => {
+                std::mem::replace(&mut **round, Round::new(settled)).into_feed()
+            }
+            Some(Way::Round(_)) if options.delivery == Delivery::Latest => {
+                return Way::Round(Box::new(Round::new(settled)));
+            }
+            // From here the view is reached at once where the cursor was following it.
+            _ => Feed::new(settled),
+        };
+        if options.max_rate.is_some() {
+            Way::Round(Box::new(Round::continuing(feed)))
+        } else {
+            Way::Feed(Box::new(feed))
+        }
+    }
+
+    /// Take cursors away, then answer.
+    pub(super) fn unsubscribe(&mut self, conn: u64, channels: &[u64], reply: Option<&[u8]>) {
+        let Some(slot) = self.open_slot(conn) else {
+            return;
+        };
+        for channel in channels {
+            self.drop_cursor(slot, *channel);
+        }
+        if let Some(reply) = reply {
+            self.queue_answer(slot, reply);
+        }
+        self.enqueue(slot);
+    }
+
+    fn drop_cursor(&mut self, slot: usize, channel: u64) {
+        let cursor = self.connections.get_mut(slot).and_then(|connection| {
+            let at = connection.cursor_on(channel)?;
+            Some(connection.cursors.swap_remove(at))
+        });
+        if let Some(cursor) = cursor {
+            self.release_cursor(&cursor);
+        }
+    }
+
+    /// A channel is gone, and with it all cursors on it.
+    pub(super) fn forget(&mut self, channel: u64) {
+        if self.views.of(channel).next().is_none() {
+            return;
+        }
+        let slots: Vec<usize> = self.connections.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.drop_cursor(slot, channel);
+        }
+    }
+
+    /// The slot of a connection that is not about to end; a command for any other is too late, and counted.
+    pub(super) fn open_slot(&self, conn: u64) -> Option<usize> {
+        let slot = self.slots.get(&conn).copied();
+        let open = slot.filter(|slot| {
+            let connection = self.connections.get(*slot);
+            connection.is_some_and(|connection| connection.closing.is_none())
+        });
+        if open.is_none() {
+            self.shared.figures.late.add(1);
+        }
+        open
+    }
+}
+
+/// How a new cursor begins: its gap first, then what comes after.
+fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
+    let gap = opening.gap.as_ref().map(|gap| {
+        spec.channel.figures().count_gap(gap);
+        let message = gap.message(&spec.channel.name, spec.channel.log().epoch(), encoding);
+        (gap.to, message)
+    });
+    let mut feed = Feed::new(opening.after);
+    if let Some((to, message)) = gap {
+        feed.staging.push_gap(to, encoding, &message);
+    }
+    match spec.options.delivery {
+        Delivery::All => Way::Feed(Box::new(feed)),
+        Delivery::Latest if spec.start == Start::Snapshot => {
+            Way::Round(Box::new(Round::snapshot()))
+        }
+        Delivery::Latest => Way::Round(Box::new(Round::continuing(feed))),
+    }
+}
+
+/// R9: one replay holds at most so many entries over all its channels; `latest` ones do not count.
+fn cap_replay(placed: &mut [Placed], cap: u64) {
+    let counted = |one: &Placed| {
+        one.spec.options.delivery == Delivery::All
+            && one.opening.as_ref().is_some_and(|opening| opening.capped)
+    };
+    let cap_len = usize::try_from(cap).unwrap_or(usize::MAX);
+    let owed: Vec<Owed<'_>> = placed
+        .iter()
+        .filter(|one| counted(one))
+        .map(|one| owed(one, cap_len))
+        .collect();
+    let shares = start::share(&owed, cap_len);
+    drop(owed);
+    for (one, kept) in placed.iter_mut().filter(|one| counted(one)).zip(shares) {
+        let log = one.spec.channel.log();
+        if let Some(opening) = &mut one.opening {
+            opening.cut(&log, kept as u64);
+        }
+    }
+}
+
+fn owed(one: &Placed, cap: usize) -> Owed<'_> {
+    let log = one.spec.channel.log();
+    let after = one
+        .opening
+        .as_ref()
+        .map_or(log.head(), |opening| opening.after);
+    let newest = (after + 1..=log.head()).rev().take(cap);
+    Owed {
+        channel: &one.spec.channel.name,
+        newest_first: newest
+            .filter_map(|offset| Some(log.get(offset)?.ts()))
+            .collect(),
+    }
+}
+
+/// `position` and `behind` as members of a map that is being written.
+fn write_members(out: &mut Vec<u8>, position: &str, behind: u64, encoding: Encoding) {
+    match encoding {
+        Encoding::Json => {
+            out.extend_from_slice(br#""position":"#);
+            escape::write_str(out, position);
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, r#","behind":{behind}"#);
+        }
+        Encoding::Msgpack => {
+            msgpack::write_str(out, "position");
+            msgpack::write_str(out, position);
+            msgpack::write_str(out, "behind");
+            msgpack::write_uint(out, behind);
+        }
+    }
+}

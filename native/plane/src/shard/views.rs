@@ -1,0 +1,220 @@
+//! The views of a shard, and who follows them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::channel::Channel;
+use crate::cursor::{Cursor, Delivery, Way};
+use crate::entry::Encoding;
+use crate::feed::Feed;
+use crate::round::Round;
+use crate::shard::Shard;
+use crate::view::{Follower, View};
+
+/// All views of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    pub(super) all: Slab<View>,
+    by_channel: HashMap<(u64, Encoding), usize>,
+    /// Views with entries that were not yet written.
+    pub(super) dirty: Vec<usize>,
+    /// Bytes of all segments.
+    pub(super) bytes: usize,
+}
+
+impl Views {
+    /// The views of a channel.
+    pub(super) fn of(&self, channel: u64) -> impl Iterator<Item = usize> {
+        [Encoding::Json, Encoding::Msgpack]
+            .into_iter()
+            .filter_map(move |encoding| self.by_channel.get(&(channel, encoding)).copied())
+    }
+
+    /// One cursor more on the view of (channel, encoding), which is made if it is the first.
+    fn join(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
+        let number = *self
+            .by_channel
+            .entry((channel.id, encoding))
+            .or_insert_with(|| {
+                let head = channel.log().head();
+                self.all
+                    .insert(View::new(Arc::clone(channel), encoding, head))
+            });
+        if let Some(view) = self.all.get_mut(number) {
+            view.cursors += 1;
+        }
+        number
+    }
+
+    /// One cursor less; without cursors the view is dropped.
+    fn leave(&mut self, number: usize) {
+        let Some(view) = self.all.get_mut(number) else {
+            return;
+        };
+        view.cursors -= 1;
+        if view.cursors == 0 {
+            self.bytes -= view.bytes();
+            self.by_channel.remove(&(view.channel.id, view.encoding));
+            self.all.remove(number);
+        }
+    }
+}
+
+impl Shard {
+    /// A cursor comes. The thread is counted as following before the log is looked at, so that no append is missed.
+    pub(super) fn join_view(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
+        channel.join(self.thread);
+        self.views.join(channel, encoding)
+    }
+
+    /// A cursor goes.
+    pub(super) fn release_cursor(&mut self, cursor: &Cursor) {
+        if let Way::Follow(seat) = cursor.way {
+            self.leave_seat(cursor.view, seat);
+        }
+        self.views.leave(cursor.view);
+        cursor.channel.leave(self.thread);
+    }
+
+    /// All cursors of a connection go.
+    pub(super) fn drop_cursors(&mut self, slot: usize) {
+        let cursors = self
+            .connections
+            .get_mut(slot)
+            .map(|connection| std::mem::take(&mut connection.cursors));
+        for cursor in cursors.unwrap_or_default() {
+            self.release_cursor(&cursor);
+        }
+    }
+
+    /// Take a follower out of its view; the last one takes its seat.
+    fn leave_seat(&mut self, number: usize, seat: usize) -> Option<Follower> {
+        let view = self.views.all.get_mut(number)?;
+        if seat >= view.followers.len() {
+            return None;
+        }
+        let left = view.followers.swap_remove(seat);
+        if let Some(moved) = view.followers.get(seat) {
+            let cursors = self
+                .connections
+                .get_mut(moved.slot)
+                .map(|connection| &mut connection.cursors);
+            let cursor =
+                cursors.and_then(|cursors| cursors.iter_mut().find(|cursor| cursor.view == number));
+            if let Some(cursor) = cursor {
+                cursor.way = Way::Follow(seat);
+            }
+        }
+        Some(left)
+    }
+
+    /// The cursor number `at` of a connection follows its view from `position` on.
+    pub(super) fn follow(&mut self, slot: usize, at: usize, position: u64) {
+        let cursor = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        let Some(cursor) = cursor else {
+            return;
+        };
+        if let Some(view) = self.views.all.get_mut(cursor.view) {
+            cursor.way = Way::Follow(view.followers.len());
+            view.followers.push(Follower { slot, position });
+        }
+    }
+
+    /// What a cursor has settled (M26).
+    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
+        match &cursor.way {
+            Way::Feed(feed) => feed.staging.settled(),
+            Way::Round(round) => round.settled(),
+            Way::Follow(seat) => {
+                let view = self.views.all.get(cursor.view);
+                view.and_then(|view| Some(view.offset_at(view.followers.get(*seat)?.position)))
+                    .unwrap_or(0)
+            }
+        }
+    }
+
+    /// A follower gets its entries from the log from now on: all of them, or the latest.
+    pub(super) fn unfollow(&mut self, slot: usize, number: usize) {
+        let Some(connection) = self.connections.get(slot) else {
+            return;
+        };
+        let Some(at) = connection
+            .cursors
+            .iter()
+            .position(|cursor| cursor.view == number)
+        else {
+            return;
+        };
+        let Some(cursor) = connection.cursors.get(at) else {
+            return;
+        };
+        let (settled, delivery) = (self.settled(cursor), cursor.options.delivery);
+        if let Way::Follow(seat) = cursor.way {
+            self.leave_seat(number, seat);
+            self.set_way(slot, at, way_from(settled, delivery));
+        }
+    }
+
+    pub(super) fn set_way(&mut self, slot: usize, at: usize, way: Way) {
+        let cursor = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        if let Some(cursor) = cursor {
+            cursor.way = way;
+        }
+    }
+
+    /// S3: the socket takes bytes again. What a `latest` cursor has not sent yet may be conflated.
+    pub(super) fn unblocked(&mut self, slot: usize) {
+        let Some(connection) = self.connections.get(slot) else {
+            return;
+        };
+        for at in 0..connection.cursors.len() {
+            self.conflate(slot, at);
+        }
+    }
+
+    fn conflate(&mut self, slot: usize, at: usize) {
+        let cursor = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        let Some(cursor) = cursor.filter(|cursor| cursor.options.delivery == Delivery::Latest)
+        else {
+            return;
+        };
+        let number = cursor.view;
+        match &mut cursor.way {
+            Way::Follow(seat) => {
+                let view = self.views.all.get(number);
+                let behind = view.is_some_and(|view| {
+                    view.followers
+                        .get(*seat)
+                        .is_some_and(|follower| follower.position < view.end())
+                });
+                if behind {
+                    self.unfollow(slot, number);
+                }
+            }
+            Way::Feed(feed) => {
+                let feed = std::mem::replace(&mut **feed, Feed::new(0));
+                cursor.way = Way::Round(Box::new(Round::continuing(feed)));
+            }
+            Way::Round(round) => round.again = true,
+        }
+    }
+}
+
+/// How entries after `settled` come when they do not come from the view.
+pub(super) fn way_from(settled: u64, delivery: Delivery) -> Way {
+    match delivery {
+        Delivery::All => Way::Feed(Box::new(Feed::new(settled))),
+        Delivery::Latest => Way::Round(Box::new(Round::new(settled))),
+    }
+}

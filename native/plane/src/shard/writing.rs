@@ -1,0 +1,289 @@
+//! Turns of writing: the message begun, answers, and then the cursors one after the other.
+
+use std::io;
+use std::time::Instant;
+
+use crate::closing::Verdict;
+use crate::connection::KeptWaiting;
+use crate::cursor::{OnSlow, Way};
+use crate::feed::{Feed, Refill};
+use crate::gap::{Gap, GapReason};
+use crate::outbound::Progress;
+use crate::round::Round;
+use crate::shard::Shard;
+
+/// Entries that one refill of a round stages at most.
+const STAGED: usize = 4_096;
+
+/// What a cursor did with its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It wrote, or changed its way: ask again.
+    Went,
+    /// It has nothing to write.
+    Nothing,
+    /// It has more work than should be done now.
+    Later,
+}
+
+impl Shard {
+    pub(super) fn write_turn(&mut self, slot: usize, now: Instant) -> Progress {
+        let mut budget = self.settings().turn_write;
+        let Ok(progress) = self.write_all(slot, &mut budget, now) else {
+            self.lose(slot);
+            return Progress::Done;
+        };
+        let Some(connection) = self.connections.get(slot) else {
+            return progress;
+        };
+        let relieved = connection.kept_waiting == KeptWaiting::ForItself
+            && connection.out.unread_answers() <= self.settings().answer_buffer;
+        if progress == Progress::Done && connection.closing.is_some() {
+            self.close_written(slot);
+        } else if relieved {
+            self.enqueue(slot);
+        }
+        progress
+    }
+
+    fn write_all(&mut self, slot: usize, budget: &mut usize, now: Instant) -> io::Result<Progress> {
+        let mut idle = 0;
+        loop {
+            let Some(connection) = self.connections.get_mut(slot) else {
+                return Ok(Progress::Done);
+            };
+            match connection
+                .out
+                .settle(&mut connection.transport, budget, now)?
+            {
+                Progress::Done => {}
+                other => return Ok(other),
+            }
+            if connection.closing.is_some() || idle >= connection.cursors.len() {
+                return Ok(Progress::Done);
+            }
+            if connection.out.is_blocked() {
+                return Ok(Progress::Blocked);
+            }
+            if *budget == 0 {
+                return Ok(Progress::Spent);
+            }
+            let at = connection.next_cursor % connection.cursors.len();
+            connection.next_cursor = at + 1;
+            match self.write_cursor(slot, at, budget, now)? {
+                Step::Went => idle = 0,
+                Step::Nothing => idle += 1,
+                Step::Later => return Ok(Progress::Spent),
+            }
+        }
+    }
+
+    fn write_cursor(
+        &mut self,
+        slot: usize,
+        at: usize,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<Step> {
+        let cursor = self
+            .connections
+            .get(slot)
+            .and_then(|connection| connection.cursors.get(at));
+        match cursor.map(|cursor| &cursor.way) {
+            Some(Way::Follow(seat)) => self.write_follower(slot, at, *seat, budget, now),
+            Some(Way::Feed(_)) => self.write_feed(slot, at, budget, now),
+            Some(Way::Round(_)) => self.write_round(slot, at, budget, now),
+            None => Ok(Step::Nothing),
+        }
+    }
+
+    fn write_follower(
+        &mut self,
+        slot: usize,
+        at: usize,
+        seat: usize,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<Step> {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Ok(Step::Nothing);
+        };
+        let view = connection
+            .cursors
+            .get(at)
+            .and_then(|cursor| self.views.all.get_mut(cursor.view));
+        let Some(view) = view else {
+            return Ok(Step::Nothing);
+        };
+        let Some(position) = view.followers.get(seat).map(|follower| follower.position) else {
+            return Ok(Step::Nothing);
+        };
+        let Some(segment) = view.segment_at(position) else {
+            return Ok(Step::Nothing);
+        };
+        let next =
+            connection
+                .out
+                .follow(&mut connection.transport, segment, position, budget, now)?;
+        let delivered = segment.messages_between(position, next) as u64;
+        if let Some(follower) = view.followers.get_mut(seat) {
+            follower.position = next;
+        }
+        view.channel.figures().deliveries.add(delivered);
+        self.shared.figures.deliveries.add(delivered);
+        Ok(Step::Went)
+    }
+
+    fn write_feed(
+        &mut self,
+        slot: usize,
+        at: usize,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<Step> {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Ok(Step::Nothing);
+        };
+        let encoding = connection.encoding();
+        let Some(cursor) = connection.cursors.get_mut(at) else {
+            return Ok(Step::Nothing);
+        };
+        let (Way::Feed(feed), Some(view)) = (&mut cursor.way, self.views.all.get_mut(cursor.view))
+        else {
+            return Ok(Step::Nothing);
+        };
+        if !feed.staging.is_drained() {
+            let delivered =
+                connection
+                    .out
+                    .replay(&mut connection.transport, &mut feed.staging, budget, now)?
+                    as u64;
+            cursor.channel.figures().deliveries.add(delivered);
+            self.shared.figures.deliveries.add(delivered);
+            return Ok(Step::Went);
+        }
+        if let Some(position) = view.position_after(feed.after()) {
+            self.follow(slot, at, position);
+            return Ok(Step::Went);
+        }
+        match feed.refill(&cursor.channel, view.head(), encoding, &mut self.entries) {
+            Refill::Ready => Ok(Step::Went),
+            Refill::Unready => Ok(Step::Later),
+            Refill::Overrun => Ok(self.overrun(slot, at, now)),
+            Refill::Reached => {
+                // The log is ahead of the view: an append that this thread will be told of.
+                if !std::mem::replace(&mut cursor.waiting, true) {
+                    view.waiting.push(slot);
+                }
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
+    fn write_round(
+        &mut self,
+        slot: usize,
+        at: usize,
+        budget: &mut usize,
+        now: Instant,
+    ) -> io::Result<Step> {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Ok(Step::Nothing);
+        };
+        let (id, encoding) = (connection.id, connection.encoding());
+        let Some(cursor) = connection.cursors.get_mut(at) else {
+            return Ok(Step::Nothing);
+        };
+        let (Way::Round(round), Some(view)) =
+            (&mut cursor.way, self.views.all.get_mut(cursor.view))
+        else {
+            return Ok(Step::Nothing);
+        };
+        if !round.staging.is_drained() {
+            let delivered =
+                connection
+                    .out
+                    .replay(&mut connection.transport, &mut round.staging, budget, now)?
+                    as u64;
+            cursor.channel.figures().deliveries.add(delivered);
+            self.shared.figures.deliveries.add(delivered);
+            return Ok(Step::Went);
+        }
+        if round.is_idle() && !round.again && cursor.pace.is_none() {
+            cursor.way = Way::Feed(Box::new(Feed::new(round.after())));
+            return Ok(Step::Went);
+        }
+        let allowed = cursor
+            .pace
+            .as_mut()
+            .map_or(STAGED, |pace| pace.allowed(STAGED, now));
+        if allowed == 0 {
+            if let Some(at) = cursor.pace.as_mut().and_then(|pace| pace.wake(now)) {
+                self.timers.set(at, slot, id);
+            }
+            return Ok(Step::Nothing);
+        }
+        match round.refill(&cursor.channel, encoding, allowed) {
+            Refill::Ready => {
+                if let Some(pace) = &mut cursor.pace {
+                    pace.sent(round.staging.messages(), now);
+                }
+                Ok(Step::Went)
+            }
+            Refill::Unready => Ok(Step::Later),
+            Refill::Overrun => Ok(self.overrun(slot, at, now)),
+            Refill::Reached if cursor.pace.is_none() => {
+                round.again = false;
+                Ok(Step::Went)
+            }
+            Refill::Reached => {
+                if !std::mem::replace(&mut cursor.waiting, true) {
+                    view.waiting.push(slot);
+                }
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
+    /// S9: the next owed entry has left the log.
+    fn overrun(&mut self, slot: usize, at: usize, now: Instant) -> Step {
+        let resume_events = self.settings().resume_events;
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Step::Nothing;
+        };
+        let encoding = connection.encoding();
+        let Some(cursor) = connection.cursors.get_mut(at) else {
+            return Step::Nothing;
+        };
+        if cursor.options.on_slow == OnSlow::Close {
+            self.begin_close(slot, Verdict::overrun(), now);
+            return Step::Nothing;
+        }
+        let log = cursor.channel.log();
+        let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
+        let from = match &cursor.way {
+            Way::Feed(feed) => feed.after(),
+            Way::Round(round) => round.after(),
+            Way::Follow(_) => return Step::Nothing,
+        };
+        let gap = Gap::within(log.epoch(), from, to, GapReason::Slow);
+        let message = gap.message(&cursor.channel.name, log.epoch(), encoding);
+        drop(log);
+        cursor.channel.figures().count_gap(&gap);
+        match &mut cursor.way {
+            Way::Feed(feed) => {
+                feed.staging.push_gap(to, encoding, &message);
+                feed.skip_to(to);
+            }
+            Way::Round(round) => stage_gap(round, to, encoding, &message),
+            Way::Follow(_) => {}
+        }
+        Step::Went
+    }
+}
+
+fn stage_gap(round: &mut Round, to: u64, encoding: crate::entry::Encoding, message: &[u8]) {
+    round.skip_to(to);
+    round.again = true;
+    round.staging.push_gap(to, encoding, message);
+}

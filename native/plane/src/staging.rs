@@ -1,0 +1,103 @@
+//! Messages composed for one cursor alone: a replay, a round, a gap.
+
+use crate::entry::{Encoding, Entry};
+use crate::frame::write_message;
+use crate::segment::{SEGMENT, Segment, Unfinished};
+
+/// A chunk of messages on its way to one connection, and what the cursor has settled.
+#[derive(Debug)]
+pub struct Staging {
+    before: u64,
+    chunk: Segment,
+    at: u64,
+    gap: bool,
+}
+
+impl Staging {
+    /// Nothing; the cursor has settled `offset`.
+    pub fn new(offset: u64) -> Self {
+        Self {
+            before: offset,
+            chunk: Segment::new(0),
+            at: 0,
+            gap: false,
+        }
+    }
+
+    /// What has been sent, as an offset.
+    pub fn settled(&self) -> u64 {
+        self.chunk.offset_at(self.at).unwrap_or(self.before)
+    }
+
+    /// All of the chunk was sent.
+    pub fn is_drained(&self) -> bool {
+        self.at == self.chunk.end()
+    }
+
+    /// Messages of the chunk.
+    pub fn messages(&self) -> usize {
+        self.chunk.marks().len()
+    }
+
+    /// No further message should be added before some were sent.
+    pub fn is_full(&self) -> bool {
+        self.chunk.len() >= SEGMENT
+    }
+
+    /// Begin another chunk behind the one that was sent.
+    pub fn restart(&mut self) {
+        self.before = self.settled();
+        self.chunk.restart(0);
+        self.at = 0;
+        self.gap = false;
+    }
+
+    /// Nothing up to `offset` is owed any more.
+    pub fn settle(&mut self, offset: u64) {
+        *self = Self::new(offset);
+    }
+
+    /// Add a message that settles `offset`.
+    pub fn push(&mut self, offset: u64, encoding: Encoding, payload: &[u8]) {
+        let opcode = encoding.opcode();
+        if !self
+            .chunk
+            .push(offset, |out| write_message(out, opcode, payload))
+        {
+            // Only a chunk that was sent is added to, and what is unfinished of it lives on by itself.
+            self.chunk = Segment::new(0);
+            self.at = 0;
+            self.chunk
+                .push(offset, |out| write_message(out, opcode, payload));
+        }
+    }
+
+    /// Add a gap that ends at `offset`.
+    pub fn push_gap(&mut self, offset: u64, encoding: Encoding, message: &[u8]) {
+        self.push(offset, encoding, message);
+        self.gap = true;
+    }
+
+    /// A gap stands in the chunk and was not sent yet.
+    pub fn owes_gap(&self) -> bool {
+        self.gap && !self.is_drained()
+    }
+
+    /// Add an entry.
+    pub fn push_entry(&mut self, entry: &Entry, encoding: Encoding) {
+        self.push(entry.offset(), encoding, entry.payload(encoding));
+    }
+
+    /// What to send next.
+    pub fn rest(&self, budget: usize) -> &[u8] {
+        self.chunk.within(self.at, budget)
+    }
+
+    /// `taken` bytes of [`Self::rest`] were taken: how many messages that settles, and the one that is unfinished.
+    pub fn advance(&mut self, taken: usize) -> (usize, Option<Unfinished>) {
+        let (next, unfinished) = self.chunk.cut(self.at + taken as u64);
+        let messages = self.chunk.messages_between(self.at, next);
+        self.at = next;
+        (messages, unfinished)
+    }
+}

@@ -1,0 +1,166 @@
+//! Where a cursor begins (M24, M25), and what of the past it goes without (P10, P11, R9).
+
+use crate::gap::{Gap, GapReason};
+use crate::log::Log;
+
+/// `from` of a subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// The head.
+    New,
+    /// The newest entry of each key, then the changes (S5).
+    Snapshot,
+    /// The newest entries, at most so many.
+    Last(u64),
+    /// The first entry with at least this `ts`.
+    Since(f64),
+    /// A position the client held.
+    At {
+        /// Perhaps of a former history.
+        epoch: String,
+        /// The place after this entry.
+        offset: u64,
+    },
+}
+
+/// A start resolved against a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
+    /// The position to tell (M42).
+    pub position: String,
+    /// Offset after which entries are delivered.
+    pub after: u64,
+    /// Entries up to the head, an upper bound of what is replayed (M42).
+    pub behind: u64,
+    /// To be sent before the first entry.
+    pub gap: Option<Gap>,
+    /// Whether the replay cap applies (R9).
+    pub capped: bool,
+}
+
+/// Resolve a start now.
+pub fn open(log: &Log, start: &Start) -> Opening {
+    match start {
+        Start::New => plain(log, log.head()),
+        Start::Snapshot => plain(log, 0),
+        Start::Last(count) => plain(log, log.head().saturating_sub(*count).max(log.first() - 1)),
+        Start::Since(ts) => since(log, *ts),
+        Start::At { epoch, offset } if epoch == log.epoch().as_str() => at(log, *offset),
+        Start::At { epoch, offset } => elsewhere(log, format!("{epoch}:{offset}")),
+    }
+}
+
+fn plain(log: &Log, after: u64) -> Opening {
+    Opening {
+        position: log.epoch().position(after),
+        after,
+        behind: log.head().saturating_sub(after),
+        gap: None,
+        capped: false,
+    }
+}
+
+fn capped(log: &Log, told: u64, after: u64, gap: Option<Gap>) -> Opening {
+    Opening {
+        after,
+        capped: true,
+        gap,
+        ..plain(log, told)
+    }
+}
+
+/// M25: where entries of that time are gone, their number is gone with them, so the gap begins before the first entry.
+fn since(log: &Log, ts: f64) -> Opening {
+    let after = log.before_ts(ts);
+    if !log.lost_since(ts) {
+        return capped(log, after, after, None);
+    }
+    let gap = Gap {
+        missed: None,
+        ..Gap::within(log.epoch(), 0, after, GapReason::Retention)
+    };
+    capped(log, 0, after, Some(gap))
+}
+
+fn at(log: &Log, offset: u64) -> Opening {
+    if offset > log.head() {
+        return beyond(log, offset);
+    }
+    let after = offset.max(log.first() - 1);
+    let lost = after > offset;
+    let gap = lost.then(|| Gap::within(log.epoch(), offset, after, GapReason::Retention));
+    capped(log, offset, after, gap)
+}
+
+/// P11: without a store behind it there is nothing that the log could catch up with.
+fn beyond(log: &Log, offset: u64) -> Opening {
+    let gap = Gap {
+        missed: None,
+        ..Gap::within(log.epoch(), offset, log.head(), GapReason::Epoch)
+    };
+    capped(log, offset, log.head(), Some(gap))
+}
+
+/// P10: everything still kept, behind a gap that says that the past is another.
+fn elsewhere(log: &Log, position: String) -> Opening {
+    let after = log.first() - 1;
+    let gap = Gap {
+        from: position.clone(),
+        to: after,
+        missed: None,
+        reason: GapReason::Epoch,
+    };
+    Opening {
+        position,
+        ..capped(log, after, after, Some(gap))
+    }
+}
+
+/// One opening that the cap of R9 weighs: the channel's name, and the `ts` of its newest owed entries, newest first.
+#[derive(Debug)]
+pub struct Owed<'a> {
+    /// Breaks ties of `ts`.
+    pub channel: &'a str,
+    /// `ts` of the entries, newest first; no more than the cap are needed.
+    pub newest_first: Vec<f64>,
+}
+
+/// How many of each opening's newest entries are among the newest `cap` of all (R9): by `ts`, ties by channel name.
+pub fn share(owed: &[Owed<'_>], cap: usize) -> Vec<usize> {
+    let mut kept = vec![0_usize; owed.len()];
+    for _ in 0..cap {
+        let next = owed
+            .iter()
+            .zip(&kept)
+            .enumerate()
+            .filter_map(|(at, (one, taken))| Some((one.newest_first.get(*taken)?, one.channel, at)))
+            .max_by(|a, b| a.0.total_cmp(b.0).then_with(|| b.1.cmp(a.1)));
+        match next.and_then(|(.., at)| kept.get_mut(at)) {
+            Some(taken) => *taken += 1,
+            None => break,
+        }
+    }
+    kept
+}
+
+impl Opening {
+    /// Keep only the newest `kept` of the entries up to `head`; the older ones are covered by the gap (R9).
+    pub fn cut(&mut self, log: &Log, kept: u64) {
+        let after = log.head().saturating_sub(kept);
+        if after <= self.after {
+            return;
+        }
+        match &mut self.gap {
+            Some(gap) => gap.extend(after, GapReason::Limit),
+            None => {
+                self.gap = Some(Gap::within(
+                    log.epoch(),
+                    self.after,
+                    after,
+                    GapReason::Limit,
+                ));
+            }
+        }
+        self.after = after;
+    }
+}

@@ -1,0 +1,201 @@
+//! What all subscribers of a channel with the same encoding are sent: one stream of wire bytes, composed once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::channel::Channel;
+use crate::entry::{Encoding, Entry};
+use crate::frame::write_message;
+use crate::segment::{SEGMENT, Segment};
+
+/// A cursor that is caught up as far as its socket takes the bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Follower {
+    /// Slot of the connection.
+    pub slot: usize,
+    /// Written up to here; always between two messages.
+    pub position: u64,
+}
+
+/// The stream of one (channel, encoding) on one I/O thread. A filter and compression would be further parts of that pair.
+#[derive(Debug)]
+pub struct View {
+    /// Where its entries come from.
+    pub channel: Arc<Channel>,
+    /// How they are written.
+    pub encoding: Encoding,
+    /// The cursors that are sent from the segments; dense, so that one pass is a loop over an array.
+    pub followers: Vec<Follower>,
+    /// Connections with a cursor that waits for something new by another way than following.
+    pub waiting: Vec<usize>,
+    /// Cursors in all.
+    pub cursors: usize,
+    /// When the oldest entry that was not yet written was appended.
+    pub appended_at: Option<Instant>,
+    head: u64,
+    floor: u64,
+    segments: VecDeque<Segment>,
+    bytes: usize,
+}
+
+impl View {
+    /// A view that begins after the entry `head`.
+    pub fn new(channel: Arc<Channel>, encoding: Encoding, head: u64) -> Self {
+        Self {
+            channel,
+            encoding,
+            followers: Vec::new(),
+            waiting: Vec::new(),
+            cursors: 0,
+            appended_at: None,
+            head,
+            floor: head,
+            segments: VecDeque::from([Segment::new(0)]),
+            bytes: 0,
+        }
+    }
+
+    /// Offset of the newest entry in the stream.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Where the stream ends.
+    pub fn end(&self) -> u64 {
+        self.segments.back().map_or(0, Segment::end)
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Write an entry, the next one after the head.
+    pub fn push(&mut self, entry: &Entry) {
+        let (payload, opcode) = (entry.payload(self.encoding), self.encoding.opcode());
+        let end = self.end();
+        let full = |segment: &Segment| {
+            !segment.is_empty() && segment.len().saturating_add(payload.len()) > SEGMENT
+        };
+        let write = |segment: &mut Segment| {
+            segment.push(entry.offset(), |out| write_message(out, opcode, payload))
+        };
+        let written = match self.segments.back_mut() {
+            Some(segment) if !full(segment) => write(segment),
+            _ => false,
+        };
+        if !written {
+            let mut segment = Segment::new(end);
+            write(&mut segment);
+            self.segments.push_back(segment);
+        }
+        self.head = entry.offset();
+        self.bytes += usize::try_from(self.end() - end).unwrap_or(0);
+    }
+
+    /// The segment in which `position` is followed by something.
+    pub fn segment_at(&self, position: u64) -> Option<&Segment> {
+        let newest = self.segments.back()?;
+        if position >= newest.base() {
+            return (position < newest.end()).then_some(newest);
+        }
+        let at = self
+            .segments
+            .partition_point(|segment| segment.end() <= position);
+        self.segments
+            .get(at)
+            .filter(|segment| segment.base() <= position)
+    }
+
+    /// The position of a cursor that has settled `offset`, if the stream still reaches back, and already on, that far.
+    pub fn position_after(&self, offset: u64) -> Option<u64> {
+        if offset == self.head {
+            return Some(self.end());
+        }
+        if offset < self.floor || offset > self.head {
+            return None;
+        }
+        let last_offset = |segment: &Segment| segment.marks().last().map_or(0, |mark| mark.offset);
+        let at = self
+            .segments
+            .partition_point(|segment| last_offset(segment) <= offset);
+        self.segments
+            .get(at)
+            .map(|segment| segment.position_after(offset))
+    }
+
+    /// What a cursor at `position` has settled.
+    pub fn offset_at(&self, position: u64) -> u64 {
+        if position >= self.end() {
+            return self.head;
+        }
+        let begun = self
+            .segments
+            .partition_point(|segment| segment.base() < position);
+        let settled = self
+            .segments
+            .range(..begun)
+            .rev()
+            .find_map(|segment| segment.offset_at(position));
+        settled.unwrap_or(self.floor)
+    }
+
+    /// Let go what no cursor before `position` is left to read.
+    pub fn release(&mut self, position: u64) {
+        while self.segments.len() > 1
+            && self
+                .segments
+                .front()
+                .is_some_and(|oldest| oldest.end() <= position)
+        {
+            self.drop_oldest();
+        }
+        let end = self.end();
+        if position >= end && self.bytes > 0 {
+            if let Some(newest) = self.segments.back_mut() {
+                newest.restart(end);
+            }
+            self.bytes = 0;
+            self.floor = self.head;
+        }
+    }
+
+    /// Where the stream would have to begin to hold at most `limit` bytes, or as few as it can; `None` if it does already.
+    pub fn excess(&self, limit: usize) -> Option<u64> {
+        let mut bytes = self.bytes;
+        let mut start = None;
+        let (older, newest) = self.segments.as_slices();
+        for segment in older.iter().chain(newest).take(self.segments.len() - 1) {
+            if bytes <= limit {
+                break;
+            }
+            bytes -= segment.len();
+            start = Some(segment.end());
+        }
+        start
+    }
+
+    /// Let go everything, and go on after the entry `head`.
+    pub fn restart(&mut self, head: u64) {
+        let end = self.end();
+        self.segments = VecDeque::from([Segment::new(end)]);
+        (self.head, self.floor, self.bytes) = (head, head, 0);
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.segments.pop_front() {
+            self.bytes -= oldest.len();
+            self.floor = oldest.marks().last().map_or(self.floor, |mark| mark.offset);
+        }
+    }
+
+    /// Give back what an idle view does not need.
+    pub fn shrink(&mut self) {
+        if self.bytes == 0 {
+            self.segments.iter_mut().for_each(Segment::shrink);
+            self.segments.shrink_to_fit();
+            self.waiting.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Python's arguments as the plane takes them; what is wrong says what was expected and what came.
+
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::time::Duration;
+
+use ::plane::{
+    Appended, Delivery, Encoding, LogId, NewEntry, OnSlow, Options, PlaneError, Rate, Start,
+    Subscription,
+};
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyString, PyTuple};
+
+use crate::error::{PyPlaneError, Raised, expected};
+
+/// (event, data, key, tags, traceparent, tracestate)
+pub type PyEntry = (
+    PyBackedStr,
+    PyBackedBytes,
+    Option<PyBackedStr>,
+    Option<PyBackedBytes>,
+    Option<PyBackedStr>,
+    Option<PyBackedStr>,
+);
+
+/// (log, delivery, on_slow, max_rate, start, keep)
+pub type PySpec<'py> = (
+    LogId,
+    PyBackedStr,
+    PyBackedStr,
+    Option<f64>,
+    Bound<'py, PyAny>,
+    bool,
+);
+
+pub fn at_least_one(name: &str, value: usize) -> PyResult<usize> {
+    if value == 0 {
+        return Err(expected(name, "at least 1", "0"));
+    }
+    Ok(value)
+}
+
+pub fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| expected(name, "a time of zero or more", &value.to_string()))
+}
+
+pub fn rate(name: &str, (capacity, refill): (f64, f64)) -> PyResult<Rate> {
+    let sound = |value: f64| value.is_finite() && value >= 0.0;
+    if sound(capacity) && sound(refill) {
+        return Ok(Rate::new(capacity, refill));
+    }
+    Err(expected(
+        name,
+        "two finite numbers of zero or more",
+        &format!("({capacity}, {refill})"),
+    ))
+}
+
+pub fn encoding_of(name: &str) -> PyResult<Encoding> {
+    match name {
+        "json" => Ok(Encoding::Json),
+        "msgpack" => Ok(Encoding::Msgpack),
+        other => Err(expected("encoding", "\"json\" or \"msgpack\"", other)),
+    }
+}
+
+/// The descriptor becomes ours: it is closed when anything after this fails.
+pub fn owned(fd: i32) -> PyResult<OwnedFd> {
+    if fd < 0 {
+        return Err(PyPlaneError::new_err(format!(
+            "an open descriptor was expected, {fd} came"
+        )));
+    }
+    // SAFETY: the borrow ends with the call, which only asks the kernel whether the number is open.
+    if !::plane::is_open(unsafe { BorrowedFd::borrow_raw(fd) }) {
+        return Err(PyPlaneError::new_err(format!(
+            "an open descriptor was expected, {fd} is closed"
+        )));
+    }
+    // SAFETY: it is open, as was just seen, and the caller gives it away by the contract of `attach`.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+pub fn entry((event, data, key, tags, traceparent, tracestate): PyEntry) -> NewEntry {
+    NewEntry {
+        event: Box::from(&*event),
+        data: Box::from(&*data),
+        key: key.map(|text| Box::from(&*text)),
+        tags: tags.map(|bytes| Box::from(&*bytes)),
+        traceparent: traceparent.map(|text| Box::from(&*text)),
+        tracestate: tracestate.map(|text| Box::from(&*text)),
+    }
+}
+
+pub fn appended(result: Result<Appended, PlaneError>) -> PyResult<(String, u64)> {
+    let Appended {
+        epoch,
+        first_offset,
+    } = result.map_err(Raised::from)?;
+    Ok((epoch, first_offset))
+}
+
+pub fn subscription(
+    (log, delivery, on_slow, max_rate, start, keep): PySpec<'_>,
+) -> PyResult<Subscription> {
+    let delivery = match &*delivery {
+        "all" => Delivery::All,
+        "latest" => Delivery::Latest,
+        other => return Err(expected("delivery", "\"all\" or \"latest\"", other)),
+    };
+    let on_slow = match &*on_slow {
+        "gap" => OnSlow::Gap,
+        "close" => OnSlow::Close,
+        other => return Err(expected("on_slow", "\"gap\" or \"close\"", other)),
+    };
+    let options = Options {
+        delivery,
+        on_slow,
+        max_rate,
+    };
+    Ok(Subscription {
+        log,
+        options,
+        start: start_of(&start)?,
+        keep,
+    })
+}
+
+pub fn start_of(start: &Bound<'_, PyAny>) -> PyResult<Start> {
+    let wrong = || {
+        expected(
+            "start",
+            "\"new\", \"snapshot\", (\"last\", n), (\"since\", ts) or (\"at\", epoch, offset)",
+            &start.to_string(),
+        )
+    };
+    if let Ok(name) = start.cast::<PyString>() {
+        return match &*name.to_cow()? {
+            "new" => Ok(Start::New),
+            "snapshot" => Ok(Start::Snapshot),
+            _ => Err(wrong()),
+        };
+    }
+    let parts = start.cast::<PyTuple>().map_err(|_| wrong())?;
+    let kind: PyBackedStr = parts.get_item(0)?.extract().map_err(|_| wrong())?;
+    match (&*kind, parts.len()) {
+        ("last", 2) => Ok(Start::Last(parts.get_item(1)?.extract()?)),
+        ("since", 2) => Ok(Start::Since(parts.get_item(1)?.extract()?)),
+        ("at", 3) => Ok(Start::At {
+            epoch: parts.get_item(1)?.extract()?,
+            offset: parts.get_item(2)?.extract()?,
+        }),
+        _ => Err(wrong()),
+    }
+}

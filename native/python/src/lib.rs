@@ -1,0 +1,19 @@
+//! `channels._native`: the thin binding over the crates `plane` and `signal`.
+//!
+//! Here belong conversions between Python and Rust values and the mapping of errors; no logic.
+
+mod convert;
+mod error;
+mod plane;
+mod signal;
+mod stats;
+mod wake;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    plane::register(module)?;
+    signal::register(module)
+}

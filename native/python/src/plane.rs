@@ -1,0 +1,338 @@
+//! The class `Plane`, and the two functions that need none.
+
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+
+use ::plane::{LogId, NewEntry, Plane, Retention, Settings, json};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::convert::{
+    PyEntry, PySpec, appended, at_least_one, encoding_of, entry, owned, rate, seconds, subscription,
+};
+use crate::error::{PyPlaneError, Raised};
+use crate::signal::{self, SignalBatch};
+use crate::{stats, wake};
+
+/// From here on the GIL is given up while entries are composed.
+const MANY: usize = 8;
+
+/// The data plane; see channels/_native.pyi for what its methods do.
+#[pyclass(name = "Plane", frozen, module = "channels._native")]
+pub struct PyPlane {
+    pub(crate) inner: Arc<Plane>,
+}
+
+#[pymethods]
+impl PyPlane {
+    #[new]
+    #[pyo3(signature = (*, io_threads = 1, flush_ms = 1.0, max_message = 1_048_576, max_empty_fragments = 64,
+        message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
+        answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
+        byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
+        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, resume_events = 1_000))]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "every one is a named setting in Python"
+    )]
+    fn new(
+        io_threads: usize,
+        flush_ms: f64,
+        max_message: u64,
+        max_empty_fragments: u32,
+        message_timeout: f64,
+        heartbeat_interval: f64,
+        heartbeat_timeout: f64,
+        write_stall: f64,
+        close_wait: f64,
+        answer_buffer: usize,
+        message_rate: (f64, f64),
+        control_rate: (f64, f64),
+        byte_rate: (f64, f64),
+        inbox_messages: usize,
+        inbox_bytes: usize,
+        turn_read: usize,
+        turn_write: usize,
+        log_memory: usize,
+        view_memory: usize,
+        resume_events: u64,
+    ) -> PyResult<Self> {
+        let settings = Settings {
+            io_threads: at_least_one("io_threads", io_threads)?,
+            flush: seconds("flush_ms", flush_ms / 1_000.0)?,
+            max_message,
+            max_empty_fragments,
+            message_timeout: seconds("message_timeout", message_timeout)?,
+            heartbeat_interval: seconds("heartbeat_interval", heartbeat_interval)?,
+            heartbeat_timeout: seconds("heartbeat_timeout", heartbeat_timeout)?,
+            write_stall: seconds("write_stall", write_stall)?,
+            close_wait: seconds("close_wait", close_wait)?,
+            answer_buffer,
+            message_rate: rate("message_rate", message_rate)?,
+            control_rate: rate("control_rate", control_rate)?,
+            byte_rate: rate("byte_rate", byte_rate)?,
+            inbox_messages: at_least_one("inbox_messages", inbox_messages)?,
+            inbox_bytes: at_least_one("inbox_bytes", inbox_bytes)?,
+            turn_read: at_least_one("turn_read", turn_read)?,
+            turn_write: at_least_one("turn_write", turn_write)?,
+            log_memory,
+            view_memory,
+            resume_events,
+        };
+        let inner = Arc::new(Plane::new(settings).map_err(Raised::from)?);
+        Ok(Self { inner })
+    }
+
+    fn start(&self) -> PyResult<()> {
+        Ok(self.inner.start().map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (timeout = 5.0))]
+    fn stop(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let timeout = seconds("timeout", timeout)?;
+        Ok(py.detach(|| self.inner.stop(timeout)))
+    }
+
+    fn wakeup_fd(&self) -> i32 {
+        self.inner.wakeup_fd().as_raw_fd()
+    }
+
+    #[pyo3(signature = (max_events = 4096))]
+    fn drain<'py>(&self, py: Python<'py>, max_events: usize) -> PyResult<Bound<'py, PyList>> {
+        let events = wake::drain(py, self.inner.inbox(), max_events)?;
+        self.inner.drained();
+        Ok(events)
+    }
+
+    #[pyo3(signature = (fd, head, tail, *, encoding = "json", max_message = None))]
+    fn attach(
+        &self,
+        fd: i32,
+        head: &[u8],
+        tail: &[u8],
+        encoding: &str,
+        max_message: Option<u64>,
+    ) -> PyResult<u64> {
+        let fd = owned(fd)?;
+        let encoding = encoding_of(encoding)?;
+        Ok(self
+            .inner
+            .attach(fd, head, tail, encoding, max_message)
+            .map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (*, encoding = "json", max_message = None))]
+    fn attach_virtual(&self, encoding: &str, max_message: Option<u64>) -> PyResult<u64> {
+        let encoding = encoding_of(encoding)?;
+        Ok(self
+            .inner
+            .attach_virtual(encoding, max_message)
+            .map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (fd, head, tail, *, max_message = 16_777_216))]
+    fn attach_echo(&self, fd: i32, head: &[u8], tail: &[u8], max_message: u64) -> PyResult<u64> {
+        let fd = owned(fd)?;
+        Ok(self
+            .inner
+            .attach_echo(fd, head, tail, max_message)
+            .map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (conn, data, *, binary))]
+    fn feed(&self, conn: u64, data: &[u8], binary: bool) -> bool {
+        self.inner.feed(conn, data, binary)
+    }
+
+    #[pyo3(signature = (conn, code = 1005, reason = ""))]
+    fn feed_close(&self, conn: u64, code: u16, reason: &str) {
+        self.inner.feed_close(conn, code, reason);
+    }
+
+    #[pyo3(signature = (conn, max_bytes = 65_536))]
+    fn take_output<'py>(
+        &self,
+        py: Python<'py>,
+        conn: u64,
+        max_bytes: usize,
+    ) -> Vec<(u8, Bound<'py, PyBytes>)> {
+        let messages = self.inner.take_output(conn, max_bytes).into_iter();
+        messages
+            .map(|(opcode, payload)| (opcode, PyBytes::new(py, &payload)))
+            .collect()
+    }
+
+    fn send(&self, conn: u64, data: &[u8]) {
+        self.inner.send(conn, data);
+    }
+
+    fn send_many(&self, messages: Vec<(u64, PyBackedBytes)>) {
+        let copied = messages
+            .into_iter()
+            .map(|(conn, data)| (conn, Box::from(&*data)));
+        self.inner.send_many(copied.collect());
+    }
+
+    fn close(&self, conn: u64, code: u16, reason: &str) {
+        self.inner.close(conn, code, reason);
+    }
+
+    fn close_all(&self, code: u16, reason: &str) {
+        self.inner.close_all(code, reason);
+    }
+
+    fn set_max_message(&self, conn: u64, max_message: u64) {
+        self.inner.set_max_message(conn, max_message);
+    }
+
+    fn flush(&self) {
+        self.inner.flush();
+    }
+
+    #[pyo3(signature = (channel, *, seconds, max_bytes, max_entries = 1_000_000, last_per_key = false, max_keys = 100_000))]
+    fn open_log(
+        &self,
+        channel: &str,
+        seconds: f64,
+        max_bytes: usize,
+        max_entries: usize,
+        last_per_key: bool,
+        max_keys: usize,
+    ) -> PyResult<LogId> {
+        let last_per_key = last_per_key.then_some(max_keys);
+        let retention = Retention {
+            seconds,
+            max_bytes,
+            max_entries,
+            last_per_key,
+        };
+        Ok(self
+            .inner
+            .open_log(channel, retention)
+            .map_err(Raised::from)?)
+    }
+
+    fn close_log(&self, log: LogId) -> PyResult<()> {
+        Ok(self.inner.close_log(log).map_err(Raised::from)?)
+    }
+
+    fn append(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        entries: Vec<PyEntry>,
+        ts: f64,
+    ) -> PyResult<(String, u64)> {
+        let many = entries.len() > MANY;
+        let entries: Vec<NewEntry> = entries.into_iter().map(entry).collect();
+        if many {
+            return appended(py.detach(|| self.inner.append(log, entries, ts)));
+        }
+        appended(self.inner.append(log, entries, ts))
+    }
+
+    fn append_signals(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        batch: &SignalBatch,
+        ts: f64,
+    ) -> PyResult<(String, u64)> {
+        appended(py.detach(|| self.inner.append(log, signal::entries_of(batch), ts)))
+    }
+
+    fn subscribe(
+        &self,
+        conn: u64,
+        specs: Vec<PySpec<'_>>,
+        reply: Vec<PyBackedBytes>,
+    ) -> PyResult<()> {
+        let specs = specs
+            .into_iter()
+            .map(subscription)
+            .collect::<PyResult<Vec<_>>>()?;
+        let reply = reply.iter().map(|part| Box::from(&**part)).collect();
+        Ok(self
+            .inner
+            .subscribe(conn, specs, reply)
+            .map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (conn, logs, reply = None))]
+    fn unsubscribe(&self, conn: u64, logs: Vec<LogId>, reply: Option<&[u8]>) {
+        self.inner.unsubscribe(conn, logs, reply.map(Box::from));
+    }
+
+    fn log_info<'py>(&self, py: Python<'py>, log: LogId) -> PyResult<Bound<'py, PyDict>> {
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        stats::log_info(py, &channel)
+    }
+
+    #[pyo3(signature = (log, after, limit = 100))]
+    fn read_log<'py>(
+        &self,
+        py: Python<'py>,
+        log: LogId,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        let entries: Vec<_> = channel
+            .log()
+            .after(after)
+            .take(limit)
+            .map(Arc::clone)
+            .collect();
+        Ok(entries
+            .iter()
+            .map(|entry| PyBytes::new(py, entry.json()))
+            .collect())
+    }
+
+    fn sweep(&self, py: Python<'_>, now: f64) {
+        py.detach(|| self.inner.logs().sweep(now));
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        stats::plane(py, &self.inner)
+    }
+
+    fn connection_stats<'py>(
+        &self,
+        py: Python<'py>,
+        conn: u64,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner
+            .connection(conn)
+            .map(|handle| stats::connection(py, &handle.figures))
+            .transpose()
+    }
+}
+
+/// The strict scan (M10-M13).
+#[pyfunction]
+fn check_json(data: &[u8]) -> PyResult<()> {
+    json::check(data).map_err(|fault| PyValueError::new_err(fault.to_string()))
+}
+
+/// The msgpack form of JSON text (M14).
+#[pyfunction]
+fn json_to_msgpack<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let mut out = Vec::with_capacity(data.len());
+    json::msgpack::transcode(data, &mut out)
+        .map_err(|fault| PyValueError::new_err(fault.to_string()))?;
+    Ok(PyBytes::new(py, &out))
+}
+
+/// What this file adds to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("PlaneError", module.py().get_type::<PyPlaneError>())?;
+    for (name, kind) in wake::KINDS {
+        module.add(name, kind)?;
+    }
+    module.add_class::<PyPlane>()?;
+    module.add_function(wrap_pyfunction!(check_json, module)?)?;
+    module.add_function(wrap_pyfunction!(json_to_msgpack, module)?)
+}

@@ -1,0 +1,67 @@
+//! The SignalSystem for Python: conversions, no decisions.
+
+mod arguments;
+mod batch;
+mod extra;
+mod fields;
+mod many;
+mod neighbor;
+mod options;
+mod outgoing;
+mod refusal;
+mod result;
+mod stats;
+mod system;
+mod token;
+mod vector;
+mod wakeup;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+pub use outgoing::SignalBatch;
+
+/// The log entries of a batch, in order.
+pub fn entries_of(batch: &SignalBatch) -> Vec<plane::NewEntry> {
+    batch.0.entries().map(new_entry).collect()
+}
+
+fn new_entry(entry: signal::Entry) -> plane::NewEntry {
+    let text = |text: &std::sync::Arc<str>| Box::from(&**text);
+    let extra = entry.extra.as_deref();
+    plane::NewEntry {
+        event: text(&entry.event),
+        data: entry.data.into_boxed_slice(),
+        key: extra.and_then(|extra| extra.key.clone()),
+        tags: extra.and_then(|extra| extra.tags.as_deref()).map(Box::from),
+        traceparent: extra.and_then(|extra| extra.traceparent.as_ref()).map(text),
+        tracestate: extra.and_then(|extra| extra.tracestate.as_ref()).map(text),
+    }
+}
+
+/// The vector of a text by the built-in encoder (`channels/encoder.py` describes it).
+#[pyfunction]
+fn encode_text(text: &Bound<'_, PyString>) -> [f64; signal::DIMENSIONS] {
+    // Lone surrogates are no letters; neither is what takes their place.
+    signal::encode_text(&text.to_string_lossy())
+}
+
+/// Add the SignalSystem's classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<system::PySignalSystem>()?;
+    module.add_class::<result::EmitResult>()?;
+    module.add_class::<batch::BatchResult>()?;
+    module.add_class::<neighbor::Neighbor>()?;
+    module.add_class::<token::Token>()?;
+    module.add_class::<stats::Stats>()?;
+    module.add_class::<SignalBatch>()?;
+    module.add("SignalValueError", py.get_type::<refusal::SignalValueError>())?;
+    module.add("SignalOverloaded", py.get_type::<refusal::SignalOverloaded>())?;
+    module.add("SignalSystemError", py.get_type::<refusal::SignalSystemError>())?;
+    module.add_function(wrap_pyfunction!(encode_text, module)?)?;
+    let hooks = PyDict::new(py);
+    hooks.set_item("after_in_child", wrap_pyfunction!(system::note_fork, py)?)?;
+    py.import("os")?.getattr("register_at_fork")?.call((), Some(&hooks))?;
+    Ok(())
+}

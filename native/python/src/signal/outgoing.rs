@@ -1,0 +1,38 @@
+//! What the hub's side takes.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// A batch of processed signals on its way to a log; opaque.
+#[pyclass(frozen, module = "channels._native")]
+pub struct SignalBatch(pub signal::Batch);
+
+#[pymethods]
+impl SignalBatch {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.0.dropped().map_or(0, |dropped| dropped.count)
+    }
+
+    fn index_of(&self, token_id: u64) -> Option<usize> {
+        self.0.index_of(token_id)
+    }
+
+    #[pyo3(signature = (format = "json"))]
+    fn encode<'py>(&self, py: Python<'py>, format: &str) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        if format != "json" {
+            return Err(PyValueError::new_err(format!("format must be \"json\", got {format:?}")));
+        }
+        let texts = py.detach(|| self.0.to_json());
+        Ok(texts.iter().map(|text| PyBytes::new(py, text)).collect())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("SignalBatch(len={}, dropped={})", self.0.len(), self.dropped())
+    }
+}

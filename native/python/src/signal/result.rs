@@ -1,0 +1,110 @@
+//! The answer to one emit.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use signal::Outcome;
+use signal::index::Hit;
+use signal::vector::decimal;
+
+use super::fields::{dict, item};
+use super::neighbor::{Naming, Neighbor};
+
+/// What the system said about one signal.
+#[pyclass(frozen, module = "channels._native")]
+pub struct EmitResult {
+    pub outcome: Outcome,
+    pub hits: Box<[Hit]>,
+    pub naming: Naming,
+    pub processing_time_us: f64,
+}
+
+const RESULT_FIELDS: [&str; 7] = [
+    "token_id",
+    "is_novel",
+    "neighbors",
+    "processing_time_us",
+    "nearest_dist",
+    "anomaly_score",
+    "exact",
+];
+
+#[pymethods]
+impl EmitResult {
+    #[getter]
+    fn token_id(&self) -> u64 {
+        self.outcome.token_id
+    }
+
+    #[getter]
+    fn is_novel(&self) -> bool {
+        self.outcome.is_novel
+    }
+
+    #[getter]
+    fn neighbors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let neighbors = self.hits.iter().map(|hit| Py::new(py, self.naming.of_hit(hit)));
+        PyList::new(py, neighbors.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    #[getter]
+    fn processing_time_us(&self) -> f64 {
+        self.processing_time_us
+    }
+
+    #[getter]
+    fn nearest_dist(&self) -> Option<f64> {
+        self.outcome.nearest_dist.map(decimal)
+    }
+
+    #[getter]
+    fn anomaly_score(&self) -> f64 {
+        decimal(self.outcome.anomaly_score)
+    }
+
+    #[getter]
+    fn exact(&self) -> bool {
+        self.outcome.exact
+    }
+
+    #[getter]
+    fn published(&self) -> bool {
+        self.outcome.published
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        item(slf, &RESULT_FIELDS, key)
+    }
+
+    fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let result = dict(slf, &RESULT_FIELDS)?;
+        let this = slf.get();
+        let neighbors = this.hits.iter().map(|hit| {
+            let neighbor = Bound::new(slf.py(), this.naming.of_hit(hit))?;
+            Neighbor::to_dict(&neighbor)
+        });
+        result.set_item("neighbors", neighbors.collect::<PyResult<Vec<_>>>()?)?;
+        Ok(result)
+    }
+
+    /// The members of `emitted` (M46) as JSON: `{"token_id":…,"is_novel":…,"neighbors":[{"token_id":…,"distance":…}]}`.
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let neighbor = |hit: &Hit| {
+            format!("{{\"token_id\":{},\"distance\":{:?}}}", hit.entry.id, decimal(hit.distance()))
+        };
+        let neighbors: Vec<String> = self.hits.iter().map(neighbor).collect();
+        let (id, is_novel) = (self.outcome.token_id, self.outcome.is_novel);
+        let text =
+            format!("{{\"token_id\":{id},\"is_novel\":{is_novel},\"neighbors\":[{}]}}", neighbors.join(","));
+        PyBytes::new(py, text.as_bytes())
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "EmitResult(token_id={}, is_novel={}, neighbors={}, nearest_dist={:?})",
+            self.outcome.token_id,
+            if self.outcome.is_novel { "True" } else { "False" },
+            self.hits.len(),
+            self.nearest_dist(),
+        )
+    }
+}

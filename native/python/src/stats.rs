@@ -1,0 +1,125 @@
+//! Figures as plain dicts.
+//!
+//! `Plane.stats()`, all counted since the start unless they are called gauges:
+//!
+//! | key | |
+//! |---|---|
+//! | `connections` | gauge: connections that have not ended |
+//! | `opened`, `closed` | connections attached; ended, by close code |
+//! | `messages_in`, `bytes_in`, `unreadable` | from peers, up to a second old |
+//! | `answers`, `deliveries`, `bytes_out` | messages queued by `send` and with subscriptions; events and gaps written; bytes written in turns |
+//! | `stalls`, `overruns`, `panics`, `late`, `inbox_full` | 4213 for bytes or answers not taken; 4213 for overruns; panics contained; commands for what was gone; times reading stopped for Python |
+//! | `inbox`, `logs`, `log_bytes`, `view_bytes` | gauges: events not drained; open logs; their bytes; bytes of wire segments |
+//! | `log_overflow` | entries that left early because of `log_memory` |
+//! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
+//! | `channels` | by channel: `appended`, `deliveries`, `cursors`, `entries`, `bytes`, `gaps` {reason: (count, entries)}, `first_write_seconds`, `last_write_seconds` (histograms from append to the first and last subscriber written) |
+//!
+//! A histogram is `{"bounds": seconds, "counts": one more than bounds and not cumulated, "sum": seconds}`.
+
+use ::plane::{BOUNDS_US, Channel, ConnectionFigures, Histogram, Plane};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// All figures of a plane.
+pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>> {
+    let figures = plane.figures();
+    let stats = PyDict::new(py);
+    stats.set_item("connections", plane.connections())?;
+    stats.set_item("closed", figures.closed())?;
+    for (name, count) in [
+        ("opened", &figures.opened),
+        ("messages_in", &figures.messages_in),
+        ("bytes_in", &figures.bytes_in),
+        ("unreadable", &figures.unreadable),
+        ("answers", &figures.answers),
+        ("deliveries", &figures.deliveries),
+        ("bytes_out", &figures.bytes_out),
+        ("stalls", &figures.stalls),
+        ("overruns", &figures.overruns),
+        ("panics", &figures.panics),
+        ("late", &figures.late),
+        ("inbox_full", &figures.inbox_full),
+        ("view_bytes", &figures.view_bytes),
+        ("log_overflow", &plane.logs().overflowed),
+    ] {
+        stats.set_item(name, count.get())?;
+    }
+    stats.set_item("inbox", plane.inbox().len())?;
+    stats.set_item("logs", plane.logs().len())?;
+    stats.set_item("log_bytes", plane.logs().bytes())?;
+    stats.set_item("io_turn_seconds", histogram(py, &figures.turns)?)?;
+    stats.set_item("heartbeat_seconds", histogram(py, &figures.heartbeat)?)?;
+    let channels = PyDict::new(py);
+    for one in plane.logs().all() {
+        channels.set_item(&*one.name, channel(py, &one)?)?;
+    }
+    stats.set_item("channels", channels)?;
+    Ok(stats)
+}
+
+fn channel<'py>(py: Python<'py>, channel: &Channel) -> PyResult<Bound<'py, PyDict>> {
+    let figures = channel.figures();
+    let stats = PyDict::new(py);
+    stats.set_item("appended", figures.appended.get())?;
+    stats.set_item("deliveries", figures.deliveries.get())?;
+    stats.set_item("cursors", channel.cursors())?;
+    let (entries, bytes) = {
+        let log = channel.log();
+        (log.len(), log.bytes())
+    };
+    stats.set_item("entries", entries)?;
+    stats.set_item("bytes", bytes)?;
+    let gaps = PyDict::new(py);
+    for (reason, count, entries) in figures.gaps() {
+        gaps.set_item(reason, (count, entries))?;
+    }
+    stats.set_item("gaps", gaps)?;
+    stats.set_item("first_write_seconds", histogram(py, &figures.first_write)?)?;
+    stats.set_item("last_write_seconds", histogram(py, &figures.last_write)?)?;
+    Ok(stats)
+}
+
+fn histogram<'py>(py: Python<'py>, histogram: &Histogram) -> PyResult<Bound<'py, PyDict>> {
+    let snapshot = histogram.snapshot();
+    let seconds = BOUNDS_US.map(|us| std::time::Duration::from_micros(us).as_secs_f64());
+    let stats = PyDict::new(py);
+    stats.set_item("bounds", seconds.to_vec())?;
+    stats.set_item("counts", snapshot.counts)?;
+    stats.set_item("sum", snapshot.sum)?;
+    Ok(stats)
+}
+
+/// Figures of one connection.
+pub fn connection<'py>(
+    py: Python<'py>,
+    figures: &ConnectionFigures,
+) -> PyResult<Bound<'py, PyDict>> {
+    let stats = PyDict::new(py);
+    for (name, count) in [
+        ("messages_in", &figures.messages_in),
+        ("bytes_in", &figures.bytes_in),
+        ("bytes_out", &figures.bytes_out),
+        ("subscriptions", &figures.subscriptions),
+        ("unread_answers", &figures.unread_answers),
+        ("blocked", &figures.blocked),
+    ] {
+        stats.set_item(name, count.get())?;
+    }
+    Ok(stats)
+}
+
+/// What stands in a log.
+pub fn log_info<'py>(py: Python<'py>, channel: &Channel) -> PyResult<Bound<'py, PyDict>> {
+    let stats = PyDict::new(py);
+    stats.set_item("channel", &*channel.name)?;
+    stats.set_item("cursors", channel.cursors())?;
+    stats.set_item("appended", channel.figures().appended.get())?;
+    let log = channel.log();
+    stats.set_item("epoch", log.epoch().as_str())?;
+    stats.set_item("head", log.head())?;
+    stats.set_item("first", log.first())?;
+    stats.set_item("entries", log.len())?;
+    stats.set_item("bytes", log.bytes())?;
+    stats.set_item("keys", log.newest().map_or(0, ::plane::Newest::keys))?;
+    Ok(stats)
+}

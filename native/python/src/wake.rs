@@ -1,0 +1,60 @@
+//! What crosses from the I/O threads to Python: one descriptor that says "drain", and events in lists.
+
+use plane::{Event, Inbox};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+/// Kinds of events, the second member of each tuple.
+pub const KINDS: [(&str, u8); 7] = [
+    ("EVENT_TEXT", 1),
+    ("EVENT_BINARY", 2),
+    ("EVENT_UNREADABLE", 3),
+    ("EVENT_CLOSED", 4),
+    ("EVENT_OUTPUT", 5),
+    ("EVENT_FEED", 6),
+    ("EVENT_FATAL", 7),
+];
+
+/// Take at most `max` events, each as (connection, kind, a, b).
+pub fn drain<'py>(py: Python<'py>, inbox: &Inbox, max: usize) -> PyResult<Bound<'py, PyList>> {
+    let taken = inbox.take(max);
+    let events = PyList::empty(py);
+    let mut outcome = Ok(());
+    for (batch, range) in &taken {
+        for (conn, event) in batch.events(range.clone()) {
+            outcome = outcome.and_then(|()| {
+                let payload = |range: &std::ops::Range<usize>| batch.payload(range.clone());
+                events.append(tuple(py, *conn, event, payload)?)
+            });
+        }
+    }
+    inbox.give_back(taken);
+    outcome.map(|()| events)
+}
+
+fn tuple<'py, 'e>(
+    py: Python<'py>,
+    conn: u64,
+    event: &'e Event,
+    payload: impl Fn(&std::ops::Range<usize>) -> &'e [u8],
+) -> PyResult<Bound<'py, PyTuple>> {
+    match event {
+        Event::Text(range) => {
+            (conn, 1, PyBytes::new(py, payload(range)), py.None()).into_pyobject(py)
+        }
+        Event::Binary(range) => {
+            (conn, 2, PyBytes::new(py, payload(range)), py.None()).into_pyobject(py)
+        }
+        Event::Unreadable(slug, text) => (conn, 3, *slug, text).into_pyobject(py),
+        Event::Closed(verdict) => (
+            conn,
+            4,
+            (verdict.code, &verdict.reason),
+            verdict.cause.name(),
+        )
+            .into_pyobject(py),
+        Event::Output => (conn, 5, py.None(), py.None()).into_pyobject(py),
+        Event::Feed => (conn, 6, py.None(), py.None()).into_pyobject(py),
+        Event::Fatal(text) => (conn, 7, text, py.None()).into_pyobject(py),
+    }
+}

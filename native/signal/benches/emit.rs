@@ -1,0 +1,3 @@
+//! Emits on a full window: `cargo bench -p ng-signal`.
+
+fn main() {}

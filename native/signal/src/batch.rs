@@ -1,0 +1,272 @@
+//! What a consumer takes: processed signals, ready to become entries of a log.
+
+use std::sync::Arc;
+
+use crate::index::Hit;
+use crate::json::{write_f32, write_seconds, write_str, write_uint};
+use crate::names::Names;
+use crate::queue::{Dropped, Segment, Taken};
+use crate::record::{Change, Extra, Record, SignalRecord, Sum};
+use crate::token::Token;
+use crate::vector::Vector;
+
+/// One entry of the channel `signals` (signals.md §7).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The event's name.
+    pub event: Arc<str>,
+    /// A JSON object.
+    pub data: Vec<u8>,
+    /// Key, tags and trace context; the payload is part of `data`.
+    pub extra: Option<Arc<Extra>>,
+}
+
+/// A run of the queue, in order.
+pub struct Batch {
+    taken: Taken,
+    names: Arc<Names>,
+    /// The node's name as a JSON string.
+    node: Arc<[u8]>,
+    event_neighbors: usize,
+    len: usize,
+}
+
+impl Batch {
+    pub(crate) fn new(
+        taken: Taken,
+        names: Arc<Names>,
+        node: Arc<[u8]>,
+        event_neighbors: usize,
+    ) -> Self {
+        let records: usize = taken
+            .segments
+            .iter()
+            .map(|segment| segment.records.len())
+            .sum();
+        Self {
+            len: records + usize::from(taken.dropped.is_some()),
+            taken,
+            names,
+            node,
+            event_neighbors,
+        }
+    }
+
+    /// How many entries it makes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it makes none; a batch that was taken never does.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// What was lost before its first record; told by its first entry.
+    pub fn dropped(&self) -> Option<Dropped> {
+        self.taken.dropped
+    }
+
+    /// Where the entry of the signal with this token stands.
+    pub fn index_of(&self, token_id: u64) -> Option<usize> {
+        let is_signal = |record: &Record| matches!(record, Record::Signal(signal) if signal.token_id == token_id);
+        let place = self.records().position(|(_, record)| is_signal(record))?;
+        Some(place + usize::from(self.taken.dropped.is_some()))
+    }
+
+    fn records(&self) -> impl Iterator<Item = (&Segment, &Record)> {
+        let segments = self.taken.segments.iter();
+        segments.flat_map(|segment| segment.records.iter().map(move |record| (segment, record)))
+    }
+
+    /// Its entries, composed now.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let names = self.names.snapshot();
+        let name = move |id: u16| {
+            names
+                .get(usize::from(id))
+                .map_or_else(|| Arc::from(""), Arc::clone)
+        };
+        let lost = self
+            .taken
+            .dropped
+            .iter()
+            .map(|dropped| self.dropped_entry(*dropped));
+        let events = self.records().map(move |(segment, record)| match record {
+            Record::Signal(signal) => Entry {
+                event: name(signal.event_type),
+                data: self.signal_data(signal, segment.near_of(signal)),
+                extra: signal.extra.clone(),
+            },
+            Record::Token(change, token) => plain(
+                change.event(),
+                self.token_data(token, &name(token.event_type)),
+            ),
+            Record::Tokens(change, sum) => plain(change.event(), self.sum_data(*change, sum)),
+        });
+        lost.chain(events)
+    }
+
+    /// One JSON text per entry: `event`, `key`, `tags`, `data`, as far as there are such.
+    pub fn to_json(&self) -> Vec<Vec<u8>> {
+        self.entries().map(|entry| entry.to_json()).collect()
+    }
+
+    fn signal_data(&self, signal: &SignalRecord, near: &[Hit]) -> Vec<u8> {
+        let payload = signal
+            .extra
+            .as_ref()
+            .and_then(|extra| extra.payload.as_deref());
+        let mut out = Vec::with_capacity(256 + near.len() * 48 + payload.map_or(0, <[u8]>::len));
+        out.extend_from_slice(b"{\"token_id\":");
+        write_uint(&mut out, signal.token_id);
+        write_vector(&mut out, &signal.vector);
+        out.extend_from_slice(b",\"priority\":");
+        write_uint(&mut out, u64::from(signal.priority));
+        out.extend_from_slice(b",\"is_novel\":");
+        out.extend_from_slice(if signal.is_novel { b"true" } else { b"false" });
+        out.extend_from_slice(b",\"nearest_dist\":");
+        write_distance(&mut out, signal.nearest_dist);
+        out.extend_from_slice(b",\"anomaly_score\":");
+        write_f32(&mut out, signal.anomaly_score);
+        write_neighbors(&mut out, near.iter().take(self.event_neighbors));
+        self.write_node(&mut out);
+        if let Some(payload) = payload {
+            out.extend_from_slice(b",\"payload\":");
+            out.extend_from_slice(payload);
+        }
+        out.push(b'}');
+        out
+    }
+
+    fn token_data(&self, token: &Token, event_type: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(b"{\"token_id\":");
+        write_uint(&mut out, token.id);
+        write_vector(&mut out, &token.pos);
+        out.extend_from_slice(b",\"event_type\":");
+        write_str(&mut out, event_type);
+        out.extend_from_slice(b",\"priority\":");
+        write_uint(&mut out, u64::from(token.priority));
+        out.extend_from_slice(b",\"weight\":");
+        write_f32(&mut out, token.weight);
+        out.extend_from_slice(b",\"created\":");
+        write_seconds(&mut out, token.created_us);
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
+    fn sum_data(&self, change: Change, sum: &Sum) -> Vec<u8> {
+        debug_assert!(change != Change::Updated, "updates are told one by one");
+        let mut out = b"{\"reason\":".to_vec();
+        write_str(&mut out, sum.reason);
+        out.extend_from_slice(b",\"count\":");
+        write_uint(&mut out, sum.count);
+        out.extend_from_slice(b",\"up_to\":");
+        write_uint(&mut out, sum.up_to);
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
+    fn dropped_entry(&self, dropped: Dropped) -> Entry {
+        let mut out = b"{\"count\":".to_vec();
+        write_uint(&mut out, dropped.count);
+        out.extend_from_slice(b",\"first_token_id\":");
+        write_uint(&mut out, dropped.first_token_id);
+        out.extend_from_slice(b",\"last_token_id\":");
+        write_uint(&mut out, dropped.last_token_id);
+        self.write_node(&mut out);
+        out.push(b'}');
+        plain("signal.dropped", out)
+    }
+
+    fn write_node(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"node\":");
+        out.extend_from_slice(&self.node);
+    }
+}
+
+impl Segment {
+    fn near_of(&self, signal: &SignalRecord) -> &[Hit] {
+        let start = signal.near_start as usize;
+        self.near
+            .get(start..start + usize::from(signal.near_len))
+            .unwrap_or_default()
+    }
+}
+
+impl Entry {
+    fn to_json(&self) -> Vec<u8> {
+        let mut out = b"{\"event\":".to_vec();
+        write_str(&mut out, &self.event);
+        if let Some(extra) = &self.extra {
+            if let Some(key) = &extra.key {
+                out.extend_from_slice(b",\"key\":");
+                write_str(&mut out, key);
+            }
+            if let Some(tags) = &extra.tags {
+                out.extend_from_slice(b",\"tags\":");
+                out.extend_from_slice(tags);
+            }
+            for (name, text) in [
+                ("traceparent", &extra.traceparent),
+                ("tracestate", &extra.tracestate),
+            ] {
+                if let Some(text) = text {
+                    out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                    write_str(&mut out, text);
+                }
+            }
+        }
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(&self.data);
+        out.push(b'}');
+        out
+    }
+}
+
+fn plain(event: &str, data: Vec<u8>) -> Entry {
+    Entry {
+        event: Arc::from(event),
+        data,
+        extra: None,
+    }
+}
+
+fn write_vector(out: &mut Vec<u8>, vector: &Vector) {
+    out.extend_from_slice(b",\"vector\":[");
+    for (axis, x) in vector.iter().enumerate() {
+        if axis > 0 {
+            out.push(b',');
+        }
+        write_f32(out, *x);
+    }
+    out.push(b']');
+}
+
+fn write_neighbors<'a>(out: &mut Vec<u8>, near: impl Iterator<Item = &'a Hit>) {
+    out.extend_from_slice(b",\"neighbors\":[");
+    for (n, hit) in near.enumerate() {
+        out.extend_from_slice(if n > 0 {
+            b",{\"token_id\":"
+        } else {
+            b"{\"token_id\":"
+        });
+        write_uint(out, hit.entry.id);
+        out.extend_from_slice(b",\"distance\":");
+        write_f32(out, hit.distance());
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// JSON has no infinity: nothing near is `null`.
+fn write_distance(out: &mut Vec<u8>, distance: f32) {
+    if distance.is_finite() {
+        write_f32(out, distance);
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}

@@ -1,0 +1,336 @@
+//! The state behind the mutex: what one emit does, from the search to the queue.
+
+use std::sync::Arc;
+use std::thread::ThreadId;
+
+use crate::SignalError;
+use crate::config::{Config, Neighbors, Overflow, Publish};
+use crate::index::{Entry, Hit, Index, Nearest, Scan};
+use crate::names::Interner;
+use crate::queue::Queue;
+use crate::record::{Change, Extra, Record, SignalRecord, Sum};
+use crate::rules::MAX_EXTRA;
+use crate::slab::Slab;
+use crate::token::{INDEXED, NOVEL, Token};
+use crate::vector::{Vector, radius_of, scaled, square_limit};
+
+/// Evictions are told in sums, at most one in so many microseconds.
+const EVICTION_INTERVAL_US: u64 = 1_000_000;
+
+/// A signal that passed every check.
+#[derive(Debug, Clone)]
+pub struct Signal {
+    /// Interned.
+    pub event_type: u16,
+    /// Finite.
+    pub vector: Vector,
+    /// 0–255.
+    pub priority: u8,
+    /// `None`: as the system is set.
+    pub publish: Option<bool>,
+    /// What travels with the event.
+    pub extra: Option<Arc<Extra>>,
+}
+
+/// What the system says about a signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// The token it became.
+    pub token_id: u64,
+    /// Nothing live of the window lies within the novelty radius.
+    pub is_novel: bool,
+    /// The nearest within the neighbour radius.
+    pub nearest_dist: Option<f32>,
+    /// 1 without neighbours, else their mean distance by the neighbour radius, at most 1.
+    pub anomaly_score: f32,
+    /// The search was exact; false if there was none.
+    pub exact: bool,
+    /// It became an event.
+    pub published: bool,
+}
+
+/// Counters since the start or the last reset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub emits: u64,
+    pub novel: u64,
+    pub published: u64,
+    pub refused: u64,
+    pub dropped: u64,
+    pub created: u64,
+    pub deleted: u64,
+    pub evicted: u64,
+}
+
+pub(crate) struct Core {
+    pub config: Config,
+    pub slab: Slab,
+    pub index: Option<Box<dyn Index>>,
+    pub interner: Interner,
+    pub queue: Queue,
+    pub counts: Counts,
+    /// Something was queued where nothing waited: the consumer is to be woken once the lock is free.
+    pub wake: bool,
+    /// The thread that takes batches: it cannot wait for itself.
+    pub consumer: Option<ThreadId>,
+    pub is_closed: bool,
+    nearest: Nearest,
+    neighbor_limit: f32,
+    novelty_radius: f32,
+    ttl_us: Option<u64>,
+    /// Ids up to here have left the index by age.
+    aged: u64,
+    evicted: Option<Sum>,
+    evicted_told_us: u64,
+}
+
+impl Core {
+    pub fn new(config: Config) -> Self {
+        let index: Option<Box<dyn Index>> = match config.neighbors {
+            Neighbors::Exact => Some(Box::new(Scan::new(config.index_window))),
+            Neighbors::Off => None,
+        };
+        Self {
+            slab: Slab::new(config.capacity),
+            index,
+            interner: Interner::default(),
+            queue: Queue::new(config.queue_size),
+            counts: Counts::default(),
+            wake: false,
+            consumer: None,
+            is_closed: false,
+            nearest: Nearest::default(),
+            neighbor_limit: square_limit(radius_of(config.neighbor_radius)),
+            novelty_radius: radius_of(config.novelty_radius),
+            ttl_us: config.novelty_ttl.map(microseconds),
+            aged: 0,
+            evicted: None,
+            evicted_told_us: 0,
+            config,
+        }
+    }
+
+    /// Queue records that `signal` may make.
+    pub fn records_of(&self, signal: &Signal) -> usize {
+        let publishes = signal
+            .publish
+            .unwrap_or(self.config.publish != Publish::None);
+        usize::from(publishes) + usize::from(self.config.token_events)
+    }
+
+    /// Refuse, before anything is processed, what the queue could not take.
+    pub fn check_room(&mut self, records: usize, bytes: usize) -> Result<(), SignalError> {
+        let waits = self.queue.has_consumer() && self.config.overflow != Overflow::DropOldest;
+        if !waits || records == 0 || self.queue.has_room(records, bytes) {
+            return Ok(());
+        }
+        Err(SignalError::Overloaded {
+            waiting: self.queue.len(),
+        })
+    }
+
+    /// Process a signal: search, store, queue. `sink` sees the outcome and the neighbours.
+    pub fn admit(&mut self, now_us: u64, signal: &Signal, sink: &mut dyn FnMut(Outcome, &[Hit])) {
+        let nearest = std::mem::take(&mut self.nearest);
+        let nearest = self.search(now_us, &signal.vector, nearest);
+        let mut outcome = self.judge(nearest.hits());
+        outcome.token_id = self.store_signal(now_us, signal, &outcome, nearest.hits().first());
+        outcome.published = self.publish(signal, &outcome, nearest.hits());
+        self.counts.emits += 1;
+        self.counts.novel += u64::from(outcome.is_novel);
+        self.counts.published += u64::from(outcome.published);
+        sink(outcome, nearest.hits());
+        self.nearest = nearest;
+    }
+
+    fn search(&mut self, now_us: u64, vector: &Vector, mut nearest: Nearest) -> Nearest {
+        self.age_out(now_us);
+        nearest.start(self.config.max_neighbors, self.neighbor_limit);
+        if let Some(index) = &self.index {
+            index.search(&scaled(vector, &self.config.scales), &mut nearest);
+        }
+        nearest
+    }
+
+    fn judge(&self, hits: &[Hit]) -> Outcome {
+        let searched = self.index.is_some();
+        let nearest_dist = hits.first().map(Hit::distance);
+        Outcome {
+            token_id: 0,
+            is_novel: searched
+                && nearest_dist.is_none_or(|distance| distance > self.novelty_radius),
+            nearest_dist,
+            anomaly_score: if searched {
+                self.anomaly_score(hits)
+            } else {
+                0.0
+            },
+            exact: searched,
+            published: false,
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // at most 64 neighbours; a score from 0 to 1
+    fn anomaly_score(&self, hits: &[Hit]) -> f32 {
+        if hits.is_empty() {
+            return 1.0;
+        }
+        let sum: f64 = hits.iter().map(|hit| f64::from(hit.distance())).sum();
+        (sum / hits.len() as f64 / self.config.neighbor_radius).min(1.0) as f32
+    }
+
+    fn store_signal(
+        &mut self,
+        now_us: u64,
+        signal: &Signal,
+        outcome: &Outcome,
+        nearest: Option<&Hit>,
+    ) -> u64 {
+        let id = self.slab.last() + 1;
+        let token = Token {
+            pos: signal.vector,
+            created_us: now_us,
+            // The window is at most 2³¹ ids wide.
+            nearest_back: nearest.map_or(0, |hit| u32::try_from(id - hit.entry.id).unwrap_or(0)),
+            nearest_dist: outcome.nearest_dist.unwrap_or(f32::INFINITY),
+            event_type: signal.event_type,
+            priority: signal.priority,
+            flags: if outcome.is_novel { NOVEL } else { 0 },
+            ..Token::EMPTY
+        };
+        self.store(now_us, token, true)
+    }
+
+    /// Give `token` the next id; what has to leave for it leaves. -> its id
+    pub fn store(&mut self, now_us: u64, mut token: Token, indexed: bool) -> u64 {
+        if indexed {
+            token.flags |= INDEXED;
+        }
+        let (id, evicted) = self.slab.push(token);
+        if let Some(evicted) = evicted {
+            self.count_eviction(now_us, evicted.id);
+        }
+        if let Some(index) = &mut self.index {
+            if let Some(leaver) = id.checked_sub(self.config.index_window) {
+                index.remove(leaver);
+            }
+            if indexed {
+                let entry = Entry {
+                    id,
+                    event_type: token.event_type,
+                };
+                index.insert(entry, &scaled(&token.pos, &self.config.scales));
+            }
+        }
+        id
+    }
+
+    fn publish(&mut self, signal: &Signal, outcome: &Outcome, hits: &[Hit]) -> bool {
+        if !self.queue.has_consumer() {
+            return false;
+        }
+        if self.config.token_events
+            && let Some(token) = self.slab.get(outcome.token_id)
+        {
+            let record = Record::Token(Change::Created, Box::new(*token));
+            self.push(record, &[]);
+        }
+        let publishes = match self.config.publish {
+            Publish::All => true,
+            Publish::Novel => outcome.is_novel,
+            Publish::None => false,
+        };
+        let publishes = signal.publish.unwrap_or(publishes);
+        if publishes {
+            let near = &hits[..hits.len().min(self.config.event_neighbors)];
+            self.push(Record::Signal(record_of(signal, outcome)), near);
+        }
+        publishes
+    }
+
+    /// Tell the consumer, if there is one; the caller has made sure of the room.
+    pub fn tell(&mut self, record: Record) {
+        if self.queue.has_consumer() {
+            self.push(record, &[]);
+        }
+    }
+
+    fn push(&mut self, record: Record, near: &[Hit]) {
+        if self.config.overflow == Overflow::DropOldest {
+            self.counts.dropped += self.queue.make_room(&record);
+        }
+        self.wake |= self.queue.push(record, near);
+    }
+
+    fn count_eviction(&mut self, now_us: u64, id: u64) {
+        self.counts.evicted += 1;
+        let count = self.evicted.map_or(0, |sum| sum.count) + 1;
+        let sum = Sum {
+            reason: "evicted",
+            count,
+            up_to: id,
+        };
+        let due = now_us.abs_diff(self.evicted_told_us) >= EVICTION_INTERVAL_US;
+        // Beside the sum there must be room for what the emit itself makes.
+        if due && self.queue.has_consumer() && self.queue.has_room(3, MAX_EXTRA) {
+            self.push(Record::Tokens(Change::Deleted, sum), &[]);
+            self.evicted_told_us = now_us;
+            self.evicted = None;
+        } else {
+            self.evicted = Some(sum);
+        }
+    }
+
+    /// The oldest id that neighbours may have.
+    pub fn window_start(&self) -> u64 {
+        let start = self.slab.last().saturating_sub(self.config.index_window) + 1;
+        start.max(self.slab.first()).max(self.aged + 1)
+    }
+
+    /// What is older than the time to live leaves the index.
+    pub fn age_out(&mut self, now_us: u64) {
+        let Some(ttl) = self.ttl_us else { return };
+        let mut id = self.window_start();
+        // Every id is passed once in its life, so this costs an emit one step on average.
+        while id <= self.slab.last() {
+            if let Some(token) = self.slab.get(id) {
+                if token.created_us.saturating_add(ttl) >= now_us {
+                    break;
+                }
+                if let Some(index) = &mut self.index {
+                    index.remove(id);
+                }
+            }
+            self.aged = id;
+            id += 1;
+        }
+    }
+
+    /// The live tokens that neighbours may be.
+    pub fn window(&self) -> impl Iterator<Item = &Token> {
+        let ids = self.window_start()..=self.slab.last();
+        ids.filter_map(|id| self.slab.get(id))
+            .filter(|token| token.flags & INDEXED != 0)
+    }
+}
+
+fn record_of(signal: &Signal, outcome: &Outcome) -> SignalRecord {
+    SignalRecord {
+        token_id: outcome.token_id,
+        vector: signal.vector,
+        nearest_dist: outcome.nearest_dist.unwrap_or(f32::INFINITY),
+        anomaly_score: outcome.anomaly_score,
+        near_start: 0,
+        near_len: 0,
+        priority: signal.priority,
+        is_novel: outcome.is_novel,
+        event_type: signal.event_type,
+        extra: signal.extra.clone(),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked: above 0 and at most 10⁹ seconds
+fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6) as u64
+}

@@ -1,0 +1,160 @@
+//! What lies near a point: the seam between the system and the structure that answers.
+//!
+//! An index holds the live tokens of the window as scaled points. It decides nothing: novelty, lifetimes and the window are
+//! the caller's. Distances are plain L2 over scaled coordinates, summed axis by axis in single precision without fused
+//! multiply-add, so that every implementation gives the same bits.
+
+mod scan;
+
+pub use scan::Scan;
+
+use crate::vector::Vector;
+
+/// What an index remembers of a token besides its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The token.
+    pub id: u64,
+    /// Its interned event type, so that a hit costs no visit to the slab.
+    pub event_type: u16,
+}
+
+/// A token near the point that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The token.
+    pub entry: Entry,
+    /// Square of its distance.
+    pub square: f32,
+}
+
+impl Hit {
+    /// The distance.
+    pub fn distance(&self) -> f32 {
+        self.square.sqrt()
+    }
+}
+
+/// The nearest tokens found so far: at most `k`, none beyond the limit, ascending.
+#[derive(Debug, Default)]
+pub struct Nearest {
+    hits: Vec<Hit>,
+    k: usize,
+    limit: f32,
+}
+
+impl Nearest {
+    /// Forget what was found and look for the `k` nearest with a square of at most `limit` (finite).
+    pub fn start(&mut self, k: usize, limit: f32) {
+        self.hits.clear();
+        self.k = k;
+        self.limit = limit;
+    }
+
+    /// A square above this one cannot be among the nearest any more.
+    pub fn bound(&self) -> f32 {
+        match self.hits.last() {
+            Some(worst) if self.hits.len() == self.k => worst.square,
+            _ => self.limit,
+        }
+    }
+
+    /// Take `hit` in, if it is among the nearest.
+    pub fn offer(&mut self, hit: Hit) {
+        // The bound is finite: no infinite square gets in, and nothing unordered.
+        if hit.square.is_nan() || hit.square > self.bound() {
+            return;
+        }
+        let place = self
+            .hits
+            .partition_point(|other| other.square <= hit.square);
+        if self.hits.len() == self.k {
+            if place == self.k {
+                return;
+            }
+            self.hits.pop();
+        }
+        self.hits.insert(place, hit);
+    }
+
+    /// What was found, ascending.
+    pub fn hits(&self) -> &[Hit] {
+        &self.hits
+    }
+}
+
+/// How an index is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct IndexInfo {
+    /// Points in it.
+    pub points: u64,
+    /// Buckets (blocks of a scan).
+    pub buckets: u64,
+    /// Share of the buckets' room that is used.
+    pub fill: f64,
+    /// Longest way from the root to a bucket; 0 for a scan.
+    pub depth: u32,
+    /// Bytes allocated.
+    pub bytes: u64,
+}
+
+/// A set of points that can be asked for the nearest ones.
+///
+/// Ids rise with every insert, and at most `window` ids lie between the oldest point and the newest: the caller removes what
+/// leaves the window before it inserts.
+pub trait Index: Send {
+    /// Add a point; its coordinates are finite.
+    fn insert(&mut self, entry: Entry, point: &Vector);
+    /// Take a point out. -> whether it was there
+    fn remove(&mut self, id: u64) -> bool;
+    /// Offer every point that can be among the nearest.
+    fn search(&self, point: &Vector, nearest: &mut Nearest);
+    /// Take all points out.
+    fn clear(&mut self);
+    /// How many points are in it.
+    fn points(&self) -> u64;
+    /// How it is doing.
+    fn info(&self) -> IndexInfo;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hit(id: u64, square: f32) -> Hit {
+        Hit {
+            entry: Entry { id, event_type: 0 },
+            square,
+        }
+    }
+
+    #[test]
+    fn what_is_infinite_or_no_number_is_not_near() {
+        let mut nearest = Nearest::default();
+        nearest.start(2, f32::MAX);
+        nearest.offer(hit(1, f32::INFINITY));
+        nearest.offer(hit(2, f32::NAN));
+        assert!(nearest.hits().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_nearest_are_the_smallest_squares_within_the_limit(
+            squares in prop::collection::vec(0.0_f32..10.0, 0..80),
+            k in 1_usize..12,
+            limit in 0.0_f32..10.0,
+        ) {
+            let mut nearest = Nearest::default();
+            nearest.start(k, limit);
+            for (id, square) in (1..).zip(&squares) {
+                nearest.offer(hit(id, *square));
+            }
+            let mut expected: Vec<f32> = squares.into_iter().filter(|s| *s <= limit).collect();
+            expected.sort_by(f32::total_cmp);
+            expected.truncate(k);
+            let found: Vec<f32> = nearest.hits().iter().map(|hit| hit.square).collect();
+            prop_assert_eq!(expected, found);
+        }
+    }
+}

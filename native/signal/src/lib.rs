@@ -1,0 +1,42 @@
+//! The `SignalSystem`: takes a typed 8-D vector, says at once whether it is new and what lies near it, and queues the event.
+//!
+//! Pure: no Python, no sockets, no clock of its own (callers hand in the wall time). Here belong tokens, the index, novelty,
+//! the queue to the consumer and the JSON of the events; who consumes them does not.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod config;
+mod core;
+mod encoder;
+mod error;
+mod histogram;
+pub mod index;
+mod json;
+mod names;
+mod nearby;
+mod queue;
+mod record;
+pub mod rules;
+mod slab;
+mod stats;
+mod system;
+mod token;
+mod tokens;
+pub mod vector;
+
+pub use batch::{Batch, Entry};
+pub use config::{Config, DEFAULT_WINDOW, Neighbors, Overflow, Publish};
+pub use core::{Counts, Outcome, Signal};
+pub use encoder::encode_text;
+pub use error::SignalError;
+pub use histogram::{BOUNDS_NS, Durations, Histogram};
+pub use names::{MAX_NAMES, Names};
+pub use nearby::{Around, Neighbor};
+pub use queue::{Dropped, MAX_WAITING_BYTES};
+pub use record::Extra;
+pub use stats::Stats;
+pub use system::SignalSystem;
+pub use token::Token;
+pub use tokens::{NamedToken, NewToken, TokenUpdate, check_weight};
+pub use vector::{AXES, DIMENSIONS, Vector};

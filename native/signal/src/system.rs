@@ -1,0 +1,553 @@
+//! The `SignalSystem`: one short mutex around the core; any thread may call.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::time::Duration;
+
+use crate::SignalError;
+use crate::batch::Batch;
+use crate::config::{Config, Overflow, check_scales};
+use crate::core::{Core, Outcome, Signal};
+use crate::histogram::Histogram;
+use crate::index::{Hit, IndexInfo};
+use crate::json::write_str;
+use crate::names::Names;
+use crate::nearby::{Around, Neighbor};
+use crate::rules::{MAX_LISTED, check_batch_size};
+use crate::stats::Stats;
+use crate::tokens::{NamedToken, NewToken, TokenUpdate};
+use crate::vector::Vector;
+
+/// Signals of a batch between which others get their turn.
+const PIECE: usize = 256;
+/// Ids a listing looks at between which others get their turn.
+const LIST_PIECE: u64 = 65_536;
+/// How often a caller that waits for room is asked whether it still wants to.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often a batch offers its turn to those who wait, at most.
+const OFFERS: usize = 1_000;
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// Takes typed 8-D vectors, says at once what is new and what lies near, and queues an event for the consumer.
+pub struct SignalSystem {
+    core: Mutex<Core>,
+    room: Condvar,
+    wake: OnceLock<Wake>,
+    /// Callers that wait for the mutex.
+    waiting: AtomicUsize,
+    /// Calls under way that hold the mutex for long.
+    long_calls: AtomicUsize,
+    names: Arc<Names>,
+    node: Arc<[u8]>,
+    event_neighbors: usize,
+    neighbor_radius: f64,
+    overflow: Overflow,
+    capacity: u64,
+    index_window: u64,
+    /// How long emits took, as the caller measured it.
+    pub durations: Histogram,
+}
+
+/// Room kept in the queue for a batch that is processed in pieces; what is left of it is given back.
+struct Reservation<'a> {
+    system: &'a SignalSystem,
+    records: usize,
+    bytes: usize,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.records > 0 || self.bytes > 0 {
+            // A poisoned queue is never used again.
+            if let Ok(mut core) = self.system.core.lock() {
+                core.queue.release(self.records, self.bytes);
+            }
+        }
+    }
+}
+
+impl Reservation<'_> {
+    /// Give back what `signal` is about to use, under the lock that it is used under.
+    fn spend(&mut self, core: &mut Core, signal: &Signal) {
+        let (records, bytes) = needs(core, signal);
+        let (records, bytes) = (records.min(self.records), bytes.min(self.bytes));
+        core.queue.release(records, bytes);
+        self.records -= records;
+        self.bytes -= bytes;
+    }
+}
+
+/// Marks a call that holds the mutex for long.
+struct LongCall<'a>(&'a AtomicUsize);
+
+impl<'a> LongCall<'a> {
+    fn start(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for LongCall<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn needs(core: &Core, signal: &Signal) -> (usize, usize) {
+    let records = core.records_of(signal);
+    let bytes = signal.extra.as_ref().map_or(0, |extra| extra.bytes());
+    (records, if records > 0 { bytes } else { 0 })
+}
+
+impl SignalSystem {
+    /// A system without tokens; nothing is queued until a consumer is there.
+    pub fn new(config: Config) -> Result<Self, SignalError> {
+        config.check()?;
+        let mut node = Vec::new();
+        write_str(&mut node, &config.node);
+        Ok(Self {
+            room: Condvar::new(),
+            wake: OnceLock::new(),
+            waiting: AtomicUsize::new(0),
+            long_calls: AtomicUsize::new(0),
+            node: Arc::from(node),
+            event_neighbors: config.event_neighbors,
+            neighbor_radius: config.neighbor_radius,
+            overflow: config.overflow,
+            capacity: config.capacity,
+            index_window: config.index_window,
+            durations: Histogram::default(),
+            names: Arc::default(),
+            core: Mutex::new(Core::new(config)),
+        }
+        .share_names())
+    }
+
+    fn share_names(mut self) -> Self {
+        if let Ok(core) = self.core.get_mut() {
+            self.names = Arc::clone(core.interner.names());
+        }
+        self
+    }
+
+    /// The names behind the numbers of event types.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// The radius that resonance is relative to.
+    pub fn neighbor_radius(&self) -> f64 {
+        self.neighbor_radius
+    }
+
+    /// Most tokens that exist at a time.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Among how many of the newest tokens neighbours are looked for.
+    pub fn index_window(&self) -> u64 {
+        self.index_window
+    }
+
+    /// Whether callers wait for room instead of being refused.
+    pub fn blocks(&self) -> bool {
+        self.overflow == Overflow::Block
+    }
+
+    /// Whether a call under way may keep others waiting for up to a piece of its work.
+    pub fn is_busy(&self) -> bool {
+        self.long_calls.load(Ordering::Relaxed) > 0
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Core>, SignalError> {
+        match self.core.try_lock() {
+            Ok(core) => Ok(core),
+            Err(TryLockError::Poisoned(_)) => Err(SignalError::Failed),
+            Err(TryLockError::WouldBlock) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let core = self.core.lock();
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                core.map_err(|_| SignalError::Failed)
+            }
+        }
+    }
+
+    /// Work under the lock; the consumer is woken after it.
+    fn with<R>(
+        &self,
+        work: impl FnOnce(&mut Core) -> Result<R, SignalError>,
+    ) -> Result<R, SignalError> {
+        let mut core = self.lock()?;
+        if core.is_closed {
+            return Err(SignalError::Closed);
+        }
+        let result = work(&mut core);
+        if matches!(result, Err(SignalError::Overloaded { .. }))
+            && self.overflow == Overflow::Refuse
+        {
+            core.counts.refused += 1;
+        }
+        self.unlock(core);
+        result
+    }
+
+    fn unlock(&self, mut core: MutexGuard<'_, Core>) {
+        let wake = std::mem::take(&mut core.wake);
+        drop(core);
+        if wake && let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// Let those who wait for the mutex have it: a mutex is not fair by itself.
+    fn give_way(&self) {
+        let mut offers = 0;
+        while self.waiting.load(Ordering::Relaxed) > 0 && offers < OFFERS {
+            std::thread::yield_now();
+            offers += 1;
+        }
+    }
+
+    /// The number of an event type; a new and well-formed one gets one.
+    pub fn intern(&self, event_type: &str) -> Result<u16, SignalError> {
+        self.with(|core| core.interner.intern(event_type))
+    }
+
+    /// Process one signal of this event type (`signal.event_type` is filled in). `sink` sees what came of it.
+    pub fn emit(
+        &self,
+        now_us: u64,
+        event_type: &str,
+        mut signal: Signal,
+        sink: &mut dyn FnMut(Outcome, &[Hit]),
+    ) -> Result<(), SignalError> {
+        self.with(|core| {
+            let (records, bytes) = needs(core, &signal);
+            core.check_room(records, bytes)?;
+            signal.event_type = core.interner.intern(event_type)?;
+            core.admit(now_us, &signal, sink);
+            Ok(())
+        })
+    }
+
+    /// Process signals as if each were emitted after the other. Refused as a whole or not at all; where callers wait for
+    /// room, `go_on` is asked now and then, and its "no" ends the batch after the signals that `sink` has seen.
+    pub fn emit_batch(
+        &self,
+        now_us: u64,
+        signals: &[Signal],
+        sink: &mut dyn FnMut(Outcome, &[Hit]),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<(), SignalError> {
+        check_batch_size(signals.len())?;
+        let _long = LongCall::start(&self.long_calls);
+        let mut kept = self.reserve(signals)?;
+        for piece in signals.chunks(PIECE) {
+            let mut left = piece;
+            while !left.is_empty() {
+                let done = self.admit_some(now_us, left, &mut kept, sink)?;
+                left = left.get(done..).unwrap_or_default();
+                if done == 0 {
+                    self.wait_for_room(left.get(..1).unwrap_or_default(), go_on)?;
+                }
+            }
+            self.give_way();
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, signals: &[Signal]) -> Result<Reservation<'_>, SignalError> {
+        let mut kept = Reservation {
+            system: self,
+            records: 0,
+            bytes: 0,
+        };
+        self.with(|core| {
+            if self.overflow == Overflow::Refuse && core.queue.has_consumer() {
+                let needed = signals.iter().map(|signal| needs(core, signal));
+                let (records, bytes) =
+                    needed.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+                core.check_room(records, bytes)?;
+                if core.queue.reserve(records, bytes) {
+                    (kept.records, kept.bytes) = (records, bytes);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(kept)
+    }
+
+    /// Process the first of `signals` until one finds no room. -> how many
+    fn admit_some(
+        &self,
+        now_us: u64,
+        signals: &[Signal],
+        kept: &mut Reservation<'_>,
+        sink: &mut dyn FnMut(Outcome, &[Hit]),
+    ) -> Result<usize, SignalError> {
+        self.with(|core| {
+            for (done, signal) in signals.iter().enumerate() {
+                kept.spend(core, signal);
+                let (records, bytes) = needs(core, signal);
+                if self.blocks() && core.check_room(records, bytes).is_err() {
+                    return Ok(done);
+                }
+                core.admit(now_us, signal, sink);
+            }
+            Ok(signals.len())
+        })
+    }
+
+    /// Wait until the queue could take `signals`, while `go_on` says so. The consumer's own thread is refused instead.
+    pub fn wait_for_room(
+        &self,
+        signals: &[Signal],
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<(), SignalError> {
+        loop {
+            let mut core = self.lock()?;
+            if core.is_closed {
+                return Err(SignalError::Closed);
+            }
+            let needed = signals.iter().map(|signal| needs(&core, signal));
+            let (records, bytes) =
+                needed.fold((1, 0), |sum, next| (sum.0.max(next.0), sum.1 + next.1));
+            let refusal = match core.check_room(records, bytes) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            if core.consumer == Some(std::thread::current().id()) {
+                return Err(refusal);
+            }
+            let waited = self.room.wait_timeout(core, PATIENCE);
+            drop(waited.map_err(|_| SignalError::Failed)?);
+            if !go_on() {
+                return Err(SignalError::Interrupted);
+            }
+        }
+    }
+
+    /// Make one token.
+    pub fn create_token(&self, now_us: u64, new: NewToken) -> Result<u64, SignalError> {
+        self.with(|core| core.create(now_us, new))
+    }
+
+    /// Make many tokens with consecutive ids, told as one sum. -> the id of the first
+    pub fn create_tokens(
+        &self,
+        now_us: u64,
+        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+        indexed: bool,
+    ) -> Result<u64, SignalError> {
+        let _long = LongCall::start(&self.long_calls);
+        self.with(|core| core.create_many(now_us, new, indexed))
+    }
+
+    /// Make tokens that nobody is told of: the window after a restart.
+    pub fn warm(
+        &self,
+        now_us: u64,
+        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+    ) -> Result<(), SignalError> {
+        let _long = LongCall::start(&self.long_calls);
+        self.with(|core| {
+            core.fill(now_us, new, true);
+            Ok(())
+        })
+    }
+
+    /// The token with this id, if it exists.
+    pub fn get_token(&self, id: u64) -> Result<Option<NamedToken>, SignalError> {
+        self.with(|core| Ok(core.slab.get(id).map(|token| core.named(token))))
+    }
+
+    /// Change a token. -> whether it exists
+    pub fn update_token(&self, id: u64, update: TokenUpdate) -> Result<bool, SignalError> {
+        self.with(|core| core.update(id, update))
+    }
+
+    /// Remove a token. -> whether it existed
+    pub fn delete_token(&self, id: u64) -> Result<bool, SignalError> {
+        self.with(|core| core.delete(id))
+    }
+
+    /// At most `limit` tokens with ids below `before`, newest first.
+    pub fn list_tokens(
+        &self,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Vec<NamedToken>, SignalError> {
+        if limit > MAX_LISTED {
+            return Err(SignalError::Argument {
+                name: "limit",
+                expected: "at most 10000",
+                came: limit.to_string(),
+            });
+        }
+        let mut found = Vec::new();
+        let mut from = Some(before.unwrap_or(u64::MAX));
+        while let Some(before) = from {
+            from = self.with(|core| Ok(core.list(before, limit, LIST_PIECE, &mut found)))?;
+        }
+        Ok(found)
+    }
+
+    /// How many tokens exist.
+    pub fn count_tokens(&self) -> Result<u64, SignalError> {
+        self.with(|core| Ok(core.slab.live()))
+    }
+
+    /// Remove all tokens. -> how many there were
+    pub fn clear_tokens(&self) -> Result<u64, SignalError> {
+        self.with(Core::clear)
+    }
+
+    /// The `k` nearest live tokens of the window, ascending; without a radius however far away they are.
+    pub fn find_neighbors(
+        &self,
+        now_us: u64,
+        around: Around,
+        k: usize,
+        radius: Option<f64>,
+    ) -> Result<Vec<Neighbor>, SignalError> {
+        self.with(|core| core.find_neighbors(now_us, around, k, radius))
+    }
+
+    /// How the index is doing.
+    pub fn index_info(&self) -> Result<IndexInfo, SignalError> {
+        self.with(|core| {
+            Ok(core
+                .index
+                .as_ref()
+                .map_or_else(IndexInfo::default, |index| index.info()))
+        })
+    }
+
+    /// Other scales from now on; the index is filled again.
+    pub fn set_scales(&self, scales: Vector) -> Result<(), SignalError> {
+        check_scales(&scales)?;
+        let _long = LongCall::start(&self.long_calls);
+        self.with(|core| {
+            core.set_scales(scales);
+            Ok(())
+        })
+    }
+
+    /// From now on events are queued, and `wake` is called when one waits where none did. -> false if that was said before
+    pub fn attach(&self, wake: Wake) -> Result<bool, SignalError> {
+        let is_first = self.wake.set(wake).is_ok();
+        self.with(|core| {
+            core.queue.attach();
+            // What waited before there was anybody to wake.
+            core.wake = !core.queue.is_empty();
+            Ok(is_first)
+        })
+    }
+
+    /// At most `max` (and at least one) events, the oldest first; `None` if none wait. The first call makes the caller the consumer.
+    pub fn take_batch(&self, max: usize) -> Result<Option<Batch>, SignalError> {
+        let mut core = self.lock()?;
+        core.queue.attach();
+        core.consumer = Some(std::thread::current().id());
+        let taken = core.queue.take(max.max(1));
+        // What is left must wake the consumer again, for pushes beside it do not.
+        core.wake = !core.queue.is_empty();
+        self.unlock(core);
+        self.room.notify_all();
+        let batch = |taken| {
+            Batch::new(
+                taken,
+                Arc::clone(&self.names),
+                Arc::clone(&self.node),
+                self.event_neighbors,
+            )
+        };
+        Ok(taken.map(batch))
+    }
+
+    /// Figures at this moment; also of a closed system.
+    pub fn stats(&self) -> Result<Stats, SignalError> {
+        let core = self.lock()?;
+        Ok(Stats {
+            counts: core.counts,
+            tokens: core.slab.live(),
+            token_bytes: core.slab.bytes() as u64,
+            index: core
+                .index
+                .as_ref()
+                .map_or_else(IndexInfo::default, |index| index.info()),
+            queue_depth: core.queue.len() as u64,
+            emit: self.durations.snapshot(),
+        })
+    }
+
+    /// Counters and durations start again at zero.
+    pub fn reset_stats(&self) -> Result<(), SignalError> {
+        self.durations.reset();
+        self.with(|core| {
+            core.counts = crate::core::Counts::default();
+            Ok(())
+        })
+    }
+
+    /// Refuse further work; those who wait for room are told, the consumer is woken and may take what is left.
+    pub fn close(&self) -> Result<(), SignalError> {
+        let mut core = self.lock()?;
+        core.is_closed = true;
+        core.wake = true;
+        self.unlock(core);
+        self.room.notify_all();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::index::{Entry, Index, Nearest};
+
+    struct Broken;
+
+    impl Index for Broken {
+        fn insert(&mut self, _: Entry, _: &Vector) {}
+        fn remove(&mut self, _: u64) -> bool {
+            false
+        }
+        fn search(&self, _: &Vector, _: &mut Nearest) {
+            panic!("a fault in the index")
+        }
+        fn clear(&mut self) {}
+        fn points(&self) -> u64 {
+            0
+        }
+        fn info(&self) -> IndexInfo {
+            IndexInfo::default()
+        }
+    }
+
+    /// signals.md §8: never a hang, never an abort.
+    #[test]
+    fn after_a_caught_panic_every_call_is_refused() {
+        let system = SignalSystem::new(Config::default()).unwrap();
+        system.lock().unwrap().index = Some(Box::new(Broken));
+        let signal = Signal {
+            event_type: 0,
+            vector: [0.5; 8],
+            priority: 128,
+            publish: None,
+            extra: None,
+        };
+        let emit = || system.emit(0, "test", signal.clone(), &mut |_, _| ());
+        assert!(catch_unwind(AssertUnwindSafe(emit)).is_err());
+        assert_eq!(Err(SignalError::Failed), emit());
+        assert_eq!(Err(SignalError::Failed), system.count_tokens());
+        assert!(matches!(system.take_batch(1), Err(SignalError::Failed)));
+        assert_eq!(Err(SignalError::Failed), system.close());
+    }
+}
