@@ -5,3 +5,16 @@ Nothing in this package knows HTTP, Starlette or wire messages (that is `hub`), 
 another store. Everything runs on the thread of the event loop unless it says otherwise; time is an argument or an
 injected clock.
 """
+
+from channels._native import SignalOverloaded, SignalSystem, SignalSystemError, SignalValueError
+from channels.pipeline import SignalPipeline
+from channels.signals import SignalPump
+
+__all__ = [
+    "SignalOverloaded",
+    "SignalPipeline",
+    "SignalPump",
+    "SignalSystem",
+    "SignalSystemError",
+    "SignalValueError",
+]

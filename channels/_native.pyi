@@ -167,18 +167,18 @@ def check_json(data: bytes) -> None:
 def json_to_msgpack(data: bytes) -> bytes:
     """The msgpack form of valid JSON text (M14)."""
 
-# --- the SignalSystem (signals.md 2) ------------------------------------------------------------------------------------
+# --- the SignalSystem (signals.md 2) ----------------------------------------------------------------------------------
 
 class SignalValueError(ValueError):
     """What was given breaks a rule; nothing was processed."""
 
     slug: str
-    """The error name of the wire protocol: vector_invalid, schema_invalid, bad_message, too_large, or overloaded where the
-    table of event types is full (4,096 names)."""
+    """The error name of the wire protocol: vector_invalid, schema_invalid, bad_message, too_large, or overloaded where
+    the table of event types is full (4,096 names)."""
     path: str | None
-    """The member that is wrong: `vector`, `vectors.3`, `priority`, `event_type`, `key`, `tags`, `payload`, a setting ..."""
+    """The member that is wrong: `vector`, `vectors.3`, `priority`, `event_type`, `key`, `tags`, `payload`, a setting."""
 
-class SignalOverloaded(Exception):
+class SignalOverloaded(Exception):  # noqa: N818 - the protocol's word
     """The queue to the consumer is full; the signal was not processed (M34)."""
 
     slug: str
@@ -188,8 +188,8 @@ class SignalSystemError(Exception):
     """The system is closed, failed earlier (a caught panic), or belongs to the process this one was forked from."""
 
 Vector = Sequence[float] | Buffer
-"""8 real numbers that stay finite as 32-bit floats: any sequence, or a buffer of float32 or float64. The axes: physical,
-sensory, motor, emotional, cognitive, social, temporal, abstract."""
+"""8 real numbers that stay finite as 32-bit floats: any sequence, or a buffer of float32 or float64. The axes:
+physical, sensory, motor, emotional, cognitive, social, temporal, abstract."""
 
 Vectors = Buffer
 """Contiguous rows of 8 float32 or float64: N x 8, or flat."""
@@ -214,13 +214,13 @@ class SignalSystem:
 
     Any thread may call; no call waits for a consumer, unless `overflow` is "block".
 
-    `index_window` is how many of the newest tokens novelty and neighbours are looked for among (1,024 to `capacity`; by
-    default 16,384, or the capacity if that is smaller). The index is an exact scan for now: what an emit costs grows with
-    the number of live tokens in the window. `novelty_ttl`: tokens older than so many seconds count neither as known nor as
-    neighbours. With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
-    `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also told
-    as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace context;
-    it holds nothing until `wakeup_fd` or `take_batch` was called.
+    `index_window` is how many of the newest tokens novelty and neighbours are looked for among (1,024 to `capacity`;
+    by default 16,384, or the capacity if that is smaller). The index is an exact scan for now: what an emit costs grows
+    with the number of live tokens in the window. `novelty_ttl`: tokens older than so many seconds count neither as
+    known nor as neighbours. With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
+    `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also
+    told as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace
+    context; it holds nothing until `wakeup_fd` or `take_batch` was called.
     Raises `SignalValueError` naming the setting, what was expected and what came.
     """
 
@@ -270,7 +270,8 @@ class SignalSystem:
     ) -> BatchResult:
         """Process up to 65,536 signals: what as many calls of `emit` one after another mean, without the GIL.
 
-        Checked whole before any of it is processed, and refused whole. `priorities`: one, or a buffer of unsigned bytes.
+        Checked whole before any of it is processed, and refused whole. `priorities`: one, or a buffer of unsigned
+        bytes.
         """
     def emit_many(self, items: Iterable[EmitItem]) -> list[list[EmitResult] | SignalValueError | SignalOverloaded]:
         """Process the signals of many emitters, in order and without the GIL; for each item its results or its refusal.
@@ -278,7 +279,9 @@ class SignalSystem:
         Every item is checked and refused whole and for itself. `processing_time_us` of a result is that of its item.
         Raises `TypeError` for what is no item, with nothing processed, and `SignalSystemError`.
         """
-    def create_token(self, vector: Vector, *, event_type: str = "token", weight: float = 1.0, priority: int = 128) -> int: ...
+    def create_token(
+        self, vector: Vector, *, event_type: str = "token", weight: float = 1.0, priority: int = 128
+    ) -> int: ...
     def create_tokens(
         self, n: int | None = None, *, vectors: Vectors | None = None, event_type: str = "token", index: bool = True
     ) -> range:
@@ -472,8 +475,8 @@ class SignalBatch:
         """Events lost before the first one here (`drop_oldest`); the first entry says so."""
     def index_of(self, token_id: int) -> int | None:
         """Where the entry of the signal with this token stands: its offset is that of the first entry plus this."""
-    def encode(self, format: Literal["json"] = "json") -> list[bytes]:
-        """One JSON text per entry: event, key, tags, traceparent, tracestate as far as given, and data (signals.md 7)."""
+    def encode(self, encoding: Literal["json"] = "json") -> list[bytes]:
+        """One JSON text per entry: event, key, tags, traceparent, tracestate as far as given, and data."""
 
 def encode_text(text: str) -> list[float]:
     """The built-in encoder; `channels.encoder` describes it and returns the same bits."""

@@ -191,6 +191,29 @@ async def test_the_door_takes_batches_and_tells_the_position_of_the_last_entry(r
     assert positions[0].epoch == positions[1].epoch
 
 
+@pytest.mark.clause("M34", "M44")
+async def test_signals_come_through_the_same_door_as_one_native_batch(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "signals")
+    system = _native.SignalSystem()
+    system.wakeup_fd()  # from here on there is a consumer
+    for kind in ("signal.input.text", "signal.input.voice"):
+        system.emit(kind, [0.5] * 8, key="chat", tags={"env": "prod"})
+    batch = system.take_batch()
+    system.close()
+    assert batch is not None
+    position = running.broker.deliver("signals", batch)
+    told = [
+        (event["offset"], event["event"], event["key"], event["tags"], event["data"]["is_novel"])
+        for event in await running.peers.received(conn, 2)
+    ]
+    assert told == [
+        (1, "signal.input.text", "chat", {"env": "prod"}, True),
+        (2, "signal.input.voice", "chat", {"env": "prod"}, False),
+    ]
+    assert position.offset == 2
+
+
 async def test_what_one_turn_of_the_loop_delivers_is_flushed_once() -> None:
     plane = FakePlane()
     broker = Broker(plane, Catalog(), node="n1")
@@ -409,6 +432,15 @@ async def test_an_anonymous_subscriber_is_nobody_until_it_logs_in(running: Runni
 
 
 @pytest.mark.clause("C25")
+async def test_a_subscribe_of_another_subject_moves_what_the_connection_follows(running: Running) -> None:
+    conn = running.peers.connect()
+    await running.subscribed(conn, "room:1", subject="ann")
+    await running.subscribed(conn, "room:2", subject="bob")
+    running.sweep(10.0)
+    assert [running.broker.present(room) for room in ("room:1", "room:2")] == [["bob"], ["bob"]]
+
+
+@pytest.mark.clause("C25")
 async def test_a_companion_is_open_as_long_as_somebody_is_present(running: Running) -> None:
     conn = running.peers.connect()
     await running.subscribed(conn, "room:1")
@@ -476,6 +508,11 @@ async def test_history_is_what_subscribers_were_told(running: Running) -> None:
     events = await running.peers.received(conn, 4)
     history = [json.loads(one) for one in running.broker.history("actions", after=1, limit=2)]
     assert history == events[1:3]
+
+
+async def test_history_is_bounded(running: Running) -> None:
+    running.broker.deliver("logs", [("e", b"1", None, None, None, None)] * 1_001)
+    assert len(running.broker.history("logs", limit=5_000)) == 1_000
 
 
 async def test_a_room_that_is_not_open_has_no_history_and_no_channel_is_an_error(running: Running) -> None:

@@ -162,6 +162,37 @@ def test_a_sweep_looks_at_a_bounded_number_of_idle_logs_and_comes_to_all_in_turn
     assert [logs.forget_idle(WALL, most=3) for _ in range(3)] == [2, 3, 0]
 
 
+def test_a_channel_that_is_left_again_and_again_waits_once_for_being_forgotten(plane: FakePlane) -> None:
+    logs = directory(plane)
+    log = logs.use("room:0")
+    for _ in range(5):
+        log.subscriptions += 1
+        logs.unfollow(log)
+    logs.use("room:1")
+    assert logs.forget_idle(WALL, most=2) == 2
+
+
+class Asked(FakePlane):
+    """Counts how often a log was asked for its figures."""
+
+    asked = 0
+
+    def log_info(self, log: int) -> dict[str, object]:
+        self.asked += 1
+        return super().log_info(log)
+
+
+def test_a_log_is_not_asked_for_its_figures_before_its_retention_is_over() -> None:
+    plane = Asked()
+    logs = directory(plane)
+    append(plane, logs.use("room:1"))
+    asked = []
+    for now in (WALL + 9, WALL + 11):
+        logs.forget_idle(now)
+        asked.append(plane.asked)
+    assert asked == [0, 1]
+
+
 @pytest.mark.clause("C23", "P1")
 def test_a_channel_that_is_used_again_after_it_was_forgotten_begins_a_new_history(plane: FakePlane) -> None:
     logs = directory(plane)

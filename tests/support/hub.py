@@ -1,11 +1,12 @@
 """A real hub on a free port, in a thread of its own, for integration tests.
 
-    with RunningHub(metrics_interval=0.2) as hub:
-        httpx.get(f"{hub.http_url}/health")
-        connect(hub.url, additional_headers={"Authorization": f"Bearer {hub.token('bot')}"})
+with RunningHub(metrics_interval=0.2) as hub:
+    httpx.get(f"{hub.http_url}/health")
+    connect(hub.url, additional_headers={"Authorization": f"Bearer {hub.token('bot')}"})
 """
 
 import asyncio
+import io
 import os
 import threading
 import time
@@ -107,13 +108,19 @@ class RunningHub:
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE)
 
-    def start(self) -> Self:
+    @classmethod
+    def start(cls, **options: Any) -> Self:
+        """A hub that serves; to be ended by `stop`."""
+        return cls(**options).begin()
+
+    def begin(self) -> Self:
         """Serve; returns when it is ready, raises what stopped the start."""
         _quiet_logs()
         self._thread.start()
         if not self._is_ready.wait(PATIENCE):
             raise TimeoutError("the hub did not start in time")
         if self._error is not None:
+            self._listener.close()
             raise self._error
         return self
 
@@ -133,7 +140,7 @@ class RunningHub:
             app = create_app(self.settings, self._companions)
             self._server = HubServer(app, self.settings, self._ready)
             run(self._server, self._listener)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where the hub is started or stopped
             self._error = error
         finally:
             self._is_ready.set()
@@ -144,7 +151,7 @@ class RunningHub:
         self._is_ready.set()
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -152,10 +159,15 @@ class RunningHub:
         self.stop()
 
 
+class _Nowhere(io.StringIO):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def _quiet_logs() -> None:
     """Lines go nowhere, unless NG_TEST_LOGS is set; records reach each hub all the same."""
     if logs.current().node != "tests":
-        stream = None if os.environ.get("NG_TEST_LOGS") else open(os.devnull, "w")  # noqa: SIM115 - for the process's life
+        stream = None if os.environ.get("NG_TEST_LOGS") else _Nowhere()
         logs.configure(
             level="debug", rate=Rate(10_000, 10_000), node="tests", shows_users=True, stream=stream, owns_process=False
         )

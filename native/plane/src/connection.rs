@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::closing::{Cause, Closing, Verdict};
 use crate::cursor::Cursor;
 use crate::entry::Encoding;
-use crate::figures::ConnectionFigures;
+use crate::figures::{ConnectionFigures, Figures};
 use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
 use crate::outbound::Outbound;
 use crate::peer::{Peer, Service};
@@ -144,15 +144,30 @@ impl Connection {
             .position(|cursor| cursor.channel.id == channel)
     }
 
-    /// Bring the public figures up to date.
-    pub fn publish_figures(&self) {
-        self.figures.messages_in.set(self.peer.message_count);
-        self.figures.bytes_in.set(self.peer.byte_count);
-        self.figures.bytes_out.set(self.out.bytes);
-        self.figures.subscriptions.set(self.cursors.len() as u64);
-        self.figures
-            .unread_answers
-            .set(self.out.unread_answers() as u64);
-        self.figures.blocked.set(u64::from(self.out.is_blocked()));
+    /// Bring the figures others may read up to date, and those of the plane with them. Whether nothing came since the last
+    /// time.
+    pub fn report(&mut self, plane: &Figures) -> bool {
+        let own = &self.figures;
+        let received = self.peer.byte_count - own.bytes_in.get();
+        plane.bytes_in.add(received);
+        plane.bytes_out.add(self.out.bytes - own.bytes_out.get());
+        plane.messages_in.add(self.peer.message_count - own.messages_in.get());
+        plane.unreadable.add(std::mem::take(&mut self.peer.unreadable));
+        own.messages_in.set(self.peer.message_count);
+        own.bytes_in.set(self.peer.byte_count);
+        own.bytes_out.set(self.out.bytes);
+        own.subscriptions.set(self.cursors.len() as u64);
+        own.unread_answers.set(self.out.unread_answers() as u64);
+        own.blocked.set(u64::from(self.out.is_blocked()));
+        received == 0
+    }
+
+    /// Give back what an idle connection does not need.
+    pub fn shrink(&mut self) {
+        self.out.shrink();
+        self.cursors.shrink_to_fit();
+        if self.rest.is_empty() {
+            self.rest = Vec::new();
+        }
     }
 }

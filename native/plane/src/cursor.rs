@@ -65,6 +65,17 @@ pub struct Cursor {
     pub waiting: bool,
 }
 
+impl Cursor {
+    /// The position before a gap that it was not told of yet.
+    pub fn owed_gap(&self) -> Option<&str> {
+        match &self.way {
+            Way::Follow(_) => None,
+            Way::Feed(feed) => feed.staging.owed_gap(),
+            Way::Round(round) => round.staging.owed_gap(),
+        }
+    }
+}
+
 /// The pace of a subscription with `max_rate`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {

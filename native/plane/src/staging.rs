@@ -2,6 +2,7 @@
 
 use crate::entry::{Encoding, Entry};
 use crate::frame::write_message;
+use crate::gap::Gap;
 use crate::segment::{SEGMENT, Segment, Unfinished};
 
 /// A chunk of messages on its way to one connection, and what the cursor has settled.
@@ -10,7 +11,7 @@ pub struct Staging {
     before: u64,
     chunk: Segment,
     at: u64,
-    gap: bool,
+    gap_from: Option<String>,
 }
 
 impl Staging {
@@ -20,7 +21,7 @@ impl Staging {
             before: offset,
             chunk: Segment::new(0),
             at: 0,
-            gap: false,
+            gap_from: None,
         }
     }
 
@@ -49,7 +50,7 @@ impl Staging {
         self.before = self.settled();
         self.chunk.restart(0);
         self.at = 0;
-        self.gap = false;
+        self.gap_from = None;
     }
 
     /// Nothing up to `offset` is owed any more.
@@ -72,15 +73,15 @@ impl Staging {
         }
     }
 
-    /// Add a gap that ends at `offset`.
-    pub fn push_gap(&mut self, offset: u64, encoding: Encoding, message: &[u8]) {
-        self.push(offset, encoding, message);
-        self.gap = true;
+    /// Add a gap.
+    pub fn push_gap(&mut self, gap: &Gap, encoding: Encoding, message: &[u8]) {
+        self.push(gap.to, encoding, message);
+        self.gap_from = Some(gap.from.clone());
     }
 
-    /// A gap stands in the chunk and was not sent yet.
-    pub fn owes_gap(&self) -> bool {
-        self.gap && !self.is_drained()
+    /// The position before a gap that stands in the chunk and was not sent yet.
+    pub fn owed_gap(&self) -> Option<&str> {
+        self.gap_from.as_deref().filter(|_| !self.is_drained())
     }
 
     /// Add an entry.

@@ -1,4 +1,4 @@
-//! The SignalSystem for Python: conversions, no decisions.
+//! The `SignalSystem` for Python: conversions, no decisions.
 
 mod arguments;
 mod batch;
@@ -8,7 +8,6 @@ mod many;
 mod neighbor;
 mod options;
 mod outgoing;
-mod refusal;
 mod result;
 mod stats;
 mod system;
@@ -20,6 +19,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 pub use outgoing::SignalBatch;
+
+use crate::error::{SignalOverloaded, SignalSystemError, SignalValueError};
 
 /// The log entries of a batch, in order.
 pub fn entries_of(batch: &SignalBatch) -> Vec<plane::NewEntry> {
@@ -46,7 +47,7 @@ fn encode_text(text: &Bound<'_, PyString>) -> [f64; signal::DIMENSIONS] {
     signal::encode_text(&text.to_string_lossy())
 }
 
-/// Add the SignalSystem's classes to the module.
+/// Add the `SignalSystem`'s classes to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<system::PySignalSystem>()?;
@@ -56,12 +57,14 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<token::Token>()?;
     module.add_class::<stats::Stats>()?;
     module.add_class::<SignalBatch>()?;
-    module.add("SignalValueError", py.get_type::<refusal::SignalValueError>())?;
-    module.add("SignalOverloaded", py.get_type::<refusal::SignalOverloaded>())?;
-    module.add("SignalSystemError", py.get_type::<refusal::SignalSystemError>())?;
+    module.add("SignalValueError", py.get_type::<SignalValueError>())?;
+    module.add("SignalOverloaded", py.get_type::<SignalOverloaded>())?;
+    module.add("SignalSystemError", py.get_type::<SignalSystemError>())?;
     module.add_function(wrap_pyfunction!(encode_text, module)?)?;
     let hooks = PyDict::new(py);
     hooks.set_item("after_in_child", wrap_pyfunction!(system::note_fork, py)?)?;
-    py.import("os")?.getattr("register_at_fork")?.call((), Some(&hooks))?;
+    py.import("os")?
+        .getattr("register_at_fork")?
+        .call((), Some(&hooks))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a consumer takes: processed signals, ready to become entries of a log.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::index::Hit;
 use crate::json::{write_f32, write_seconds, write_str, write_uint};
@@ -29,6 +30,7 @@ pub struct Batch {
     node: Arc<[u8]>,
     event_neighbors: usize,
     len: usize,
+    places: OnceLock<HashMap<u64, usize>>,
 }
 
 impl Batch {
@@ -49,6 +51,7 @@ impl Batch {
             names,
             node,
             event_neighbors,
+            places: OnceLock::new(),
         }
     }
 
@@ -67,11 +70,21 @@ impl Batch {
         self.taken.dropped
     }
 
-    /// Where the entry of the signal with this token stands.
+    /// Where the entry of the signal with this token stands. The first call looks at all of them, the others at one.
     pub fn index_of(&self, token_id: u64) -> Option<usize> {
-        let is_signal = |record: &Record| matches!(record, Record::Signal(signal) if signal.token_id == token_id);
-        let place = self.records().position(|(_, record)| is_signal(record))?;
-        Some(place + usize::from(self.taken.dropped.is_some()))
+        self.places
+            .get_or_init(|| self.places())
+            .get(&token_id)
+            .copied()
+    }
+
+    fn places(&self) -> HashMap<u64, usize> {
+        let first = usize::from(self.taken.dropped.is_some());
+        let place = |(place, (_, record)): (usize, (_, &Record))| match record {
+            Record::Signal(signal) => Some((signal.token_id, place)),
+            Record::Token(..) | Record::Tokens(..) => None,
+        };
+        (first..).zip(self.records()).filter_map(place).collect()
     }
 
     fn records(&self) -> impl Iterator<Item = (&Segment, &Record)> {

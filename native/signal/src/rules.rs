@@ -156,7 +156,9 @@ pub fn is_traceparent(text: &str) -> bool {
 /// Whether this may be passed on as a W3C `tracestate`.
 pub fn is_tracestate(text: &str) -> bool {
     (1..=MAX_TRACESTATE).contains(&text.len())
-        && text.bytes().all(|b| b" \t".contains(&b) || b.is_ascii_graphic())
+        && text
+            .bytes()
+            .all(|b| b" \t".contains(&b) || b.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ const MAX_SAFE: u64 = (1 << 53) - 1;
 /// Whole digits that are below 2^53 whatever they are.
 const SAFE_DIGITS: usize = 15;
 
-/// A float with fewer digits before its point than this is below 10^308.
+/// A float of at most this many digits before its point is below 10^308.
 const FLOAT_DIGITS: usize = 308;
 
 /// A number of RFC 8259.

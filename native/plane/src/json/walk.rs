@@ -7,7 +7,7 @@ use super::number::Number;
 /// Brackets that may be open at once, whoever walks; visitors ask for less.
 const MAX_NESTING: u32 = 63;
 
-/// Offsets are kept in 32 bits.
+/// Lengths and counts are written in 32 bits.
 const MAX_TEXT: u64 = u32::MAX as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::closing::{Cause, Verdict};
+use crate::connection::Connection;
 use crate::inbox::Event;
 use crate::shard::Shard;
 
@@ -112,7 +113,7 @@ impl Shard {
             None => Verdict::lost(),
         };
         self.slots.remove(&connection.id);
-        self.count_end(&connection, &verdict);
+        self.count_end(&mut connection, &verdict);
         if connection.out.take_tell() {
             self.batch.push(connection.id, Event::Output);
         }
@@ -123,7 +124,7 @@ impl Shard {
             .fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
     }
 
-    fn count_end(&self, connection: &crate::connection::Connection, verdict: &Verdict) {
+    fn count_end(&self, connection: &mut Connection, verdict: &Verdict) {
         let figures = &self.shared.figures;
         figures.count_closed(verdict.code);
         if verdict.cause == Cause::Slow {
@@ -135,6 +136,6 @@ impl Shard {
             }
             .add(1);
         }
-        connection.publish_figures();
+        connection.report(figures);
     }
 }

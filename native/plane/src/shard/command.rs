@@ -65,7 +65,7 @@ impl Shard {
                 channels,
                 reply,
             } => self.unsubscribe(conn, &channels, reply.as_deref()),
-            Command::Appended(channel, at) => self.appended(channel.id, at),
+            Command::Appended(channel, at) => self.appended(&channel, at),
             Command::Forget(channel) => self.forget(channel),
             Command::InboxRoom => self.inbox_has_room(),
             Command::Stop(at) => {
@@ -157,14 +157,5 @@ impl Shard {
         for slot in slots {
             self.begin_close(slot, verdict.clone(), now);
         }
-    }
-
-    /// A connection of a test.
-    #[cfg(test)]
-    pub fn add(&mut self, connection: Connection) -> usize {
-        let id = connection.id;
-        let slot = self.connections.insert(connection);
-        self.slots.insert(id, slot);
-        slot
     }
 }

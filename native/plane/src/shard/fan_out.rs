@@ -61,9 +61,13 @@ struct Pass {
 }
 
 impl Shard {
-    /// New entries of a channel wait to be written.
-    pub(super) fn appended(&mut self, channel: u64, at: Instant) {
-        for number in self.views.of(channel).collect::<Vec<_>>() {
+    /// New entries of a channel wait to be written. Without a view, nobody reads the log who could say so.
+    pub(super) fn appended(&mut self, channel: &Channel, at: Instant) {
+        let numbers: Vec<usize> = self.views.of(channel.id).collect();
+        if numbers.is_empty() {
+            channel.heard(self.thread);
+        }
+        for number in numbers {
             if let Some(view) = self.views.all.get_mut(number)
                 && view.appended_at.is_none()
             {

@@ -49,16 +49,16 @@ impl Shard {
         let mut ended = Vec::new();
         let mut pinged = Vec::new();
         let settings = &self.shared.settings;
-        let mut bytes_in = 0;
         for (slot, connection) in &mut self.connections {
-            bytes_in += count(connection, &self.shared.figures);
+            if connection.report(&self.shared.figures) {
+                connection.shrink();
+            }
             match judge(connection, settings, silence_counts, now) {
                 Judgement::Fine => {}
                 Judgement::Ping => pinged.push(slot),
                 Judgement::Ends(verdict) => ended.push((slot, verdict)),
             }
         }
-        self.shared.figures.bytes_in.add(bytes_in);
         for slot in pinged {
             self.enqueue(slot);
         }
@@ -112,21 +112,4 @@ fn judge(
         Heartbeat::Dead if silence_counts => Judgement::Ends(Verdict::silent()),
         Heartbeat::Alive | Heartbeat::Dead => Judgement::Fine,
     }
-}
-
-/// Bring figures up to date; an idle connection gives back its buffers.
-fn count(connection: &mut Connection, figures: &crate::figures::Figures) -> u64 {
-    let counted = connection.figures.bytes_in.get();
-    let messages = connection.figures.messages_in.get();
-    connection.publish_figures();
-    figures
-        .messages_in
-        .add(connection.peer.message_count - messages);
-    let unreadable = std::mem::take(&mut connection.peer.unreadable);
-    figures.unreadable.add(unreadable);
-    if connection.peer.byte_count == counted {
-        connection.out.shrink();
-        connection.rest.shrink_to_fit();
-    }
-    connection.peer.byte_count - counted
 }

@@ -68,11 +68,9 @@ impl Shard {
         let log = spec.channel.log();
         let (position, behind, opening) = if let Some(cursor) = held {
             let settled = self.settled(cursor);
-            (
-                log.epoch().position(settled),
-                log.head().saturating_sub(settled),
-                None,
-            )
+            let owed = cursor.owed_gap().map(str::to_owned);
+            let position = owed.unwrap_or_else(|| log.epoch().position(settled));
+            (position, log.head().saturating_sub(settled), None)
         } else {
             let opening = start::open(&log, &spec.start);
             (opening.position.clone(), opening.behind, Some(opening))
@@ -159,7 +157,7 @@ impl Shard {
             .map(|cursor| &mut cursor.way)
         {
             Some(Way::Feed(feed)) => std::mem::replace(&mut **feed, Feed::new(settled)),
-            Some(Way::Round(round)) if round.staging.owes_gap() => {
+            Some(Way::Round(round)) if round.staging.owed_gap().is_some() => {
                 std::mem::replace(&mut **round, Round::new(settled)).into_feed()
             }
             Some(Way::Round(_)) if options.delivery == Delivery::Latest => {
@@ -226,14 +224,11 @@ impl Shard {
 
 /// How a new cursor begins: its gap first, then what comes after.
 fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
-    let gap = opening.gap.as_ref().map(|gap| {
+    let mut feed = Feed::new(opening.after);
+    if let Some(gap) = &opening.gap {
         spec.channel.figures().count_gap(gap);
         let message = gap.message(&spec.channel.name, spec.channel.log().epoch(), encoding);
-        (gap.to, message)
-    });
-    let mut feed = Feed::new(opening.after);
-    if let Some((to, message)) = gap {
-        feed.staging.push_gap(to, encoding, &message);
+        feed.staging.push_gap(gap, encoding, &message);
     }
     match spec.options.delivery {
         Delivery::All => Way::Feed(Box::new(feed)),

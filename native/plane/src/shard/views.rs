@@ -49,12 +49,14 @@ impl Views {
     }
 
     /// One cursor less; without cursors the view is dropped.
-    fn leave(&mut self, number: usize) {
+    fn leave(&mut self, number: usize, thread: usize) {
         let Some(view) = self.all.get_mut(number) else {
             return;
         };
         view.cursors -= 1;
         if view.cursors == 0 {
+            // What it was told of and has not read, nobody will read.
+            view.channel.heard(thread);
             self.bytes -= view.bytes();
             self.by_channel.remove(&(view.channel.id, view.encoding));
             self.all.remove(number);
@@ -74,7 +76,7 @@ impl Shard {
         if let Way::Follow(seat) = cursor.way {
             self.leave_seat(cursor.view, seat);
         }
-        self.views.leave(cursor.view);
+        self.views.leave(cursor.view, self.thread);
         cursor.channel.leave(self.thread);
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::closing::Verdict;
 use crate::connection::KeptWaiting;
 use crate::cursor::{OnSlow, Way};
+use crate::entry::Encoding;
 use crate::feed::{Feed, Refill};
 use crate::gap::{Gap, GapReason};
 use crate::outbound::Progress;
@@ -272,18 +273,18 @@ impl Shard {
         cursor.channel.figures().count_gap(&gap);
         match &mut cursor.way {
             Way::Feed(feed) => {
-                feed.staging.push_gap(to, encoding, &message);
+                feed.staging.push_gap(&gap, encoding, &message);
                 feed.skip_to(to);
             }
-            Way::Round(round) => stage_gap(round, to, encoding, &message),
+            Way::Round(round) => stage_gap(round, &gap, encoding, &message),
             Way::Follow(_) => {}
         }
         Step::Went
     }
 }
 
-fn stage_gap(round: &mut Round, to: u64, encoding: crate::entry::Encoding, message: &[u8]) {
-    round.skip_to(to);
+fn stage_gap(round: &mut Round, gap: &Gap, encoding: Encoding, message: &[u8]) {
+    round.skip_to(gap.to);
     round.again = true;
-    round.staging.push_gap(to, encoding, message);
+    round.staging.push_gap(gap, encoding, message);
 }

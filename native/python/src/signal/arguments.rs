@@ -2,14 +2,13 @@
 
 use std::convert::Infallible;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 use signal::rules::check_priority;
 use signal::{Around, DIMENSIONS, NewToken, SignalError, Vector};
 
-use super::refusal::raise;
 use super::vector;
+use crate::error::{is_overflow, misuse, refusal};
 
 /// A priority: an integer from 0 to 255.
 #[derive(Clone, Copy)]
@@ -23,10 +22,10 @@ impl<'py> FromPyObject<'_, 'py> for Priority {
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let number = match given.extract::<i64>() {
-            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => i64::MAX,
+            Err(error) if is_overflow(given.py(), &error) => i64::MAX,
             other => other?,
         };
-        check_priority(number).map(Self).map_err(raise)
+        check_priority(number).map(Self).map_err(refusal)
     }
 }
 
@@ -49,7 +48,7 @@ impl<'py> FromPyObject<'_, 'py> for TokenId {
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         match given.extract::<u64>() {
-            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => Ok(Self(0)),
+            Err(error) if is_overflow(given.py(), &error) => Ok(Self(0)),
             other => other.map(Self),
         }
     }
@@ -58,7 +57,7 @@ impl<'py> FromPyObject<'_, 'py> for TokenId {
 /// A count that is not negative.
 pub fn count_of(name: &'static str, expected: &'static str, given: i64) -> PyResult<usize> {
     usize::try_from(given).map_err(|_| {
-        raise(SignalError::Argument {
+        refusal(SignalError::Argument {
             name,
             expected,
             came: given.to_string(),
@@ -82,16 +81,20 @@ pub enum NewTokens {
 
 impl NewTokens {
     /// Exactly one of `n` and `vectors`; not more than the slab holds.
-    pub fn read(n: Option<i64>, vectors: Option<&Bound<'_, PyAny>>, capacity: u64) -> PyResult<Self> {
+    pub fn read(
+        n: Option<i64>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        capacity: u64,
+    ) -> PyResult<Self> {
         let new = match (n, vectors) {
             (Some(n), None) => Self::Origin(count_of("n", "0 to the capacity", n)?),
             (None, Some(vectors)) => Self::At(vector::many(vectors)?),
-            _ => return Err(PyTypeError::new_err("exactly one of n and vectors must be given")),
+            _ => return Err(misuse("exactly one of n and vectors must be given")),
         };
         if new.len() as u64 <= capacity {
             return Ok(new);
         }
-        Err(raise(SignalError::Argument {
+        Err(refusal(SignalError::Argument {
             name: "n",
             expected: "at most the capacity",
             came: new.len().to_string(),

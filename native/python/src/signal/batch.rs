@@ -1,6 +1,5 @@
 //! The answer to a batch of emits.
 
-use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView};
 use signal::Outcome;
@@ -8,6 +7,7 @@ use signal::index::Hit;
 
 use super::neighbor::Naming;
 use super::result::EmitResult;
+use crate::error::no_such_index;
 
 /// What the system said about the signals of a batch, as columns and row by row.
 #[pyclass(frozen, module = "channels._native")]
@@ -43,12 +43,20 @@ impl BatchResult {
     /// Its results one by one.
     pub fn into_list(self, py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         let results = (0..self.rows.len()).filter_map(|index| self.result(index));
-        PyList::new(py, results.map(|result| Py::new(py, result)).collect::<PyResult<Vec<_>>>()?)
+        PyList::new(
+            py,
+            results
+                .map(|result| Py::new(py, result))
+                .collect::<PyResult<Vec<_>>>()?,
+        )
     }
 
     fn row(&self, index: usize) -> Option<(Outcome, &[Hit])> {
         let (outcome, start) = *self.rows.get(index)?;
-        let end = self.rows.get(index + 1).map_or(self.hits.len(), |(_, next)| *next);
+        let end = self
+            .rows
+            .get(index + 1)
+            .map_or(self.hits.len(), |(_, next)| *next);
         Some((outcome, self.hits.get(start..end).unwrap_or_default()))
     }
 
@@ -113,14 +121,21 @@ impl BatchResult {
     }
 
     fn __getitem__(&self, index: isize) -> PyResult<EmitResult> {
-        let place = if index < 0 { self.rows.len().checked_add_signed(index) } else { usize::try_from(index).ok() };
+        let place = if index < 0 {
+            self.rows.len().checked_add_signed(index)
+        } else {
+            usize::try_from(index).ok()
+        };
         let result = place.and_then(|place| self.result(place));
-        result.ok_or_else(|| PyIndexError::new_err(format!("index {index} of a batch of {}", self.rows.len())))
+        result.ok_or_else(|| no_such_index(index, self.rows.len()))
     }
 
     #[getter]
     fn novel_count(&self) -> usize {
-        self.rows.iter().filter(|(outcome, _)| outcome.is_novel).count()
+        self.rows
+            .iter()
+            .filter(|(outcome, _)| outcome.is_novel)
+            .count()
     }
 
     #[getter]
@@ -140,13 +155,17 @@ impl BatchResult {
 
     #[getter]
     fn nearest_dist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.column(py, "f", |outcome, _| outcome.nearest_dist.unwrap_or(f32::INFINITY).to_ne_bytes())
+        self.column(py, "f", |outcome, _| {
+            outcome.nearest_dist.unwrap_or(f32::INFINITY).to_ne_bytes()
+        })
     }
 
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         // At most 64 neighbours.
-        self.column(py, "B", |_, hits| [u8::try_from(hits.len()).unwrap_or(u8::MAX)])
+        self.column(py, "B", |_, hits| {
+            [u8::try_from(hits.len()).unwrap_or(u8::MAX)]
+        })
     }
 
     #[getter]
@@ -156,10 +175,16 @@ impl BatchResult {
 
     #[getter]
     fn neighbor_dists<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.table(py, "f", f32::INFINITY.to_ne_bytes(), |hit| hit.distance().to_ne_bytes())
+        self.table(py, "f", f32::INFINITY.to_ne_bytes(), |hit| {
+            hit.distance().to_ne_bytes()
+        })
     }
 
     fn __repr__(&self) -> String {
-        format!("BatchResult(len={}, novel_count={})", self.rows.len(), self.novel_count())
+        format!(
+            "BatchResult(len={}, novel_count={})",
+            self.rows.len(),
+            self.novel_count()
+        )
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use plane::json::{check_value, escape::write_str};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
 use signal::rules::{check_key, check_payload_size, check_tags, is_traceparent, is_tracestate};
 use signal::{Extra, SignalError};
 
-use super::refusal::raise;
+use crate::error::{refusal, wrong_type};
 
 /// The optional members of an emit.
 #[derive(Default)]
@@ -25,14 +24,16 @@ impl Members<'_, '_> {
     /// All of them checked; `None` if there are none.
     pub fn check(&self) -> PyResult<Option<Arc<Extra>>> {
         if let Some(key) = self.key {
-            check_key(key).map_err(raise)?;
+            check_key(key).map_err(refusal)?;
         }
         if let Some(payload) = self.payload {
-            check_payload(payload).map_err(raise)?;
+            check_payload(payload).map_err(refusal)?;
         }
         // An invalid traceparent is dropped, and takes its tracestate with it (M17).
         let traceparent = self.traceparent.filter(|text| is_traceparent(text));
-        let tracestate = self.tracestate.filter(|text| traceparent.is_some() && is_tracestate(text));
+        let tracestate = self
+            .tracestate
+            .filter(|text| traceparent.is_some() && is_tracestate(text));
         let extra = Extra {
             key: self.key.map(Box::from),
             tags: self.tags.map(tags_json).transpose()?.flatten(),
@@ -56,10 +57,15 @@ fn check_payload(payload: &[u8]) -> Result<(), SignalError> {
 /// A mapping of strings, or the JSON text of one that was checked before.
 fn tags_json(tags: &Bound<'_, PyAny>) -> PyResult<Option<Arc<[u8]>>> {
     if let Ok(text) = tags.cast::<PyBytes>() {
-        return checked_tags(text.as_bytes()).map_err(raise).map(Some);
+        return checked_tags(text.as_bytes()).map_err(refusal).map(Some);
     }
     let pairs = pairs_of(tags)?;
-    check_tags(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))).map_err(raise)?;
+    check_tags(
+        pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    )
+    .map_err(refusal)?;
     Ok((!pairs.is_empty()).then(|| Arc::from(written(&pairs))))
 }
 
@@ -79,23 +85,32 @@ fn checked_tags(text: &[u8]) -> Result<Arc<[u8]>, SignalError> {
 
 fn pairs_of(tags: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     if let Ok(dict) = tags.cast::<PyDict>() {
-        return dict.iter().map(|(name, value)| pair_of(&name, &value)).collect();
+        return dict
+            .iter()
+            .map(|(name, value)| pair_of(&name, &value))
+            .collect();
     }
     let mapping = tags.cast::<PyMapping>().map_err(|_| not_strings(tags))?;
     let items = mapping.items()?;
-    items.iter().map(|item| item.extract().map_err(|_| not_strings(tags))).collect()
+    items
+        .iter()
+        .map(|item| item.extract().map_err(|_| not_strings(tags)))
+        .collect()
 }
 
 fn pair_of(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
     let text = |part: &Bound<'_, PyAny>| -> PyResult<String> {
-        Ok(part.cast::<PyString>().map_err(|_| not_strings(part))?.to_str()?.to_owned())
+        Ok(part
+            .cast::<PyString>()
+            .map_err(|_| not_strings(part))?
+            .to_str()?
+            .to_owned())
     };
     Ok((text(name)?, text(value)?))
 }
 
 fn not_strings(came: &Bound<'_, PyAny>) -> PyErr {
-    let came = came.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("tags must be a mapping of strings to strings, got {came}"))
+    wrong_type("tags must be a mapping of strings to strings", came)
 }
 
 fn written(pairs: &[(String, String)]) -> Vec<u8> {

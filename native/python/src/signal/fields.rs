@@ -1,15 +1,20 @@
 //! Frozen objects whose members are attributes and items.
 
-use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::error::no_such_key;
+
 /// `object[key]` for the members in `fields`.
-pub fn item<'py>(object: &Bound<'py, PyAny>, fields: &[&str], key: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn item<'py>(
+    object: &Bound<'py, PyAny>,
+    fields: &[&str],
+    key: &str,
+) -> PyResult<Bound<'py, PyAny>> {
     if fields.contains(&key) {
         return object.getattr(key);
     }
-    Err(PyKeyError::new_err(key.to_owned()))
+    Err(no_such_key(key))
 }
 
 /// All of `fields`.

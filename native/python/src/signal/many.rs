@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 use signal::rules::{check_batch_size, check_key};
@@ -11,8 +10,8 @@ use signal::{Extra, Signal, SignalError, Vector};
 
 use super::arguments::{DEFAULT_PRIORITY, Priority};
 use super::extra::Members;
-use super::refusal::{SignalValueError, raise};
 use super::vector;
+use crate::error::{is_refusal, refusal, wrong_type};
 
 /// Gives an event type its number.
 pub type Intern<'a> = dyn FnMut(&str) -> PyResult<u16> + 'a;
@@ -51,14 +50,19 @@ impl Request {
         payload: Option<&[u8]>,
     ) -> PyResult<Self> {
         let vectors = vector::many(vectors)?;
-        check_batch_size(vectors.len()).map_err(raise)?;
-        let members = Members { payload, ..Members::default() };
+        check_batch_size(vectors.len()).map_err(refusal)?;
+        let members = Members {
+            payload,
+            ..Members::default()
+        };
         let (event_types, names) = read_event_types(event_type, vectors.len())?;
         Ok(Self {
             event_types,
             names,
             priorities: read_priorities(priorities, vectors.len())?,
-            keys: keys.map(|keys| read_keys(keys, vectors.len())).transpose()?,
+            keys: keys
+                .map(|keys| read_keys(keys, vectors.len()))
+                .transpose()?,
             payload: members.check()?.and_then(|extra| extra.payload.clone()),
             vectors,
         })
@@ -66,10 +70,18 @@ impl Request {
 
     /// The signals, their event types interned.
     pub fn signals(&self, publish: Option<bool>, intern: &mut Intern<'_>) -> PyResult<Vec<Signal>> {
-        let types: Vec<u16> = self.names.iter().map(|name| intern(name)).collect::<PyResult<_>>()?;
+        let types: Vec<u16> = self
+            .names
+            .iter()
+            .map(|name| intern(name))
+            .collect::<PyResult<_>>()?;
         let shared = self.extra(None);
         let signal = |(index, vector): (usize, &Vector)| Signal {
-            event_type: self.event_types.at(index).and_then(|place| types.get(place).copied()).unwrap_or_default(),
+            event_type: self
+                .event_types
+                .at(index)
+                .and_then(|place| types.get(place).copied())
+                .unwrap_or_default(),
             vector: *vector,
             priority: self.priorities.at(index).unwrap_or(DEFAULT_PRIORITY.0),
             publish,
@@ -95,7 +107,7 @@ fn one_each(name: &'static str, came: usize, signals: usize) -> PyResult<()> {
     if came == signals {
         return Ok(());
     }
-    Err(raise(SignalError::Argument {
+    Err(refusal(SignalError::Argument {
         name,
         expected: "one per vector",
         came: format!("{came} for {signals}"),
@@ -103,7 +115,10 @@ fn one_each(name: &'static str, came: usize, signals: usize) -> PyResult<()> {
 }
 
 /// One name, or one for each vector. -> places in the list of names
-fn read_event_types(given: &Bound<'_, PyAny>, signals: usize) -> PyResult<(Values<usize>, Vec<String>)> {
+fn read_event_types(
+    given: &Bound<'_, PyAny>,
+    signals: usize,
+) -> PyResult<(Values<usize>, Vec<String>)> {
     if given.is_instance_of::<PyString>() {
         return Ok((Values::All(0), vec![given.extract()?]));
     }
@@ -120,7 +135,12 @@ fn read_priorities(given: Option<&Bound<'_, PyAny>>, signals: usize) -> PyResult
         return Ok(Values::All(given.extract::<Priority>()?.0));
     }
     let priorities = PyBuffer::<u8>::get(given)
-        .map_err(|_| PyTypeError::new_err("priorities must be an integer or a buffer of unsigned bytes, one per vector"))?
+        .map_err(|_| {
+            wrong_type(
+                "priorities must be an integer or a buffer of unsigned bytes",
+                given,
+            )
+        })?
         .to_vec(given.py())?;
     one_each("priorities", priorities.len(), signals)?;
     Ok(Values::Each(priorities))
@@ -129,7 +149,9 @@ fn read_priorities(given: Option<&Bound<'_, PyAny>>, signals: usize) -> PyResult
 fn read_keys(given: &Bound<'_, PyAny>, signals: usize) -> PyResult<Vec<String>> {
     let keys: Vec<String> = given.extract()?;
     one_each("keys", keys.len(), signals)?;
-    keys.iter().try_for_each(|key| check_key(key)).map_err(raise)?;
+    keys.iter()
+        .try_for_each(|key| check_key(key))
+        .map_err(refusal)?;
     Ok(keys)
 }
 
@@ -143,7 +165,7 @@ pub enum Item {
 pub fn read_items(items: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Item>> {
     let read = |item: PyResult<Bound<'_, PyAny>>| match read_item(&item?, intern) {
         Ok(signals) => Ok(Item::Signals(signals)),
-        Err(error) if error.is_instance_of::<SignalValueError>(items.py()) => Ok(Item::Refused(error)),
+        Err(error) if is_refusal(items.py(), &error) => Ok(Item::Refused(error)),
         Err(error) => Err(error),
     };
     items.try_iter()?.map(read).collect()
@@ -162,9 +184,14 @@ type ItemMembers<'py> = (
 
 fn read_item(item: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Signal>> {
     let tuple = item.cast::<PyTuple>()?;
-    let (event_type, vectors, priority, key, tags, payload, traceparent, tracestate): ItemMembers<'_> =
-        tuple.extract()?;
-    let text = |part: &Option<Bound<'_, PyString>>| part.as_ref().map(|part| part.to_str().map(str::to_owned)).transpose();
+    let (event_type, vectors, priority, key, tags, payload, traceparent, tracestate): ItemMembers<
+        '_,
+    > = tuple.extract()?;
+    let text = |part: &Option<Bound<'_, PyString>>| {
+        part.as_ref()
+            .map(|part| part.to_str().map(str::to_owned))
+            .transpose()
+    };
     let (key, traceparent, tracestate) = (text(&key)?, text(&traceparent)?, text(&tracestate)?);
     let members = Members {
         key: key.as_deref(),
@@ -174,7 +201,7 @@ fn read_item(item: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<S
         tracestate: tracestate.as_deref(),
     };
     let vectors = vector::of_item(&vectors)?;
-    check_batch_size(vectors.len()).map_err(raise)?;
+    check_batch_size(vectors.len()).map_err(refusal)?;
     let signal = Signal {
         event_type: 0,
         vector: Vector::default(),

@@ -3,16 +3,26 @@
 use pyo3::prelude::*;
 use signal::{Config, DEFAULT_WINDOW, Neighbors, Overflow, Publish, SignalError};
 
-use super::refusal::raise;
 use super::vector;
+use crate::error::refusal;
 
-fn choice<T: Copy>(name: &'static str, given: &str, choices: &[(&str, T)]) -> Result<T, SignalError> {
+fn choice<T: Copy>(
+    name: &'static str,
+    given: &str,
+    choices: &[(&str, T)],
+) -> Result<T, SignalError> {
     let found = choices.iter().find(|(word, _)| *word == given);
-    found.map(|(_, value)| *value).ok_or_else(|| SignalError::Setting {
-        name,
-        expected: choices.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(" or "),
-        came: format!("{given:?}"),
-    })
+    found
+        .map(|(_, value)| *value)
+        .ok_or_else(|| SignalError::Setting {
+            name,
+            expected: choices
+                .iter()
+                .map(|(word, _)| format!("{word:?}"))
+                .collect::<Vec<_>>()
+                .join(" or "),
+            came: format!("{given:?}"),
+        })
 }
 
 /// The words and numbers of the constructor.
@@ -37,7 +47,10 @@ impl Options<'_, '_> {
     pub fn config(&self) -> PyResult<Config> {
         let defaults = Config::default();
         let capacity = whole("capacity", self.capacity)?;
-        let window = self.index_window.map(|window| whole("index_window", window)).transpose()?;
+        let window = self
+            .index_window
+            .map(|window| whole("index_window", window))
+            .transpose()?;
         Ok(Config {
             capacity,
             index_window: window.unwrap_or(DEFAULT_WINDOW.min(capacity)),
@@ -50,15 +63,22 @@ impl Options<'_, '_> {
             queue_size: whole("queue_size", self.queue_size)?,
             token_events: self.token_events,
             node: self.node.to_owned(),
-            ..self.policies(defaults).map_err(raise)?
+            ..self.policies(defaults).map_err(refusal)?
         })
     }
 
     fn policies(&self, defaults: Config) -> Result<Config, SignalError> {
         let neighbors = [("exact", Neighbors::Exact), ("off", Neighbors::Off)];
-        let publish = [("all", Publish::All), ("novel", Publish::Novel), ("none", Publish::None)];
-        let overflow =
-            [("refuse", Overflow::Refuse), ("block", Overflow::Block), ("drop_oldest", Overflow::DropOldest)];
+        let publish = [
+            ("all", Publish::All),
+            ("novel", Publish::Novel),
+            ("none", Publish::None),
+        ];
+        let overflow = [
+            ("refuse", Overflow::Refuse),
+            ("block", Overflow::Block),
+            ("drop_oldest", Overflow::DropOldest),
+        ];
         Ok(Config {
             neighbors: choice("neighbors", self.neighbors, &neighbors)?,
             publish: choice("publish", self.publish, &publish)?,
@@ -70,7 +90,7 @@ impl Options<'_, '_> {
 
 fn whole<T: TryFrom<i64>>(name: &'static str, given: i64) -> PyResult<T> {
     T::try_from(given).map_err(|_| {
-        raise(SignalError::Setting {
+        refusal(SignalError::Setting {
             name,
             expected: "a positive number".to_owned(),
             came: given.to_string(),

@@ -1,8 +1,9 @@
 //! What the hub's side takes.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::error::expected;
 
 /// A batch of processed signals on its way to a log; opaque.
 #[pyclass(frozen, module = "channels._native")]
@@ -23,16 +24,20 @@ impl SignalBatch {
         self.0.index_of(token_id)
     }
 
-    #[pyo3(signature = (format = "json"))]
-    fn encode<'py>(&self, py: Python<'py>, format: &str) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        if format != "json" {
-            return Err(PyValueError::new_err(format!("format must be \"json\", got {format:?}")));
+    #[pyo3(signature = (encoding = "json"))]
+    fn encode<'py>(&self, py: Python<'py>, encoding: &str) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        if encoding != "json" {
+            return Err(expected("encoding", "\"json\"", encoding));
         }
         let texts = py.detach(|| self.0.to_json());
         Ok(texts.iter().map(|text| PyBytes::new(py, text)).collect())
     }
 
     fn __repr__(&self) -> String {
-        format!("SignalBatch(len={}, dropped={})", self.0.len(), self.dropped())
+        format!(
+            "SignalBatch(len={}, dropped={})",
+            self.0.len(),
+            self.dropped()
+        )
     }
 }

@@ -42,7 +42,10 @@ impl EmitResult {
 
     #[getter]
     fn neighbors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let neighbors = self.hits.iter().map(|hit| Py::new(py, self.naming.of_hit(hit)));
+        let neighbors = self
+            .hits
+            .iter()
+            .map(|hit| Py::new(py, self.naming.of_hit(hit)));
         PyList::new(py, neighbors.collect::<PyResult<Vec<_>>>()?)
     }
 
@@ -89,12 +92,18 @@ impl EmitResult {
     /// The members of `emitted` (M46) as JSON: `{"token_id":…,"is_novel":…,"neighbors":[{"token_id":…,"distance":…}]}`.
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let neighbor = |hit: &Hit| {
-            format!("{{\"token_id\":{},\"distance\":{:?}}}", hit.entry.id, decimal(hit.distance()))
+            format!(
+                "{{\"token_id\":{},\"distance\":{:?}}}",
+                hit.entry.id,
+                decimal(hit.distance())
+            )
         };
         let neighbors: Vec<String> = self.hits.iter().map(neighbor).collect();
         let (id, is_novel) = (self.outcome.token_id, self.outcome.is_novel);
-        let text =
-            format!("{{\"token_id\":{id},\"is_novel\":{is_novel},\"neighbors\":[{}]}}", neighbors.join(","));
+        let text = format!(
+            "{{\"token_id\":{id},\"is_novel\":{is_novel},\"neighbors\":[{}]}}",
+            neighbors.join(",")
+        );
         PyBytes::new(py, text.as_bytes())
     }
 
@@ -102,7 +111,11 @@ impl EmitResult {
         format!(
             "EmitResult(token_id={}, is_novel={}, neighbors={}, nearest_dist={:?})",
             self.outcome.token_id,
-            if self.outcome.is_novel { "True" } else { "False" },
+            if self.outcome.is_novel {
+                "True"
+            } else {
+                "False"
+            },
             self.hits.len(),
             self.nearest_dist(),
         )

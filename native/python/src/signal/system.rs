@@ -17,12 +17,12 @@ use super::many::{Item, Request, read_items};
 use super::neighbor::{Naming, Neighbor};
 use super::options::Options;
 use super::outgoing::SignalBatch;
-use super::refusal::{SignalSystemError, raise};
 use super::result::EmitResult;
 use super::stats::Stats;
 use super::token::Token;
 use super::vector;
 use super::wakeup::Wakeup;
+use crate::error::{forked, refusal};
 
 /// How often this process has turned out to be the child of a fork.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -35,7 +35,9 @@ pub fn note_fork() {
 
 /// Wall clock in microseconds.
 fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -55,9 +57,7 @@ impl PySignalSystem {
         if self.forks == FORKS.load(Ordering::Relaxed) {
             return Ok(&self.system);
         }
-        Err(SignalSystemError::new_err(
-            "a SignalSystem does not survive a fork: make one in this process (or start it by spawn)",
-        ))
+        Err(forked())
     }
 
     /// Work that holds the lock only briefly; where somebody else may hold it for longer, the interpreter is left meanwhile.
@@ -74,8 +74,10 @@ impl PySignalSystem {
                 guarded(|| work(system))
             };
             match result {
-                Err(SignalError::Overloaded { .. }) if system.blocks() => self.wait_for_room(py, &[])?,
-                result => return result.map_err(raise),
+                Err(SignalError::Overloaded { .. }) if system.blocks() => {
+                    self.wait_for_room(py, &[])?;
+                }
+                result => return result.map_err(refusal),
             }
         }
     }
@@ -87,7 +89,7 @@ impl PySignalSystem {
         work: impl FnOnce(&SignalSystem) -> Result<R, SignalError> + Send,
     ) -> PyResult<R> {
         let system = self.system()?;
-        py.detach(|| guarded(|| work(system))).map_err(raise)
+        py.detach(|| guarded(|| work(system))).map_err(refusal)
     }
 
     fn wait_for_room(&self, py: Python<'_>, signals: &[Signal]) -> PyResult<()> {
@@ -97,11 +99,16 @@ impl PySignalSystem {
             let mut go_on = || go_on(&mut interrupted);
             system.wait_for_room(signals, &mut go_on)
         });
-        waited.map_err(|error| interrupted.unwrap_or_else(|| raise(error)))
+        waited.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
     }
 
     /// Process one signal, with the time that it took.
-    fn run_one(&self, system: &SignalSystem, event_type: &str, signal: Signal) -> Result<EmitResult, SignalError> {
+    fn run_one(
+        &self,
+        system: &SignalSystem,
+        event_type: &str,
+        signal: Signal,
+    ) -> Result<EmitResult, SignalError> {
         let start = Instant::now();
         let mut seen = None;
         let mut sink = |outcome, hits: &[Hit]| seen = Some((outcome, Box::from(hits)));
@@ -120,7 +127,7 @@ impl PySignalSystem {
         let system = self.system()?;
         let mut interrupted = None;
         let done = py.detach(|| self.run_detached(system, signals, &mut interrupted));
-        done.map_err(|error| interrupted.unwrap_or_else(|| raise(error)))
+        done.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
     }
 
     fn run_detached(
@@ -138,25 +145,36 @@ impl PySignalSystem {
     }
 
     /// Process each item for itself: what is refused is refused alone.
-    fn run_items<'py>(&self, py: Python<'py>, items: Vec<Item>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    fn run_items<'py>(
+        &self,
+        py: Python<'py>,
+        items: Vec<Item>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let system = self.system()?;
         let mut interrupted = None;
         let run = |item: Item| match item {
             Item::Refused(error) => Ok(Err(error)),
             Item::Signals(signals) => match self.run_detached(system, &signals, &mut interrupted) {
                 Ok(result) => Ok(Ok(result)),
-                Err(error @ SignalError::Overloaded { .. }) => Ok(Err(raise(error))),
+                Err(error @ SignalError::Overloaded { .. }) => Ok(Err(refusal(error))),
                 Err(error) => Err(error),
             },
         };
-        let outcomes: Result<Vec<Result<BatchResult, PyErr>>, _> = py.detach(|| items.into_iter().map(run).collect());
-        let outcomes = outcomes.map_err(|error| interrupted.unwrap_or_else(|| raise(error)))?;
-        outcomes.into_iter().map(|outcome| outcome_object(py, outcome)).collect()
+        let outcomes: Result<Vec<Result<BatchResult, PyErr>>, _> =
+            py.detach(|| items.into_iter().map(run).collect());
+        let outcomes = outcomes.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))?;
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome_object(py, outcome))
+            .collect()
     }
 }
 
 /// The results of an item, or the exception that says why there are none.
-fn outcome_object(py: Python<'_>, outcome: Result<BatchResult, PyErr>) -> PyResult<Bound<'_, PyAny>> {
+fn outcome_object(
+    py: Python<'_>,
+    outcome: Result<BatchResult, PyErr>,
+) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
         Ok(result) => Ok(result.into_list(py)?.into_any()),
         Err(refusal) => Ok(refusal.into_value(py).into_bound(py).into_any()),
@@ -170,14 +188,20 @@ fn guarded<R>(work: impl FnOnce() -> Result<R, SignalError>) -> Result<R, Signal
 
 /// Whether nobody has pressed Ctrl-C; if so, it is kept for the caller to raise.
 fn go_on(interrupted: &mut Option<PyErr>) -> bool {
-    *interrupted = Python::attach(|py| py.check_signals()).err();
+    // A closure, for the method alone is not general enough over lifetimes.
+    #[allow(clippy::redundant_closure_for_method_calls)]
+    let checked = Python::attach(|py| py.check_signals());
+    *interrupted = checked.err();
     interrupted.is_none()
 }
 
 /// Count the emits since `start`. -> microseconds
 fn observe(system: &SignalSystem, start: Instant, emits: usize) -> f64 {
     let took = start.elapsed();
-    system.durations.observe(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), emits as u64);
+    system.durations.observe(
+        u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        emits as u64,
+    );
     took.as_secs_f64() * 1e6
 }
 
@@ -221,7 +245,7 @@ impl PySignalSystem {
         };
         let config = options.config()?;
         let max_neighbors = config.max_neighbors;
-        let system = SignalSystem::new(config).map_err(raise)?;
+        let system = SignalSystem::new(config).map_err(refusal)?;
         let naming = Naming {
             names: Arc::clone(system.names()),
             neighbor_radius: system.neighbor_radius(),
@@ -264,7 +288,9 @@ impl PySignalSystem {
             publish,
             extra: members.check()?,
         };
-        self.brief(py, |system| self.run_one(system, event_type, signal.clone()))
+        self.brief(py, |system| {
+            self.run_one(system, event_type, signal.clone())
+        })
     }
 
     #[pyo3(signature = (event_type, vectors, priorities = None, *, keys = None, payload = None, publish = None))]
@@ -280,11 +306,17 @@ impl PySignalSystem {
         publish: Option<bool>,
     ) -> PyResult<BatchResult> {
         let request = Request::read(event_type, vectors, priorities, keys, payload)?;
-        let signals = request.signals(publish, &mut |name| self.brief(py, |system| system.intern(name)))?;
+        let signals = request.signals(publish, &mut |name| {
+            self.brief(py, |system| system.intern(name))
+        })?;
         self.run(py, &signals)
     }
 
-    fn emit_many<'py>(&self, py: Python<'py>, items: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    fn emit_many<'py>(
+        &self,
+        py: Python<'py>,
+        items: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut intern = |name: &str| self.brief(py, |system| system.intern(name));
         let items = read_items(items, &mut intern)?;
         self.run_items(py, items)
@@ -300,7 +332,7 @@ impl PySignalSystem {
         priority: Priority,
     ) -> PyResult<u64> {
         let vector = vector::one(vector)?;
-        let weight = check_weight(weight).map_err(raise)?;
+        let weight = check_weight(weight).map_err(refusal)?;
         self.brief(py, |system| {
             let event_type = system.intern(event_type)?;
             let new = NewToken {
@@ -347,7 +379,7 @@ impl PySignalSystem {
     ) -> PyResult<bool> {
         let update = TokenUpdate {
             vector: vector.map(vector::one).transpose()?,
-            weight: weight.map(check_weight).transpose().map_err(raise)?,
+            weight: weight.map(check_weight).transpose().map_err(refusal)?,
             priority: priority.map(|priority| priority.0),
         };
         self.brief(py, |system| system.update_token(token_id.0, update))
@@ -358,9 +390,16 @@ impl PySignalSystem {
     }
 
     #[pyo3(signature = (*, limit = 100, before = None))]
-    fn list_tokens(&self, py: Python<'_>, limit: i64, before: Option<TokenId>) -> PyResult<Vec<Token>> {
+    fn list_tokens(
+        &self,
+        py: Python<'_>,
+        limit: i64,
+        before: Option<TokenId>,
+    ) -> PyResult<Vec<Token>> {
         let limit = count_of("limit", "0 to 10000", limit)?;
-        let found = self.long(py, |system| system.list_tokens(limit, before.map(|id| id.0)))?;
+        let found = self.long(py, |system| {
+            system.list_tokens(limit, before.map(|id| id.0))
+        })?;
         Ok(found.into_iter().map(Token).collect())
     }
 
@@ -382,8 +421,13 @@ impl PySignalSystem {
     ) -> PyResult<Vec<Neighbor>> {
         let around = around(vector_or_id)?;
         let k = count_of("k", "1 to 64", k)?;
-        let found = self.brief(py, |system| system.find_neighbors(now_us(), around, k, radius))?;
-        Ok(found.iter().map(|neighbor| self.naming.of_found(neighbor)).collect())
+        let found = self.brief(py, |system| {
+            system.find_neighbors(now_us(), around, k, radius)
+        })?;
+        Ok(found
+            .iter()
+            .map(|neighbor| self.naming.of_found(neighbor))
+            .collect())
     }
 
     fn get_grid_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -405,7 +449,12 @@ impl PySignalSystem {
     }
 
     #[pyo3(signature = (vectors, event_type = "token"))]
-    fn warm(&self, py: Python<'_>, vectors: &Bound<'_, PyAny>, event_type: &str) -> PyResult<usize> {
+    fn warm(
+        &self,
+        py: Python<'_>,
+        vectors: &Bound<'_, PyAny>,
+        event_type: &str,
+    ) -> PyResult<usize> {
         let new = NewTokens::read(None, Some(vectors), self.system.capacity())?;
         self.long(py, |system| {
             let event_type = system.intern(event_type)?;

@@ -68,7 +68,10 @@ impl Token {
 
     #[getter]
     fn nearest_dist(&self) -> Option<f64> {
-        self.0.token.nearest().map(|(_, distance)| decimal(distance))
+        self.0
+            .token
+            .nearest()
+            .map(|(_, distance)| decimal(distance))
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -81,6 +84,9 @@ impl Token {
 
     fn __repr__(&self) -> String {
         let vector = self.0.token.pos.map(decimal);
-        format!("Token(token_id={}, vector={vector:?}, event_type={:?})", self.0.token.id, self.0.event_type)
+        format!(
+            "Token(token_id={}, vector={vector:?}, event_type={:?})",
+            self.0.token.id, self.0.event_type
+        )
     }
 }

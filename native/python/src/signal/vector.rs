@@ -1,17 +1,16 @@
 //! Vectors as Python gives them: sequences of numbers, or buffers of 32- or 64-bit floats.
 
 use pyo3::buffer::{Element, PyBuffer};
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PySequence, PyString, PyTuple};
 use signal::vector::{finite, vector_of};
 use signal::{DIMENSIONS, SignalError, Vector};
 
-use super::refusal::{Refusal, raise};
+use crate::error::{self, Refusal, refusal};
 
 /// One vector: any sequence of 8 real numbers, or a buffer of 8 of them.
 pub fn one(given: &Bound<'_, PyAny>) -> PyResult<Vector> {
-    one_of(given, |error| raise(error))
+    one_of(given, refusal)
 }
 
 fn one_of(given: &Bound<'_, PyAny>, refuse: impl Fn(SignalError) -> PyErr) -> PyResult<Vector> {
@@ -25,22 +24,26 @@ fn one_of(given: &Bound<'_, PyAny>, refuse: impl Fn(SignalError) -> PyErr) -> Py
         return of_floats(&floats, given.py(), refuse, finite);
     }
     if let Ok(floats) = PyBuffer::<f64>::get(given) {
-        return of_floats(&floats, given.py(), refuse, |numbers: [f64; DIMENSIONS]| vector_of(&numbers));
+        return of_floats(&floats, given.py(), refuse, |numbers: [f64; DIMENSIONS]| {
+            vector_of(&numbers)
+        });
     }
-    let sequence = given.cast::<PySequence>().map_err(|_| unusable(given))?;
+    let sequence = given
+        .cast::<PySequence>()
+        .map_err(|_| error::wrong_type(VECTOR, given))?;
     if given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>() {
-        return Err(unusable(given));
+        return Err(error::wrong_type(VECTOR, given));
     }
-    let items: Vec<Bound<'_, PyAny>> = sequence.try_iter()?.take(DIMENSIONS + 1).collect::<PyResult<_>>()?;
+    let items: Vec<Bound<'_, PyAny>> = sequence
+        .try_iter()?
+        .take(DIMENSIONS + 1)
+        .collect::<PyResult<_>>()?;
     of_numbers(sequence.len()?, items.into_iter(), refuse)
 }
 
-fn unusable(given: &Bound<'_, PyAny>) -> PyErr {
-    let came = given.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!(
-        "vector must be a sequence of 8 real numbers or a buffer of 8 32- or 64-bit floats, got {came}"
-    ))
-}
+const VECTOR: &str =
+    "vector must be a sequence of 8 real numbers or a buffer of 8 32- or 64-bit floats";
+const VECTORS: &str = "vectors must be a contiguous buffer of 32- or 64-bit floats in rows of 8";
 
 fn of_numbers<'py>(
     len: usize,
@@ -53,7 +56,9 @@ fn of_numbers<'py>(
     let mut numbers = [0.0_f64; DIMENSIONS];
     let mut read = 0;
     for (axis, (number, item)) in numbers.iter_mut().zip(items).enumerate() {
-        *number = item.extract().map_err(|error| too_large(&item, axis, error, &refuse))?;
+        *number = item
+            .extract()
+            .map_err(|error| too_large(&item, axis, error, &refuse))?;
         read += 1;
     }
     // A list that another thread shortens meanwhile.
@@ -67,7 +72,7 @@ fn too_large(
     error: PyErr,
     refuse: &impl Fn(SignalError) -> PyErr,
 ) -> PyErr {
-    if error.is_instance_of::<PyOverflowError>(item.py()) {
+    if error::is_overflow(item.py(), &error) {
         refuse(SignalError::NotFinite {
             axis,
             came: f64::INFINITY,
@@ -95,14 +100,14 @@ fn of_floats<T: Element + Default>(
 /// Many vectors: a contiguous N×8 buffer of 32- or 64-bit floats (or a flat one of N·8).
 pub fn many(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
     if let Ok(floats) = PyBuffer::<f32>::get(given) {
-        return rows(&floats, given.py(), |row| finite(row));
+        return rows(&floats, given.py(), finite);
     }
     if let Ok(floats) = PyBuffer::<f64>::get(given) {
-        return rows(&floats, given.py(), |row: [f64; DIMENSIONS]| vector_of(&row));
+        return rows(&floats, given.py(), |row: [f64; DIMENSIONS]| {
+            vector_of(&row)
+        });
     }
-    Err(PyTypeError::new_err(
-        "vectors must be a contiguous buffer of 32- or 64-bit floats in rows of 8",
-    ))
+    Err(error::wrong_type(VECTORS, given))
 }
 
 fn rows<T: Element>(
@@ -110,12 +115,17 @@ fn rows<T: Element>(
     py: Python<'_>,
     check: impl Fn([T; DIMENSIONS]) -> Result<Vector, SignalError>,
 ) -> PyResult<Vec<Vector>> {
-    let width = buffer.shape().last().copied().filter(|_| buffer.dimensions() > 1).unwrap_or(DIMENSIONS);
+    let width = buffer
+        .shape()
+        .last()
+        .copied()
+        .filter(|_| buffer.dimensions() > 1)
+        .unwrap_or(DIMENSIONS);
     if width != DIMENSIONS {
-        return Err(raise(SignalError::Dimensions { came: width }));
+        return Err(refusal(SignalError::Dimensions { came: width }));
     }
     if !buffer.is_c_contiguous() {
-        return Err(PyTypeError::new_err("vectors must be contiguous in memory"));
+        return Err(error::misuse(VECTORS));
     }
     let numbers = buffer.to_vec(py)?;
     let (rows, rest) = numbers.as_chunks::<DIMENSIONS>();
@@ -139,7 +149,9 @@ pub fn of_item(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
         return Ok(vec![one(given)?]);
     }
     let vectors = given.try_iter()?.enumerate();
-    vectors.map(|(index, vector)| one_of(&vector?, |error| Refusal::of_vector(error, index).into())).collect()
+    vectors
+        .map(|(index, vector)| one_of(&vector?, |error| Refusal::of_vector(error, index).into()))
+        .collect()
 }
 
 fn holds_vectors(given: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -151,10 +163,9 @@ fn unpacked(packed: &[u8]) -> PyResult<Vec<Vector>> {
     let (numbers, rest) = packed.as_chunks::<4>();
     let (rows, tail) = numbers.as_chunks::<DIMENSIONS>();
     if !rest.is_empty() || !tail.is_empty() || rows.is_empty() {
-        return Err(PyTypeError::new_err(format!(
-            "packed vectors must be one or more of 32 bytes each, got {} bytes",
-            packed.len()
-        )));
+        return Err(error::misuse(
+            "packed vectors must be one or more of 32 bytes each",
+        ));
     }
     let checked = |(index, row): (usize, &[[u8; 4]; DIMENSIONS])| {
         finite(row.map(f32::from_le_bytes)).map_err(|error| Refusal::of_vector(error, index).into())

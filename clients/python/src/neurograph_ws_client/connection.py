@@ -1,0 +1,215 @@
+"""One socket: opens it, hands over whole payloads a slice at a time, tells how it ended. One object per attempt."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, Literal, Protocol, cast
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.protocol import State as WireState
+from websockets.typing import Subprotocol
+
+from ._version import __version__
+from .codec import Codec
+from .urls import is_loopback
+from .wire import FIRST_LIMIT, Wire
+
+# Payloads handled in one turn of the loop: what consumes them gets its turn before the next slice.
+SLICE = 256
+
+# How long a close frame of ours may go unanswered (X6).
+CLOSE_WAIT = 2.0
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the hub, not a fault
+    """The hub answered the upgrade with an HTTP status."""
+
+    def __init__(self, status: int, detail: str, retry_after: float) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status, self.detail, self.retry_after = status, detail, retry_after
+
+
+class Receiver(Protocol):
+    """Who takes what a connection brings."""
+
+    def payload_received(self, connection: "Connection", payload: bytes) -> None:
+        """One whole message came."""
+        ...
+
+    def connection_closed(self, connection: "Connection", code: int, reason: str) -> None:
+        """The connection is gone; nothing follows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How connections are opened; the credential comes with each attempt."""
+
+    url: str
+    codecs: Sequence[Codec]
+    compression: bool
+    timeout: float
+    headers: Mapping[str, str]
+    ssl: SSLContext | None
+    proxy: str | Literal[True] | None
+
+
+class Connection:
+    """An open connection. Payloads come in slices, and not at all while someone holds them back."""
+
+    def __init__(self, wire: Wire, codec: Codec, receiver: Receiver) -> None:
+        self.codec = codec
+        self.takes_arrays = wire.subprotocol is not None
+        self._wire = wire
+        self._receiver = receiver
+        self._inbox: deque[bytes] = deque()
+        self._is_scheduled = False
+        self._is_paused = False
+        self._holders = 0
+        self._is_lost = False
+        self._closing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Hand over what has come and what comes."""
+        self._wire.attach(self._arrived, self._lost)
+        if self._wire.protocol.state is WireState.CLOSED:
+            self._lost()
+
+    @property
+    def heard_at(self) -> float:
+        """When bytes last came, on the monotonic clock."""
+        return self._wire.heard_at
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read because a consumer asked to wait."""
+        return self._holders > 0
+
+    def limit(self, max_message: int) -> None:
+        """Refuse longer messages from now on, before they are read."""
+        self._wire.limit(max_message)
+
+    def send_nowait(self, payload: bytes) -> bool:
+        """Write one message; False where the connection is ending."""
+        if self._wire.protocol.state is not WireState.OPEN:
+            return False
+        if self.codec.is_text:
+            self._wire.protocol.send_text(payload)
+        else:
+            self._wire.protocol.send_binary(payload)
+        self._wire.send_data()
+        return True
+
+    async def drain(self) -> None:
+        """Wait until the socket has taken enough of what was written."""
+        await self._wire.drain()
+
+    def hold(self) -> None:
+        """Hand over nothing more until `release`."""
+        self._holders += 1
+        self._steer()
+
+    def release(self) -> None:
+        """One holder less."""
+        self._holders -= 1
+        self._steer()
+        self._schedule()
+
+    def close_nowait(self, code: int, reason: str = "") -> None:
+        """Start the closing handshake."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close(code, reason))
+
+    def abort(self) -> None:
+        """End it without a word."""
+        self._wire.transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Until the socket is gone."""
+        await self._wire.wait_closed()
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            await self._wire.close(code, reason)
+        except (OSError, WebSocketException):
+            self.abort()
+
+    def _arrived(self, payload: bytes) -> None:
+        self._inbox.append(payload)
+        if not self._is_scheduled:
+            self._schedule()
+
+    def _lost(self) -> None:
+        self._is_lost = True
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled and not self.is_held:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._is_scheduled = False
+        take, inbox = self._receiver.payload_received, self._inbox
+        for _ in range(min(SLICE, len(inbox))):
+            if self._holders:
+                break
+            take(self, inbox.popleft())
+        self._steer()
+        if self._inbox:
+            self._schedule()
+        elif self._is_lost:
+            protocol = self._wire.protocol
+            self._receiver.connection_closed(self, protocol.close_code or 1006, protocol.close_reason or "")
+
+    def _steer(self) -> None:
+        """Read the socket only while what was read is wanted: the inbox never grows beyond one read."""
+        is_paused = self.is_held or len(self._inbox) > SLICE
+        if is_paused is self._is_paused or self._is_lost:
+            return
+        self._is_paused = is_paused
+        if is_paused:
+            self._wire.transport.pause_reading()
+        else:
+            self._wire.transport.resume_reading()
+
+
+async def open_connection(opening: Opening, token: str | None, receiver: Receiver) -> Connection:
+    """Open a connection; Refused, OSError, TimeoutError or ValueError say why there is none."""
+    # websockets tells ssl=None from ssl left out.
+    secured: dict[str, Any] = {} if opening.ssl is None else {"ssl": opening.ssl}
+    headers = {**opening.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+    attempt = connect(
+        opening.url,
+        subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],
+        compression="deflate" if opening.compression else None,
+        additional_headers=headers,
+        user_agent_header=f"neurograph-ws-client/{__version__}",
+        proxy=None if is_loopback(opening.url) else opening.proxy,
+        open_timeout=opening.timeout,
+        close_timeout=CLOSE_WAIT,
+        ping_interval=None,
+        max_size=FIRST_LIMIT,
+        create_connection=Wire,
+        **secured,
+    )
+    try:
+        wire = cast("Wire", await attempt)
+    except InvalidStatus as fault:
+        raise _refused(fault) from fault
+    except ConnectionClosed as fault:
+        raise ConnectionError("the connection ended during the handshake") from fault
+    except WebSocketException as fault:
+        raise ConnectionError(f"no WebSocket there: {fault}") from fault
+    codec = next((codec for codec in opening.codecs if codec.subprotocol == wire.subprotocol), opening.codecs[-1])
+    return Connection(wire, codec, receiver)
+
+
+def _refused(fault: InvalidStatus) -> Refused:
+    response = fault.response
+    body = bytes(response.body or b"")[:200].decode(errors="replace").strip()
+    waits = response.headers.get("Retry-After", "0")
+    return Refused(response.status_code, body, float(waits) if waits.isdecimal() else 0.0)

@@ -1,0 +1,98 @@
+"""What the session asks its shell to do. Values only: a test compares them, the shell carries them out in order.
+
+An `Event` and a `Gap` are effects too: they go to the subscription of their channel.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import HubError
+from .events import Event, Gap
+from .policy import TokenRequest
+from .states import SubState
+
+Ticket = object
+"""What a caller gave with a request and gets back with its answer; the session never looks into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these messages, in order, as one array where the connection takes arrays (M12)."""
+
+    messages: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskToken:
+    """Ask the caller's token source, and tell the session what came."""
+
+    request: TokenRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a connection with the credential the session holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End the connection with this code; `is_abrupt` where no close frame would be answered any more."""
+
+    code: int
+    reason: str = ""
+    is_abrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """No message from the hub is longer than this many bytes from now on (L11)."""
+
+    max_message: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """A request was answered, `took` seconds after it was last sent."""
+
+    ticket: Ticket
+    answer: Mapping[str, Any]
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A request failed."""
+
+    ticket: Ticket
+    error: HubError
+
+
+@dataclass(frozen=True, slots=True)
+class SubChanged:
+    """A subscription changed its state; `code` and `reason` where it ended, `error` where something ended it."""
+
+    channel: str
+    state: SubState
+    error: HubError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CursorMoved:
+    """The place a subscription stands at without an event: its start, or a watermark (P4, P7)."""
+
+    channel: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the application: `state`, `connected`, `disconnected` or `error`."""
+
+    name: str
+    value: Any = field(default=None)
+
+
+Effect = (
+    Send | AskToken | Open | Drop | SetLimit | Resolve | Reject | SubChanged | CursorMoved | Tell | Event[Any] | Gap
+)

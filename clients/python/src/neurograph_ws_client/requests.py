@@ -1,0 +1,195 @@
+"""Ids and answers: what was asked, what awaits its answer, what is sent once more (M4-M6, R12, R13)."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .effects import Reject, Resolve, Send, Ticket
+from .errors import Disconnected, HubError, RateLimited, RequestTimeout, error_from
+from .policy import Backoff
+
+# Requests beyond `limits.in_flight` wait here for a free id.
+MAX_HELD_BACK = 10_000
+
+# The pause before a publish or emit with `mid` is repeated after a 5xx.
+_REPEAT = Backoff(base=0.1, cap=2.0)
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One question to the hub. With `is_repeatable` (it carries a `mid`) a cut or a 5xx sends it again until its
+    deadline; with `is_patient` a 429 makes it wait and go once more.
+    """
+
+    message: Mapping[str, Any]
+    ticket: Ticket
+    deadline: float
+    is_repeatable: bool = False
+    is_patient: bool = False
+    id: Any = None
+    sent_at: float = 0.0
+    repeat_at: float = 0.0
+    repeats: int = 0
+
+    @property
+    def name(self) -> str:
+        """What was asked, for messages."""
+        return str(self.message.get("type"))
+
+
+class Requests:
+    """The questions of one client: awaiting an answer, held back for a free id, or parked for later."""
+
+    def __init__(self, in_flight: int = 256) -> None:
+        self.in_flight = in_flight
+        self.is_open = False
+        self._last_id = 0
+        self._awaiting: dict[Any, Request] = {}
+        self._held: deque[Request] = deque()
+        self._parked: list[Request] = []
+        self._look_at: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._awaiting) + len(self._held) + len(self._parked)
+
+    def submit(self, request: Request, now: float) -> list[Send | Reject]:
+        """Send a request, or hold it back until an id is free."""
+        self._look_by(request.deadline)
+        if len(self._awaiting) < self.in_flight:
+            return [self._send(request, now)]
+        if len(self._held) < MAX_HELD_BACK:
+            self._held.append(request)
+            return []
+        text = f"{request.name}: {len(self._awaiting)} await their answer and {len(self._held)} wait to be sent"
+        return [Reject(request.ticket, RateLimited(text, temporary=True))]
+
+    def _send(self, request: Request, now: float) -> Send:
+        request.id = request.message.get("id")
+        if request.id is None:
+            self._last_id += 1
+            request.id = self._last_id
+        elif request.id in self._awaiting:
+            raise ValueError(f"id {request.id!r} is still awaiting its answer")
+        request.sent_at = now
+        self._awaiting[request.id] = request
+        return Send(({**request.message, "id": request.id},))
+
+    def answer(self, message: Mapping[str, Any], now: float, drawn: float) -> list[Send | Resolve | Reject] | None:
+        """Take an answer; None if nobody awaits it."""
+        request = self._awaiting.pop(message.get("id"), None)
+        if request is None:
+            return None
+        effects: list[Send | Resolve | Reject] = []
+        if message.get("type") != "error":
+            effects.append(Resolve(request.ticket, message, now - request.sent_at))
+        elif not self._park(request, error := error_from(message), now, drawn):
+            effects.append(Reject(request.ticket, error))
+        return effects + self._refill(now)
+
+    def _park(self, request: Request, error: HubError, now: float, drawn: float) -> bool:
+        """Whether the request goes once more by itself, and when."""
+        wait = error.retry_after or 0.0
+        if error.error == "rate_limited" and request.is_patient:
+            request.is_patient = False
+        elif error.code >= 500 and error.temporary and request.is_repeatable:
+            wait = _REPEAT.delay(request.repeats, drawn, wait)
+        else:
+            return False
+        if now + wait >= request.deadline:
+            return False
+        request.repeats += 1
+        request.repeat_at = now + wait
+        self._parked.append(request)
+        self._look_by(request.repeat_at)
+        return True
+
+    def _refill(self, now: float) -> list[Send]:
+        sends = []
+        while self._held and len(self._awaiting) < self.in_flight:
+            sends.append(self._send(self._held.popleft(), now))
+        return sends
+
+    def lost(self) -> list[Reject]:
+        """The connection ended: what may be repeated waits for the next one, the rest has an unknown outcome."""
+        self.is_open = False
+        rejects = []
+        for request in (*self._awaiting.values(), *self._held):
+            if request.is_repeatable:
+                request.repeat_at = 0.0
+                self._parked.append(request)
+            else:
+                text = f"the connection ended before {request.name} was answered; whether it had an effect is unknown"
+                rejects.append(Reject(request.ticket, Disconnected(text, temporary=True)))
+        self._awaiting.clear()
+        self._held.clear()
+        return rejects
+
+    def restored(self, now: float) -> list[Send | Reject]:
+        """A connection is in order: repeat what waited for it."""
+        self.is_open = True
+        return self._repeat(now)
+
+    def _repeat(self, now: float) -> list[Send | Reject]:
+        due = [request for request in self._parked if request.repeat_at <= now] if self.is_open else []
+        self._parked = [request for request in self._parked if request not in due]
+        return [effect for request in due for effect in self.submit(request, now)]
+
+    def expired(self, now: float) -> list[Send | Reject]:
+        """Give up what is over its time-out, repeat what is due."""
+        if self._look_at is None or now < self._look_at:
+            return []
+        self._look_at = None
+        late = [request for request in self._everything() if request.deadline <= now]
+        for request in late:
+            self._remove(request)
+        effects: list[Send | Reject] = [Reject(request.ticket, _timed_out(request)) for request in late]
+        effects += [*self._repeat(now), *self._refill(now)]
+        for request in self._everything():
+            self._look_by(request.deadline)
+        for request in self._parked:
+            self._look_by(max(request.repeat_at, now) if self.is_open else request.deadline)
+        return effects
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """The caller no longer wants it: what was not sent yet never is, what was sent keeps its id until answered."""
+        self._held = deque(request for request in self._held if request.ticket is not ticket)
+        self._parked = [request for request in self._parked if request.ticket is not ticket]
+
+    def forget(self, number: Any) -> Request | None:
+        """It never went out: its id is free again."""
+        return self._awaiting.pop(number, None)
+
+    def fail(self, error: HubError) -> list[Reject]:
+        """End everything with this error."""
+        rejects = [Reject(request.ticket, error) for request in self._everything()]
+        self._awaiting.clear()
+        self._held.clear()
+        self._parked.clear()
+        self._look_at = None
+        self.is_open = False
+        return rejects
+
+    def deadline(self) -> float | None:
+        """When to look again; never late, sometimes early."""
+        return self._look_at
+
+    def _look_by(self, when: float) -> None:
+        self._look_at = when if self._look_at is None else min(self._look_at, when)
+
+    def _everything(self) -> Iterator[Request]:
+        yield from self._awaiting.values()
+        yield from self._held
+        yield from self._parked
+
+    def _remove(self, request: Request) -> None:
+        if self._awaiting.get(request.id) is request:
+            del self._awaiting[request.id]
+        elif request in self._held:
+            self._held.remove(request)
+        else:
+            self._parked.remove(request)
+
+
+def _timed_out(request: Request) -> RequestTimeout:
+    return RequestTimeout(f"no answer to {request.name} in time", error="timeout", temporary=True)

@@ -1,0 +1,38 @@
+"""Figures of one client; `repr` shows the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .states import State
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionStats:
+    """Figures of one subscription."""
+
+    state: str
+    position: str | None
+    queued: int
+    dropped: int
+    handled: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStats:
+    """Figures since the client was made; `rtt` in seconds, of the last ping that was answered."""
+
+    state: State
+    connection: str | None
+    rtt: float | None
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    events: int
+    duplicates: int
+    gaps: int
+    reconnects: int
+    unreadable: int
+    awaiting: int
+    subscriptions: Mapping[str, SubscriptionStats]

@@ -1,0 +1,334 @@
+# ruff: noqa: ASYNC109 - a time-out in seconds is what the documents promise
+"""One subscription as the application sees it: a bounded queue, a handler or an iterator, and a cursor."""
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+
+from .effects import CursorMoved
+from .errors import Closed, HubError, QueueOverflow, RequestTimeout
+from .events import Event, Gap
+from .states import SubState
+
+T = TypeVar("T")
+
+OnFull = Literal["gap", "wait", "error"]
+Item = Event[Any] | Gap | CursorMoved
+Handler = Callable[[Any], Any]
+
+
+class Owner(Protocol):
+    """What a subscription asks of its client."""
+
+    async def unsubscribe(self, *channels: str) -> None:
+        """End it at the hub."""
+        ...
+
+    def hold(self) -> None:
+        """Read nothing more from the hub until `release`."""
+        ...
+
+    def release(self) -> None:
+        """Read again."""
+        ...
+
+    def report(self, error: Exception) -> None:
+        """Tell the application of an error nobody awaits."""
+        ...
+
+
+class Subscription(AsyncIterator[Event[T]], Generic[T]):
+    """A channel that is followed. Await it to know that it is active; iterate it, or give it a handler.
+
+    Its queue is bounded and shows itself: `queued` and `dropped`. What was dropped stands in the stream as a gap.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        owner: Owner,
+        handler: Handler | None = None,
+        *,
+        queue_size: int = 1000,
+        on_full: OnFull = "gap",
+        on_error: Literal["continue", "stop"] = "continue",
+        gaps: bool = False,
+    ) -> None:
+        self.channel = channel
+        self.state = SubState.PENDING
+        self.recovered: bool | None = None
+        self.dropped = 0
+        self.handled = 0
+        self.failures = 0
+        self.error: HubError | None = None
+        self._owner = owner
+        self._handler = handler
+        self._queue_size = queue_size
+        self._on_full = on_full
+        self._on_error = on_error
+        self._wants_gaps = gaps
+        self._queue: deque[Item] = deque()
+        # The last item that was settled: its position is composed when asked for, not per event.
+        self._cursor: Item | None = None
+        self._given: Item | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_holding = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # -- what the application asks -----------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> str | None:
+        """The cursor: everything up to here was handled or is told as a gap (P5, P7)."""
+        return None if self._cursor is None else _end_of(self._cursor)
+
+    @property
+    def queued(self) -> int:
+        """Items that wait for the handler or the iterator."""
+        return len(self._queue)
+
+    async def next(self, timeout: float | None = None) -> Event[T]:
+        """The next event, or gap if gaps are wanted; RequestTimeout, StopAsyncIteration at the end."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self.__anext__()
+        except TimeoutError as fault:
+            raise RequestTimeout(f"{self.channel}: nothing came within {timeout:g} s", temporary=True) from fault
+
+    async def unsubscribe(self) -> None:
+        """End it; what is queued is dropped."""
+        await self._owner.unsubscribe(self.channel)
+
+    def __aiter__(self) -> Self:
+        if self._handler is not None:
+            raise TypeError(f"{self.channel} has a handler; iterate a subscription without one")
+        return self
+
+    async def __anext__(self) -> Event[T]:
+        self._settle_given()
+        while True:
+            if self._queue:
+                item = self._take()
+                if self._is_shown(item):
+                    self._given = item
+                    return item  # type: ignore[return-value]  # a gap only where the caller asked for gaps
+                self._settle(item)
+            elif self.state is SubState.ENDED:
+                raise self.error or StopAsyncIteration
+            else:
+                await self._change()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._active().__await__()
+
+    async def _active(self) -> Self:
+        while self.state is not SubState.ACTIVE:
+            if self.state is SubState.ENDED:
+                raise self.error or Closed(f"{self.channel} was unsubscribed")
+            await self._change()
+        return self
+
+    async def __aenter__(self) -> Self:
+        return await self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.unsubscribe()
+
+    def __repr__(self) -> str:
+        counts = f"queued={self.queued} dropped={self.dropped} handled={self.handled}"
+        return f"<Subscription {self.channel} {self.state} at {self.position} {counts}>"
+
+    # -- what the client tells ---------------------------------------------------------------------------------------
+
+    def change_state(self, state: SubState, error: HubError | None) -> None:
+        """The session moved it."""
+        if state is SubState.SUSPENDED:
+            self.recovered = None
+        elif state is SubState.ACTIVE and self.state is SubState.SUSPENDED:
+            self.recovered = True
+        self.state, self.error = state, error
+        if state is SubState.ENDED:
+            self._release()
+            if error is not None and self._handler is not None:
+                self._owner.report(error)
+        self._wake()
+
+    def deliver(self, item: Item) -> None:
+        """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
+        if type(item) is Gap and item.reason in {"reconnect", "epoch"}:
+            self.recovered = False
+        if self._is_idle(item):
+            self._handle_nowait(item)
+            return
+        if len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved):
+            self._make_room()
+        if self.state is not SubState.ENDED:
+            self._append(item)
+        self._wake()
+
+    def _is_idle(self, item: Item) -> bool:
+        """Whether an item can be handled at this very moment."""
+        if self._queue or self._task is not None or self._given is not None:
+            return False
+        return self._handler is not None or type(item) is CursorMoved
+
+    def _append(self, item: Item) -> None:
+        if isinstance(item, CursorMoved) and self._queue and isinstance(self._queue[-1], CursorMoved):
+            self._queue.pop()
+        self._queue.append(item)
+
+    def discard(self) -> None:
+        """It was unsubscribed: nothing more is handed over, save what was queued before an error ended it."""
+        if self.state is not SubState.ENDED:
+            self._queue.clear()
+            self.change_state(SubState.ENDED, None)
+
+    # -- the queue ---------------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        match self._on_full:
+            case "gap":
+                self._drop_oldest()
+            case "wait":
+                self._hold()
+            case "error":
+                text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
+                self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
+                _forget(asyncio.ensure_future(self._owner.unsubscribe(self.channel)))
+
+    def _drop_oldest(self) -> None:
+        """Make room for one: a gap takes the place of the oldest two events, or grows over the next item."""
+        oldest = self._queue.popleft()
+        match oldest:
+            case CursorMoved():
+                return
+            case Event():
+                before = f"{oldest.epoch}:{oldest.offset - 1}"
+                gap = self._cover(Gap(self.channel, before, before, 0, "client_queue"), oldest)
+            case Gap():
+                gap = oldest
+        self._queue.appendleft(self._cover(gap, self._queue.popleft()))
+
+    def _cover(self, gap: Gap, item: Item) -> Gap:
+        self.dropped += isinstance(item, Event)
+        return _joined(gap, item)
+
+    def _hold(self) -> None:
+        if not self._is_holding:
+            self._is_holding = True
+            self._owner.hold()
+
+    def _release(self) -> None:
+        if self._is_holding:
+            self._is_holding = False
+            self._owner.release()
+
+    def _take(self) -> Item:
+        item = self._queue.popleft()
+        if len(self._queue) <= self._queue_size // 2:
+            self._release()
+        return item
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def _change(self) -> None:
+        # One future for each who waits: it runs in the very next turn of the loop, before more is handed over.
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    # -- handling ----------------------------------------------------------------------------------------------------
+
+    def _handle_nowait(self, item: Item) -> None:
+        """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""
+        waiting = self._call(item)
+        if waiting is None:
+            self._settle(item)
+        else:
+            self._task = asyncio.ensure_future(self._handle_rest(item, waiting))
+
+    def _call(self, item: Item) -> Awaitable[Any] | None:
+        if self._handler is None or not self._is_shown(item):
+            return None
+        try:
+            result = self._handler(item)
+        except Exception as fault:  # noqa: BLE001 - whatever a handler raises is told, and the stream goes on
+            self._failed(fault)
+            return None
+        return result if result is not None and inspect.isawaitable(result) else None
+
+    async def _handle_rest(self, item: Item, waiting: Awaitable[Any] | None) -> None:
+        try:
+            while True:
+                if waiting is not None:
+                    await self._await(waiting)
+                self._settle(item)
+                if not self._queue or self.state is SubState.ENDED:
+                    return
+                item = self._take()
+                waiting = self._call(item)
+        finally:
+            self._task = None
+
+    async def _await(self, waiting: Awaitable[Any]) -> None:
+        try:
+            await waiting
+        except Exception as fault:  # noqa: BLE001 - as in _call
+            self._failed(fault)
+
+    def _failed(self, fault: Exception) -> None:
+        self.failures += 1
+        fault.add_note(f"in the handler of {self.channel}")
+        self._owner.report(fault)
+        if self._on_error == "stop":
+            self.discard()
+            _forget(asyncio.ensure_future(self._owner.unsubscribe(self.channel)))
+
+    def _settle_given(self) -> None:
+        """The consumer of the iterator came back: what it was given is handled."""
+        if self._given is not None:
+            self._settle(self._given)
+            self._given = None
+
+    def _settle(self, item: Item) -> None:
+        self.handled += type(item) is Event
+        self._cursor = item
+
+    def _is_shown(self, item: Item) -> bool:
+        return type(item) is Event or (self._wants_gaps and type(item) is Gap)
+
+
+def _end_of(item: Item) -> str:
+    return item.to if isinstance(item, Gap) else item.position
+
+
+def _joined(gap: Gap, item: Item) -> Gap:
+    """A gap that also covers the item after it."""
+    more: int | None
+    match item:
+        case Event():
+            more, to = 1, item.position
+        case Gap():
+            more, to = item.missed, item.to
+        case CursorMoved():
+            more, to = 0, item.position
+    missed = None if gap.missed is None or more is None else gap.missed + more
+    return Gap(gap.channel, gap.from_, to, missed, gap.reason)
+
+
+_background: set[asyncio.Future[Any]] = set()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Keep a task that nobody awaits alive until it is done."""
+    _background.add(task)
+    task.add_done_callback(_background.discard)

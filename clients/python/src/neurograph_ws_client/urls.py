@@ -1,0 +1,34 @@
+"""Addresses of hubs: checked, recognised as this machine, and shown without what is secret in them."""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_SECRET = re.compile(r"([?&](?:token|reconnection_token)=)[^&#]*")
+_USER = re.compile(r"//[^/@]*@")
+
+
+def checked(url: str) -> str:
+    """The URL, if it is one of a WebSocket; ValueError says what was expected."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except (ValueError, AttributeError, TypeError):
+        is_good = False
+    if not is_good:
+        raise ValueError(f"url: expected one like ws://localhost:8000/ws, got {masked(str(url))!r}")
+    return url
+
+
+def masked(url: str) -> str:
+    """The URL without credentials, for messages and `repr`."""
+    return _USER.sub("//***@", _SECRET.sub(r"\1***", url))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine: proxies of the environment would otherwise swallow localhost."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,42 @@
+"""What a valid credential says of its bearer, and how an invalid one is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from channels.buckets import Rate
+from channels.permissions import Role
+
+Slug = Literal["token_invalid", "token_expired", "token_revoked"]
+Kind = Literal["jwt", "api_key", "anonymous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Bearer of a credential. `expires_at`, `issued_at`: seconds of the wall clock; `token_id` names the credential."""
+
+    subject: str | None
+    role: Role
+    expires_at: float | None = None
+    token_id: str | None = None
+    kind: Kind = "jwt"
+    issued_at: float = 0.0
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    """Buckets of L22 that an API key has of its own."""
+
+
+ANONYMOUS = Identity(subject=None, role=Role.ANONYMOUS, kind="anonymous")
+
+
+class AuthError(Exception):
+    """A credential that was presented and is not valid (C10). The message is for its bearer and repeats none of it."""
+
+    def __init__(self, slug: Slug, message: str) -> None:
+        super().__init__(message)
+        self.slug: Slug = slug
+        self.message = message
+
+
+def invalid(message: str) -> AuthError:
+    """The refusal of something that was never valid."""
+    return AuthError("token_invalid", message)

@@ -1,0 +1,144 @@
+"""JSON Web Tokens: whose they are, whether they hold, what they say (C9, RFC 8725, hardening.md 3.1 and 3.2)."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jwt
+
+from channels.permissions import Role
+from hub.auth.identity import AuthError, Identity, invalid
+from hub.auth.keys import Key
+
+LEEWAY = 30.0
+"""Seconds a clock may be ahead of ours (C9). `exp` has none: C15 closes at `exp`, so an accepted token lives."""
+MAX_SUBJECT = 256
+_TYPES = {None, "JWT", "at+jwt", "application/at+jwt"}
+"""`typ` keeps access tokens apart from other signed things (RFC 8725, 3.11)."""
+_FOREIGN_KEYS = ("jku", "x5u", "jwk", "x5c")
+
+
+class KeySource(Protocol):
+    """Where an issuer's keys are. MUST answer at once; MUST NOT touch the network in `find`."""
+
+    def find(self, kid: str | None) -> Key | None:
+        """The key of that name, or None; without a name, the only key there is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Somebody whose tokens count, with their own keys. `name` None: tokens need no `iss` (development only)."""
+
+    name: str | None
+    audience: str | None
+    keys: KeySource
+
+
+class TokenReader:
+    """Turns a token into an identity, by the issuers that the configuration names."""
+
+    def __init__(self, issuers: Mapping[str | None, Issuer]) -> None:
+        self._issuers = issuers
+
+    def read(self, token: str, now: float) -> Identity:
+        """Identity of the bearer; raises `AuthError`. `now`: seconds of the wall clock."""
+        header, unverified = _peek(token)
+        issuer = self._issuer_of(unverified)
+        key = _key_for(header, issuer)
+        return _identity(_verified_claims(token, key, issuer), token, now)
+
+    def _issuer_of(self, unverified: Mapping[str, Any]) -> Issuer:
+        """Nothing but `iss` is used of a token that is not verified, and it only chooses among configured issuers."""
+        name = unverified.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        issuer = issuer or self._issuers.get(None)
+        if issuer is None:
+            raise invalid("the token is of an issuer this hub does not know")
+        return issuer
+
+
+def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        parts = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise invalid("expected a JSON Web Token, came something that is not one") from None
+    return parts["header"], parts["payload"]
+
+
+def _key_for(header: Mapping[str, Any], issuer: Issuer) -> Key:
+    if any(name in header for name in _FOREIGN_KEYS) or "crit" in header:
+        raise invalid("the token's header carries keys of its own or a critical extension; neither is accepted")
+    if header.get("typ") not in _TYPES:
+        raise invalid("expected a token of type JWT or at+jwt, came another type")
+    kid = header.get("kid")
+    key = issuer.keys.find(kid) if kid is None or isinstance(kid, str) else None
+    if key is None:
+        raise invalid("the token is signed with a key this hub does not know")
+    if header.get("alg") != key.algorithm:
+        raise invalid(f"expected a token signed with {key.algorithm}, came another algorithm")
+    return key
+
+
+def _verified_claims(token: str, key: Key, issuer: Issuer) -> dict[str, Any]:
+    required = ["exp", "sub", *(["aud"] if issuer.audience else []), *(["iss"] if issuer.name else [])]
+    try:
+        return jwt.decode(
+            token,
+            key.material,
+            algorithms=[key.algorithm],
+            audience=issuer.audience,
+            issuer=issuer.name,
+            options={
+                "require": required,
+                "enforce_minimum_key_length": True,
+                "verify_aud": issuer.audience is not None,
+                "verify_iss": issuer.name is not None,
+                # times are compared with `now` below
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.MissingRequiredClaimError as error:
+        raise invalid(f"the token lacks the claim {error.claim}") from None
+    except (jwt.InvalidAudienceError, jwt.InvalidIssuerError):
+        raise invalid("the token was issued by or for somebody else") from None
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise invalid("the token's signature or form is not valid") from None
+
+
+def _identity(claims: Mapping[str, Any], token: str, now: float) -> Identity:
+    subject = claims["sub"]
+    if not (isinstance(subject, str) and 0 < len(subject.encode(errors="replace")) <= MAX_SUBJECT):
+        raise invalid(f"expected the claim sub to be a string of 1 to {MAX_SUBJECT} bytes")
+    expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat") if "iat" in claims else 0.0
+    if expires_at <= now:
+        raise AuthError("token_expired", "the token has expired")
+    if issued_at > now + LEEWAY or ("nbf" in claims and _time(claims, "nbf") > now + LEEWAY):
+        raise invalid("the token is not valid yet")
+    return Identity(subject, _role(claims), expires_at, _token_id(claims, token), "jwt", issued_at)
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise invalid(f"expected the claim {name} to be a number of seconds")
+    return float(value)
+
+
+def _role(claims: Mapping[str, Any]) -> Role:
+    try:
+        return Role.parse(claims["role"])
+    except KeyError:
+        raise invalid("the token lacks the claim role") from None
+    except (ValueError, TypeError, AttributeError):
+        raise invalid("the claim role names no role of this hub") from None
+
+
+def _token_id(claims: Mapping[str, Any], token: str) -> str:
+    """`jti`, or else the token's hash: what a revocation names (hardening 3.6)."""
+    name = claims.get("jti")
+    return name if isinstance(name, str) and name else "sha256:" + hashlib.sha256(token.encode()).hexdigest()[:32]

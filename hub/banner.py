@@ -1,0 +1,45 @@
+"""What the terminal shows when the hub is up (clients.md section 7): only what is really there."""
+
+from hub import __version__
+from hub.config import Settings
+from hub.quantities import is_loopback
+
+
+def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str = "") -> str:
+    """The lines, ending in a newline."""
+    host = "localhost" if is_loopback(settings.host) else settings.host
+    secure = "s" if settings.tls_cert else ""
+    head = f"NeuroGraph Hub {__version__}        native: on      log: memory      mode: {settings.mode}"
+    rows = [
+        ("WebSocket", f"ws{secure}://{host}:{port}/ws         ng-ws.v1.json, ng-ws.v1.msgpack, or none"),
+        ("REST", f"http{secure}://{host}:{port}/api/v1/status     Metrics  /metrics     Health  /health"),
+        *_token_rows(settings, tokens),
+        ("Try", 'ng-ws --subscribe metrics,signals      ng-ws emit signal.input.text "hello"'),
+        ("Stop", "Ctrl-C"),
+    ]
+    taken = (
+        [("Note", f"port {settings.port} is taken, this is the next free one")]
+        if port_was_taken(settings, port)
+        else []
+    )
+    lines = [
+        f"  {head}{'      demo: ' + demo if demo else ''}",
+        *(f"  {name:<12} {text}" for name, text in [*taken, *rows]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def port_was_taken(settings: Settings, port: int) -> bool:
+    """Whether the hub had to step aside."""
+    return settings.port not in (0, port)
+
+
+def _token_rows(settings: Settings, tokens: dict[str, str]) -> list[tuple[str, str]]:
+    """Whole, ready to be copied: development only, on a loopback address."""
+    if not tokens:
+        return []
+    rows = [
+        ("Tokens" if index == 0 else "", f"{role:<10} {token}") for index, (role, token) in enumerate(tokens.items())
+    ]
+    where = f", kept in {settings.dev_file}" if settings.dev_file else ""
+    return [*rows, ("", f"(development, 24 h{where})")]

@@ -1,0 +1,310 @@
+"""The settings: one frozen object, read once from flags, `NG_...`, a TOML file and defaults, strongest first.
+
+The fields below are the table: name, default, bounds and description, from which the help text, the environment and the
+check are made (architecture.md "Settings", protocol.md section 12, hardening.md section 1).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ByteSize, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from channels.buckets import Rate
+from channels.errors import ConfigError
+from hub import refusals
+from hub.complaints import PREFIX, explain
+from hub.quantities import ListSetting, NetworksSetting, NodeSetting, OriginsSetting, RateSetting, Table, host_name
+
+__all__ = ["PREFIX", "ConfigError", "Settings", "load_settings"]
+
+STRICT: Mapping[str, Any] = {"max_connections": 100, "max_connections_per_address": 10}
+"""What `NG_LIMITS=strict` puts in place of the defaults; a value that is set by name wins."""
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. A `Settings` that exists is valid."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    # the process
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    """Port to listen on; 0 takes a free one."""
+    mode: Literal["development", "production"] = "development"
+    """Development listens on loopback only."""
+    node: NodeSetting = Field(default_factory=host_name)
+    """Name of this node."""
+    config: Path | None = None
+    """TOML file with settings, [channels], [api_keys], [users], [issuers]."""
+    dev_file: Path | None = Path(".ng/dev.json")
+    """Where development keeps its secret and tokens."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+    log_users: bool = False
+    """Show users' names in logs; off: a hash of them."""
+    log_rate: RateSetting = Rate(10, 10)
+    """Log lines per event name."""
+    test_echo: bool = False
+    """Adds /echo for conformance suites; development only."""
+    handover: bool = True
+    """Hand sockets to the native plane; off: every WebSocket is relayed."""
+    redis_url: SecretStr | None = None
+    """Backplane (not served by this version)."""
+    data_dir: Path | None = None
+    """Durable logs (not served by this version)."""
+    tls_cert: Path | None = None
+    """Certificate chain (PEM); WebSockets are relayed under TLS."""
+    tls_key: Path | None = None
+    """Private key (PEM) of the certificate."""
+
+    # who may come in
+    jwt_secret: SecretStr | None = None
+    """HS256 secret, 32 bytes at least; random in development."""
+    jwt_jwks: str | None = None
+    """JWKS: path of a file, or https URL."""
+    jwt_issuer: str | None = None
+    """Required claim iss; needed in production."""
+    jwt_audience: str | None = None
+    """Required claim aud; needed in production."""
+    token_keys: ListSetting = ()
+    """Sealing keys of reconnection tokens, newest first (not served by this version)."""
+    anonymous: bool = True
+    """Let clients in without a credential, as role anonymous."""
+    url_credentials: bool = True
+    """Accept ?token= in the URL of /ws."""
+    origins: OriginsSetting = ()
+    """Allowed origins of /ws and of CORS, besides the hub's own."""
+    proxies: NetworksSetting = ()
+    """Proxies whose Forwarded / X-Forwarded-For is believed (L21)."""
+    hosts: ListSetting = ()
+    """Names the hub is reached by; others are refused. Development: loopback."""
+    token_ttl: Seconds = 3600
+    """Life of tokens made by the development issuer."""
+    login_failures: RateSetting = Rate(20, 1 / 3)
+    """Failed logins of one address."""
+
+    # connections
+    limits: Literal["default", "strict"] = "default"
+    """Preset; strict: 100 connections, 10 per address."""
+    max_connections: Count = 20_000
+    """Connections of this node (L1)."""
+    max_connections_per_address: Count = 200
+    """Connections of one address, an IPv6 /64 counting as one (L2); loopback is exempt in development."""
+    handshake_rate: RateSetting = Rate(200, 50)
+    """Handshakes of one address (L3)."""
+    handshake_timeout: Seconds = 5
+    """Seconds from accept to the end of the upgrade (L4)."""
+    max_request_line: Count = 8_192
+    """Bytes of a request line (L5)."""
+    max_header: Count = 8_192
+    """Bytes of one header field (L5)."""
+    max_header_bytes: Count = 32_768
+    """Bytes of all header fields together (L5)."""
+    max_headers: Count = 64
+    """Header fields (L5)."""
+    login_timeout: Seconds = 10
+    """Seconds to log in where a login is required (L6)."""
+    pending_handshakes: Count = 1_024
+    """Handshakes at once; beyond, accept pauses."""
+    waiting_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of max_connections that may wait for a login."""
+    file_reserve: Count = 512
+    """Descriptors kept free."""
+    heartbeat_interval: Annotated[float, Field(gt=0, le=30)] = 30
+    """Seconds of silence before a ping (H1)."""
+    heartbeat_timeout: Seconds = 10
+    """Seconds for its pong (H1)."""
+    write_stall: Seconds = 10
+    """Seconds that a socket may take nothing of what waits (S8)."""
+    close_wait: Seconds = 2
+    """Seconds for the peer's close frame (X6)."""
+
+    # messages
+    max_message: Annotated[ByteSize, Field(ge=1_024, le=16_777_216)] = ByteSize(1_048_576)
+    """Bytes of a publish or emit (L7)."""
+    max_control: Annotated[ByteSize, Field(ge=1_024, le=16_777_216)] = ByteSize(65_536)
+    """Bytes of any other message (L8)."""
+    max_decoded: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(8_388_608)
+    """Bytes of a decoded payload (L9)."""
+    max_batch: Annotated[int, Field(ge=1, le=256)] = 256
+    """Messages in one array (L12)."""
+    max_subscriptions: Count = 64
+    """Subscriptions of a connection (L13)."""
+    max_in_flight: Count = 256
+    """Ids that may await their answer (L14)."""
+    emit_batch: Annotated[int, Field(ge=1, le=65_536)] = 1_000
+    """Vectors in one emit (L15)."""
+    message_timeout: Seconds = 30
+    """Seconds from a message's first byte to its last (L16)."""
+    max_empty_fragments: Count = 64
+    """Empty fragments in a row (L16)."""
+    control_rate: RateSetting = Rate(100, 20)
+    """Control frames of a connection (L17)."""
+    message_rate: RateSetting = Rate(4_000, 2_000)
+    """Messages of a connection (L18)."""
+    byte_rate: RateSetting = Rate(16_777_216, 4_194_304)
+    """Bytes of a connection; beyond, it is not read (L19)."""
+    rate_ping: RateSetting = Rate(120, 2)
+    """Bucket of ping (L22)."""
+    rate_subscribe: RateSetting = Rate(30, 1)
+    """Bucket of subscribe (L22)."""
+    rate_unsubscribe: RateSetting = Rate(30, 1)
+    """Bucket of unsubscribe (L22)."""
+    rate_publish: RateSetting = Rate(60, 10)
+    """Bucket of publish (L22)."""
+    rate_emit: RateSetting = Rate(1_000, 1_000)
+    """Bucket of emit, one per vector (L22)."""
+    rate_default: RateSetting = Rate(60, 10)
+    """Bucket of everything else (L22)."""
+    answer_buffer: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(1_048_576)
+    """Bytes of unread answers before a connection is not read (S11)."""
+    resume_events: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Largest number of past events a subscription may ask for (R9)."""
+
+    # HTTP
+    http_body: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(1_048_576)
+    """Largest request body."""
+    http_time: Seconds = 10
+    """Time for a request body to arrive."""
+    http_concurrency: Count = 256
+    """Requests served at once."""
+    http_rate: RateSetting = Rate(1_000, 500)
+    """HTTP requests of one address."""
+    auth_rate: RateSetting = Rate(30, 1)
+    """Requests to /api/v1/auth per address, and per user."""
+
+    # the plane and the reporters
+    io_threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Native I/O threads."""
+    flush_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Longest time that writes are gathered under load."""
+    turn_read: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(262_144)
+    """Bytes read per connection and turn."""
+    turn_write: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(65_536)
+    """Bytes written per connection and turn."""
+    inbox_messages: Count = 10_000
+    """Messages on their way to Python; beyond, sockets are not read."""
+    inbox_bytes: Annotated[ByteSize, Field(ge=65_536)] = ByteSize(16_777_216)
+    """Bytes on their way to Python."""
+    log_memory: Annotated[ByteSize, Field(ge=1_048_576)] = ByteSize(536_870_912)
+    """Memory of all logs."""
+    view_memory: Annotated[ByteSize, Field(ge=1_048_576)] = ByteSize(268_435_456)
+    """Memory of wire segments."""
+    metrics_interval: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
+    """Seconds between the hub's own metrics."""
+
+    # the SignalSystem (signals.md)
+    signal_capacity: Annotated[int, Field(ge=1_024, le=2**31)] = 1_048_576
+    """Tokens kept."""
+    signal_window: Annotated[int, Field(ge=1_024, le=2**31)] | None = None
+    """Newest tokens that are searched; none: the core\'s own default."""
+    signal_radius: Annotated[float, Field(gt=0, le=1e9)] = 0.1
+    """Largest distance of a neighbour."""
+    signal_novelty_radius: Annotated[float, Field(gt=0, le=1e9)] = 0.1
+    """No token within: novel."""
+    signal_neighbors: Literal["exact", "off"] = "exact"
+    """Search of neighbours."""
+    signal_publish: Literal["all", "novel", "none"] = "all"
+    """Which signals become events."""
+    signal_token_events: bool = False
+    """A token.created for each emit as well."""
+
+    # tables of the TOML file
+    channels: Table = Field(default_factory=dict)
+    """[channels.NAME]: channels beside the six, or changes to them."""
+    api_keys: Table = Field(default_factory=dict)
+    """[api_keys.NAME]: sha256, role, subject, expires_at, rates."""
+    users: Table = Field(default_factory=dict, repr=False)
+    """[users.NAME]: password (scrypt), role; development issuer."""
+    issuers: Table = Field(default_factory=dict, repr=False)
+    """[issuers.NAME]: secret or jwks, audience, algorithm."""
+
+    @property
+    def is_production(self) -> bool:
+        """Whether test switches, the development issuer and default users are refused."""
+        return self.mode == "production"
+
+    @model_validator(mode="after")
+    def _refuse_what_does_not_go_together(self) -> Self:
+        problems = refusals.problems(self)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file, preset; the defaults stand in the fields."""
+        return init_settings, env_settings, _TomlFile(settings_cls), _Preset(settings_cls)
+
+
+class _Below(PydanticBaseSettingsSource):
+    """A source that depends on what stronger ones said."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False  # the whole table comes from __call__
+
+
+class _TomlFile(_Below):
+    def __call__(self) -> dict[str, Any]:
+        path = self.current_state.get("config")
+        return {} if path is None else read_toml(Path(path))
+
+
+class _Preset(_Below):
+    def __call__(self) -> dict[str, Any]:
+        return dict(STRICT) if self.current_state.get("limits") == "strict" else {}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a settings file; `ConfigError` names the file and the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"NG_CONFIG: expected a readable file, came {str(path)!r}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"NG_CONFIG: expected TOML in {str(path)!r}: {error}") from error
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from all sources; raises `ConfigError`, one line for each wrong value."""
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(explain(line, given, Settings.model_fields) for line in error.errors(include_context=False))
+        ) from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """`NG_...` variables that are no setting of the hub nor of its clients (a slip of the pen has no effect)."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {
+        "NG_URL",
+        "NG_TOKEN",
+        "NG_FORMAT",
+        "NG_CONTEXT",
+    }
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

@@ -1,0 +1,59 @@
+"""One connection as the shell holds it: its number at the plane, its session, and the relay if it has one."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hub.auth import Identity
+from hub.protocol.codec import Codec
+from hub.session import Session
+
+if TYPE_CHECKING:
+    from hub.relay import Relay
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """What the handshake found out about a connection. `identity` None: a login must come first (C13).
+
+    `refusal` (slug and detail of a close code): let in only to be told why not (C11).
+    """
+
+    codec: Codec
+    address: str
+    identity: Identity | None
+    refused_resume: bool = False
+    refusal: tuple[str, str] | None = None
+
+
+class Connection:
+    """What the shell keeps of a connection; everything the protocol knows is in the session."""
+
+    __slots__ = ("address", "counts", "number", "opened_at", "relay", "session", "waits")
+
+    def __init__(
+        self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
+    ) -> None:
+        self.number = number
+        self.session = session
+        self.relay = relay
+        self.opened_at = opened_at
+        self.counts = counts
+        """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
+        self.waits = waits
+        """Whether it has yet to log in."""
+
+    def __repr__(self) -> str:
+        return f"Connection({self.number}, {self.session!r}, {'relayed' if self.relay else 'handed over'})"
+
+    def describe(self) -> dict[str, Any]:
+        """What operators see of it."""
+        session = self.session
+        return {
+            "id": session.conn,
+            **session.description(),
+            "session": session.session,
+            "state": session.state.value,
+            "encoding": session.codec.encoding,
+            "relayed": self.relay is not None,
+            "subscriptions": list(session.subscriptions),
+        }

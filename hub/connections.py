@@ -1,0 +1,295 @@
+"""The connections of this node: who is there, what the plane brings them, and when time is up for them.
+
+A batch of the plane's events is handled in one turn of the loop, and what it asks for is done at its end; between turns
+the loop is free. No task and no timer is made per message or connection.
+"""
+
+import asyncio
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from channels._native import (
+    EVENT_BINARY,
+    EVENT_CLOSED,
+    EVENT_FATAL,
+    EVENT_FEED,
+    EVENT_OUTPUT,
+    EVENT_TEXT,
+    EVENT_UNREADABLE,
+)
+from hub.auth import Revocation
+from hub.connection import Connection, Newcomer
+from hub.performer import Performer
+from hub.protocol import close_codes
+from hub.session import Effect, Moment, Session, State
+from hub.session.policy import Surroundings
+from hub.session.states import OVER
+
+if TYPE_CHECKING:
+    from channels._native import Event, Plane
+    from channels.broker import Broker
+    from channels.permissions import Role
+    from hub.admission import Admission
+    from hub.counters import Counters
+    from hub.emissions import Emissions
+    from hub.relay import Relay
+
+BATCH = 256
+"""Events taken from the plane at once."""
+TURN = 0.005
+"""Seconds after which a turn gives way to the rest of the loop."""
+ALARM_STEP = 1.0
+"""Seconds between two looks at the alarms: none rings later than that."""
+CLOSE_PATIENCE = 5.0
+"""Seconds for the last connections to be gone; the plane itself waits 2 s for a peer (X6)."""
+
+log = structlog.get_logger("hub.ws")
+
+
+class Connections:
+    """All connections of the node. Every method belongs to the thread of the event loop."""
+
+    def __init__(
+        self,
+        plane: "Plane",
+        broker: "Broker",
+        surroundings: Surroundings,
+        admission: "Admission",
+        emissions: "Emissions",
+        counters: "Counters",
+        *,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.plane = plane
+        self.surroundings = surroundings
+        self.admission = admission
+        self.counters = counters
+        self.opened = 0
+        self.closed: Counter[int] = Counter()
+        """By close code."""
+        self.failure: str | None = None
+        """Why an I/O thread was lost; the process should end then."""
+        self._monotonic = monotonic
+        self._wall = wall
+        self._table: dict[int, Connection] = {}
+        self._numbers: dict[str, int] = {}
+        self._performer = Performer(plane, broker, emissions, admission, counters)
+        self._backlog: deque[Event] = deque()
+        self._emptied = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._skew = 0.0
+        self._is_turn_due = False
+        # Unique across restarts, so that no operator takes one connection for another.
+        self._prefix = f"c-{secrets.token_hex(4)}"
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen to the plane, which must run already."""
+        self._loop = asyncio.get_running_loop()
+        self._performer.start(self._loop)
+        self._loop.add_reader(self.plane.wakeup_fd(), self._turn)
+        self._skew = self._wall() - self._monotonic()
+        self._ring()
+
+    async def close_all(self, slug: str = "draining") -> None:
+        """Let nobody in any more, close everybody with `slug`, wait until they are gone (at most `CLOSE_PATIENCE`)."""
+        self.admission.is_draining = True
+        for connection in self._table.values():
+            connection.session.faulted(slug)
+        self._performer.send_answers()
+        self.plane.close_all(close_codes.CODE_OF[slug], close_codes.reason(slug))
+        self.plane.flush()
+        if self._table:
+            self._emptied.clear()
+            try:
+                async with asyncio.timeout(CLOSE_PATIENCE):
+                    await self._emptied.wait()
+            except TimeoutError:
+                log.warning("connections.left", count=len(self._table))
+
+    def stop(self) -> None:
+        """Stop listening; what the plane still has to say is not heard."""
+        if self._loop is not None:
+            self._loop.remove_reader(self.plane.wakeup_fd())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._performer.stop()
+        self._loop = None
+
+    # --- the door -----------------------------------------------------------------------------------------------------
+
+    def open(self, number: int, newcomer: Newcomer, relay: "Relay | None" = None) -> Connection:
+        """`number` is attached to the plane and upgraded: say the first words, or why it is refused."""
+        moment = self.moment()
+        self.opened += 1
+        session = Session(
+            self.surroundings,
+            conn=f"{self._prefix}{self.opened:x}",
+            session=f"s-{secrets.token_hex(8)}",
+            codec=newcomer.codec,
+            address=newcomer.address,
+            identity=newcomer.identity,
+            moment=moment,
+        )
+        counts, waits = newcomer.refusal is None, newcomer.identity is None and newcomer.refusal is None
+        connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
+        self._table[number] = connection
+        self._numbers[session.conn] = number
+        self.admission.opened(newcomer.address if counts else None, waits=waits)
+        if newcomer.refusal is None:
+            self._performer.perform(connection, session.opened(moment, refused_resume=newcomer.refused_resume))
+        else:
+            self._performer.perform(connection, session.faulted(*newcomer.refusal))
+        self._performer.finish_soon()
+        log.debug("connection.opened", conn=session.conn, role=session.identity.role.value, relayed=relay is not None)
+        return connection
+
+    def first_limit(self, newcomer: Newcomer) -> int:
+        """The largest message that is read of a newcomer (L7; L8 before a required login)."""
+        policy = self.surroundings.policy
+        return policy.max_control if newcomer.identity is None else policy.largest_message
+
+    # --- operators ----------------------------------------------------------------------------------------------------
+
+    def kick(self, conn: str, detail: str = "") -> bool:
+        """End a connection with 4010; False if there is none of that name that could be kicked."""
+        return self._act(conn, lambda session: session.kicked(detail), State.CLOSING)
+
+    def change_role(self, conn: str, role: "Role") -> bool:
+        """Give a connection another role (C17); False if there is none of that name."""
+        moment = self.moment()
+        return self._act(conn, lambda session: session.identity_changed(replace(session.identity, role=role), moment))
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Close whoever `revocation` concerns with 4103."""
+        for connection in list(self._table.values()):
+            self._performer.perform(connection, connection.session.revoked(revocation))
+        self._performer.finish_soon()
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Every connection as operators see it, oldest first."""
+        return [connection.describe() for connection in self._table.values()]
+
+    def roles(self) -> "Counter[Role]":
+        """Open connections by role."""
+        return Counter(connection.session.identity.role for connection in self._table.values())
+
+    # --- a turn -------------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Take a batch from the plane and handle it, as far as the time of a turn reaches."""
+        self._is_turn_due = False
+        is_batch = False
+        if not self._backlog:
+            self._backlog.extend(self.plane.drain(BATCH))
+            is_batch = len(self._backlog) == BATCH
+        self._performer.begin()
+        moment = self.moment()
+        deadline = moment.now + TURN
+        while self._backlog:
+            self._handle(self._backlog.popleft(), moment)
+            if self._monotonic() > deadline:
+                break
+        self._performer.finish()
+        # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
+        if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
+            self._is_turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _handle(self, event: "Event", moment: Moment) -> None:
+        number, kind, a, b = event
+        connection = self._table.get(number)
+        if connection is None:
+            if kind == EVENT_FATAL:
+                self._fail(str(a))
+            return
+        try:
+            if kind in (EVENT_TEXT, EVENT_BINARY):
+                self._receive(connection, kind, a, moment)
+            else:
+                self._hear(connection, kind, a, b)
+        except Exception as error:  # noqa: BLE001 - one connection's event must not stop the others'
+            self._performer.fail(connection, error)
+
+    def _receive(self, connection: Connection, kind: int, frame: Any, moment: Moment) -> None:
+        session = connection.session
+        is_spoken = (kind == EVENT_TEXT) == (session.codec.encoding == "json")
+        self._performer.perform(
+            connection, session.received(frame, moment) if is_spoken else session.received_foreign()
+        )
+
+    def _hear(self, connection: Connection, kind: int, a: Any, b: Any) -> None:
+        if kind == EVENT_CLOSED:
+            code, reason = a
+            self._ended(connection, code, reason, str(b))
+        elif kind == EVENT_UNREADABLE:
+            self._performer.perform(connection, connection.session.received_unreadable(a, b))
+        elif connection.relay is not None and kind == EVENT_OUTPUT:
+            connection.relay.output_ready()
+        elif connection.relay is not None and kind == EVENT_FEED:
+            connection.relay.feed_ready()
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    def _ended(self, connection: Connection, code: int, reason: str, cause: str) -> None:
+        session = connection.session
+        del self._table[connection.number]
+        del self._numbers[session.conn]
+        self._performer.forget(connection)
+        self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
+        self.closed[code] += 1
+        self._performer.perform(connection, session.ended(code))
+        if connection.relay is not None:
+            connection.relay.closed(code, reason)
+        if not self._table:
+            self._emptied.set()
+        lived = round(self._monotonic() - connection.opened_at, 3)
+        log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)
+
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
+        self.counters.error("internal", "panic")
+        log.critical("plane.lost", reason=reason)
+
+    def _act(self, conn: str, act: Callable[[Session], list[Effect]], wanted: State | None = None) -> bool:
+        """Do `act` with a connection that is open; True if it was (and, if `wanted`, if its state is that now)."""
+        connection = self._table.get(self._numbers.get(conn, 0))
+        if connection is None or connection.session.state in OVER:
+            return False
+        self._performer.perform(connection, act(connection.session))
+        self._performer.finish_soon()
+        return wanted is None or connection.session.state is wanted
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def moment(self) -> Moment:
+        """Both clocks, now."""
+        return Moment(self._monotonic(), self._wall())
+
+    def _ring(self) -> None:
+        """Once a second: alarms, and what time does to limits."""
+        if self._loop is None:
+            return
+        self._timer = self._loop.call_later(ALARM_STEP, self._ring)
+        moment = self.moment()
+        skew = moment.wall - moment.now
+        has_jumped, self._skew = abs(skew - self._skew) > ALARM_STEP / 2, skew
+        # Expiry is a time of the wall clock: when that was set, every alarm is asked again.
+        alarms = self._performer.alarms
+        for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
+            connection = self._table[number]
+            self._performer.perform(connection, connection.session.alarm(moment))
+        self._performer.finish()
+        self.admission.sweep(moment.now)
+        self.surroundings.subjects.sweep(moment.now)

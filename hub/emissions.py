@@ -1,0 +1,214 @@
+"""Signals on their way from connections to the SignalSystem: all of one turn in one call (M32-M35, M46, signals.md 5).
+
+Without `mid` the answer is what the system said. With one it waits until the entries are stored, and a repeat gets the
+first answer again instead of being processed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from channels._native import SignalOverloaded, SignalSystemError, SignalValueError
+from channels.dedup import MidKey, digest
+from channels.errors import BrokerError
+from hub.connection import Connection
+from hub.first_answers import FirstAnswers, Remembered
+from hub.protocol.errors import Refusal
+from hub.session.effects import Emit, Ticket
+from hub.session.policy import SIGNALS
+
+if TYPE_CHECKING:
+    from channels.signals import SignalPump
+
+    from channels._native import EmitResult, SignalSystem
+
+Answer = dict[str, Any] | Refusal | BrokerError
+Outcome = tuple[Connection, Ticket, Answer]
+"""Whom to answer, and the `emitted` or the refusal."""
+
+log = structlog.get_logger("hub.ws")
+
+
+class Item:
+    """One `emit` of the turn, and what became of it."""
+
+    __slots__ = ("answer", "connection", "effect", "results")
+
+    def __init__(self, connection: Connection, effect: Emit) -> None:
+        self.connection = connection
+        self.effect = effect
+        self.results: list[EmitResult] = []
+        self.answer: Answer | None = None
+
+    @property
+    def key(self) -> MidKey | None:
+        """Where its `mid` counts: the same scope as a publish's (M31)."""
+        mid = self.effect.ticket.mid
+        return None if mid is None else MidKey(SIGNALS, self.effect.owner, mid)
+
+    @property
+    def digest(self) -> bytes:
+        """What a repeat must have in common with it."""
+        effect = self.effect
+        tags = None if effect.tags is None else orjson.dumps(effect.tags)
+        return digest(effect.event_type, effect.vectors.hex(), str(effect.priority), effect.key, tags, effect.payload)
+
+    def emitted(self, texts: Sequence[bytes], **members: Any) -> dict[str, Any]:
+        """The answer (M46); `texts`: the results as JSON, none where they are not kept any more."""
+        message: dict[str, Any] = {"type": "emitted", "id": self.effect.ticket.id}
+        if texts and self.effect.is_batch:
+            message["results"] = [self.connection.session.codec.embed(text) for text in texts]
+        elif texts:
+            message |= orjson.loads(texts[0])
+        return message | members
+
+
+class Emissions:
+    """Gathers the emits of a turn; `run` processes them and tells what became of each."""
+
+    def __init__(
+        self, system: "SignalSystem", pump: "SignalPump", *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._system = system
+        self._pump = pump
+        self._monotonic = monotonic
+        self._pending: list[Item] = []
+        self._first_answers = FirstAnswers()
+
+    def add(self, connection: Connection, effect: Emit) -> None:
+        """One more for this turn. It is checked, and it is processed even if its connection goes in between."""
+        self._pending.append(Item(connection, effect))
+
+    def run(self) -> Sequence[Outcome]:
+        """Process everything gathered. Where no id was given only refusals are told (M5)."""
+        if not self._pending:
+            return ()
+        items, self._pending = self._pending, []
+        if any(item.effect.ticket.mid is not None for item in items):
+            self._run_once_each(items)
+        else:
+            self._process(items)
+        return [
+            (item.connection, item.effect.ticket, item.answer)
+            for item in items
+            if item.answer is not None and (item.effect.ticket.id is not None or not isinstance(item.answer, dict))
+        ]
+
+    # --- without mid --------------------------------------------------------------------------------------------------
+
+    def _process(self, items: Sequence[Item]) -> None:
+        """One call for all of them; each is refused or processed whole (M33)."""
+        try:
+            outcomes = self._system.emit_many([_native_item(item.effect) for item in items])
+        except SignalSystemError as error:
+            log.error("signals.failed", exc_info=error)
+            for item in items:
+                item.answer = Refusal("internal", "the SignalSystem does not work")
+            return
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, list):
+                item.results = outcome
+                if item.effect.ticket.id is not None and item.effect.ticket.mid is None:
+                    item.answer = _emitted(item)
+            else:
+                item.answer = _refusal(outcome)
+
+    # --- with mid -----------------------------------------------------------------------------------------------------
+
+    def _run_once_each(self, items: Sequence[Item]) -> None:
+        """As `_process`, but a `mid` is processed once, and answered when its entries are stored (M35)."""
+        now = self._monotonic()
+        fresh: list[Item] = []
+        repeats: list[Item] = []
+        begun: set[MidKey] = set()
+        for item in items:
+            key = item.key
+            if key is not None and key in begun:
+                repeats.append(item)
+            elif key is None or not self._is_answered(item, key, now):
+                fresh.append(item)
+                if key is not None:
+                    begun.add(key)
+        self._process(fresh)
+        self._store([item for item in fresh if item.key is not None and item.answer is None], now)
+        for item in repeats:
+            if not self._is_answered(item, item.key, now):
+                item.answer = Refusal("overloaded", "the first emit with this mid was refused; send it again")
+
+    def _is_answered(self, item: Item, key: MidKey | None, now: float) -> bool:
+        """Whether `item` is a repeat, or one that cannot be taken; it has its answer then."""
+        if key is None:
+            return False
+        try:
+            known = self._first_answers.find(key, item.digest, now)
+        except BrokerError as error:
+            item.answer = error
+            return True
+        if known is not None:
+            item.answer = item.emitted(known.texts, **known.members(), duplicate=True)
+        return known is not None
+
+    def _store(self, items: Sequence[Item], now: float) -> None:
+        """Bring everything that waits to the log, and answer `items` with the positions they got there."""
+        positions = self._positions(_last_token(item) for item in items)
+        for item in items:
+            token = _last_token(item)
+            position = positions.get(token)
+            texts = [result.to_json() for result in item.results]
+            remembered = Remembered(position, texts)
+            if item.key is not None:
+                self._first_answers.remember(item.key, item.digest, remembered, now)
+            item.answer = _emitted(item, texts) | remembered.members()
+            if token is not None and position is None:
+                # The pump keeps them and tries again; they are processed, so a repeat must not be.
+                item.answer = Refusal("outcome_unknown", f"processed, but the log of {SIGNALS} has not taken it yet")
+
+    def _positions(self, tokens: Iterable[int | None]) -> dict[int | None, str]:
+        wanted = {token for token in tokens if token is not None}
+        found: dict[int | None, str] = {}
+        if not wanted:
+            return found
+        for batch, last in self._pump.deliver_waiting():
+            for token in wanted - found.keys():
+                index = batch.index_of(token)
+                if index is not None:
+                    found[token] = f"{last.epoch}:{last.offset - len(batch) + 1 + index}"
+        return found
+
+
+def _native_item(effect: Emit) -> Any:
+    """As `SignalSystem.emit_many` takes it."""
+    return (
+        effect.event_type,
+        effect.vectors,
+        effect.priority,
+        effect.key,
+        effect.tags,
+        effect.payload,
+        effect.traceparent,
+        effect.tracestate,
+    )
+
+
+def _refusal(error: "SignalValueError | SignalOverloaded") -> Refusal:
+    """The SignalSystem's refusal in the words of the protocol."""
+    if isinstance(error, SignalOverloaded):
+        return Refusal("overloaded", str(error))
+    return Refusal(error.slug, str(error), path=error.path)
+
+
+def _emitted(item: Item, texts: Sequence[bytes] | None = None) -> dict[str, Any]:
+    """`processing_time_us` is for the whole message (M46)."""
+    results = item.results
+    return item.emitted(
+        [result.to_json() for result in results] if texts is None else texts,
+        processing_time_us=results[0].processing_time_us if results else 0.0,
+    )
+
+
+def _last_token(item: Item) -> int | None:
+    """The last token of `item` that becomes an entry; None where none does (a hub may publish novel ones only)."""
+    return next((result.token_id for result in reversed(item.results) if result.published), None)

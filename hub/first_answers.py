@@ -1,0 +1,56 @@
+"""What an `emit` with a `mid` was answered the first time, for as long as a repeat counts as one (M31, M35)."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from channels.dedup import MidKey, MidWindow
+
+KEPT_RESULTS = 16 * 1_048_576
+"""Bytes of results that are kept for repeats; beyond, the oldest are told by their position only."""
+
+
+class Remembered:
+    """Where the last entry was stored (None: nothing became an entry), and the results as JSON while they are kept."""
+
+    __slots__ = ("position", "texts")
+
+    def __init__(self, position: str | None, texts: Sequence[bytes]) -> None:
+        self.position = position
+        self.texts = texts
+
+    @property
+    def size(self) -> int:
+        """Bytes of the results."""
+        return sum(len(text) for text in self.texts)
+
+    def members(self) -> dict[str, Any]:
+        """What the answer says besides the results."""
+        return {} if self.position is None else {"position": self.position}
+
+
+class FirstAnswers:
+    """Bounded twice: by the number of `mid`s (`MidWindow`) and by the bytes of the results."""
+
+    def __init__(self, kept: int = KEPT_RESULTS) -> None:
+        self._window: MidWindow[Remembered] = MidWindow()
+        self._kept = kept
+        self._size = 0
+        self._results: deque[Remembered] = deque()
+
+    def find(self, key: MidKey, digest: bytes, now: float) -> Remembered | None:
+        """The first answer; None if there was none, and there is room for one. Raises `MidConflict`, `Overloaded`."""
+        known = self._window.find(key, digest, now)
+        if known is None:
+            self._window.reserve(key, now)
+        return known
+
+    def remember(self, key: MidKey, digest: bytes, answer: Remembered, now: float) -> None:
+        """`answer` was given to `key`."""
+        self._window.remember(key, digest, answer, now)
+        self._results.append(answer)
+        self._size += answer.size
+        while self._size > self._kept:
+            oldest = self._results.popleft()
+            self._size -= oldest.size
+            oldest.texts = ()

@@ -1,0 +1,131 @@
+"""`/api/v1/auth`: the development issuer's tokens, and revocation (C2-C4, hardening.md 3.6 and 3.7)."""
+
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from channels.permissions import Role
+from hub.auth import AuthError, Identity, Revocation
+from hub.auth.issuer import DevelopmentIssuer, Grant
+from hub.auth.passwords import PoolFullError
+from hub.auth.revocation import RevocationsFullError
+from hub.http.answers import HttpProblem
+from hub.http.bodies import decode
+from hub.http.endpoints import Call, check_credential, identify
+from hub.protocol.errors import Refusal
+
+REVOKED_FOR = 30 * 86_400.0
+"""How long a revocation is kept where nothing says how long the token would have lived."""
+
+log = structlog.get_logger("hub.auth")
+
+
+class Login(Struct):
+    """Body of `/token`."""
+
+    username: str
+    password: str
+
+
+class Renewal(Struct):
+    """Body of `/refresh`, for who sends the token there instead of in `Authorization`."""
+
+    token: str
+
+
+class Withdrawal(Struct):
+    """Body of `/revoke`: exactly one of the two."""
+
+    token_id: str | None = None
+    subject: str | None = None
+
+
+async def token(call: Call) -> dict[str, Any]:
+    """A token for a user and a password; any content type, as `curl -d` sends it."""
+    issuer = _issuer(call)
+    login = decode(await call.body(), Login)
+    _charge(call, call.info.address, f"user {login.username}")
+    _check_failures(call)
+    now = call.hub.wall()
+    try:
+        grant = await issuer.login(login.username, login.password, now)
+    except PoolFullError:
+        raise Refusal("overloaded", "too many logins are waiting", retry_after=1.0) from None
+    if grant is None:
+        call.hub.authenticator.record_failure(call.info.address, call.hub.monotonic())
+        call.hub.counters.add("auth", "password", "refused")
+        log.warning("auth.password_refused", user=login.username)
+        raise AuthError("token_invalid", "no user of that name has that password")
+    call.hub.counters.add("auth", "password", "ok")
+    log.info("auth.token_issued", user=login.username, role=grant.role, audit=True)
+    return _shape(grant)
+
+
+async def refresh(call: Call) -> dict[str, Any]:
+    """A new token for a valid one, from `Authorization` or the body."""
+    issuer = _issuer(call)
+    _charge(call, call.info.address)
+    identity = await _bearer(call)
+    if identity.kind != "jwt":
+        raise Refusal("token_invalid", "expected a token of this hub; an API key needs no refresh")
+    log.info("auth.token_refreshed", user=identity.subject, role=identity.role, audit=True)
+    return _shape(issuer.refresh(identity, call.hub.wall()))
+
+
+async def revoke(call: Call) -> dict[str, Any]:
+    """Void a token by its id (`jti`), or everything a subject was issued until now (admin)."""
+    call.require(Role.ADMIN)
+    wanted = decode(await call.body(), Withdrawal)
+    if (wanted.token_id is None) == (wanted.subject is None):
+        raise Refusal("bad_message", "expected exactly one of token_id and subject", path="token_id")
+    now = call.hub.wall()
+    scope, name = ("token", wanted.token_id) if wanted.token_id is not None else ("subject", wanted.subject)
+    revocation = Revocation("token" if scope == "token" else "subject", name or "", now, now + REVOKED_FOR)
+    try:
+        call.hub.authenticator.revocations.revoke(revocation)
+    except RevocationsFullError as error:
+        raise Refusal("overloaded", str(error)) from None
+    call.hub.actions.record("admin.revoke", call.identity, {"scope": scope, "name": name})
+    return {"scope": scope, "revoked": name}
+
+
+async def _bearer(call: Call) -> Identity:
+    if "authorization" in call.request.headers:
+        return identify(call.request, call.hub, call.info)
+    return check_credential(decode(await call.body(), Renewal).token, call.hub, call.info)
+
+
+def _issuer(call: Call) -> DevelopmentIssuer:
+    if call.hub.issuer is None:
+        raise HttpProblem(404, "not_found", "this hub issues no tokens in production; ask your identity provider")
+    return call.hub.issuer
+
+
+def _check_failures(call: Call) -> None:
+    wait = call.hub.authenticator.failures.wait(call.info.address, call.hub.monotonic())
+    if wait:
+        call.hub.counters.error("auth", "rate")
+        raise Refusal("rate_limited", "too many failed logins from this address", retry_after=round(wait, 3))
+
+
+def _charge(call: Call, *names: str) -> None:
+    """The bucket of `/api/v1/auth`, per address and per user (hardening 3.7)."""
+    now = call.hub.monotonic()
+    for name in names:
+        bucket = call.hub.auth_buckets.bucket(name, "auth", now)
+        wait = bucket.take(1, now) if bucket else 0.0
+        if wait:
+            call.hub.counters.add("rate_limited", "auth")
+            raise Refusal("rate_limited", f"auth: {call.hub.settings.auth_rate}", retry_after=round(wait, 3))
+
+
+def _shape(grant: Grant) -> dict[str, Any]:
+    """RFC 6749's names, and `token` as the protocol calls it."""
+    return {
+        "access_token": grant.token,
+        "token": grant.token,
+        "token_type": "bearer",
+        "expires_in": grant.expires_in,
+        "role": grant.role.value,
+    }

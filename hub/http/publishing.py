@@ -1,0 +1,77 @@
+"""`POST /api/v1/publish` and `/emit`: events and signals without a socket, by the rules of M29-M35."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import orjson
+
+from channels.broker import Publication
+from channels.errors import BrokerError
+from channels.permissions import Right, Role
+from channels.tables import EMIT_CHANNEL
+from hub.http.answers import members_of
+from hub.http.bodies import convert, is_array, scan
+from hub.http.endpoints import Call
+from hub.http.rates import owner_of
+from hub.protocol.errors import Refusal
+from hub.protocol.forms import check_form
+from hub.protocol.messages import Emit, Publish
+
+
+async def publish(call: Call) -> dict[str, Any]:
+    """One event (an object), or up to 256 (an array), each of which succeeds or fails alone."""
+    body = await call.body()
+    scan(body)
+    if not is_array(body):
+        return await _publish_one(call, body)
+    items = convert(body, list[msgspec.Raw])
+    most = call.hub.settings.max_batch
+    if not 1 <= len(items) <= most:
+        raise Refusal("bad_message", f"expected 1 to {most} events in an array, came {len(items)}")
+    results = await asyncio.gather(*(_attempt(call, item) for item in items))
+    return {"results": results, "stored": sum("position" in result for result in results)}
+
+
+async def _attempt(call: Call, raw: msgspec.Raw) -> dict[str, Any]:
+    try:
+        return await _publish_one(call, bytes(raw))
+    except (Refusal, BrokerError) as problem:
+        return {"error": members_of(problem)}
+
+
+async def _publish_one(call: Call, raw: bytes) -> dict[str, Any]:
+    message = convert(raw, Publish)
+    check_form(message, call.hub.settings.resume_events)
+    config = call.hub.catalog.find(message.channel)
+    limit = call.hub.settings.max_message if config is None or config.max_message is None else config.max_message
+    if len(raw) > limit:
+        raise Refusal("too_large", f"expected at most {limit} bytes on {message.channel}, came {len(raw)}", limit=limit)
+    owner = owner_of(call.identity, call.info.address)
+    call.hub.publish_rates.pay_publish(owner, config, call.hub.monotonic())
+    call.require_right(message.channel, Right.BROADCAST)
+    stored = await call.hub.broker.publish(_publication(message, owner))
+    if call.identity.role is Role.ADMIN:
+        told = {"channel": message.channel, "event": message.event, "position": stored.position}
+        call.hub.actions.record("admin.publish", call.identity, told)
+    duplicate = {"duplicate": True} if stored.duplicate else {}
+    return {"channel": message.channel, "position": stored.position, **duplicate}
+
+
+def _publication(message: Publish, owner: str) -> Publication:
+    return Publication(
+        channel=message.channel,
+        event=message.event,
+        data=bytes(message.data) or b"null",
+        key=message.key,
+        tags=orjson.dumps(message.tags) if message.tags else None,
+        traceparent=message.traceparent,
+        tracestate=message.tracestate,
+        subject=owner,
+        mid=message.mid,
+    )
+
+
+async def emit(call: Call) -> dict[str, Any]:
+    """One signal or a batch, processed by the SignalSystem (M32-M35)."""
+    raise NotImplementedError

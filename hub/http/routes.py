@@ -1,0 +1,36 @@
+"""All HTTP routes of the hub, in one table."""
+
+from starlette.routing import BaseRoute, Route
+
+from hub.http import auth, clients, probes, publishing, state
+from hub.http.endpoints import route
+from hub.hub import Hub
+
+API = "/api/v1"
+
+
+def routes(hub: Hub) -> list[BaseRoute]:
+    """Routes bound to `hub`."""
+    health = hub.health
+    return [
+        route(hub, f"{API}/auth/token", auth.token, ["POST"], is_open=True),
+        route(hub, "/token", auth.token, ["POST"], is_open=True),
+        route(hub, f"{API}/auth/refresh", auth.refresh, ["POST"], is_open=True),
+        route(hub, f"{API}/auth/revoke", auth.revoke, ["POST"]),
+        route(hub, f"{API}/publish", publishing.publish, ["POST"]),
+        route(hub, f"{API}/emit", publishing.emit, ["POST"]),
+        route(hub, f"{API}/status", state.status),
+        route(hub, "/status", state.status),
+        route(hub, f"{API}/metrics", state.metrics),
+        route(hub, f"{API}/modules", state.modules),
+        route(hub, f"{API}/channels", state.channels),
+        route(hub, f"{API}/channels/{{channel:path}}", state.history),
+        route(hub, f"{API}/clients", clients.list_clients),
+        route(hub, f"{API}/clients/{{conn}}", clients.kick, ["DELETE"]),
+        route(hub, "/metrics", probes.metrics, is_open=True),
+        Route("/health", probes.probe(lambda: health.is_live)),
+        Route("/health/live", probes.probe(lambda: health.is_live)),
+        Route("/health/ready", probes.probe(lambda: health.is_ready)),
+        Route("/ready", probes.probe(lambda: health.is_ready)),
+        Route("/health/startup", probes.probe(lambda: health.is_started)),
+    ]

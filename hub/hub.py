@@ -1,0 +1,333 @@
+"""The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
+
+import asyncio
+import resource
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from channels import SignalPump, SignalSystem
+from channels._native import Plane
+from channels.broker import Broker
+from channels.buckets import SUBJECT_FACTOR, SubjectBuckets
+from channels.config import Catalog
+from hub import __version__, logs
+from hub.admission import Admission, AdmissionLimits
+from hub.auth import Authenticator
+from hub.auth.authenticator import development_names
+from hub.auth.development import DevelopmentState, read_state, ready_tokens, write_state
+from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.config import Settings
+from hub.connections import Connections
+from hub.counters import Counters
+from hub.emissions import Emissions
+from hub.health import OK, Health, HealthBook, State
+from hub.http.rates import PublishRates
+from hub.logins import Logins
+from hub.metrics import HubMetrics
+from hub.reporters.actions import ActionsReporter
+from hub.reporters.log_events import publish_records
+from hub.reporters.loop_lag import LoopLag
+from hub.reporters.metrics import MetricsReporter
+from hub.reporters.publisher import Publisher
+from hub.reporters.status import StatusReporter
+from hub.session.policy import Policy, Surroundings, Tally
+
+TICK = 1.0
+"""Seconds between two sweeps."""
+STOP_PATIENCE = 5.0
+SLOW_LOOP = 0.1
+"""Seconds of lag at the 99th percentile from which the loop counts as degraded."""
+
+log = structlog.get_logger("hub")
+
+
+class Companion(Protocol):
+    """Something that runs while the hub runs (the demo's bots)."""
+
+    description: str
+
+    async def run(self, hub: "Hub") -> None:
+        """Run until cancelled."""
+        ...
+
+
+class Hub:
+    """The parts of one node, and their life."""
+
+    def __init__(self, settings: Settings, companions: Sequence[Companion] = ()) -> None:
+        self.settings = settings = within_open_files(settings)
+        self.node = settings.node
+        self.wall, self.monotonic = time.time, time.monotonic
+        self.counters = Counters()
+        self.catalog = Catalog.from_tables(settings.channels)
+        self.tokens: dict[str, str] = {}
+        """A ready token for each role; development only, once started."""
+        self._development = None if settings.is_production else read_state(settings.dev_file)
+        self.authenticator = Authenticator(settings, self._development.secret.encode() if self._development else None)
+        self.issuer = None if self._development is None else _issuer(settings, self._development)
+
+        self.plane = Plane(**plane_options(settings))
+        self.signals = SignalSystem(**signal_options(settings))
+        self.broker = Broker(self.plane, self.catalog, node=self.node)
+        self.pump = SignalPump(self.signals, self.broker)
+        subjects = SubjectBuckets(
+            {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
+        )
+        self.surroundings = Surroundings(
+            Policy.from_settings(settings),
+            self.catalog,
+            Logins(self.authenticator, self.counters),
+            subjects,
+            Tally(self.counters),
+        )
+        self.admission = Admission(AdmissionLimits.from_settings(settings))
+        self.emissions = Emissions(self.signals, self.pump)
+        self.connections = Connections(
+            self.plane,
+            self.broker,
+            self.surroundings,
+            self.admission,
+            self.emissions,
+            self.counters,
+            monotonic=self.monotonic,
+            wall=self.wall,
+        )
+        self.authenticator.revocations.listen(self.connections.revoke)
+
+        self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
+        self.publish_rates = PublishRates(subjects, self.counters)
+        self.health = self._health_book()
+        self.loop_lag = LoopLag()
+        self.metrics = HubMetrics(self)
+        self._publisher = Publisher(self.broker, self.counters, self.node)
+        self.actions = ActionsReporter(self._publisher, self.node)
+        self.metrics_reporter = MetricsReporter(self, self._publisher)
+        self.status_reporter = StatusReporter(self.health, self._publisher, self.node)
+        self.log_channel = logs.LogChannel(self._tell_logs, self._on_loop)
+        self.log_listeners: list[Callable[[logs.Record], None]] = []
+        """Told of each record of the hub's own log, on the loop."""
+        self.on_fatal: Callable[[], None] = lambda: None
+        """Called once if a native part is lost: the process should end."""
+
+        self._companions = companions
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started_at = 0.0
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Everything that was put together begins to work; raises what stops the start."""
+        self._loop = asyncio.get_running_loop()
+        self._started_at = self.wall()
+        logs.current().sinks[threading.get_ident()] = self.log_channel
+        self.plane.start()
+        await self.broker.start()
+        self.pump.start()
+        self.connections.start()
+        await self.authenticator.start()
+        self.loop_lag.start()
+        self._keep_development()
+        self.health.is_started = True
+        self._report()
+        self._tasks = [
+            asyncio.create_task(self._every(TICK, self._tick), name="sweep"),
+            asyncio.create_task(self._every(self.settings.metrics_interval, self._report), name="report"),
+            *(asyncio.create_task(self._accompany(one), name=one.description) for one in self._companions),
+        ]
+        log.info("hub.started", mode=self.settings.mode, version=__version__, audit=True)
+
+    async def drain(self) -> None:
+        """Let nobody in any more and close who is in with 4301; may be called more than once."""
+        self.health.is_draining = True
+        await self.connections.close_all("draining")
+
+    async def stop(self) -> None:
+        """End every part, in the order opposite to the start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.drain()
+        log.info("hub.stopped", audit=True)
+        self.log_channel.flush()
+        logs.current().sinks.pop(threading.get_ident(), None)
+        self.loop_lag.stop()
+        await self.authenticator.stop()
+        if self.issuer is not None:
+            self.issuer.close()
+        self.pump.stop()
+        await self.broker.stop()
+        self.connections.stop()
+        self.plane.stop(STOP_PATIENCE)
+        self.signals.close()
+
+    def describe(self) -> dict[str, Any]:
+        """The hub in a few figures, for `/api/v1/status`."""
+        system = self.metrics_reporter.snapshot()["system"]
+        roles = self.connections.roles()
+        return {
+            "name": "neurograph-hub",
+            "version": __version__,
+            "node": self.node,
+            "mode": self.settings.mode,
+            "state": "draining" if self.health.is_draining else "ready" if self.health.is_ready else "not ready",
+            "uptime_s": round(self.wall() - self._started_at, 3),
+            "connections": len(self.connections),
+            "connections_by_role": {role.value: count for role, count in roles.items()},
+            "tokens": self.signals.count_tokens(),
+            "channels": len(self.broker.channels()),
+            "cpu_percent": system["cpu_percent"],
+            "memory_mb": system["memory_mb"],
+            "log": "memory",
+        }
+
+    # --- what time does -----------------------------------------------------------------------------------------------
+
+    async def _every(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do `work` again and again; what goes wrong in it is told and does not end it."""
+        due = self.monotonic() + seconds
+        while True:
+            await asyncio.sleep(max(0.0, due - self.monotonic()))
+            due = max(due + seconds, self.monotonic())
+            try:
+                work()
+            except Exception as error:  # the next time may go well, and the hub goes on
+                self.counters.error("internal", "report")
+                log.error("hub.work_failed", exc_info=error)
+
+    def _tick(self) -> None:
+        now, wall = self.monotonic(), self.wall()
+        self.broker.sweep(wall, now)
+        self.authenticator.sweep(wall, now)
+        self.auth_buckets.sweep(now)
+        self.publish_rates.sweep(now)
+        self.status_reporter.report_changes()
+        summary = logs.current().limiter.take_summary()
+        if summary:
+            log.warning("log.dropped", lines=summary)
+        if not self.health.is_live:
+            self.on_fatal()
+
+    def _report(self) -> None:
+        self.metrics_reporter.report()
+        self.status_reporter.report_all()
+
+    async def _accompany(self, companion: Companion) -> None:
+        try:
+            await companion.run(self)
+        except Exception as error:  # a bot that fails is told, and the hub goes on
+            self.counters.error("internal", "companion")
+            log.error("companion.failed", companion=companion.description, exc_info=error)
+
+    # --- health -------------------------------------------------------------------------------------------------------
+
+    def _health_book(self) -> HealthBook:
+        book = HealthBook()
+        book.add("plane", self._plane_health, vital=True)
+        book.add("signals", self._signals_health, vital=True)
+        book.add("broker", self._broker_health)
+        book.add("backplane", self._broker_health)
+        book.add("auth", self._auth_health)
+        book.add("metrics", self._loop_health)
+        return book
+
+    def _plane_health(self) -> Health:
+        if self.connections.failure is not None:
+            return Health(State.FAILED, self.connections.failure)
+        return OK if self.health.is_started else Health(State.STARTING)
+
+    def _signals_health(self) -> Health:
+        if self.pump.failure is not None:
+            return Health(State.FAILED, self.pump.failure)
+        return OK if self.health.is_started else Health(State.STARTING)
+
+    def _broker_health(self) -> Health:
+        return OK if self.health.is_started else Health(State.STARTING)
+
+    def _auth_health(self) -> Health:
+        return OK if self.authenticator.is_ready else Health(State.STARTING, "a key set has not been loaded yet")
+
+    def _loop_health(self) -> Health:
+        lag = self.loop_lag.figures().p99
+        return OK if lag < SLOW_LOOP else Health(State.DEGRADED, f"event loop late by {lag * 1_000:.0f} ms (p99)")
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
+
+    def _tell_logs(self, records: list[logs.Record]) -> None:
+        publish_records(self._publisher, records)
+        for listener in self.log_listeners:
+            for record in records:
+                listener(record)
+
+    def _keep_development(self) -> None:
+        if self.issuer is None or self._development is None:
+            return
+        self.tokens = ready_tokens(self.issuer, self._development.tokens, self.authenticator.identify, self.wall())
+        write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
+
+
+def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development.secret
+    name, audience = development_names(settings)
+    return DevelopmentIssuer(
+        secret.encode(), read_users(settings.users), name=name, audience=audience, ttl=settings.token_ttl
+    )
+
+
+def plane_options(settings: Settings) -> dict[str, Any]:
+    """The settings of the native plane under its own names."""
+    names = (
+        "io_threads",
+        "flush_ms",
+        "max_message",
+        "max_empty_fragments",
+        "message_timeout",
+        "heartbeat_interval",
+        "heartbeat_timeout",
+        "write_stall",
+        "close_wait",
+        "answer_buffer",
+        "inbox_messages",
+        "inbox_bytes",
+        "turn_read",
+        "turn_write",
+        "log_memory",
+        "view_memory",
+        "resume_events",
+    )
+    rates = ("message_rate", "control_rate", "byte_rate")
+    return {
+        **{name: getattr(settings, name) for name in names},
+        **{name: (getattr(settings, name).capacity, getattr(settings, name).refill) for name in rates},
+    }
+
+
+def signal_options(settings: Settings) -> dict[str, Any]:
+    """The settings of the SignalSystem under its own names."""
+    return {
+        "capacity": settings.signal_capacity,
+        "index_window": settings.signal_window,
+        "neighbor_radius": settings.signal_radius,
+        "novelty_radius": settings.signal_novelty_radius,
+        "neighbors": settings.signal_neighbors,
+        "publish": settings.signal_publish,
+        "token_events": settings.signal_token_events,
+        "node": settings.node,
+    }
+
+
+def within_open_files(settings: Settings) -> Settings:
+    """L1: never more connections than the process may have files open, less the reserve."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - settings.file_reserve
+    if most >= settings.max_connections:
+        return settings
+    log.warning("limit.files", expected=settings.max_connections + settings.file_reserve, allowed=most)
+    return settings.model_copy(update={"max_connections": max(most, 1)})

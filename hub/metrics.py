@@ -1,0 +1,196 @@
+"""`/metrics`: the families of hardening.md section 8, gathered at scrape and kept nowhere.
+
+Native counters are read from the plane, Python's from `hub.counters`; nothing is counted a second time for Prometheus.
+Labels come from fixed sets: `channel` is a configured name, `room:*` standing for all its rooms.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from channels.permissions import Role
+from hub import __version__, handover, logs
+from hub.counters import FAMILIES
+from hub.histograms import total
+
+if TYPE_CHECKING:
+    from channels.config import Catalog
+    from hub.hub import Hub
+
+PREFIX = "neurograph_ws_"
+
+_PLANE_COUNTERS = {
+    "connections_opened": ("opened", "connections handed over to the plane or relayed"),
+    "stalled": ("stalls", "connections closed because their sockets took nothing"),
+    "panics": ("panics", "panics of the native plane that were contained"),
+    "late_commands": ("late", "commands for connections or logs that were gone"),
+}
+_PLANE_GAUGES = {
+    "view_bytes": ("view_bytes", "bytes of wire segments"),
+    "log_bytes": ("log_bytes", "bytes of all logs"),
+}
+_PLANE_HISTOGRAMS = {
+    "io_turn_seconds": ("io_turn_seconds", "work of an I/O thread between two waits"),
+    "heartbeat_latency_seconds": ("heartbeat_seconds", "from ping to pong"),
+}
+_CHANNEL_HISTOGRAMS = {
+    "message_latency_seconds": ("first_write_seconds", "from append to the first subscriber written"),
+    "broadcast_duration_seconds": ("last_write_seconds", "from append to the last subscriber written"),
+}
+
+
+class HubMetrics:
+    """The scrape page of one hub."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._registry = CollectorRegistry()
+        self._registry.register(_HubCollector(hub))
+        ProcessCollector(registry=self._registry)
+
+    def exposition(self) -> bytes:
+        """Prometheus text: the hub's families, the process's, and the SignalSystem's own."""
+        return generate_latest(self._registry) + self._hub.signals.export_metrics().encode()
+
+
+class _HubCollector(Collector):
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # asked at registration, when there is no hub to ask yet
+
+    def collect(self) -> Iterator[Metric]:
+        stats = self._hub.plane.stats()
+        yield from _plane_families(stats)
+        yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
+        yield from _counter_families(self._counted())
+        yield from self._hub_families(stats)
+
+    def _counted(self) -> dict[str, Counter[tuple[str, ...]]]:
+        values = {family: Counter(counter) for family, counter in self._hub.counters.values.items()}
+        values["auth"].update(self._hub.authenticator.counts)
+        values["errors"].update({("handshake", reason): count for reason, count in handover.refusals.items()})
+        values["log_dropped"][()] = logs.current().limiter.dropped_total + self._hub.log_channel.dropped_total
+        return values
+
+    def _hub_families(self, stats: Mapping[str, Any]) -> Iterator[Metric]:
+        roles = self._hub.connections.roles()
+        # A gauge in spite of its name, which is the documents' (G1).
+        yield _family(
+            GaugeMetricFamily, "connections_total", "open connections", "role", {role: roles[role] for role in Role}
+        )
+        closed = {str(code): count for code, count in self._hub.connections.closed.items()}
+        yield _family(CounterMetricFamily, "connections_closed", "ended connections by close code", "code", closed)
+        yield _histogram(
+            "connection_duration_seconds", "life of ended connections", {(): self._hub.counters.durations.figures()}
+        )
+        entries = sum(channel["entries"] for channel in stats["channels"].values())
+        queued = {"log": entries, "inbox": stats["inbox"], "signals": self._hub.signals.get_stats().queue_depth}
+        yield _family(GaugeMetricFamily, "buffered_events", "events kept or waiting", "queue", queued)
+        overflows = {"log": stats["log_overflow"], "inbox": stats["inbox_full"], "cursor": stats["overruns"]}
+        yield _family(CounterMetricFamily, "buffer_overflow", "what left early, or had to wait", "queue", overflows)
+        yield _histogram("loop_lag_seconds", "how late the event loop is", {(): self._hub.loop_lag.histogram.figures()})
+        yield _family(
+            GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
+        )
+        yield _family(GaugeMetricFamily, "build_info", "version of the hub", "version", {__version__: 1})
+
+
+def by_configured_name(channels: Mapping[str, Any], catalog: "Catalog") -> dict[str, list[Mapping[str, Any]]]:
+    """Figures of channels under the names of the configuration: labels are bounded, rooms are not."""
+    grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for name, figures in channels.items():
+        config = catalog.find(name)
+        grouped[config.name if config else "unknown"].append(figures)
+    return grouped
+
+
+def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    for name, (key, text) in _PLANE_COUNTERS.items():
+        yield _family(CounterMetricFamily, name, text, None, {"": stats[key]})
+    for name, (key, text) in _PLANE_GAUGES.items():
+        yield _family(GaugeMetricFamily, name, text, None, {"": stats[key]})
+    for name, (key, text) in _PLANE_HISTOGRAMS.items():
+        yield _histogram(name, text, {(): stats[key]})
+    sizes = HistogramMetricFamily(
+        PREFIX + "message_size_bytes", "size of messages: count and sum", labels=["direction"]
+    )
+    sent = stats["answers"] + stats["deliveries"]
+    for direction, count, size in (("in", stats["messages_in"], stats["bytes_in"]), ("out", sent, stats["bytes_out"])):
+        sizes.add_metric([direction], [("+Inf", count)], sum_value=size)
+    yield sizes
+
+
+def _channel_families(channels: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Metric]:
+    cursors = {name: sum(one["cursors"] for one in group) for name, group in channels.items()}
+    yield _family(GaugeMetricFamily, "channel_subscribers", "subscriptions now", "channel", cursors)
+    for family, key, text in (
+        ("events_appended", "appended", "entries of logs"),
+        ("events_delivered", "deliveries", "events written to subscribers"),
+    ):
+        sums = {name: sum(one[key] for one in group) for name, group in channels.items()}
+        yield _family(CounterMetricFamily, family, text, "channel", sums)
+    for name, (key, text) in _CHANNEL_HISTOGRAMS.items():
+        yield _histogram(
+            name,
+            text,
+            {(channel,): total(one[key] for one in group) for channel, group in channels.items()},
+            ["channel"],
+        )
+    yield from _gap_families(channels)
+
+
+def _gap_families(channels: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Metric]:
+    gaps = CounterMetricFamily(PREFIX + "gaps", "gaps given", labels=["channel", "reason"])
+    entries = CounterMetricFamily(PREFIX + "gap_entries", "entries known missed", labels=["channel", "reason"])
+    for channel, group in channels.items():
+        counted: dict[str, tuple[int, int]] = {}
+        for reason, (count, missed) in (item for one in group for item in one["gaps"].items()):
+            before = counted.get(reason, (0, 0))
+            counted[reason] = before[0] + count, before[1] + missed
+        for reason, (count, missed) in counted.items():
+            gaps.add_metric([channel, reason], count)
+            entries.add_metric([channel, reason], missed)
+    yield from (gaps, entries)
+
+
+def _counter_families(values: Mapping[str, Mapping[tuple[str, ...], int]]) -> Iterator[Metric]:
+    for name, (labels, text) in FAMILIES.items():
+        family = CounterMetricFamily(PREFIX + name, text, labels=labels)
+        for label_values, count in values[name].items():
+            family.add_metric(label_values, count)
+        if not labels and not values[name]:
+            family.add_metric((), 0)
+        yield family
+
+
+def _family(kind: Any, name: str, text: str, label: str | None, values: Mapping[str, float]) -> Metric:
+    family = kind(PREFIX + name, text, labels=[label] if label else [])
+    for value, figure in values.items():
+        family.add_metric([value] if label else [], figure)
+    metric: Metric = family
+    return metric
+
+
+def _histogram(
+    name: str, text: str, values: Mapping[tuple[str, ...], Mapping[str, Any]], labels: list[str] | None = None
+) -> Metric:
+    family = HistogramMetricFamily(PREFIX + name, text, labels=labels or [])
+    for label_values, figures in values.items():
+        family.add_metric(list(label_values), _buckets(figures), sum_value=figures["sum"])
+    return family
+
+
+def _buckets(figures: Mapping[str, Any]) -> list[Any]:
+    """Cumulated, as Prometheus wants them."""
+    seen, buckets = 0, []
+    for bound, count in zip([*figures["bounds"], "+Inf"], figures["counts"], strict=True):
+        seen += count
+        buckets.append((str(bound), seen))
+    return buckets

@@ -1,0 +1,171 @@
+"""Executes what sessions want done: towards the broker, the SignalSystem and the plane.
+
+Answers are gathered and go to the plane in one call, the signals of a turn to the SignalSystem in another, and the I/O
+threads are woken once: `finish` ends a turn.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from channels.errors import BrokerError
+from channels.publication import Publication, Stored
+from hub.alarms import Alarms
+from hub.connection import Connection
+from hub.protocol import answers
+from hub.session import effects
+
+if TYPE_CHECKING:
+    from channels._native import Plane
+    from channels.broker import Broker
+    from hub.admission import Admission
+    from hub.counters import Counters
+    from hub.emissions import Emissions
+
+log = structlog.get_logger("hub.ws")
+
+
+class Performer:
+    """One per hub. Effects of one connection are executed in the order they are given in (C14)."""
+
+    def __init__(
+        self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
+    ) -> None:
+        self.alarms = Alarms()
+        self._plane = plane
+        self._broker = broker
+        self._emissions = emissions
+        self._admission = admission
+        self._counters = counters
+        self._answers: list[tuple[int, bytes]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_finish_due = False
+        """Whether somebody will call `finish`: a turn that is under way, or the loop."""
+        self._execute: dict[type, Callable[[Connection, Any], None]] = {
+            effects.Send: lambda connection, effect: self._answers.append((connection.number, effect.data)),
+            effects.Subscribe: self._subscribe,
+            effects.Unsubscribe: self._unsubscribe,
+            effects.Publish: self._publish,
+            effects.Emit: emissions.add,
+            effects.SetLimit: self._set_limit,
+            effects.Announce: self._announce,
+            effects.Alarm: self._set_alarm,
+            effects.Fault: self._log_fault,
+            effects.Close: self._close,
+        }
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on answers that come outside a turn are sent too."""
+        self._loop = loop
+
+    def stop(self) -> None:
+        """Nothing is scheduled any more."""
+        self._loop = None
+
+    def begin(self) -> None:
+        """A turn is under way, which ends with `finish`."""
+        self._is_finish_due = True
+
+    def perform(self, connection: Connection, wanted: Iterable[effects.Effect]) -> None:
+        """Execute `wanted` in order."""
+        for effect in wanted:
+            self._execute[type(effect)](connection, effect)
+
+    def finish(self) -> None:
+        """Process the signals of the turn, send its answers, wake the I/O threads."""
+        for connection, ticket, outcome in self._emissions.run():
+            if isinstance(outcome, BrokerError):
+                self.perform(connection, connection.session.failed(ticket, outcome))
+            else:
+                self.perform(connection, connection.session.answered(ticket, outcome))
+        self.send_answers()
+        self._plane.flush()
+        self._is_finish_due = False
+
+    def finish_soon(self) -> None:
+        """For what happens outside a turn: `finish` once, before the loop sleeps."""
+        if self._loop is not None and not self._is_finish_due:
+            self._is_finish_due = True
+            self._loop.call_soon(self._finish_late)
+
+    def _finish_late(self) -> None:
+        if self._loop is not None:  # else the plane is about to stop, and takes nothing any more
+            self.finish()
+
+    def send_answers(self) -> None:
+        """Give the plane what is gathered so far."""
+        if self._answers:
+            ready, self._answers = self._answers, []
+            self._plane.send_many(ready)
+
+    def fail(self, connection: Connection, error: Exception) -> None:
+        """The hub made a mistake over something that is no request: this connection ends, the others go on."""
+        self._log_fault(connection, effects.Fault(error))
+        self.perform(connection, connection.session.faulted("internal"))
+
+    def forget(self, connection: Connection) -> None:
+        """It is gone: what it still waits for is not answered."""
+        self.alarms.forget(connection.number)
+        self._broker.connection_closed(connection.number)
+
+    # --- one kind of effect each --------------------------------------------------------------------------------------
+
+    def _subscribe(self, connection: Connection, effect: effects.Subscribe) -> None:
+        self.send_answers()  # answers to earlier requests come first (M7)
+        subject = connection.session.identity.subject
+        try:
+            self._broker.subscribe(connection.number, subject, effect.specs, effect.reply)
+        except BrokerError as error:
+            self.perform(connection, connection.session.subscribe_failed(effect, error))
+        else:
+            connection.session.surroundings.tally.messages_sent["subscribed",] += 1
+
+    def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
+        self.send_answers()
+        self._broker.unsubscribe(connection.number, effect.channels, effect.reply)
+        if effect.reply is not None:
+            connection.session.surroundings.tally.messages_sent["unsubscribed",] += 1
+
+    def _publish(self, connection: Connection, effect: effects.Publish) -> None:
+        self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect.ticket))
+
+    def _published(self, connection: Connection, ticket: effects.Ticket, result: Stored | BrokerError) -> None:
+        session = connection.session
+        if isinstance(result, BrokerError):
+            self.perform(connection, session.failed(ticket, result))
+        elif ticket.id is not None and ticket.channel is not None:
+            answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
+            self.perform(connection, session.answered(ticket, answer))
+        self.finish_soon()
+
+    def _set_limit(self, connection: Connection, effect: effects.SetLimit) -> None:
+        self._plane.set_max_message(connection.number, effect.max_message)
+
+    def _announce(self, connection: Connection, effect: effects.Announce) -> None:
+        """One entry of `connections`; a login may also change for whom the channels are followed (C25)."""
+        if effect.event != "leave":
+            self._broker.identity_changed(connection.number, connection.session.identity.subject)
+            if connection.waits:
+                connection.waits = False
+                self._admission.logged_in()
+        entry = Publication("connections", effect.event, orjson.dumps(effect.data), key=connection.session.conn)
+        self._broker.publish_nowait(entry, self._announced)
+
+    def _announced(self, result: Stored | BrokerError) -> None:
+        if isinstance(result, BrokerError):
+            self._counters.error("hub", "connections")
+
+    def _set_alarm(self, connection: Connection, effect: effects.Alarm) -> None:
+        self.alarms.set(connection.number, effect.at)
+
+    def _close(self, connection: Connection, effect: effects.Close) -> None:
+        self.send_answers()  # what was answered before is sent before (X6)
+        self._plane.close(connection.number, effect.code, effect.reason)
+
+    def _log_fault(self, connection: Connection, effect: effects.Fault) -> None:
+        self._counters.error("internal", "session")
+        log.error("session.failed", conn=connection.session.conn, exc_info=effect.error)

@@ -1,0 +1,116 @@
+"""Runs the application on uvicorn: our protocol classes, our signals, one process."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from hub.config import Settings
+from hub.handover import protocols
+from hub.handshake import HandshakeLimits
+from hub.listener import BACKLOG
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
+
+GRACE = 5
+"""Seconds that HTTP requests in flight have at the end (pr4: hostile ones do not hold the process)."""
+
+
+class HubServer(uvicorn.Server):
+    """uvicorn's server, which ends with code 0 when it is told to end, and closes WebSockets as the protocol says."""
+
+    def __init__(self, app: Starlette, settings: Settings, on_ready: Callable[[], None] | None = None) -> None:
+        super().__init__(_config(app, settings))
+        self._hub: "Hub" = app.state.hub
+        self._on_ready = on_ready
+        self._hub.on_fatal = self._give_up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close WebSockets by 4301 first: uvicorn would give relayed ones 1012, and does not know the others."""
+        await self._hub.drain()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT: readiness ends at once."""
+        self._hub.health.is_draining = True
+        super().handle_exit(sig, frame)
+
+    def _give_up(self) -> None:
+        """A native part is lost: an end that a supervisor sees is better than a hub that answers half (pr1)."""
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a signal that was obeyed is not raised again: the process ended as asked, with 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers: dict[int, Any] = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def run(server: HubServer, listener: socket.socket) -> None:
+    """Serve until told to end. uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop's, else asyncio's."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional (no Windows)
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    http, ws = protocols(handshake_limits(settings), handover=settings.handover)
+    return uvicorn.Config(
+        app,
+        http=http,
+        ws=ws,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # hub.addresses reads them by L21
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE,
+        ws_max_size=settings.max_message,
+        ws_per_message_deflate=False,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def handshake_limits(settings: Settings) -> HandshakeLimits:
+    """L4 and L5 as they are set."""
+    return HandshakeLimits(
+        timeout=settings.handshake_timeout,
+        body_timeout=settings.http_time,
+        request_line=settings.max_request_line,
+        header=settings.max_header,
+        headers_bytes=settings.max_header_bytes,
+        headers=settings.max_headers,
+    )

@@ -1,0 +1,103 @@
+"""What a session wants done. The shell (`hub.connections`) executes effects in the order given."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from channels.broker import Publication, SubscribeSpec
+from hub.protocol.messages import Id
+
+
+class Send(Struct, gc=False):
+    """One message to the peer, encoded."""
+
+    data: bytes
+
+
+class Subscribe(Struct, gc=False):
+    """Put cursors and send `reply` in one step (M9, M26); if it cannot be done, tell `Session.subscribe_failed`."""
+
+    specs: Sequence[SubscribeSpec]
+    reply: Sequence[bytes]
+    ticket: "Ticket"
+    refused: Mapping[str, Any]
+    """What `reply` says under `errors`."""
+    added: Sequence[str]
+    """Channels that were not subscribed before."""
+
+
+class Unsubscribe(Struct, gc=False):
+    """Take cursors away, then send `reply`; no event of these channels comes after it (M9)."""
+
+    channels: Sequence[str]
+    reply: bytes | None
+
+
+class Publish(Struct, gc=False):
+    """Store `publication`, then tell `Session.published`."""
+
+    publication: Publication
+    ticket: "Ticket"
+
+
+class Emit(Struct, gc=False):
+    """Signals for the SignalSystem; all of one turn go in one call. `Session.emitted` hears what became of them."""
+
+    event_type: str
+    vectors: bytes
+    """Eight little-endian 32-bit floats each."""
+    is_batch: bool
+    priority: int
+    key: str | None
+    tags: Mapping[str, str] | None
+    payload: bytes | None
+    traceparent: str | None
+    tracestate: str | None
+    owner: str
+    """Scope of `mid` (M31): the subject, or the session of an anonymous connection."""
+    ticket: "Ticket"
+
+
+class SetLimit(Struct, gc=False):
+    """Messages of at most so many bytes are read from now on (L7, L8)."""
+
+    max_message: int
+
+
+class Announce(Struct, gc=False):
+    """One entry of `connections` (C22)."""
+
+    event: str
+    data: dict[str, Any]
+
+
+class Alarm(Struct, gc=False):
+    """Call `Session.alarm` at `at`, in seconds of the monotonic clock; it takes the place of an earlier one."""
+
+    at: float
+
+
+class Fault(Struct):
+    """The hub made a mistake over a message; to be logged with its traceback."""
+
+    error: Exception
+
+
+class Close(Struct, gc=False):
+    """Send what was sent so far, then a close frame; nothing follows it (X6)."""
+
+    code: int
+    reason: str
+
+
+class Ticket(Struct, frozen=True, gc=False):
+    """What an answer repeats of its request (M4, M5, E2)."""
+
+    type: str
+    id: Id | None = None
+    channel: str | None = None
+    mid: str | None = None
+
+
+Effect = Send | Subscribe | Unsubscribe | Publish | Emit | SetLimit | Announce | Alarm | Fault | Close

@@ -1,0 +1,148 @@
+"""What a connection follows: `subscribe`, `unsubscribe`, `ack` (M22-M28, M36, M43)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from channels.broker import SubscribeSpec
+from channels.config import ChannelConfig
+from channels.permissions import Right
+from hub.protocol import answers
+from hub.protocol.errors import Refusal
+from hub.protocol.forms import ALL, names_of
+from hub.protocol.messages import TYPES, Ack, Subscribe, Unsubscribe
+from hub.session import effects
+from hub.session.effects import Ticket
+from hub.session.policy import Moment
+
+if TYPE_CHECKING:
+    from channels._native import Start
+    from hub.session.session import Session
+
+
+def subscribe(session: "Session", message: Subscribe, moment: Moment) -> None:
+    """Each channel succeeds or fails alone (M23)."""
+    session.pay("subscribe", 1, moment)
+    names = names_of(message)
+    if names == (ALL,):
+        identity = session.identity
+        names = tuple(session.surroundings.catalog.subscribable(identity.role, identity.subject))
+    accepted: dict[str, SubscribeSpec] = {}
+    refused: dict[str, Refusal] = {}
+    for name in names:
+        try:
+            accepted[name] = _accept(session, message, name, len(accepted.keys() - session.subscriptions.keys()))
+        except Refusal as refusal:
+            refused[name] = refusal
+    if accepted:
+        errors = {name: refusal.members() for name, refusal in refused.items()}
+        _follow(session, Ticket(TYPES[Subscribe], message.id, message.channel), accepted, errors)
+    else:
+        _refuse_all(session, message, refused)
+
+
+def unsubscribe(session: "Session", message: Unsubscribe, moment: Moment) -> None:
+    """Neither an unknown channel nor one that is not followed is an error; all named are listed (M28)."""
+    session.pay("unsubscribe", 1, moment)
+    names = names_of(message)
+    if names == (ALL,):
+        names = tuple(session.subscriptions)
+    followed = [name for name in names if session.subscriptions.pop(name, None) is not None]
+    answer = answers.unsubscribed(message.id, names, 0, "client")
+    session.do(effects.Unsubscribe(followed, session.codec.encode(answer)))
+
+
+def ack(_session: "Session", _message: Ack, _moment: Moment) -> None:
+    """No subscription has a window here (`ack` in `subscribe` is refused), so there is nothing to open (M36)."""
+
+
+def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> SubscribeSpec:
+    """The cursor that `message` asks for on channel `name`: existence, right, content (E6), then the number of them."""
+    config, rights = session.look_up(name)
+    if config is None:
+        _count(session, "unknown", "unknown_channel")
+        raise Refusal("unknown_channel", f"there is no channel {name}")
+    try:
+        if Right.SUBSCRIBE not in rights:
+            raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to {name}")
+        if message.filter:
+            raise Refusal("filter_invalid", "this hub does not filter yet; expected {} or no filter", path="filter")
+        spec = _spec(session, message, name, config)
+        limit = session.surroundings.policy.max_subscriptions
+        if name not in session.subscriptions and len(session.subscriptions) + pending >= limit:
+            raise Refusal("too_many_subscriptions", f"at most {limit} subscriptions per connection", limit=limit)
+    except Refusal as refusal:
+        _count(session, config.name, refusal.error)
+        raise
+    _count(session, config.name, "ok")
+    return spec
+
+
+def _spec(session: "Session", message: Subscribe, name: str, config: ChannelConfig) -> SubscribeSpec:
+    """Options, with the channel's defaults for absent ones (M27, S12). `all` may not have what belongs to `latest`."""
+    delivery = message.delivery or config.delivery
+    for path, is_asked in (("from", message.start == "snapshot"), ("max_rate", message.max_rate is not None)):
+        if is_asked and delivery == "all":
+            raise Refusal("bad_message", f'{path}: needs delivery "latest", and {name} is delivered "all"', path=path)
+    return SubscribeSpec(
+        channel=name,
+        delivery=delivery,
+        on_slow=message.on_slow or config.on_slow,
+        max_rate=message.max_rate,
+        start=_start(message.start, delivery),
+        keep=message.start is None and name in session.subscriptions,
+    )
+
+
+def _start(start: Any, delivery: str) -> "Start":
+    """M24. The form has been checked, so what is no string is `{"last":N}`."""
+    if start is None:
+        return "snapshot" if delivery == "latest" else "new"
+    if start == "new" or start == "snapshot":  # noqa: PLR1714 - for the type checker
+        return start  # type: ignore[no-any-return]
+    return "last", start["last"]
+
+
+def _follow(
+    session: "Session", ticket: Ticket, accepted: Mapping[str, SubscribeSpec], refused: Mapping[str, Any]
+) -> None:
+    added = [name for name in accepted if name not in session.subscriptions]
+    options = {name: _options(spec) for name, spec in accepted.items()}
+    session.subscriptions |= options
+    head = answers.answer("subscribed", ticket.id)
+    reply = session.codec.subscribed(head, options, refused)
+    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, refused, added))
+
+
+def retry_without(session: "Session", effect: effects.Subscribe, problem: answers.Problem) -> None:
+    """The broker refused: the channel it names fails alone, the others are asked for again (M23)."""
+    for name in effect.added:
+        session.subscriptions.pop(name, None)
+    refusal = problem.members()
+    name = refusal.pop("channel", None)
+    accepted = {spec.channel: spec for spec in effect.specs if spec.channel != name}
+    refused = {**effect.refused, name: refusal} if name is not None else {}
+    if name is None or not accepted:
+        session.refuse(effect.ticket, problem, refused if len(refused) > 1 else None)
+    else:
+        _follow(session, effect.ticket, accepted, refused)
+
+
+def _options(spec: SubscribeSpec) -> dict[str, Any]:
+    """A subscription object without `position` and `behind`, which the plane knows (M42)."""
+    options: dict[str, Any] = {"delivery": spec.delivery, "on_slow": spec.on_slow}
+    if spec.max_rate is not None:
+        options["max_rate"] = spec.max_rate
+    return options
+
+
+def _refuse_all(session: "Session", message: Subscribe, refused: dict[str, Refusal]) -> None:
+    """One error for the first, with all of them under `errors` when several were named (M23)."""
+    if not refused:
+        raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to any channel")
+    name, first = next(iter(refused.items()))
+    errors = {other: refusal.members() for other, refusal in refused.items()} if len(refused) > 1 else None
+    session.refuse(Ticket(TYPES[Subscribe], message.id, name), first, errors)
+
+
+def _count(session: "Session", channel: str, result: str) -> None:
+    session.surroundings.tally.subscriptions[channel, result] += 1

@@ -1,0 +1,175 @@
+"""Who is there: `connect`, `welcome`, expiry, and what a change of role takes away (C10-C17, M20, M40-M42)."""
+
+from typing import TYPE_CHECKING, Any
+
+from channels.permissions import Right
+from hub.auth import AuthError, Identity
+from hub.protocol import answers
+from hub.protocol.errors import Refusal
+from hub.protocol.messages import Connect, GetReconnectionToken, Id
+from hub.session.effects import Alarm, Unsubscribe
+from hub.session.policy import Moment, TooManyFailures
+from hub.session.states import OVER, State, Trigger
+
+if TYPE_CHECKING:
+    from hub.session.session import Session
+
+MAX_FAILED_LOGINS = 5
+"""Invalid credentials in a row before the connection is closed (C10)."""
+FAILURES = "too many failed logins of this address"
+VERSION = "1"
+_NO_RESUME = "this hub does not resume sessions yet; log in and subscribe again"
+
+
+def open_session(session: "Session", moment: Moment, *, refused_resume: bool) -> None:
+    """The first words of the server."""
+    if refused_resume:
+        session.send(answers.error(Refusal("resume_expired", _NO_RESUME), re="connect"))
+    _set_alarm(session, moment)
+    if session.state is State.WAITING:
+        session.limit_messages(session.surroundings.policy.max_control)
+    else:
+        session.limit_messages(session.surroundings.policy.largest_message)
+        session.send(_welcome(session, moment))
+        session.announce("join")
+
+
+def connect(session: "Session", message: Connect, moment: Moment) -> None:
+    """Log in, refresh, or name the client. What is refused changes nothing (M20)."""
+    if session.state is State.WAITING and message.token is None and message.resume is None:
+        raise Refusal("login_required", "expected connect with a token")
+    session.pay("default", 1, moment)
+    identity = session.identity if message.token is None else _log_in(session, message.token, moment)
+    if message.resume is not None:
+        raise Refusal("resume_expired", _NO_RESUME, path="resume")
+    before = session.client
+    if message.client is not None:
+        named = {"name": message.client.name, "version": message.client.version}
+        session.client = {member: text for member, text in named.items() if text is not None}
+    become(session, identity, moment, id=message.id, is_renamed=session.client != before)
+
+
+def get_reconnection_token(session: "Session", _message: GetReconnectionToken, moment: Moment) -> None:
+    """Not served yet, and said so (M2)."""
+    session.pay("default", 1, moment)
+    raise Refusal("unknown_type", "this hub does not serve reconnection tokens yet; subscribe again after a reconnect")
+
+
+def become(
+    session: "Session",
+    identity: Identity,
+    moment: Moment,
+    *,
+    id: Id | None = None,  # noqa: A002 - the protocol's word
+    is_renamed: bool = False,
+) -> None:
+    """Act for `identity` from now on: stop what it may not follow, say `welcome`, name what was stopped (C17)."""
+    before = session.identity
+    session.identify(identity)
+    is_new = session.state is State.WAITING
+    session.step(Trigger.LOGIN_ACCEPTED)
+    session.limit_messages(session.surroundings.policy.largest_message)
+    stopped = [channel for channel in session.subscriptions if Right.SUBSCRIBE not in session.look_up(channel)[1]]
+    for channel in stopped:
+        del session.subscriptions[channel]
+    if stopped:
+        session.do(Unsubscribe(stopped, None))
+    session.send(_welcome(session, moment, id))
+    if stopped:
+        session.send(answers.unsubscribed(None, stopped, 403, "role changed"))
+    _set_alarm(session, moment)
+    if is_new:
+        session.announce("join")
+    elif is_renamed or (before.subject, before.role) != (identity.subject, identity.role):
+        session.announce("update")
+
+
+def receive_alarm(session: "Session", moment: Moment) -> None:
+    """The login is overdue (L6), or the credential has expired (C15); else wait on: the clocks need not agree."""
+    if session.state is State.WAITING and moment.now >= _login_deadline(session):
+        session.surroundings.tally.count_error("auth/timeout")
+        session.step(Trigger.LOGIN_TIMEOUT)
+    elif session.identity.expires_at is not None and session.identity.expires_at <= moment.wall:
+        session.step(Trigger.CREDENTIAL_EXPIRED)
+    elif session.state not in OVER:
+        _set_alarm(session, moment)
+
+
+def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
+    try:
+        identity = session.surroundings.login(token, session.address, moment)
+    except TooManyFailures as failures:
+        raise Refusal(
+            "rate_limited", FAILURES, retry_after=round(failures.wait, 3), closes=("rate_abuse", FAILURES)
+        ) from None
+    except AuthError as error:
+        session.failed_logins += 1
+        slug = "token_expired" if error.slug == "token_expired" else "token_invalid"
+        is_last = session.failed_logins >= MAX_FAILED_LOGINS
+        raise Refusal(slug, error.message, closes=("token_invalid", "") if is_last else None) from None
+    if session.identity.subject is not None and session.identity.subject != identity.subject:
+        raise Refusal("identity_conflict", "expected a credential of the subject that this connection has")
+    session.failed_logins = 0
+    return identity
+
+
+def _login_deadline(session: "Session") -> float:
+    return session.opened_at + session.surroundings.policy.login_timeout
+
+
+def _set_alarm(session: "Session", moment: Moment) -> None:
+    if session.state is State.WAITING:
+        session.do(Alarm(_login_deadline(session)))
+    elif session.identity.expires_at is not None:
+        session.do(Alarm(moment.now + max(0.0, session.identity.expires_at - moment.wall)))
+
+
+def _welcome(session: "Session", moment: Moment, id: Id | None = None) -> dict[str, Any]:  # noqa: A002
+    """M40, M41; `subscriptions` and `errors` belong to a resume (M42)."""
+    identity, policy = session.identity, session.surroundings.policy
+    members: dict[str, Any] = {"conn": session.conn, "session": session.session}
+    members |= {"node": policy.node, "version": VERSION}
+    if identity.subject is not None:
+        members["user"] = identity.subject
+    members |= {"role": identity.role, "resumed": False}
+    if identity.expires_at is not None:
+        members["expires_in"] = max(0, int(identity.expires_at - moment.wall))
+    heartbeat = _figures(policy.heartbeat_interval, policy.heartbeat_timeout)
+    members["heartbeat"] = dict(zip(("interval", "timeout"), heartbeat, strict=True))
+    members["limits"] = _limits(session)
+    # No content encoding is served yet, neither in `publish` nor towards subscribers (B7).
+    members["encodings"] = []
+    members["channels"] = _channels(session)
+    return answers.answer("welcome", id, **members)
+
+
+def _limits(session: "Session") -> dict[str, Any]:
+    policy = session.surroundings.policy
+    return {
+        "message": policy.max_message,
+        "control": policy.max_control,
+        "decoded": policy.max_decoded,
+        "subscriptions": policy.max_subscriptions,
+        "in_flight": policy.max_in_flight,
+        "resume_events": policy.resume_events,
+        "emit_batch": policy.emit_batch,
+        "rates": {name: _figures(rate.capacity, rate.refill) for name, rate in session.rates.items()},
+    }
+
+
+def _figures(*figures: float) -> list[float]:
+    """Whole numbers without a point, as the protocol writes them."""
+    return [int(figure) if figure == int(figure) else figure for figure in figures]
+
+
+def _channels(session: "Session") -> dict[str, Any]:
+    """Exactly the channels on which the role has a right (M41)."""
+    catalog, identity = session.surroundings.catalog, session.identity
+    configs = catalog.visible(identity.role, identity.subject)
+    shown: dict[str, Any] = {}
+    for name, rights in catalog.visible_rights(identity.role, identity.subject).items():
+        shown[name] = {"rights": [right.value for right in Right if right in rights]}
+        limit = configs[name].max_message
+        if limit is not None and limit != session.surroundings.policy.max_message:
+            shown[name]["message"] = limit
+    return shown

@@ -1,0 +1,137 @@
+"""What a connection sends into the hub: `publish`, `emit`, `ping` (M29-M35, M37)."""
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from channels.broker import Publication
+from channels.permissions import Right
+from hub.protocol import answers
+from hub.protocol.errors import Refusal
+from hub.protocol.messages import Emit, Ping, Publish
+from hub.session import effects
+from hub.session.effects import Ticket
+from hub.session.policy import SIGNALS, Moment
+
+if TYPE_CHECKING:
+    from hub.session.session import Session
+
+DEFAULT_PRIORITY = 128
+DIMENSIONS = 8
+_vector = struct.Struct(f"<{DIMENSIONS}f")
+_NUMBERS = frozenset({int, float})
+
+
+def ping(session: "Session", message: Ping, moment: Moment) -> None:
+    """Answered whatever else is going on (H4)."""
+    session.pay("ping", 1, moment)
+    text = bytes(message.t)
+    echo = None if text in (b"", b"null") else session.codec.embed(text)
+    session.send(answers.pong(message.id, echo, moment.wall))
+
+
+def publish(session: "Session", message: Publish, moment: Moment) -> None:
+    """Rate, existence, right; the store answers (M30)."""
+    channel = message.channel
+    config, rights = session.look_up(channel)
+    if config is None or config.publish_rate is None:
+        session.pay("publish", 1, moment)
+    else:
+        session.pay(f"publish:{channel}", 1, moment, config.publish_rate)
+    if config is None:
+        raise Refusal("unknown_channel", f"there is no channel {channel}")
+    if Right.BROADCAST not in rights:
+        raise Refusal("forbidden", f"role {session.identity.role} may not broadcast on {channel}")
+    ticket = Ticket("publish", message.id, channel, message.mid)
+    session.await_answer(ticket)
+    publication = Publication(
+        channel=channel,
+        event=message.event,
+        data=bytes(message.data) or b"null",
+        key=message.key,
+        tags=orjson.dumps(message.tags) if message.tags else None,
+        traceparent=message.traceparent,
+        tracestate=message.tracestate,
+        subject=owner(session),
+        mid=message.mid,
+    )
+    session.do(effects.Publish(publication, ticket))
+
+
+def emit(session: "Session", message: Emit, moment: Moment) -> None:
+    """Rate, right, then the whole batch before any of it is processed (M33)."""
+    vectors = [message.vector] if message.vectors is None else message.vectors
+    session.pay("emit", max(1, len(vectors)), moment)
+    if Right.EMIT not in session.look_up(SIGNALS)[1]:
+        raise Refusal("forbidden", f"role {session.identity.role} may not emit")
+    ticket = Ticket("emit", message.id, None, message.mid)
+    packed = _pack_single(message.vector) if message.vectors is None else _pack_batch(vectors)
+    request = effects.Emit(
+        event_type=message.event_type,
+        vectors=packed,
+        priority=_priority(message.priority),
+        key=message.key,
+        tags=message.tags,
+        payload=bytes(message.payload) or None,
+        traceparent=message.traceparent,
+        tracestate=message.tracestate,
+        owner=owner(session),
+        is_batch=message.vectors is not None,
+        ticket=ticket,
+    )
+    session.await_answer(ticket)
+    session.do(request)
+
+
+def owner(session: "Session") -> str:
+    """Whose `mid`s these are (M31): the subject's, or the anonymous session's. No subject begins with NUL."""
+    return session.identity.subject or f"\0{session.session}"
+
+
+def _priority(value: Any) -> int:
+    if value is None:
+        return DEFAULT_PRIORITY
+    if type(value) is int and 0 <= value <= 255:
+        return value
+    expected = "priority: expected an integer from 0 to 255"
+    raise Refusal("schema_invalid", f"{expected}, came {value!r:.40}", path="priority")
+
+
+def _pack_single(vector: Any) -> bytes:
+    packed = _pack(vector)
+    if packed is None:
+        raise Refusal("vector_invalid", f"vector: {_EXPECTED}, came {_came(vector)}", path="vector")
+    return packed
+
+
+def _pack_batch(vectors: list[Any]) -> bytes:
+    if not vectors:
+        raise Refusal("vector_invalid", "vectors: expected at least one vector, came none", path="vectors")
+    packed = []
+    for index, vector in enumerate(vectors):
+        one = _pack(vector)
+        if one is None:
+            path = f"vectors.{index}"
+            raise Refusal("vector_invalid", f"{path}: {_EXPECTED}, came {_came(vector)}", path=path)
+        packed.append(one)
+    return b"".join(packed)
+
+
+_EXPECTED = f"expected {DIMENSIONS} numbers that are finite as 32-bit floats"
+
+
+def _pack(vector: Any) -> bytes | None:
+    """`DIMENSIONS` little-endian 32-bit floats; None where `vector` is no vector (M32)."""
+    if type(vector) is not list or len(vector) != DIMENSIONS or not _NUMBERS.issuperset(map(type, vector)):
+        return None
+    try:
+        return _vector.pack(*vector)
+    except (OverflowError, struct.error):
+        return None
+
+
+def _came(vector: Any) -> str:
+    if type(vector) is not list:
+        return type(vector).__name__
+    return f"{len(vector)} elements" if len(vector) != DIMENSIONS else f"{vector!r:.80}"

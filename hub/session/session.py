@@ -1,0 +1,291 @@
+"""One connection: state + message + now -> effects.
+
+What happens to a connection enters here and leaves as a list of effects, in order. Messages take the way of
+`hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from channels.buckets import Rate
+from channels.config import ChannelConfig
+from channels.permissions import Rights
+from hub.auth import ANONYMOUS, Identity, Revocation
+from hub.protocol import answers, close_codes
+from hub.protocol.codec import Codec
+from hub.protocol.errors import ERRORS, Refusal
+from hub.protocol.messages import Id
+from hub.session import following, intake, login
+from hub.session.allowance import Allowance
+from hub.session.effects import Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
+from hub.session.policy import Moment, Surroundings
+from hub.session.states import OVER, TRANSITIONS, State, Trigger
+
+MAX_KNOWN = 64
+"""Channels whose rights a session remembers."""
+
+
+class Session:
+    """One connection's identity, subscriptions, allowance and open requests. Methods return the effects, in order."""
+
+    __slots__ = (
+        "_is_announced",
+        "_known",
+        "_out",
+        "address",
+        "allowance",
+        "client",
+        "codec",
+        "conn",
+        "failed_logins",
+        "identity",
+        "in_flight",
+        "max_message",
+        "opened_at",
+        "rates",
+        "session",
+        "since",
+        "state",
+        "subscriptions",
+        "surroundings",
+        "unreadable",
+    )
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        *,
+        conn: str,
+        session: str,
+        codec: Codec,
+        address: str,
+        identity: Identity | None,
+        moment: Moment,
+    ) -> None:
+        """`identity` None: nobody is there yet and anonymous access is off, so a login must come first (C13)."""
+        self.surroundings = surroundings
+        self.conn = conn
+        self.session = session
+        self.codec = codec
+        self.address = address
+        self.identity = ANONYMOUS
+        self.state = State.WAITING if identity is None else State.READY
+        self.since = moment.wall
+        self.opened_at = moment.now
+        self.client: dict[str, str] | None = None
+        self.subscriptions: dict[str, dict[str, Any]] = {}
+        """Channel -> options, as `subscribed` told them."""
+        self.allowance = Allowance(surroundings.subjects)
+        self.rates = surroundings.policy.rates
+        """The buckets of this connection: the hub's, or what its API key has of its own."""
+        self.failed_logins = 0
+        self.unreadable = 0
+        self.max_message = 0
+        self.in_flight: set[Id] = set()
+        self._is_announced = False
+        self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
+        self._out: list[Effect] = []
+        self.identify(identity or ANONYMOUS)
+
+    def __repr__(self) -> str:
+        who = f"{self.identity.subject or 'somebody'} as {self.identity.role}"
+        return f"Session({self.conn}, {self.state}, {who}, {len(self.subscriptions)} subscriptions)"
+
+    # --- what happens to it -------------------------------------------------------------------------------------------
+
+    def opened(self, moment: Moment, *, refused_resume: bool = False) -> list[Effect]:
+        """The upgrade is done: `welcome` at once, or wait for a login (C13). `refused_resume`: R6."""
+        login.open_session(self, moment, refused_resume=refused_resume)
+        return self._take()
+
+    def received(self, frame: bytes, moment: Moment) -> list[Effect]:
+        """A frame of the kind that the subprotocol speaks: one message, or an array of them."""
+        intake.receive(self, frame, moment)
+        return self._take()
+
+    def received_foreign(self) -> list[Effect]:
+        """A text frame under msgpack, or a binary one under JSON (C2, B4)."""
+        intake.receive_foreign(self)
+        return self._take()
+
+    def received_unreadable(self, error: str, message: str) -> list[Effect]:
+        """The plane could not make a message of it, or skipped it because of its size (L10)."""
+        intake.receive_unreadable(self, error, message)
+        return self._take()
+
+    def alarm(self, moment: Moment) -> list[Effect]:
+        """The time of the last `Alarm` has come (L6, C15)."""
+        login.receive_alarm(self, moment)
+        return self._take()
+
+    def identity_changed(self, identity: Identity, moment: Moment) -> list[Effect]:
+        """An administrator changed the role or its rights (C17)."""
+        if Trigger.ROLE_CHANGED in TRANSITIONS[self.state]:
+            login.become(self, identity, moment)
+        return self._take()
+
+    def revoked(self, revocation: Revocation) -> list[Effect]:
+        """A revocation came into force; it may or may not concern this connection."""
+        return self._happened(Trigger.CREDENTIAL_REVOKED) if revocation.covers(self.identity, self.session) else []
+
+    def kicked(self, detail: str = "") -> list[Effect]:
+        """An administrator ends the connection."""
+        return self._happened(Trigger.KICKED, detail)
+
+    def drain_started(self) -> list[Effect]:
+        """The node goes away: what is open may finish, nothing new begins (section 14)."""
+        return self._happened(Trigger.DRAIN_STARTED)
+
+    def deadline_passed(self) -> list[Effect]:
+        """The time for leaving by itself is over."""
+        return self._happened(Trigger.DEADLINE_PASSED)
+
+    def faulted(self, slug: str, detail: str = "") -> list[Effect]:
+        """Fault, silence, slowness, abuse: closed with the code of `slug`."""
+        self.close(slug, detail)
+        return self._take()
+
+    def ended(self, code: int) -> list[Effect]:
+        """The connection is gone, closed with `code`."""
+        self.step(Trigger.ENDED)
+        if self._is_announced:
+            self._is_announced = False
+            self.do(Announce("leave", {**self.description(), "code": code}))
+        return self._take()
+
+    # --- answers that come later --------------------------------------------------------------------------------------
+
+    def await_answer(self, ticket: Ticket) -> None:
+        """The id of `ticket` awaits its answer from now on (M6)."""
+        if ticket.id is not None:
+            self.in_flight.add(ticket.id)
+
+    def answered(self, ticket: Ticket, message: dict[str, Any]) -> list[Effect]:
+        """The answer to `ticket`; without an id, success is not told (M5)."""
+        if ticket.id is not None:
+            self.in_flight.discard(ticket.id)
+            if self.state not in OVER:
+                self.send(message)
+        return self._take()
+
+    def failed(self, ticket: Ticket, problem: answers.Problem) -> list[Effect]:
+        """`ticket` was refused after it had left the session: by the broker or the SignalSystem."""
+        if ticket.id is not None:
+            self.in_flight.discard(ticket.id)
+        if self.state not in OVER:
+            self.refuse(ticket, problem)
+        return self._take()
+
+    def subscribe_failed(self, effect: Subscribe, problem: answers.Problem) -> list[Effect]:
+        """The cursors could not be put, and nothing was sent."""
+        following.retry_without(self, effect, problem)
+        return self._take()
+
+    # --- for the handlers ---------------------------------------------------------------------------------------------
+
+    def do(self, effect: Effect) -> None:
+        """One more effect."""
+        self._out.append(effect)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One message to the peer."""
+        self.surroundings.tally.messages_sent[message["type"],] += 1
+        self._out.append(Send(self.codec.encode(message)))
+
+    def refuse(self, ticket: Ticket, problem: answers.Problem, errors: Mapping[str, Any] | None = None) -> None:
+        """Answer `ticket` by an `error`. An id that still awaits its answer is told as `duplicate_of` only (M6)."""
+        is_open = ticket.id is not None and ticket.id in self.in_flight
+        message = answers.error(
+            problem,
+            id=None if is_open else ticket.id,
+            re=ticket.type or None,
+            channel=ticket.channel,
+            mid=ticket.mid,
+            duplicate_of=ticket.id if is_open else None,
+            errors=errors,
+        )
+        self.surroundings.tally.count_error(ERRORS[message["error"]].label)
+        self.send(message)
+
+    def check_in_flight(self, id: Id) -> None:  # noqa: A002 - the protocol's word
+        """Raise `Refusal` where `id` may not await an answer now (M6)."""
+        if id in self.in_flight:
+            raise Refusal("duplicate_id", "this id still awaits its answer")
+        limit = self.surroundings.policy.max_in_flight
+        if len(self.in_flight) >= limit:
+            raise Refusal("too_many_in_flight", f"at most {limit} ids may await their answer", limit=limit)
+
+    def pay(self, bucket: str, cost: float, moment: Moment, rate: Rate | None = None) -> None:
+        """Take `cost` from `bucket`, and from the subject's; raises `Refusal` 429 and takes nothing (L22-L24).
+
+        With `rate` it is a bucket of one channel's own, named `publish:<channel>`, which the subject does not share.
+        """
+        subject = self.identity.subject if rate is None else None
+        shortage = self.allowance.take(bucket, rate or self.rates[bucket], cost, moment.now, subject)
+        if shortage is None:
+            return
+        kind = bucket.partition(":")[0]
+        self.surroundings.tally.rate_limited[kind,] += 1
+        raise shortage.refusal(kind)
+
+    def identify(self, identity: Identity) -> None:
+        """Whose connection it is from now on."""
+        own, common = identity.rates, self.surroundings.policy.rates
+        self.identity = identity
+        self.rates = {**common, **own} if own else common
+        self._known.clear()
+
+    def look_up(self, channel: str) -> tuple[ChannelConfig | None, Rights]:
+        """What `channel` is (None: nothing) and what may be done there. Remembered: publishers repeat themselves."""
+        known = self._known.get(channel)
+        if known is None:
+            catalog = self.surroundings.catalog
+            rights = catalog.rights(channel, self.identity.role, self.identity.subject)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[channel] = catalog.find(channel), rights
+        return known
+
+    def limit_messages(self, limit: int) -> None:
+        """Messages of at most `limit` bytes are read from now on (L7, L8)."""
+        if limit != self.max_message:
+            self.max_message = limit
+            self.do(SetLimit(limit))
+
+    def announce(self, event: str) -> None:
+        """Tell `connections` (C22)."""
+        self._is_announced = True
+        self.do(Announce(event, self.description()))
+
+    def description(self) -> dict[str, Any]:
+        """What operators see of the connection (C22)."""
+        return {
+            "user": self.identity.subject,
+            "role": self.identity.role,
+            "node": self.surroundings.policy.node,
+            "address": self.address,
+            "client": self.client,
+            "since": self.since,
+        }
+
+    def step(self, trigger: Trigger, detail: str = "") -> None:
+        """Do what the table says; a trigger that is not in the row of the state changes nothing."""
+        found = TRANSITIONS[self.state].get(trigger)
+        if found is not None and found.close is not None:
+            self.close(found.close, detail)
+        elif found is not None:
+            self.state = found.next
+
+    def close(self, slug: str, detail: str = "") -> None:
+        """Enter Closing; nothing is sent after it (X6)."""
+        if self.state not in OVER:
+            self.state = State.CLOSING
+            self.do(Close(close_codes.CODE_OF[slug], close_codes.reason(slug, detail)))
+
+    def _happened(self, trigger: Trigger, detail: str = "") -> list[Effect]:
+        self.step(trigger, detail)
+        return self._take()
+
+    def _take(self) -> list[Effect]:
+        effects, self._out = self._out, []
+        return effects

@@ -1,0 +1,54 @@
+"""hub/redaction.py: credentials, queries and unseen characters do not get out."""
+
+import json
+
+import pytest
+
+from hub.redaction import HIDDEN, MAX_TEXT, escape_unseen, hashed, redact, redact_path, redact_text
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJleHAiOjF9.c2lnbmF0dXJl"
+
+
+@pytest.mark.accept("A11")
+@pytest.mark.parametrize("text", [TOKEN, f"Bearer {TOKEN}", f"ws://h/ws?token={TOKEN}&x=1", "key ngk_abcDEF-123_x"])
+def test_id8_a_credential_is_hidden_wherever_it_stands_in_a_text(text: str) -> None:
+    shown = redact_text(text)
+    assert HIDDEN in shown
+    assert TOKEN not in shown
+    assert "abcDEF" not in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "reconnection_token", "password", "jwt_secret", "Authorization", "payload", "data"]
+)
+def test_a_field_that_is_named_like_a_secret_is_hidden(name: str) -> None:
+    assert redact({name: "x", "kept": {"inner": 1, name: ["y"]}}) == {name: HIDDEN, "kept": {"inner": 1, name: HIDDEN}}
+
+
+def test_a_query_is_hidden_whole() -> None:
+    assert redact_path("/ws?token=abc&room=1") == "/ws?***"
+
+
+def test_ordinary_fields_stay_as_they_are() -> None:
+    record = {"count": 3, "ok": True, "none": None, "list": ["a", 1.5], "channel": "room:1", "tokens": 7}
+    assert redact(record) == record
+
+
+def test_id12_long_text_is_cut() -> None:
+    assert len(redact_text("x" * 1_000)) == MAX_TEXT
+
+
+def test_what_json_does_not_know_is_shown_as_text() -> None:
+    assert redact({"error": ValueError("bad")}) == {"error": "bad"}
+
+
+def test_id12_control_and_direction_characters_are_escaped_and_mean_the_same() -> None:
+    text = json.dumps("a\u202eb\x9bc\u2028\ufeff\x7fд", ensure_ascii=False)
+    escaped = escape_unseen(text)
+    assert escaped == '"a\\u202eb\\u009bc\\u2028\\ufeff\\u007fд"'
+    assert json.loads(escaped) == json.loads(text)
+
+
+def test_a_user_is_shown_by_a_stable_hash() -> None:
+    assert hashed("ann") == hashed("ann") != hashed("bob")
+    assert "ann" not in hashed("ann")
