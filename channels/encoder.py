@@ -1,8 +1,8 @@
 """Text as a vector: the built-in encoder of `SignalPipeline`.
 
-Deterministic, without a model, and the same to the last bit in Python, Rust (`channels._native.encode_text`, some
-twenty times faster and what `SignalPipeline` calls) and TypeScript; `tests/vectors/encoder.json` holds all of them to
-it. It knows spelling, not meaning, and gives the eight axes none: a real embedding is another `encoder`.
+Deterministic, without a model, and the same to the last bit in Python, Rust (`channels._native.encode_text`, far
+faster and what `SignalPipeline` calls) and TypeScript; `tests/vectors/encoder.json` holds all of them to it. It knows
+spelling, not meaning, and gives the eight axes none: a real embedding is another `encoder`.
 """
 
 import math

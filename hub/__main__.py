@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     flags = settings_parser()
     parser = argparse.ArgumentParser(
         prog="neurograph-hub",
+        usage="neurograph-hub [settings] [command] [settings]",
         description="Real-time event hub: a channel is a log, a subscription is a cursor. Without a command it serves.",
         epilog=secrets_and_tables(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -72,7 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _verb(
     verbs: Any, name: str, run: Callable[..., int], text: str, flags: argparse.ArgumentParser
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text, parents=[flags], allow_abbrev=False)
+    options: dict[str, Any] = {"help": text, "description": text, "parents": [flags], "allow_abbrev": False}
+    parser: argparse.ArgumentParser = verbs.add_parser(name, **options)
     parser.set_defaults(run=run)
     return parser
 

@@ -25,8 +25,8 @@ def create_app(settings: Settings | None = None, companions: Sequence[Companion]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await hub.start()
         try:
+            await hub.start()
             yield
         finally:
             await hub.stop()

@@ -47,4 +47,5 @@ def _came(path: str, flags: Mapping[str, Any], fields: Mapping[str, FieldInfo]) 
 
 def is_secret(field: FieldInfo) -> bool:
     """Whether its value must not be shown."""
-    return SecretStr in (field.annotation, *get_args(field.annotation))
+    parts = get_args(field.annotation)
+    return SecretStr in (field.annotation, *parts, *(inner for part in parts for inner in get_args(part)))

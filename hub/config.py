@@ -17,7 +17,16 @@ from channels.buckets import Rate
 from channels.errors import ConfigError
 from hub import refusals
 from hub.complaints import PREFIX, explain
-from hub.quantities import ListSetting, NetworksSetting, NodeSetting, OriginsSetting, RateSetting, Table, host_name
+from hub.quantities import (
+    ListSetting,
+    NetworksSetting,
+    NodeSetting,
+    OriginsSetting,
+    RateSetting,
+    SecretsSetting,
+    Table,
+    host_name,
+)
 
 __all__ = ["PREFIX", "ConfigError", "Settings", "load_settings"]
 
@@ -47,7 +56,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     """Port to listen on; 0 takes a free one."""
     mode: Literal["development", "production"] = "development"
-    """Development listens on loopback only."""
+    """Development or production; development listens on loopback only."""
     node: NodeSetting = Field(default_factory=host_name)
     """Name of this node."""
     config: Path | None = None
@@ -82,7 +91,7 @@ class Settings(BaseSettings):
     """Required claim iss; needed in production."""
     jwt_audience: str | None = None
     """Required claim aud; needed in production."""
-    token_keys: ListSetting = ()
+    token_keys: SecretsSetting = ()
     """Sealing keys of reconnection tokens, newest first (not served by this version)."""
     anonymous: bool = True
     """Let clients in without a credential, as role anonymous."""
@@ -120,8 +129,6 @@ class Settings(BaseSettings):
     """Header fields (L5)."""
     login_timeout: Seconds = 10
     """Seconds to log in where a login is required (L6)."""
-    pending_handshakes: Count = 1_024
-    """Handshakes at once; beyond, accept pauses."""
     waiting_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share of max_connections that may wait for a login."""
     file_reserve: Count = 512
@@ -142,8 +149,6 @@ class Settings(BaseSettings):
     """Bytes of any other message (L8)."""
     max_decoded: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(8_388_608)
     """Bytes of a decoded payload (L9)."""
-    max_batch: Annotated[int, Field(ge=1, le=256)] = 256
-    """Messages in one array (L12)."""
     max_subscriptions: Count = 64
     """Subscriptions of a connection (L13)."""
     max_in_flight: Count = 256

@@ -160,6 +160,11 @@ class Connections:
         policy = self.surroundings.policy
         return policy.max_control if newcomer.identity is None else policy.largest_message
 
+    def visit(self, visitor: Connection, effect: Effect) -> None:
+        """Do `effect` for somebody who is no connection of the plane: a request over HTTP (`hub.http.visitor`)."""
+        self._performer.perform(visitor, [effect])
+        self._performer.finish_soon()
+
     # --- operators ----------------------------------------------------------------------------------------------------
 
     def kick(self, conn: str, detail: str = "") -> bool:
@@ -255,6 +260,7 @@ class Connections:
         if not self._table:
             self._emptied.set()
         lived = round(self._monotonic() - connection.opened_at, 3)
+        self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)
 
     def _fail(self, reason: str) -> None:

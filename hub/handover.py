@@ -9,6 +9,7 @@ extension is absent or answers None, and the endpoint relays.
 
 from __future__ import annotations
 
+import logging
 import os
 import urllib.parse
 from collections import Counter
@@ -19,15 +20,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
 
 from hub.handshake import HandshakeLimits, Refusal, check_host, check_line, check_size, check_upgrade, is_upgrade
 
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+    from websockets.datastructures import Headers
     from websockets.http11 import Request
 
 EXTENSION = "neurograph.handover"
+
+RELAYED_MESSAGE = 16_777_216
+"""Bytes of the largest message that is relayed: the most that any channel may take (L7). What is too large for its
+channel is the plane's to refuse; beyond this the library closes with 1009."""
+CLOSE_WAIT = 2.0
+"""Seconds for a peer to answer a close frame, or to take what was sent before it (X6)."""
+
+logger = logging.getLogger("hub.handover")
+logger.setLevel(logging.WARNING)
 
 refusals: Counter[str] = Counter()
 """Handshakes refused or cut here since the start, by reason: the label `handshake/<reason>` of the errors metric."""
@@ -183,11 +197,43 @@ class HubHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
+class _Upgrade(ServerProtocol):
+    """The handshake of the library, without what the endpoint decides: it reads the headers for itself (hs6, hs8)."""
+
+    def process_origin(self, headers: Headers) -> None:
+        """C12 is the endpoint's."""
+
+    def process_extensions(self, headers: Headers) -> tuple[None, list[Any]]:
+        """Every offer is declined (B2)."""
+        return None, []
+
+    def process_subprotocol(self, headers: Headers) -> None:
+        """C3 is the endpoint's."""
+
+
 class HubWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket connection, which can give its socket away before the upgrade is answered."""
+    """uvicorn's WebSocket connection, which can give its socket away before the upgrade is answered.
+
+    Where it is kept (relayed), it behaves as the plane does: the same heartbeat, the same time for the last frames.
+    """
 
     limits: ClassVar[HandshakeLimits] = HandshakeLimits()
     offers_handover: ClassVar[bool] = True
+    heartbeat: ClassVar[tuple[float, float]] = (30.0, 10.0)
+    """Interval and time-out (H1, H3)."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
+        self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
+        self.ping_interval, self.ping_timeout = self.heartbeat
+        self.close_timeout = CLOSE_WAIT
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -246,6 +292,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         """ASGI `send`; an accepted (relayed) connection is given what was kept of its first bytes."""
         was_complete = self.handshake_complete
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
         if self.handshake_complete and not was_complete:
             self._disarm()
             tail, self._tail = bytes(self._tail), bytearray()
@@ -253,6 +301,20 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
                 super().data_received(tail)
             if len(tail) >= self.limits.tail and not self.read_paused:
                 self.transport.resume_reading()
+
+    async def run_asgi(self) -> None:
+        """The endpoint; a peer that takes no bytes does not hold the connection after it (X6)."""
+        await super().run_asgi()
+        if not self._detached and self.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_WAIT, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """Nothing came for interval and time-out: the code of the protocol instead of 1011 (H3)."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(4208, "timeout")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -266,12 +328,12 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def protocols(
-    limits: HandshakeLimits, *, handover: bool = True
+    limits: HandshakeLimits, *, handover: bool = True, heartbeat: tuple[float, float] = (30.0, 10.0)
 ) -> tuple[type[HubHttpProtocol], type[HubWebSocketProtocol]]:
     """The two classes for uvicorn's `http` and `ws`, with these limits; `handover=False` relays every connection."""
     http = type("HubHttpProtocol", (HubHttpProtocol,), {"limits": limits})
-    ws = type("HubWebSocketProtocol", (HubWebSocketProtocol,), {"limits": limits, "offers_handover": handover})
-    return http, ws
+    members = {"limits": limits, "offers_handover": handover, "heartbeat": heartbeat}
+    return http, type("HubWebSocketProtocol", (HubWebSocketProtocol,), members)
 
 
 def _response(refusal: Refusal) -> bytes:

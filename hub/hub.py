@@ -59,6 +59,7 @@ class Hub:
     """The parts of one node, and their life."""
 
     def __init__(self, settings: Settings, companions: Sequence[Companion] = ()) -> None:
+        self._wanted_connections = settings.max_connections
         self.settings = settings = within_open_files(settings)
         self.node = settings.node
         self.wall, self.monotonic = time.time, time.monotonic
@@ -124,7 +125,7 @@ class Hub:
         """Everything that was put together begins to work; raises what stops the start."""
         self._loop = asyncio.get_running_loop()
         self._started_at = self.wall()
-        logs.current().sinks[threading.get_ident()] = self.log_channel
+        self._listen_to_logs()
         self.plane.start()
         await self.broker.start()
         self.pump.start()
@@ -139,6 +140,8 @@ class Hub:
             asyncio.create_task(self._every(self.settings.metrics_interval, self._report), name="report"),
             *(asyncio.create_task(self._accompany(one), name=one.description) for one in self._companions),
         ]
+        if self.settings.max_connections < self._wanted_connections:
+            log.info("limit.files", wanted=self._wanted_connections, connections=self.settings.max_connections)
         log.info("hub.started", mode=self.settings.mode, version=__version__, audit=True)
 
     async def drain(self) -> None:
@@ -152,7 +155,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.drain()
-        log.info("hub.stopped", audit=True)
+        if self.health.is_started:
+            log.info("hub.stopped", audit=True)
         self.log_channel.flush()
         logs.current().sinks.pop(threading.get_ident(), None)
         self.loop_lag.stop()
@@ -267,11 +271,21 @@ class Hub:
             for record in records:
                 listener(record)
 
+    def _listen_to_logs(self) -> None:
+        settings = self.settings
+        output = logs.current(
+            level=settings.log_level, rate=settings.log_rate, node=self.node, shows_users=settings.log_users
+        )
+        output.sinks[threading.get_ident()] = self.log_channel
+
     def _keep_development(self) -> None:
         if self.issuer is None or self._development is None:
             return
         self.tokens = ready_tokens(self.issuer, self._development.tokens, self.authenticator.identify, self.wall())
-        write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
+        try:
+            write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
+        except OSError as error:  # a directory that is read-only: the tokens hold until the next start
+            log.warning("development.not_kept", file=str(self.settings.dev_file), reason=error.strerror)
 
 
 def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:
@@ -329,5 +343,4 @@ def within_open_files(settings: Settings) -> Settings:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - settings.file_reserve
     if most >= settings.max_connections:
         return settings
-    log.warning("limit.files", expected=settings.max_connections + settings.file_reserve, allowed=most)
     return settings.model_copy(update={"max_connections": max(most, 1)})

@@ -156,9 +156,11 @@ def configure(
     return output
 
 
-def current() -> LogOutput:
-    """The process's output; with defaults where nobody configured one (a hub embedded by `create_app`)."""
-    return _output or configure(level="info", rate=Rate(10, 10), node="hub", owns_process=False)
+def current(
+    *, level: str = "info", rate: Rate = Rate(10, 10), node: str = "hub", shows_users: bool = False  # noqa: B008 - immutable
+) -> LogOutput:
+    """The process's output; set up now, as told, where nobody did (a hub embedded by `create_app`)."""
+    return _output or configure(level=level, rate=rate, node=node, shows_users=shows_users, owns_process=False)
 
 
 class LogChannel:

@@ -66,7 +66,7 @@ class _HubCollector(Collector):
         return ()  # asked at registration, when there is no hub to ask yet
 
     def collect(self) -> Iterator[Metric]:
-        stats = self._hub.plane.stats()
+        stats: Mapping[str, Any] = self._hub.plane.stats()
         yield from _plane_families(stats)
         yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
         yield from _counter_families(self._counted())

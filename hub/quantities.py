@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from channels.buckets import Rate
@@ -27,13 +27,7 @@ def read_rate(value: object) -> Rate:
     if isinstance(value, Rate):
         return value
     text = "/".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
-    try:
-        rate = Rate.parse(text)
-    except ValueError as error:
-        raise ValueError(f"expected capacity/refill such as 60/10, came {text!r}") from error
-    if not (rate.capacity >= 1 and rate.refill > 0):
-        raise ValueError(f"expected a capacity of at least 1 and a refill above 0, came {text!r}")
-    return rate
+    return Rate.parse(text)
 
 
 def read_list(value: object) -> tuple[str, ...]:
@@ -106,6 +100,7 @@ def is_loopback(host: str) -> bool:
 
 
 RateSetting = Annotated[Rate, NoDecode, BeforeValidator(read_rate)]
+SecretsSetting = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(read_list)]
 ListSetting = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_list)]
 NetworksSetting = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(read_networks)]
 OriginsSetting = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_origins)]

@@ -29,7 +29,7 @@ class HubServer(uvicorn.Server):
 
     def __init__(self, app: Starlette, settings: Settings, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(_config(app, settings))
-        self._hub: "Hub" = app.state.hub
+        self._hub: Hub = app.state.hub
         self._on_ready = on_ready
         self._hub.on_fatal = self._give_up
 

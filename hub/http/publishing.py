@@ -1,22 +1,28 @@
 """`POST /api/v1/publish` and `/emit`: events and signals without a socket, by the rules of M29-M35."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
+from channels.backplane import MAX_BATCH
 from channels.broker import Publication
 from channels.errors import BrokerError
 from channels.permissions import Right, Role
 from channels.tables import EMIT_CHANNEL
 from hub.http.answers import members_of
-from hub.http.bodies import convert, is_array, scan
+from hub.http.bodies import convert, decode, is_array, scan
 from hub.http.endpoints import Call
 from hub.http.rates import owner_of
+from hub.http.visitor import Visitor
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import check_form
 from hub.protocol.messages import Emit, Publish
+from hub.session.intake import check_emit_size
+from hub.session.sending import request_of
+
+T = TypeVar("T", Publish, Emit)
 
 
 async def publish(call: Call) -> dict[str, Any]:
@@ -26,9 +32,8 @@ async def publish(call: Call) -> dict[str, Any]:
     if not is_array(body):
         return await _publish_one(call, body)
     items = convert(body, list[msgspec.Raw])
-    most = call.hub.settings.max_batch
-    if not 1 <= len(items) <= most:
-        raise Refusal("bad_message", f"expected 1 to {most} events in an array, came {len(items)}")
+    if not 1 <= len(items) <= MAX_BATCH:
+        raise Refusal("bad_message", f"expected 1 to {MAX_BATCH} events in an array, came {len(items)}")
     results = await asyncio.gather(*(_attempt(call, item) for item in items))
     return {"results": results, "stored": sum("position" in result for result in results)}
 
@@ -41,7 +46,7 @@ async def _attempt(call: Call, raw: msgspec.Raw) -> dict[str, Any]:
 
 
 async def _publish_one(call: Call, raw: bytes) -> dict[str, Any]:
-    message = convert(raw, Publish)
+    message = _traced(call, convert(raw, Publish))
     check_form(message, call.hub.settings.resume_events)
     config = call.hub.catalog.find(message.channel)
     limit = call.hub.settings.max_message if config is None or config.max_message is None else config.max_message
@@ -72,6 +77,27 @@ def _publication(message: Publish, owner: str) -> Publication:
     )
 
 
+def _traced(call: Call, message: T) -> T:
+    """A message without a trace context of its own belongs to that of the request (W3C Trace Context)."""
+    if message.traceparent is None:
+        message.traceparent = call.request.headers.get("traceparent")
+        message.tracestate = call.request.headers.get("tracestate")
+    return message
+
+
 async def emit(call: Call) -> dict[str, Any]:
-    """One signal or a batch, processed by the SignalSystem (M32-M35)."""
-    raise NotImplementedError
+    """One signal or a batch, together with those of the turn's connections (M32-M35)."""
+    body = await call.body()
+    message = _traced(call, decode(body, Emit))
+    settings = call.hub.settings
+    if len(body) > settings.max_message:
+        raise Refusal("too_large", f"expected at most {settings.max_message} bytes", limit=settings.max_message)
+    check_emit_size(message, settings.emit_batch, call.hub.surroundings.policy.max_payload)
+    check_form(message, settings.resume_events)
+    owner = owner_of(call.identity, call.info.address)
+    signals = 1 if message.vectors is None else len(message.vectors)
+    call.hub.publish_rates.pay(owner, "emit", max(1, signals), call.hub.monotonic())
+    call.require_right(EMIT_CHANNEL, Right.EMIT)
+    visitor = Visitor()
+    call.hub.connections.visit(visitor, request_of(message, owner, visitor.ticket(message.mid)))
+    return await visitor.answer()

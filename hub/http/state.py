@@ -108,12 +108,11 @@ def effective(settings: Settings) -> dict[str, Any]:
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         if is_secret(field):
-            shown[name] = None if value is None else "***"
+            shown[name] = "***" if value else None
         elif field.annotation == Table:
             shown[name] = sorted(value)
         else:
             shown[name] = _plain(value)
-    shown["token_keys"] = len(settings.token_keys)
     return shown
 
 

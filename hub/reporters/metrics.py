@@ -101,7 +101,7 @@ def hub_document(
 
 
 def _rate(name: str, stats: Mapping[str, Any], before: Mapping[str, Any], elapsed: float) -> float:
-    return round((stats[name] - before[name]) / elapsed, 1)
+    return round(float(stats[name] - before[name]) / elapsed, 1)
 
 
 def _latency(share: float, stats: Mapping[str, Any], before: Mapping[str, Any]) -> float | None:

@@ -106,7 +106,7 @@ def _check_size(session: "Session", message: Any, size: int) -> None:
         raise _too_large(size, limit)
     if type(message) is Emit:
         policy = session.surroundings.policy
-        _check_emit_size(message, policy.emit_batch, policy.max_payload)
+        check_emit_size(message, policy.emit_batch, policy.max_payload)
 
 
 def _limit(session: "Session", kind: str | None, channel: str | None) -> int:
@@ -118,7 +118,7 @@ def _limit(session: "Session", kind: str | None, channel: str | None) -> int:
     return policy.max_message if config is None or config.max_message is None else config.max_message
 
 
-def _check_emit_size(message: Emit, batch: int, payload: int) -> None:
+def check_emit_size(message: Emit, batch: int, payload: int) -> None:
     """L15 and M33."""
     if message.vectors is not None and len(message.vectors) > batch:
         came = len(message.vectors)

@@ -65,9 +65,15 @@ def emit(session: "Session", message: Emit, moment: Moment) -> None:
     session.pay("emit", max(1, len(vectors)), moment)
     if Right.EMIT not in session.look_up(SIGNALS)[1]:
         raise Refusal("forbidden", f"role {session.identity.role} may not emit")
-    ticket = Ticket("emit", message.id, None, message.mid)
-    packed = _pack_single(message.vector) if message.vectors is None else _pack_batch(vectors)
-    request = effects.Emit(
+    request = request_of(message, owner(session), Ticket("emit", message.id, None, message.mid))
+    session.await_answer(request.ticket)
+    session.do(request)
+
+
+def request_of(message: Emit, owner: str, ticket: Ticket) -> effects.Emit:
+    """What `message` asks of the SignalSystem; raises `Refusal` 422 where its content is wrong (M32, M33)."""
+    packed = _pack_single(message.vector) if message.vectors is None else _pack_batch(message.vectors)
+    return effects.Emit(
         event_type=message.event_type,
         vectors=packed,
         priority=_priority(message.priority),
@@ -76,12 +82,10 @@ def emit(session: "Session", message: Emit, moment: Moment) -> None:
         payload=bytes(message.payload) or None,
         traceparent=message.traceparent,
         tracestate=message.tracestate,
-        owner=owner(session),
+        owner=owner,
         is_batch=message.vectors is not None,
         ticket=ticket,
     )
-    session.await_answer(ticket)
-    session.do(request)
 
 
 def owner(session: "Session") -> str:

@@ -352,14 +352,14 @@ def test_a_descriptor_is_owned_at_once_and_closed_when_it_cannot_be_used() -> No
         reader, writer = os.pipe()
         with pytest.raises(PlaneError):
             running.plane.attach(reader, b"", b"")
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(reader)
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"x")
         os.close(writer)
         datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with pytest.raises(ValueError, match="a stream socket was expected"):
             running.plane.attach(datagram.detach(), b"", b"")
         with pytest.raises(PlaneError, match="an open descriptor was expected"):
-            running.plane.attach(reader, b"", b"")
+            running.plane.attach(1_000_000, b"", b"")
 
 
 def test_a_plane_works_only_in_the_process_that_started_it() -> None:
@@ -401,7 +401,7 @@ def test_figures_count_what_went_through() -> None:
 @pytest.mark.clause("M10", "M13", "M14")
 def test_json_that_came_another_way_is_held_to_the_same_rules() -> None:
     check_json(b'{"type":"publish","data":{"a":1,"a":18446744073709551615}}')
-    for text in (b"[NaN]", b'{"a":1,"a":2}', b'"\\ud800"', b"1e400", b"[" * 33 + b"]" * 33, b""):
+    for text in (b'{"a":NaN}', b'{"a":1,"a":2}', b'"\\ud800"', b"1e400", b'{"a":' + b"[" * 32 + b"]" * 32 + b"}", b""):
         with pytest.raises(ValueError, match="expected"):
             check_json(text)
     assert {"a": [1, 2.5, None, True, "x"]} == msgpack.unpackb(json_to_msgpack(b'{"a":[1,2.5,null,true,"x"]}'))

@@ -48,12 +48,12 @@ def test_flags_win_over_the_environment_which_wins_over_the_file_which_wins_over
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "hub.toml"
-    file.write_text("port = 1\nmax_headers = 1\nmax_batch = 1\n")
+    file.write_text("port = 1\nmax_headers = 1\nmax_in_flight = 1\n")
     monkeypatch.setenv("NG_CONFIG", str(file))
     monkeypatch.setenv("NG_PORT", "2")
     monkeypatch.setenv("NG_MAX_HEADERS", "2")
     settings = load_settings({"port": "3"})
-    assert (settings.port, settings.max_headers, settings.max_batch, settings.max_in_flight) == (3, 2, 1, 256)
+    assert (settings.port, settings.max_headers, settings.max_in_flight, settings.http_concurrency) == (3, 2, 1, 256)
 
 
 def test_the_file_may_be_named_by_a_flag_and_carries_tables(tmp_path: Path) -> None:

@@ -9,11 +9,10 @@ import pytest
 from channels.buckets import Rate
 from hub.auth.api_keys import new_key
 from tests.hub.auth.support import unsigned
-from tests.support.hub import SECRET, RunningHub
+from tests.support.hub import PRODUCTION, RunningHub
 from tests.support.rest import Rest
 
 KEY = new_key()
-ISSUED = "https://id.example"
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +167,11 @@ def test_id9_password_guesses_are_charged_to_the_user_as_well() -> None:
 
 @pytest.mark.accept("C2")
 def test_id10_in_production_the_hub_issues_no_tokens() -> None:
-    production = {"mode": "production", "jwt_secret": SECRET, "jwt_issuer": ISSUED, "jwt_audience": "hub"}
-    with RunningHub(**production) as hub, Rest(hub) as rest:
+    with RunningHub(**PRODUCTION) as hub, Rest(hub) as rest:
         for path in ("/api/v1/auth/token", "/api/v1/auth/refresh", "/token"):
             assert rest.post(path, {"username": "admin", "password": "secret"}).refusal == (404, "not_found")
         assert rest.get("/status", headers=hub.headers("admin")).data["mode"] == "production"
-        near = hub.token("admin", iss=f"{ISSUED}/")
+        near = hub.token("admin", iss="https://id.example/")
         assert rest.get("/status", headers=bearer(near)).refusal == (401, "token_invalid")
 
 

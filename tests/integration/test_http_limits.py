@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from channels.buckets import Rate
-from tests.support.hub import SECRET, RunningHub
+from tests.support.hub import PRODUCTION, RunningHub
 from tests.support.rest import Rest
 
 ORIGIN = "https://dash.example"
@@ -111,8 +111,7 @@ def test_cors_is_an_exact_list(hub: RunningHub, origin: str, allowed: bool) -> N
 
 @pytest.mark.accept("C14")
 def test_in_production_loopback_is_no_origin_of_its_own() -> None:
-    production = {"mode": "production", "jwt_secret": SECRET, "jwt_issuer": "i", "jwt_audience": "a"}
-    with RunningHub(**production) as hub:
+    with RunningHub(**PRODUCTION) as hub:
         answer = httpx.get(f"{hub.http_url}/health", headers={"Origin": "http://localhost:5173"})
         assert "access-control-allow-origin" not in answer.headers
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.health import Health, State
-from tests.support.hub import SECRET, RunningHub
+from tests.support.hub import PRODUCTION, SECRET, RunningHub
 from tests.support.rest import Rest
 
 PREFIX = "neurograph_ws_"
@@ -129,8 +129,7 @@ def test_counters_count_what_happened(hub: RunningHub) -> None:
 
 
 def test_id11_the_scrape_page_is_for_administrators_in_production() -> None:
-    production = {"mode": "production", "jwt_secret": SECRET, "jwt_issuer": "i", "jwt_audience": "a"}
-    with RunningHub(**production) as hub:
+    with RunningHub(**PRODUCTION) as hub:
         answers = {
             role: httpx.get(f"{hub.http_url}/metrics", headers=hub.headers(role)).status_code
             for role in ("admin", "developer", "viewer", "bot")

@@ -30,6 +30,14 @@ Transport = Literal["handover", "relay"]
 PATIENCE = 20.0
 SECRET = "b3f0cA91d7e24c58XqLmZt6RwYvKs0Pj"
 
+PRODUCTION: dict[str, Any] = {
+    "mode": "production",
+    "jwt_secret": SECRET,
+    "jwt_issuer": "https://id.example",
+    "jwt_audience": "hub",
+}
+"""Settings of a hub that runs as in production."""
+
 
 class RunningHub:
     """One hub: development mode, 127.0.0.1, no file touched. Any setting may be given by its name."""

@@ -4,6 +4,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ class Running:
     """A started plane with small time-outs where a test asks for them; stopped at the end."""
 
     def __init__(self, **settings: Any) -> None:
-        self.plane = Plane(**settings)
+        self.plane = Plane(**{"close_wait": 0.2, **settings})
         self.plane.start()
         self.pending: list[tuple[int, int, object, object]] = []
         self.peers: list[Peer] = []
@@ -58,6 +59,12 @@ class Running:
             ours, _ = listener.accept()
         self.peers.append(Peer(theirs))
         return self.plane.attach(ours.detach(), b"", b"", **options), self.peers[-1]
+
+    def connect_echo(self) -> tuple[int, "Peer"]:
+        """A connection whose messages come back."""
+        ours, theirs = socket.socketpair()
+        self.peers.append(Peer(theirs))
+        return self.plane.attach_echo(ours.detach(), b"", b""), self.peers[-1]
 
     def open_log(self, channel: str = "logs", **options: Any) -> int:
         """A log that keeps everything unless told otherwise."""
@@ -206,5 +213,6 @@ class Peer:
                 break
         received = self.protocol.close_rcvd
         assert received is not None, "the stream ended without a close frame"
-        self.flush()
+        with suppress(BrokenPipeError):
+            self.flush()
         return received.code, received.reason

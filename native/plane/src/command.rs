@@ -26,6 +26,22 @@ pub struct Spec {
     pub start: Start,
     /// A cursor that exists stays where it is (M26).
     pub keep: bool,
+    /// The channel's head when this was asked for: what is appended after that is after the start (C14).
+    pub head: u64,
+}
+
+impl Spec {
+    /// A spec asked for at this moment.
+    pub fn new(channel: Arc<Channel>, options: Options, start: Start, keep: bool) -> Self {
+        let head = channel.log().head();
+        Self {
+            channel,
+            options,
+            start,
+            keep,
+            head,
+        }
+    }
 }
 
 /// Something to be done by the I/O thread of a connection, in the order in which it was asked for.

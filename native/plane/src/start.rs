@@ -38,71 +38,75 @@ pub struct Opening {
     pub capped: bool,
 }
 
-/// Resolve a start now.
-pub fn open(log: &Log, start: &Start) -> Opening {
+/// Resolve a start that was asked for when `head` was the head.
+pub fn open(log: &Log, start: &Start, head: u64) -> Opening {
+    // No further back than the log, no further on than where it was asked for.
+    let kept = log.first().saturating_sub(1).min(head);
     match start {
-        Start::New => plain(log, log.head()),
-        Start::Snapshot => plain(log, 0),
-        Start::Last(count) => plain(log, log.head().saturating_sub(*count).max(log.first() - 1)),
-        Start::Since(ts) => since(log, *ts),
-        Start::At { epoch, offset } if epoch == log.epoch().as_str() => at(log, *offset),
-        Start::At { epoch, offset } => elsewhere(log, format!("{epoch}:{offset}")),
+        Start::New => plain(log, head, head),
+        Start::Snapshot => plain(log, 0, head),
+        Start::Last(count) => plain(log, head.saturating_sub(*count).max(kept), head),
+        Start::Since(ts) => since(log, *ts, head),
+        Start::At { epoch, offset } if epoch == log.epoch().as_str() => at(log, *offset, head),
+        Start::At { epoch, offset } => elsewhere(log, format!("{epoch}:{offset}"), head),
     }
 }
 
-fn plain(log: &Log, after: u64) -> Opening {
+fn plain(log: &Log, after: u64, head: u64) -> Opening {
     Opening {
         position: log.epoch().position(after),
         after,
-        behind: log.head().saturating_sub(after),
+        behind: head.saturating_sub(after),
         gap: None,
         capped: false,
     }
 }
 
-fn capped(log: &Log, told: u64, after: u64, gap: Option<Gap>) -> Opening {
+/// A replay that R9 caps: `told` as its position, and everything after `after`.
+fn capped(log: &Log, told: u64, after: u64, gap: Option<Gap>, head: u64) -> Opening {
     Opening {
         after,
         capped: true,
         gap,
-        ..plain(log, told)
+        ..plain(log, told, head)
     }
 }
 
 /// M25: where entries of that time are gone, their number is gone with them, so the gap begins before the first entry.
-fn since(log: &Log, ts: f64) -> Opening {
+fn since(log: &Log, ts: f64, head: u64) -> Opening {
     let after = log.before_ts(ts);
     if !log.lost_since(ts) {
-        return capped(log, after, after, None);
+        return capped(log, after, after, None, head);
     }
     let gap = Gap {
         missed: None,
         ..Gap::within(log.epoch(), 0, after, GapReason::Retention)
     };
-    capped(log, 0, after, Some(gap))
+    capped(log, 0, after, Some(gap), head)
 }
 
-fn at(log: &Log, offset: u64) -> Opening {
+fn at(log: &Log, offset: u64, head: u64) -> Opening {
     if offset > log.head() {
         return beyond(log, offset);
     }
     let after = offset.max(log.first() - 1);
     let lost = after > offset;
     let gap = lost.then(|| Gap::within(log.epoch(), offset, after, GapReason::Retention));
-    capped(log, offset, after, gap)
+    capped(log, offset, after, gap, head)
 }
 
 /// P11: without a store behind it there is nothing that the log could catch up with.
 fn beyond(log: &Log, offset: u64) -> Opening {
+    let head = log.head();
     let gap = Gap {
         missed: None,
-        ..Gap::within(log.epoch(), offset, log.head(), GapReason::Epoch)
+        ..Gap::within(log.epoch(), offset, head, GapReason::Epoch)
     };
-    capped(log, offset, log.head(), Some(gap))
+    capped(log, offset, head, Some(gap), head)
 }
 
 /// P10: everything still kept, behind a gap that says that the past is another.
-fn elsewhere(log: &Log, position: String) -> Opening {
+fn elsewhere(log: &Log, position: String, head: u64) -> Opening {
     let after = log.first() - 1;
     let gap = Gap {
         from: position.clone(),
@@ -112,7 +116,7 @@ fn elsewhere(log: &Log, position: String) -> Opening {
     };
     Opening {
         position,
-        ..capped(log, after, after, Some(gap))
+        ..capped(log, after, after, Some(gap), head)
     }
 }
 
@@ -145,8 +149,8 @@ pub fn share(owed: &[Owed<'_>], cap: usize) -> Vec<usize> {
 
 impl Opening {
     /// Keep only the newest `kept` of the entries up to `head`; the older ones are covered by the gap (R9).
-    pub fn cut(&mut self, log: &Log, kept: u64) {
-        let after = log.head().saturating_sub(kept);
+    pub fn cut(&mut self, log: &Log, kept: u64, head: u64) {
+        let after = head.saturating_sub(kept);
         if after <= self.after {
             return;
         }

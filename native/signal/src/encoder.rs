@@ -4,8 +4,9 @@
 //! `tests/vectors/encoder.json` holds both to it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::vector::DIMENSIONS;
@@ -17,10 +18,10 @@ const REACH: f64 = 0.2;
 
 /// The text's vector: eight numbers above 0.3 and below 0.7.
 pub fn encode_text(text: &str) -> [f64; DIMENSIONS] {
-    let features = features_of(text);
+    let framed = framed_words(&normal_form(text));
     let mut sums = [0.0; DIMENSIONS];
     let mut squares = 0.0;
-    for (feature, weight) in features.in_order() {
+    for (feature, weight) in features_of(&framed).weighted {
         squares += weight;
         add(&mut sums, hash(feature), weight.sqrt());
     }
@@ -36,41 +37,75 @@ pub fn encode_text(text: &str) -> [f64; DIMENSIONS] {
 
 /// Features with their weights, in the order of their first appearance: sums of floats depend on it.
 #[derive(Default)]
-struct Features {
-    places: HashMap<String, usize>,
-    weights: Vec<f64>,
+struct Features<'a> {
+    places: HashMap<&'a str, usize, BuildHasherDefault<Fnv>>,
+    weighted: Vec<(&'a str, f64)>,
 }
 
-impl Features {
-    fn count(&mut self, feature: &str, weight: f64) {
-        if let Some(place) = self.places.get(feature) {
-            self.weights[*place] += weight;
-        } else {
-            self.places.insert(feature.to_owned(), self.weights.len());
-            self.weights.push(weight);
+impl<'a> Features<'a> {
+    fn count(&mut self, feature: &'a str, weight: f64) {
+        let place = *self.places.entry(feature).or_insert(self.weighted.len());
+        match self.weighted.get_mut(place) {
+            Some((_, sum)) => *sum += weight,
+            None => self.weighted.push((feature, weight)),
         }
-    }
-
-    fn in_order(&self) -> impl Iterator<Item = (&str, f64)> {
-        let mut names: Vec<&str> = vec![""; self.weights.len()];
-        for (name, place) in &self.places {
-            names[*place] = name;
-        }
-        names.into_iter().zip(self.weights.iter().copied())
     }
 }
 
-fn features_of(text: &str) -> Features {
-    let normal: String = text.nfkc().collect::<String>().to_lowercase();
-    let mut features = Features::default();
+/// FNV-1a: the features are short, and the encoder's own hash is of the same kind.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// NFKC, then lower case.
+fn normal_form(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    match is_nfkc_quick(text.chars()) {
+        IsNormalized::Yes => text.to_lowercase(),
+        _ => text.nfkc().collect::<String>().to_lowercase(),
+    }
+}
+
+/// The words one after the other, each as `^word$`.
+fn framed_words(normal: &str) -> String {
+    let mut framed = String::with_capacity(normal.len() * 2);
     for word in normal
         .split(|c| !is_word_character(c))
         .filter(|word| !word.is_empty())
     {
-        features.count(word, 1.0);
-        let framed: Vec<char> = format!("^{word}$").chars().collect();
-        for trigram in framed.windows(3) {
-            features.count(&trigram.iter().collect::<String>(), 0.5);
+        framed.push('^');
+        framed.push_str(word);
+        framed.push('$');
+    }
+    framed
+}
+
+fn features_of(framed: &str) -> Features<'_> {
+    let mut features = Features::default();
+    for word in framed.split_inclusive('$') {
+        features.count(&word[1..word.len() - 1], 1.0);
+        let starts = word.char_indices().map(|(place, _)| place);
+        let ends = starts.clone().skip(3).chain([word.len()]);
+        for (start, end) in starts.zip(ends) {
+            features.count(&word[start..end], 0.5);
         }
     }
     features

@@ -1,7 +1,6 @@
 """Asking the hub for channels, and acting on its answers: between `Follows` (what is wanted) and `Requests`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .effects import Effect, Reject, Resolve
@@ -10,11 +9,13 @@ from .follows import Follow, Follows, subscribes
 from .requests import Request, Requests
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """The ticket of one subscribe."""
+    """The ticket of one subscribe: equal to itself alone."""
 
-    follows: tuple[Follow, ...]
+    __slots__ = ("follows",)
+
+    def __init__(self, follows: Sequence[Follow]) -> None:
+        self.follows = follows
 
 
 class Asking:
@@ -40,7 +41,7 @@ class Asking:
         """Subscribe to what is wanted and due, equal options in one message."""
         effects: list[Effect] = []
         for message, group in subscribes(self._follows.due(now)):
-            asked = Asked(tuple(group))
+            asked = Asked(group)
             self._open.add(asked)
             for follow in group:
                 follow.is_asked, follow.retry_at = True, None

@@ -4,8 +4,7 @@ An `Event` and a `Gap` are effects too: they go to the subscription of their cha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import HubError
 from .events import Event, Gap
@@ -16,27 +15,23 @@ Ticket = object
 """What a caller gave with a request and gets back with its answer; the session never looks into it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Write these messages, in order, as one array where the connection takes arrays (M12)."""
 
     messages: tuple[Mapping[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AskToken:
+class AskToken(NamedTuple):
     """Ask the caller's token source, and tell the session what came."""
 
     request: TokenRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Open a connection with the credential the session holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """End the connection with this code; `is_abrupt` where no close frame would be answered any more."""
 
     code: int
@@ -44,15 +39,13 @@ class Drop:
     is_abrupt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SetLimit:
+class SetLimit(NamedTuple):
     """No message from the hub is longer than this many bytes from now on (L11)."""
 
     max_message: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(NamedTuple):
     """A request was answered, `took` seconds after it was last sent."""
 
     ticket: Ticket
@@ -60,16 +53,14 @@ class Resolve:
     took: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A request failed."""
 
     ticket: Ticket
     error: HubError
 
 
-@dataclass(frozen=True, slots=True)
-class SubChanged:
+class SubChanged(NamedTuple):
     """A subscription changed its state; `code` and `reason` where it ended, `error` where something ended it."""
 
     channel: str
@@ -77,20 +68,18 @@ class SubChanged:
     error: HubError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CursorMoved:
+class CursorMoved(NamedTuple):
     """The place a subscription stands at without an event: its start, or a watermark (P4, P7)."""
 
     channel: str
     position: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """Tell the application: `state`, `connected`, `disconnected` or `error`."""
 
     name: str
-    value: Any = field(default=None)
+    value: Any = None
 
 
 Effect = (

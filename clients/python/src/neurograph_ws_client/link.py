@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -185,9 +185,9 @@ class Link:
 
     # -- effects -----------------------------------------------------------------------------------------------------
 
-    def run(self, effects: Iterable[Effect]) -> None:
+    def run(self, effects: Sequence[Effect]) -> None:
         """Carry effects out, in order."""
-        is_stream = True
+        is_stream = bool(effects)
         for effect in effects:
             if type(effect) is Event:
                 subscription = self.subscriptions.get(effect.message["channel"])

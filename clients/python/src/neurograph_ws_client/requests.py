@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .effects import Reject, Resolve, Send, Ticket
@@ -16,21 +15,40 @@ MAX_HELD_BACK = 10_000
 _REPEAT = Backoff(base=0.1, cap=2.0)
 
 
-@dataclass(slots=True, eq=False)
 class Request:
     """One question to the hub. With `is_repeatable` (it carries a `mid`) a cut or a 5xx sends it again until its
     deadline; with `is_patient` a 429 makes it wait and go once more.
     """
 
-    message: Mapping[str, Any]
-    ticket: Ticket
-    deadline: float
-    is_repeatable: bool = False
-    is_patient: bool = False
-    id: Any = None
-    sent_at: float = 0.0
-    repeat_at: float = 0.0
-    repeats: int = 0
+    __slots__ = (
+        "deadline",
+        "id",
+        "is_patient",
+        "is_repeatable",
+        "message",
+        "repeat_at",
+        "repeats",
+        "sent_at",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        message: Mapping[str, Any],
+        ticket: Ticket,
+        deadline: float,
+        is_repeatable: bool = False,
+        is_patient: bool = False,
+    ) -> None:
+        self.message = message
+        self.ticket = ticket
+        self.deadline = deadline
+        self.is_repeatable = is_repeatable
+        self.is_patient = is_patient
+        self.id: Any = None
+        self.sent_at = 0.0
+        self.repeat_at = 0.0
+        self.repeats = 0
 
     @property
     def name(self) -> str:

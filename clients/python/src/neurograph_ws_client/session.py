@@ -5,8 +5,7 @@ Whoever drives it (the shell in `link.py`, a test) carries the effects out in or
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .answers import Welcome
 from .asking import Asked, Asking
@@ -26,8 +25,7 @@ from .states import TRANSITIONS, Happening, State, StateChange
 MESSAGE_MARGIN = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class _Login:
+class _Login(NamedTuple):
     """The ticket of a connect of ours; `is_renewal` with a new credential in it."""
 
     is_renewal: bool

@@ -4,8 +4,8 @@ Two rules: every pair of state and happening stands in the table, and nothing el
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -52,8 +52,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(NamedTuple):
     """One step of the table; `retry_in` is in seconds, None when nothing is tried by itself."""
 
     old: State

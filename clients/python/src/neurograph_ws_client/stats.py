@@ -1,13 +1,12 @@
 """Figures of one client; `repr` shows the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .states import State
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionStats:
+class SubscriptionStats(NamedTuple):
     """Figures of one subscription."""
 
     state: str
@@ -18,8 +17,7 @@ class SubscriptionStats:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClientStats:
+class ClientStats(NamedTuple):
     """Figures since the client was made; `rtt` in seconds, of the last ping that was answered."""
 
     state: State

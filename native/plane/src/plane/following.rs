@@ -130,12 +130,7 @@ impl Plane {
             );
             return Err(PlaneError::Argument(text));
         }
-        Ok(Spec {
-            channel: self.logs.find(log)?,
-            options,
-            start,
-            keep,
-        })
+        Ok(Spec::new(self.logs.find(log)?, options, start, keep))
     }
 
     /// Take cursors away, then answer.

@@ -75,9 +75,9 @@ impl Shard {
         if closing.peer_done {
             self.finish(slot);
         } else if !std::mem::replace(&mut closing.written, true)
-            && closing.verdict.cause == Cause::Protocol
+            && matches!(closing.verdict.cause, Cause::Protocol | Cause::Limit)
         {
-            // Its stream can no longer be read, so its close frame would not be seen; its FIN will be.
+            // Its stream is perhaps no longer parsed, and its close frame not seen; its FIN will be.
             connection.transport.shutdown_write();
         }
     }

@@ -126,12 +126,7 @@ impl Rig {
 
     /// Subscribe; the answer is `{"type":"subscribed","log":…,"position":…,"behind":…}`.
     pub fn subscribe(&mut self, conn: u64, log: u64, options: Options, start: Start, keep: bool) {
-        let spec = Spec {
-            channel: self.logs.find(log).unwrap(),
-            options,
-            start,
-            keep,
-        };
+        let spec = Spec::new(self.logs.find(log).unwrap(), options, start, keep);
         let begin = format!(r#"{{"type":"subscribed","log":{log},"#);
         self.command(Command::Subscribe(Box::new(Subscribe {
             conn,

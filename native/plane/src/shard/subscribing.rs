@@ -72,7 +72,7 @@ impl Shard {
             let position = owed.unwrap_or_else(|| log.epoch().position(settled));
             (position, log.head().saturating_sub(settled), None)
         } else {
-            let opening = start::open(&log, &spec.start);
+            let opening = start::open(&log, &spec.start, spec.head);
             (opening.position.clone(), opening.behind, Some(opening))
         };
         drop(log);
@@ -256,18 +256,16 @@ fn cap_replay(placed: &mut [Placed], cap: u64) {
     for (one, kept) in placed.iter_mut().filter(|one| counted(one)).zip(shares) {
         let log = one.spec.channel.log();
         if let Some(opening) = &mut one.opening {
-            opening.cut(&log, kept as u64);
+            opening.cut(&log, kept as u64, one.spec.head);
         }
     }
 }
 
 fn owed(one: &Placed, cap: usize) -> Owed<'_> {
     let log = one.spec.channel.log();
-    let after = one
-        .opening
-        .as_ref()
-        .map_or(log.head(), |opening| opening.after);
-    let newest = (after + 1..=log.head()).rev().take(cap);
+    let head = one.spec.head;
+    let after = one.opening.as_ref().map_or(head, |opening| opening.after);
+    let newest = (after + 1..=head).rev().take(cap);
     Owed {
         channel: &one.spec.channel.name,
         newest_first: newest

@@ -254,12 +254,7 @@ impl World {
         use crate::command::{Command, Spec, Subscribe};
         let latest = options.delivery == Delivery::Latest;
         let begin = format!(r#"{{"type":"subscribed","log":{log},"latest":{latest},"#);
-        let spec = Spec {
-            channel: self.rig.logs.find(log).unwrap(),
-            options,
-            start,
-            keep,
-        };
+        let spec = Spec::new(self.rig.logs.find(log).unwrap(), options, start, keep);
         let reply = vec![begin.as_bytes().into(), b"}"[..].into()];
         self.rig.command(Command::Subscribe(Box::new(Subscribe {
             conn,

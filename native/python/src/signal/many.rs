@@ -11,7 +11,7 @@ use signal::{Extra, Signal, SignalError, Vector};
 use super::arguments::{DEFAULT_PRIORITY, Priority};
 use super::extra::Members;
 use super::vector;
-use crate::error::{is_refusal, refusal, wrong_type};
+use crate::error::{is_refusal, misuse, refusal, wrong_type};
 
 /// Gives an event type its number.
 pub type Intern<'a> = dyn FnMut(&str) -> PyResult<u16> + 'a;
@@ -171,6 +171,9 @@ pub fn read_items(items: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult
     items.try_iter()?.map(read).collect()
 }
 
+const ITEM_LEN: usize = 8;
+const ITEM: &str = "an item must be a tuple (event_type, vectors, priority, key, tags, payload, traceparent, tracestate)";
+
 type ItemMembers<'py> = (
     Bound<'py, PyString>,
     Bound<'py, PyAny>,
@@ -183,7 +186,10 @@ type ItemMembers<'py> = (
 );
 
 fn read_item(item: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Signal>> {
-    let tuple = item.cast::<PyTuple>()?;
+    let tuple = item.cast::<PyTuple>().map_err(|_| misuse(ITEM))?;
+    if tuple.len() != ITEM_LEN {
+        return Err(misuse(ITEM));
+    }
     let (event_type, vectors, priority, key, tags, payload, traceparent, tracestate): ItemMembers<
         '_,
     > = tuple.extract()?;

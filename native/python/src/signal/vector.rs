@@ -1,6 +1,6 @@
 //! Vectors as Python gives them: sequences of numbers, or buffers of 32- or 64-bit floats.
 
-use pyo3::buffer::{Element, PyBuffer};
+use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PySequence, PyString, PyTuple};
 use signal::vector::{finite, vector_of};
@@ -106,6 +106,10 @@ pub fn many(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
         return rows(&floats, given.py(), |row: [f64; DIMENSIONS]| {
             vector_of(&row)
         });
+    }
+    // An empty array has no aligned address, so it is no buffer of floats.
+    if PyUntypedBuffer::get(given).is_ok_and(|nothing| nothing.item_count() == 0) {
+        return Ok(Vec::new());
     }
     Err(error::wrong_type(VECTORS, given))
 }

@@ -1,0 +1,231 @@
+"""`ng-ws` and `ng-ws sub`: follow channels until told to stop, and say what was missed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+
+from neurograph_ws_client import (
+    Event,
+    Gap,
+    HubError,
+    Last,
+    PermissionDenied,
+    Start,
+    State,
+    StateChange,
+    Subscription,
+    Welcome,
+)
+from neurograph_ws_client.urls import masked
+
+from .durations import shown
+from .exits import Exit, Failed, misused
+from .hub import close, new_client, one_line
+from .notes import Notes
+from .render import Item, Renderer, renderer
+from .settings import Settings
+from .sink import Sink
+
+# What ends listening: enough events, enough time, Ctrl-C, or nobody who reads.
+Ending = Literal["count", "time", "interrupted", "unread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The options of `sub`."""
+
+    channels: tuple[str, ...] = ()
+    start: Start | None = None
+    delivery: Literal["all", "latest"] | None = None
+    max_rate: float | None = None
+    count: int | None = None
+    duration: float | None = None
+    fail_on_gap: bool = False
+    output: Path | None = None
+
+
+def start_of(text: str | None) -> Start | None:
+    """Read `--from`."""
+    match text:
+        case None:
+            return None
+        case "new" | "snapshot":
+            return "new" if text == "new" else "snapshot"
+        case str() if text.startswith("last:") and text[5:].isdecimal() and int(text[5:]) >= 1:
+            return Last(int(text[5:]))
+    raise misused("--from", "new, snapshot or last:N", text)
+
+
+def delivery_of(text: str | None) -> Literal["all", "latest"] | None:
+    """Read `--delivery`."""
+    match text:
+        case None | "all" | "latest":
+            return text
+    raise misused("--delivery", "all or latest", text)
+
+
+async def listen(settings: Settings, options: Listening) -> Exit:
+    """Follow channels; the exit code."""
+    descriptor = sys.stdout.fileno() if options.output is None else _create(options.output)
+    notes = Notes(settings)
+    sink = Sink(descriptor)
+    listener = Listener(settings, options, notes, sink, renderer(settings))
+    try:
+        return await listener.run()
+    finally:
+        sink.stop()
+        if options.output is not None:
+            os.close(descriptor)
+
+
+class Listener:
+    """One run of `sub`."""
+
+    def __init__(self, settings: Settings, options: Listening, notes: Notes, sink: Sink, render: Renderer) -> None:
+        self._settings = settings
+        self._options = options
+        self._notes = notes
+        self._sink = sink
+        self._render = render
+        self._client = new_client(settings)
+        self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._begun_at = monotonic()
+        self._lost_at: float | None = None
+        self._missed: set[str] = set()
+        self._is_checked = False
+        self._events = 0
+        self._gaps = 0
+
+    async def run(self) -> Exit:
+        """From the first connection to the summary."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end, "interrupted")
+        self._sink.closed.add_done_callback(lambda _: self._end("unread"))
+        try:
+            ending = await self._follow()
+        finally:
+            await close(self._client)
+        if ending != "unread":
+            self._notes.say(self._summary())
+        return self._exit_of(ending)
+
+    async def _follow(self) -> Ending:
+        self._listen_to_client()
+        subscriptions = [self._subscribe(channel) for channel in self._options.channels]
+        following = asyncio.ensure_future(self._follow_for_ever(subscriptions))
+        await asyncio.wait((following, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if not self._ended.done():
+            # It ends only by raising what closed the client for good.
+            following.result()
+        following.cancel()
+        return await self._ended
+
+    async def _follow_for_ever(self, subscriptions: list[Subscription[Any]]) -> None:
+        welcome = await self._client.connect()
+        await self._check(subscriptions or self._subscribe_to_all(welcome))
+        if self._options.duration is not None:
+            asyncio.get_running_loop().call_later(self._options.duration, self._end, "time")
+        await self._client.run_forever()
+
+    def _subscribe_to_all(self, welcome: Welcome) -> list[Subscription[Any]]:
+        readable = [name for name, rights in welcome.channels.items() if "subscribe" in rights and "*" not in name]
+        if not readable:
+            raise PermissionDenied(f"role {welcome.role} may not subscribe to any channel", code=403, error="forbidden")
+        return [self._subscribe(channel) for channel in readable]
+
+    def _subscribe(self, channel: str) -> Subscription[Any]:
+        options = self._options
+        return self._client.subscribe(
+            channel,
+            self._take,
+            start=options.start,
+            delivery=options.delivery,
+            max_rate=options.max_rate,
+            gaps=True,
+        )
+
+    async def _check(self, subscriptions: Sequence[Subscription[Any]]) -> None:
+        """Go on if any channel can be followed, and say why the others cannot."""
+        outcomes = await asyncio.gather(*subscriptions, return_exceptions=True)
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        if len(refusals) == len(outcomes):
+            raise refusals[0]
+        for refusal in refusals:
+            self._notes.warn(one_line(refusal))
+        self._is_checked = True
+        followed = [one.channel for one in subscriptions if one.error is None]
+        welcome = self._client.welcome
+        role = welcome.role if welcome else "?"
+        self._notes.say(f"{role} at {masked(self._settings.url)}, following {', '.join(followed)} (Ctrl-C ends)")
+
+    # -- what comes ------------------------------------------------------------------------------------------------
+
+    def _take(self, item: Item) -> Awaitable[None] | None:
+        if self._ended.done():
+            return None
+        if isinstance(item, Event):
+            self._events += 1
+            if self._events == self._options.count:
+                self._end("count")
+        return self._sink.write(self._render(item))
+
+    def _listen_to_client(self) -> None:
+        self._client.on("state", self._state_changed)
+        self._client.on("gap", self._gap_told)
+        self._client.on("error", self._error_told)
+
+    def _state_changed(self, change: StateChange) -> None:
+        if change.new is State.RECONNECTING and change.retry_in is not None:
+            self._lost_at = self._lost_at or monotonic()
+            why = change.reason if change.reason.startswith("connection lost") else f"connection lost ({change.reason})"
+            self._notes.warn(f"{why}; trying again in {change.retry_in:.1f} s")
+        elif change.new is State.CONNECTED and self._lost_at is not None:
+            away, self._lost_at = monotonic() - self._lost_at, None
+            missed = f"missed: {', '.join(sorted(self._missed))}" if self._missed else "nothing was missed"
+            self._missed.clear()
+            self._notes.say(f"connected again after {shown(away)}; {missed}")
+
+    def _gap_told(self, gap: Gap) -> None:
+        self._gaps += 1
+        if self._lost_at is not None:
+            self._missed.add(gap.channel)
+        self._notes.warn(f"{gap}")
+
+    def _error_told(self, fault: Exception) -> None:
+        # Until then `_check` tells why a channel cannot be followed.
+        if self._is_checked or not isinstance(fault, HubError):
+            self._notes.warn(one_line(fault))
+
+    def _end(self, ending: Ending) -> None:
+        if not self._ended.done():
+            self._ended.set_result(ending)
+
+    # -- how it ended ----------------------------------------------------------------------------------------------
+
+    def _summary(self) -> str:
+        took = monotonic() - self._begun_at
+        rate = self._events / took if took > 0 else 0.0
+        return f"{_counted(self._events, 'event')} in {shown(took)} ({rate:.1f}/s), {_counted(self._gaps, 'gap')}"
+
+    def _exit_of(self, ending: Ending) -> Exit:
+        if self._gaps and self._options.fail_on_gap:
+            return Exit.DATA_LOST
+        return Exit.INTERRUPTED if ending == "interrupted" else Exit.OK
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _create(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError as fault:
+        raise Failed(Exit.USAGE, f"--output: expected a file to write, got {path}: {fault.strerror}") from fault

@@ -1,0 +1,66 @@
+"""The entry point: runs a command and decides the exit code, alone."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .exits import Exit, Failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        from ._version import __version__  # noqa: PLC0415 - nothing else is needed to answer this
+
+        print(f"ng-ws {__version__}")
+        return Exit.OK
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _abandon_stdout()
+        return Exit.OK
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Failed as failure:
+        _say(failure.message, failure.hint)
+        return failure.exit_code
+    except Exception as fault:  # noqa: BLE001 - the last line of defence: one sentence, not a traceback
+        return _explain(fault, is_verbose=bool({"-v", "--verbose"} & set(given)))
+
+
+def _run(given: list[str]) -> int:
+    from .app import app  # noqa: PLC0415 - a name and a version need no typer
+    from .hoist import hoisted  # noqa: PLC0415
+
+    code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False)
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _explain(fault: Exception, *, is_verbose: bool) -> int:
+    from .failures import explained  # noqa: PLC0415 - only what failed needs it
+
+    if is_verbose:
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(fault)
+    failure = explained(fault)
+    _say(failure.message, failure.hint)
+    return failure.exit_code
+
+
+def _say(message: str, hint: str) -> None:
+    from .escape import escaped  # noqa: PLC0415
+
+    lines = [f"ng-ws: {message}", *([f"       {hint}"] if hint else [])]
+    try:
+        print(*map(escaped, lines), sep="\n", file=sys.stderr)
+    except BrokenPipeError:
+        return
+
+
+def _abandon_stdout() -> None:
+    """Nobody reads any more: what is still buffered goes nowhere, and the interpreter's last flush is quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

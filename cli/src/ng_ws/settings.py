@@ -1,0 +1,120 @@
+"""What a command line means: flags, then the environment, then defaults."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+from .exits import Exit, Failed, misused
+
+DEFAULT_URL = "ws://localhost:8000/ws"
+
+# The longest credential a hub takes (C7).
+_LONGEST_TOKEN = 4096
+
+
+class Format(StrEnum):
+    """How data is written."""
+
+    PRETTY = "pretty"
+    JSON = "json"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The global options as they were given."""
+
+    url: str | None = None
+    subscribe: tuple[str, ...] = ()
+    token: str | None = None
+    token_file: Path | None = None
+    format: Format | None = None
+    is_verbose: bool = False
+    is_quiet: bool = False
+    no_color: bool = False
+    timeout: float = 5.0
+    no_reconnect: bool = False
+    is_insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The global options as they hold; the token is in no `repr`."""
+
+    url: str
+    format: Format
+    timeout: float
+    # Whether a format was asked for, rather than chosen by the terminal.
+    is_format_given: bool = False
+    subscribe: tuple[str, ...] = ()
+    token: str | None = field(default=None, repr=False)
+    is_verbose: bool = False
+    is_quiet: bool = False
+    has_color: bool = False
+    reconnects: bool = True
+    is_insecure: bool = False
+
+
+def resolved(flags: Flags, environ: Mapping[str, str] | None = None, stdin: TextIO | None = None) -> Settings:
+    """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT` and the terminal."""
+    environ = os.environ if environ is None else environ
+    is_terminal = sys.stdout.isatty()
+    if flags.timeout <= 0:
+        raise misused("--timeout", "seconds above 0", flags.timeout)
+    given = flags.format or _format_of(environ)
+    return Settings(
+        url=flags.url or environ.get("NG_URL") or DEFAULT_URL,
+        format=given or (Format.PRETTY if is_terminal else Format.JSON),
+        is_format_given=given is not None,
+        timeout=flags.timeout,
+        subscribe=tuple(name for names in flags.subscribe for name in names.split(",") if name),
+        token=_token(flags, environ, stdin or sys.stdin),
+        is_verbose=flags.is_verbose,
+        is_quiet=flags.is_quiet,
+        has_color=is_terminal and not flags.no_color and _takes_color(environ),
+        reconnects=not flags.no_reconnect,
+        is_insecure=flags.is_insecure,
+    )
+
+
+def _takes_color(environ: Mapping[str, str]) -> bool:
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _format_of(environ: Mapping[str, str]) -> Format | None:
+    name = environ.get("NG_FORMAT")
+    if not name:
+        return None
+    try:
+        return Format(name)
+    except ValueError:
+        raise misused("NG_FORMAT", "pretty, json or compact", name) from None
+
+
+def _token(flags: Flags, environ: Mapping[str, str], stdin: TextIO) -> str | None:
+    if flags.token is not None and flags.token_file is not None:
+        raise Failed(Exit.USAGE, "--token and --token-file: expected one of them, got both")
+    if flags.token == "-":  # noqa: S105 - means stdin
+        token = stdin.readline(_LONGEST_TOKEN + 2)
+    elif flags.token_file is not None:
+        token = _read(flags.token_file)
+    else:
+        token = flags.token if flags.token is not None else environ.get("NG_TOKEN", "")
+    token = token.strip()
+    # Its value is never shown, only what is wrong with it.
+    if len(token) > _LONGEST_TOKEN or not token.isascii() or any(letter.isspace() for letter in token):
+        raise Failed(
+            Exit.LOGIN, "token: expected one word of at most 4096 letters, digits and -_. , got something else"
+        )
+    return token or None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")[: _LONGEST_TOKEN + 2]
+    except OSError as fault:
+        raise Failed(Exit.USAGE, f"--token-file: expected a readable file, got {path}: {fault.strerror}") from fault

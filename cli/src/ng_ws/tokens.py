@@ -1,0 +1,136 @@
+"""`ng-ws token`: ask the hub for one, read one without trusting it, try one."""
+
+import base64
+import getpass
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+from neurograph_ws_client.urls import is_loopback
+
+from .durations import shown
+from .escape import escaped
+from .exits import Exit, Failed, misused
+from .hub import connected
+from .notes import Notes
+from .render import object_line
+from .rest import call
+from .settings import Format, Settings
+
+# The password of the development users, as the documents have it.
+_SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
+
+
+def new(settings: Settings, role: str | None, user: str | None, password: str | None) -> None:
+    """Ask the hub's issuer; the token goes to stdout, the rest to stderr.
+
+    Into a pipe too it is the bare token, for `$(…)`; JSON only where that was asked for.
+    """
+    name = user or role
+    if name is None:
+        raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
+    body = {"username": name, "password": password or os.environ.get("NG_PASSWORD") or _password(settings)}
+    data = call(settings, "POST", "/api/v1/auth/token", body)
+    given = data.get("role")
+    if role is not None and given != role:
+        text = f"expected a token of role {role}, the hub gives {name} the role {given}"
+        raise Failed(Exit.PERMISSION, text, f"next: ng-ws token new --user {name}")
+    if settings.format is Format.JSON and settings.is_format_given:
+        line = object_line({"token": data["token"], "role": given, "expires_in": data.get("expires_in")})
+    else:
+        line = f"{data['token']}\n".encode()
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+    Notes(settings).say(f"{name}, role {given}, good for {shown(float(data.get('expires_in') or 0))}")
+
+
+def _password(settings: Settings) -> str:
+    if is_loopback(settings.url):
+        return _SAMPLE_PASSWORD
+    if sys.stdin.isatty():
+        return getpass.getpass("password: ")
+    raise Failed(Exit.USAGE, "token new: expected a password", "next: set NG_PASSWORD, or run it on a terminal")
+
+
+def show(settings: Settings, token: str | None) -> None:
+    """What a token says about itself. Nothing here checks that it is true."""
+    text = _given(settings, token)
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise misused("token", "a JWT of three parts", f"{len(parts)} part of {len(text)} letters: perhaps an API key")
+    shape = {"header": _decoded(parts[0]), "claims": _decoded(parts[1])}
+    if settings.format is Format.JSON:
+        line = object_line(shape)
+    else:
+        line = "".join(f"{name:<8} {value}\n" for name, value in _readable(shape)).encode()
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+    Notes(settings).say("not verified: ng-ws token check asks the hub")
+
+
+def with_token(settings: Settings, token: str | None) -> Settings:
+    """The settings with the token that was given as an argument, if one was."""
+    return settings if token is None else replace(settings, token=_given(settings, token))
+
+
+def _given(settings: Settings, token: str | None) -> str:
+    text = sys.stdin.readline().strip() if token == "-" else token or settings.token  # noqa: S105 - means stdin
+    if not text:
+        raise Failed(Exit.USAGE, "token: expected one as argument, -, --token-file or NG_TOKEN, got none")
+    return text
+
+
+def _decoded(part: str) -> Mapping[str, Any]:
+    try:
+        content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError as fault:
+        raise Failed(
+            Exit.LOGIN, "token: expected base64url of JSON in its first two parts, got something else"
+        ) from fault
+    if not isinstance(content, Mapping):
+        raise Failed(Exit.LOGIN, "token: expected JSON objects in its first two parts, got something else")
+    return content
+
+
+def _readable(shape: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    pairs = [("alg", str(shape["header"].get("alg")))]
+    for name, value in shape["claims"].items():
+        pairs.append((name, f"{value}  ({_when(value)})" if name in {"exp", "iat", "nbf"} else str(value)))
+    return [(escaped(name), escaped(value)) for name, value in pairs]
+
+
+def _when(value: Any) -> str:
+    try:
+        moment = datetime.fromtimestamp(float(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return "not a time"
+    away = float(value) - time()
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC, {'in ' + shown(away) if away >= 0 else shown(-away) + ' ago'}"
+
+
+async def check(settings: Settings) -> None:
+    """Connect with the token; say who the hub takes it for."""
+    async with connected(settings, Notes(settings)) as client:
+        welcome = client.welcome
+    if welcome is None:
+        raise Failed(Exit.UNEXPECTED, "no welcome came")
+    shape = {
+        "user": welcome.user,
+        "role": welcome.role,
+        "expires_in": welcome.expires_in,
+        "rates": {name: list(rate) for name, rate in welcome.limits.rates.items()},
+        "channels": {name: list(rights) for name, rights in welcome.channels.items()},
+    }
+    if settings.format is Format.JSON:
+        line = object_line(shape)
+    else:
+        life = "does not expire" if welcome.expires_in is None else f"expires in {shown(welcome.expires_in)}"
+        rights = "".join(f"  {escaped(name):<16} {' '.join(rights)}\n" for name, rights in welcome.channels.items())
+        line = f"{escaped(welcome.user or 'nobody')}, role {escaped(welcome.role)}, {life}\n{rights}".encode()
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,224 @@
+"""What one peer may do, and what the plane does with one that does more."""
+
+import time
+
+import pytest
+
+from channels._native import EVENT_TEXT
+from tests.channels.test_plane_connections import masked
+from tests.support.plane_peer import Running, entry
+
+
+@pytest.mark.clause("L17")
+def test_more_control_frames_than_allowed_close() -> None:
+    with Running(control_rate=(20.0, 0.0)) as running:
+        conn, peer = running.connect()
+        peer.send_raw(masked(9, b"") * 21)
+        assert (4229, "rate_abuse") == peer.close_received()
+        assert ((4229, "rate_abuse"), "limit") == running.closed(conn)
+
+
+@pytest.mark.clause("L17")
+def test_pongs_that_are_not_read_do_not_pile_up() -> None:
+    with Running(control_rate=(1e9, 0.0)) as running:
+        conn, peer = running.connect_tcp()
+        log = running.open_log()
+        running.subscribe(conn, log)
+        peer.subscribed()
+        # An event that fills every buffer: pongs wait behind its frames.
+        running.append(log, entry(b'"' + b"x" * 16_000_000 + b'"'))
+        for number in range(1_000):
+            peer.send_raw(masked(9, str(number).encode()))
+        peer.send(b"{}")
+        running.text(conn)
+        pongs: list[bytes] = []
+        while not pongs or pongs[-1] != b"999":
+            frame = peer.frame()
+            assert frame is not None
+            if frame.opcode == 10:
+                pongs.append(bytes(frame.data))
+        assert len(pongs) < 1_000
+
+
+@pytest.mark.clause("L18")
+def test_more_messages_than_allowed_close_behind_those_that_were_allowed() -> None:
+    with Running(message_rate=(5.0, 0.0)) as running:
+        conn, peer = running.connect()
+        peer.send_raw(masked(1, b"{}") * 6)
+        assert (4229, "rate_abuse") == peer.close_received()
+        assert [b"{}"] * 5 == [running.text(conn) for _ in range(5)]
+        assert "limit" == running.closed(conn)[1]
+
+
+@pytest.mark.clause("L19")
+def test_bytes_beyond_the_rate_are_not_read_until_allowed() -> None:
+    with Running(byte_rate=(1_000.0, 10_000.0), heartbeat_interval=0.1, heartbeat_timeout=0.1) as running:
+        conn, peer = running.connect()
+        started = time.monotonic()
+        peer.send(b'"' + b"x" * 4_000 + b'"')
+        running.text(conn)
+        peer.send(b"{}")
+        running.text(conn)
+        assert time.monotonic() - started >= 0.25
+        assert 0 == running.plane.stats()["late"]
+
+
+@pytest.mark.parametrize(
+    "start", [masked(1, b"x" * 10)[:8], masked(1, b"x", fin=False), b"\x81"], ids=["frame", "fragments", "head"]
+)
+@pytest.mark.clause("L16")
+def test_a_message_that_is_never_finished_closes(start: bytes) -> None:
+    with Running(message_timeout=0.3) as running:
+        conn, peer = running.connect()
+        peer.send_raw(start)
+        assert (4208, "timeout; unfinished message") == peer.close_received()
+        assert "timeout" == running.closed(conn)[1]
+
+
+@pytest.mark.clause("L16")
+def test_too_many_empty_fragments_close() -> None:
+    with Running(max_empty_fragments=3) as running:
+        conn, peer = running.connect()
+        peer.send_raw(masked(1, b"", fin=False) + masked(0, b"", fin=False) * 4)
+        assert 4229 == peer.close_received()[0]
+        assert "limit" == running.closed(conn)[1]
+
+
+@pytest.mark.clause("S8")
+def test_a_peer_that_takes_nothing_is_closed_and_the_others_notice_nothing() -> None:
+    with Running(write_stall=0.5) as running:
+        stalled, sleeper = running.connect_tcp()
+        conn, peer = running.connect_tcp()
+        log = running.open_log()
+        for one, its in ((stalled, sleeper), (conn, peer)):
+            running.subscribe(one, log)
+            its.subscribed()
+        data = b'"' + b"x" * 100_000 + b'"'
+        for offset in range(1, 101):
+            running.append(log, entry(data))
+            assert [offset] == peer.offsets(1)
+        assert ((4213, "slow; nothing was read"), "slow") == running.closed(stalled)
+        assert (1, 0) == (running.plane.stats()["stalls"], running.plane.stats()["overruns"])
+
+
+@pytest.mark.clause("S9", "M48", "M49")
+def test_an_overrun_subscriber_is_told_what_it_missed_and_goes_on() -> None:
+    with Running(resume_events=5) as running:
+        conn, peer = running.connect_tcp()
+        log = running.open_log(max_entries=10)
+        running.subscribe(conn, log)
+        peer.subscribed()
+        for _ in range(400):
+            epoch, _ = running.append(log, entry(b'"' + b"x" * 50_000 + b'"'))
+        cursor, gaps = 0, []
+        while cursor < 400:
+            message = peer.message()
+            if message["type"] == "gap":
+                assert f"{epoch}:{cursor}" == message["from"]
+                position = int(message["to"].removeprefix(f"{epoch}:"))
+                assert (position - cursor, "slow") == (message["missed"], message["reason"])
+                gaps.append(message)
+                cursor = position
+            else:
+                cursor += 1
+                assert cursor == message["offset"]
+        assert gaps
+        counted = running.plane.stats()["channels"]["logs"]["gaps"]["slow"]  # type: ignore[index]
+        assert (len(gaps), sum(gap["missed"] for gap in gaps)) == counted
+
+
+@pytest.mark.clause("S9")
+def test_an_overrun_subscriber_that_asked_for_it_is_closed() -> None:
+    with Running() as running:
+        conn, peer = running.connect_tcp()
+        log = running.open_log(max_entries=10)
+        running.subscribe(conn, log, on_slow="close")
+        peer.subscribed()
+        for _ in range(400):
+            running.append(log, entry(b'"' + b"x" * 50_000 + b'"'))
+        assert (4213, "slow; overrun") == peer.close_received()
+        assert ((4213, "slow; overrun"), "slow") == running.closed(conn)
+        assert 1 == running.plane.stats()["overruns"]
+
+
+@pytest.mark.clause("S11")
+def test_nothing_is_read_from_a_peer_that_does_not_take_its_answers() -> None:
+    with Running(answer_buffer=500_000) as running:
+        conn, peer = running.connect()
+        other, alive = running.connect()
+        # The kernel holds some 200 KB of these between the two ends of a socket pair, the rest waits.
+        for _ in range(30):
+            running.plane.send(conn, b'{"x":"' + b"x" * 30_000 + b'"}')
+        running.plane.flush()
+        peer.send(b'{"n":1}')
+        for _ in range(3):
+            alive.send(b"{}")
+            running.text(other)
+        assert [] == running.pending
+        peer.messages(30)
+        assert b'{"n":1}' == running.text(conn)
+
+
+@pytest.mark.clause("S11")
+def test_answers_beyond_every_measure_close() -> None:
+    with Running(answer_buffer=10_000) as running:
+        conn, _ = running.connect_tcp()
+        for _ in range(500):
+            running.plane.send(conn, b'"' + b"x" * 30_000 + b'"')
+        running.plane.flush()
+        assert ((4213, "slow; answers not read"), "slow") == running.closed(conn)
+
+
+@pytest.mark.clause("S3", "S4")
+def test_latest_conflates_by_key_for_a_slow_reader_and_ends_with_the_newest() -> None:
+    with Running() as running:
+        conn, peer = running.connect_tcp()
+        log = running.open_log("metrics", last_per_key=True, max_entries=3)
+        running.subscribe(conn, log, "snapshot", delivery="latest")
+        peer.subscribed()
+        for number in range(300):
+            running.append(log, entry(b'"' + b"x" * 50_000 + b'"', key=f"k{number % 3}"))
+        offsets = peer.offsets(1)
+        while offsets[-1] < 300:
+            offsets += peer.offsets(1)
+        assert offsets == sorted(set(offsets))
+        assert len(offsets) < 300
+        assert [298, 299, 300] == offsets[-3:]
+
+
+@pytest.mark.clause("S7")
+def test_max_rate_bounds_the_events_of_a_second() -> None:
+    with Running() as running:
+        conn, peer = running.connect()
+        log = running.open_log("metrics")
+        running.subscribe(conn, log, delivery="latest", max_rate=20.0)
+        peer.subscribed()
+        started = time.monotonic()
+        running.append(log, *[entry(key=f"k{number % 10}") for number in range(100)])
+        assert list(range(91, 101)) == peer.offsets(10)
+        assert time.monotonic() - started >= 9 / 20
+        running.append(log, entry(key="k1"))
+        assert [101] == peer.offsets(1)
+
+
+def test_nothing_is_lost_when_python_does_not_drain() -> None:
+    with Running(inbox_messages=10, heartbeat_interval=0.1, heartbeat_timeout=0.1) as running:
+        conn, peer = running.connect()
+        peer.send_raw(b"".join(masked(1, b'{"n":%d}' % number) for number in range(500)))
+        time.sleep(0.5)
+        assert running.plane.stats()["inbox"] == 10
+        assert [b'{"n":%d}' % number for number in range(500)] == [running.text(conn) for _ in range(500)]
+        assert [] == running.pending
+
+
+def test_one_flooder_does_not_keep_the_others_waiting() -> None:
+    with Running(message_rate=(1e9, 0.0), byte_rate=(1e12, 0.0), turn_read=4_096) as running:
+        flooder, flood = running.connect_tcp()
+        conn, peer = running.connect()
+        flood.sock.setblocking(False)
+        frames = masked(1, b'{"type":"ping"}') * 20_000
+        sent = flood.sock.send(frames)
+        peer.send(b'{"n":1}')
+        assert b'{"n":1}' == running.text(conn)
+        seen = sum(event[:2] == (flooder, EVENT_TEXT) for event in running.pending)
+        assert seen < sent // 21

@@ -1,0 +1,290 @@
+"""`ng-ws` as a process, against a scripted hub."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from neurograph_ws_client.testing import FakeHub
+
+SOON = 20.0
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[FakeHub]:
+    async with FakeHub() as hub:
+        yield hub
+
+
+class Process:
+    """One run of the program."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, *arguments: str, **environ: str) -> "Process":
+        names = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "ng_ws",
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**kept, **environ},
+            )
+        )
+
+    async def ended(self, stdin: bytes = b"") -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        async with asyncio.timeout(SOON):
+            out, err = await self._process.communicate(stdin)
+        assert self._process.returncode is not None
+        return self._process.returncode, out.decode(), err.decode()
+
+    async def line(self) -> bytes:
+        """The next line of data."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(SOON):
+            return await self._process.stdout.readline()
+
+    async def noted(self, text: str) -> str:
+        """The next line of stderr that holds a text."""
+        assert self._process.stderr is not None
+        async with asyncio.timeout(SOON):
+            while line := (await self._process.stderr.readline()).decode():
+                if text in line:
+                    return line
+        raise AssertionError(f"the program ended without saying {text!r}")
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
+
+async def run(*arguments: str, stdin: bytes = b"", **environ: str) -> tuple[int, str, str]:
+    return await (await Process.start(*arguments, **environ)).ended(stdin)
+
+
+@pytest.mark.accept("L1", "L2", "L4", "I4")
+async def test_the_documents_command_listens_to_its_channels_as_json(hub: FakeHub) -> None:
+    process = await Process.start("--url", hub.url, "--subscribe", "metrics,signals", "--format", "json")
+    await hub.asked("subscribe")
+    await process.noted("following metrics, signals")
+    hub.publish("metrics", {"cpu": 1}, event="system_metrics")
+    hub.publish("signals", {"n": 2})
+    assert [json.loads(await process.line())["channel"] for _ in range(2)] == ["metrics", "signals"]
+    began = time.monotonic()
+    process.interrupt()
+    code, _, err = await process.ended()
+    took = time.monotonic() - began
+    assert (code, err.splitlines()[-1].partition(" in ")[0]) == (130, "ng-ws: 2 events")
+    assert took < 0.2 * float(os.environ.get("NG_TEST_PATIENCE", "5"))
+
+
+async def test_without_channels_it_takes_what_the_role_may_read() -> None:
+    rights = {"logs": ("subscribe",), "actions": ("broadcast",), "room:*": ("subscribe",), "status": ("subscribe",)}
+    async with FakeHub(rights=rights) as hub:
+        process = await Process.start(NG_URL=hub.url)
+        assert (await process.noted("following")).strip().endswith("following logs, status (Ctrl-C ends)")
+        process.interrupt()
+        await process.ended()
+
+
+async def test_it_ends_after_so_many_events_or_so_much_time(hub: FakeHub) -> None:
+    for number in range(3):
+        hub.publish("logs", number)
+    code, out, _ = await run("sub", "logs", "--from", "last:3", "-n", "2", "--url", hub.url)
+    assert (code, [json.loads(line)["data"] for line in out.splitlines()]) == (0, [0, 1])
+    code, out, err = await run("sub", "logs", "--for", "50ms", "--url", hub.url)
+    assert (code, out, "0 events" in err) == (0, "", True)
+
+
+async def test_data_can_go_to_a_file(hub: FakeHub, tmp_path: Path) -> None:
+    hub.publish("logs", 1)
+    path = tmp_path / "events.jsonl"
+    code, out, _ = await run("sub", "logs", "--from", "last:1", "-n", "1", "-o", str(path), "--url", hub.url)
+    assert (code, out, json.loads(path.read_text())["data"]) == (0, "", 1)
+
+
+@pytest.mark.accept("A9")
+async def test_a_lost_connection_is_told_opened_again_and_what_was_missed_is_told(hub: FakeHub) -> None:
+    process = await Process.start("sub", "logs", "--fail-on-gap", "--url", hub.url)
+    await process.noted("following logs")
+    hub.is_mute = True
+    hub.cut()
+    assert "connection lost; trying again in" in await process.noted("connection lost")
+    hub.publish("logs", 1)
+    hub.is_mute = False
+    hub.cut()
+    assert "logs: 1 entry missed (reconnect), fake1:0 to fake1:1" in await process.noted("missed")
+    assert "connected again after" in await process.noted("missed: logs")
+    assert json.loads(await process.line())["reason"] == "reconnect"
+    process.interrupt()
+    assert (await process.ended())[0] == 8
+
+
+async def test_a_reader_that_goes_away_is_a_quiet_end(hub: FakeHub) -> None:
+    read, write = os.pipe()
+    command = (sys.executable, "-m", "ng_ws", "-q", "sub", "logs", "--url", hub.url)
+    process = await asyncio.create_subprocess_exec(*command, stdout=write, stderr=asyncio.subprocess.PIPE)
+    os.close(write)
+    await hub.asked("subscribe")
+    os.close(read)
+    async with asyncio.timeout(SOON):
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_publishing_says_where_it_was_stored(hub: FakeHub) -> None:
+    tagged = ("--event", "deploy.started", "--key", "api", "--tag", "env=prod")
+    code, out, _ = await run("pub", "actions", '{"service":"api"}', *tagged, "--url", hub.url)
+    assert (code, json.loads(out)) == (0, {"channel": "actions", "position": "fake1:1", "duplicate": False})
+    entry = hub.logs["actions"].entries[0]
+    assert [entry[name] for name in ("event", "data", "key", "tags")] == [
+        "deploy.started",
+        {"service": "api"},
+        "api",
+        {"env": "prod"},
+    ]
+
+
+async def test_every_line_of_stdin_is_an_event(hub: FakeHub) -> None:
+    code, out, err = await run("pub", "logs", "-", "--url", hub.url, "--format", "compact", stdin=b'one\n\n{"n":2}\n')
+    assert (code, out.split(), err) == (0, ["fake1:1", "fake1:2"], "ng-ws: 2 events published on logs\n")
+    assert [entry["data"] for entry in hub.logs["logs"].entries] == ["one", {"n": 2}]
+
+
+@pytest.mark.accept("C11")
+async def test_emitting_shows_token_novelty_and_neighbours(hub: FakeHub) -> None:
+    code, out, _ = await run("emit", "signal.input.text", "disk failing", "--priority", "220", "--url", hub.url)
+    assert (code, json.loads(out)["token_id"], json.loads(out)["is_novel"]) == (0, 0, True)
+    _, out, _ = await run("emit", "signal.input.text", "disk failing", "--format", "pretty", "--url", hub.url)
+    assert out == "token 1 known, near 0 (0.000)\n"
+    sent = await hub.asked("emit", 2)
+    assert [message["priority"] for message in sent] == [220, 200]
+
+
+async def test_ping_gives_a_line_each_and_a_summary(hub: FakeHub) -> None:
+    code, out, err = await run("ping", "-c", "3", "--every", "1ms", "--url", hub.url)
+    assert (code, [json.loads(line)["ping"] for line in out.splitlines()]) == (0, [1, 2, 3])
+    assert "3 pings to" in err
+
+
+async def test_checking_a_token_shows_role_and_rights() -> None:
+    async with FakeHub(tokens={"good": "bot"}) as hub:
+        code, out, _ = await run("token", "check", NG_URL=hub.url, NG_TOKEN="good")
+        assert (code, json.loads(out)["role"]) == (0, "bot")
+        code, out, err = await run("token", "check", "bad", NG_URL=hub.url)
+        assert (code, out) == (3, "")
+        assert err.splitlines()[0] == "ng-ws: login refused: 4101 token_invalid"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["frob"], 2, "No such command 'frob'"),
+        (["sub", "--frob"], 2, "No such option: --frob"),
+        (["sub", "nope"], 2, "404 unknown_channel: nope is not configured"),
+        (["sub", "logs", "--from", "yesterday"], 2, "--from: expected new, snapshot or last:N, got 'yesterday'"),
+        (["emit", "a.b", "1,2,3"], 2, "vector: expected 8 numbers, got 3: 1,2,3"),
+        (["emit", "a.b", "x", "--priority", "999"], 2, "--priority: expected 0 to 255, got 999"),
+        (["pub", "logs", "--tag", "x"], 2, "--tag: expected NAME=VALUE, got 'x'"),
+        (["ping", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["ping", "--url", "http://x"], 2, "url: expected one like ws://localhost:8000/ws, got 'http://x'"),
+    ],
+)
+async def test_a_mistake_is_told_with_what_was_expected(
+    hub: FakeHub, arguments: list[str], code: int, text: str
+) -> None:
+    ended = await run(*arguments, NG_URL=hub.url)
+    assert (ended[0], ended[1]) == (code, "")
+    assert text in ended[2]
+    assert "Traceback" not in ended[2]
+
+
+async def test_a_right_that_lacks_is_exit_four() -> None:
+    async with FakeHub(rights={"logs": ()}) as hub:
+        code, _, err = await run("sub", "logs", NG_URL=hub.url)
+        assert (code, err.splitlines()[0]) == (4, "ng-ws: 403 forbidden: may not subscribe to logs")
+
+
+async def test_nobody_there_is_exit_five_with_the_next_command() -> None:
+    code, _, err = await run("ping", "--url", "ws://127.0.0.1:1/ws")
+    assert (code, err.splitlines()) == (
+        5,
+        [
+            "ng-ws: cannot connect to ws://127.0.0.1:1/ws: connection refused",
+            "       next: start a hub with make run, or name another with --url ws://HOST:8000/ws",
+        ],
+    )
+
+
+async def test_silence_is_exit_six(hub: FakeHub) -> None:
+    hub.is_mute = True
+    code, _, err = await run("ping", "--timeout", "0.2", NG_URL=hub.url)
+    assert (code, "no welcome within 0.2 s" in err) == (6, True)
+
+
+async def test_a_token_given_on_the_command_line_is_shown_nowhere() -> None:
+    async with FakeHub(tokens={"sesame": "bot"}) as hub:
+        url = f"{hub.url}?token=sesame"
+        code, out, err = await run("ping", "-c", "1", "--token", "sesame", "-v", "--url", url)
+        assert code == 0
+        assert "sesame" not in out + err
+
+
+@pytest.mark.accept("L6")
+async def test_verbose_shows_every_message_and_quiet_only_warnings(hub: FakeHub) -> None:
+    _, _, err = await run("ping", "-c", "1", "-v", NG_URL=hub.url)
+    assert '"type":"pong"' in err.replace(" ", "")
+    _, _, err = await run("ping", "-c", "1", "-q", NG_URL=hub.url)
+    assert err == ""
+
+
+async def test_nothing_is_coloured_into_a_pipe(hub: FakeHub) -> None:
+    hub.publish("logs", "x")
+    _, out, err = await run("sub", "logs", "--from", "last:1", "-n", "1", "--format", "pretty", NG_URL=hub.url)
+    assert "\x1b" not in out + err
+
+
+COMMANDS = [
+    [],
+    *([name] for name in ("sub", "pub", "emit", "ping", "status", "channels", "conns")),
+    *(["token", name] for name in ("new", "show", "check")),
+    ["token"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["-".join(["ng-ws", *command]) for command in COMMANDS])
+async def test_the_help_of_each_command_starts_with_two_examples(command: list[str]) -> None:
+    code, out, _ = await run(*command, "--help")
+    lines = [line.strip() for line in out.splitlines() if line.strip()]
+    assert code == 0
+    assert [lines[0].startswith("Usage: ng-ws"), "ng-ws" in lines[1], "ng-ws" in lines[2]] == [True, True, True]
+    assert [line[:2] for line in lines[1:3]] == ["$ ", "$ "]
+
+
+LOADED = """
+import sys
+from ng_ws.main import main
+main([{option!r}])
+print(sorted(set(sys.modules) & {{"typer", "rich", "asyncio", "websockets"}}))
+"""
+
+
+@pytest.mark.parametrize(("option", "loaded"), [("--version", "[]"), ("--help", "['typer']")])
+async def test_version_and_help_load_no_more_than_they_need(option: str, loaded: str) -> None:
+    command = (sys.executable, "-c", LOADED.format(option=option))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert out.decode().splitlines()[-1] == loaded

@@ -1,0 +1,23 @@
+"""Times as people write them."""
+
+import pytest
+from ng_ws.durations import seconds, shown
+from ng_ws.exits import Failed
+
+
+@pytest.mark.parametrize(("text", "value"), [("250ms", 0.25), ("30s", 30), ("10m", 600), ("1.5h", 5400), ("7", 7)])
+def test_a_time_is_read_in_its_unit(text: str, value: float) -> None:
+    assert seconds("--for", text) == value
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "ten"])
+def test_anything_else_names_the_option(text: str) -> None:
+    with pytest.raises(Failed, match="--for: expected a time like 250ms, 30s, 10m or 1h"):
+        seconds("--for", text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.844, "0.84 s"), (12.3, "12 s"), (180, "3 min"), (9000, "2.5 h"), (400_000, "4.6 d")]
+)
+def test_a_time_is_shown_as_short_as_it_is_useful(value: float, text: str) -> None:
+    assert shown(value) == text

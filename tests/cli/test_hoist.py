@@ -1,0 +1,34 @@
+"""Global options before or after the subcommand."""
+
+import pytest
+import typer
+from ng_ws.app import app
+from ng_ws.hoist import FLAGS, WITH_VALUE, hoisted
+
+
+@pytest.mark.parametrize(
+    ("given", "moved"),
+    [
+        (["sub", "logs", "--format", "json"], ["--format", "json", "sub", "logs"]),
+        (["sub", "--token=a.b.c", "logs", "-q"], ["--token=a.b.c", "-q", "sub", "logs"]),
+        (["--url", "ws://a/ws", "ping", "-c", "3"], ["--url", "ws://a/ws", "ping", "-c", "3"]),
+        (["pub", "logs", "--", "--url"], ["pub", "logs", "--", "--url"]),
+        (["ping", "--url"], ["--url", "ping"]),
+        ([], []),
+    ],
+)
+def test_global_options_move_to_the_front_and_the_rest_keeps_its_order(given: list[str], moved: list[str]) -> None:
+    assert hoisted(given) == moved
+
+
+def test_the_table_of_global_options_is_that_of_the_program() -> None:
+    options = {name for option in typer.main.get_command(app).params for name in option.opts}
+    assert options - {"-h", "--help"} == WITH_VALUE | FLAGS
+
+
+def test_no_command_has_an_option_of_a_global_name() -> None:
+    program = typer.main.get_command(app)
+    commands = [program.commands[name] for name in program.commands if name != "token"]  # type: ignore[attr-defined]
+    commands += program.commands["token"].commands.values()  # type: ignore[attr-defined]
+    names = {name for command in commands for option in command.params for name in option.opts if name[0] == "-"}
+    assert names & (WITH_VALUE | FLAGS) == set()

@@ -1,0 +1,66 @@
+"""hub/http/bodies.py, rates.py: what a body may be, and what a publish costs."""
+
+import pytest
+
+from channels.buckets import Rate, SubjectBuckets
+from channels.channel import ChannelConfig
+from channels.permissions import Role
+from hub.auth import ANONYMOUS, Identity
+from hub.counters import Counters
+from hub.http.bodies import decode, is_array
+from hub.http.rates import PublishRates, owner_of
+from hub.protocol.errors import Refusal
+from hub.protocol.messages import Publish
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "path"),
+    [
+        (b'{"channel":"a","event":7}', "bad_message", "event"),
+        (b'{"channel":"a"}', "bad_message", None),
+        (b'{"channel":"a","event":"b","tags":{"x":1}}', "bad_message", "tags[...]"),
+        (b"{", "bad_json", None),
+    ],
+)
+def test_a_body_that_is_wrong_is_refused_with_its_place(body: bytes, error: str, path: str | None) -> None:
+    with pytest.raises(Refusal) as caught:
+        decode(body, Publish)
+    assert (caught.value.error, caught.value.path) == (error, path)
+
+
+def test_data_stays_the_bytes_it_was() -> None:
+    message = decode(b'{"channel":"a","event":"b","data":{"n":1.10, "x": 18446744073709551615}}', Publish)
+    assert bytes(message.data) == b'{"n":1.10, "x": 18446744073709551615}'
+
+
+@pytest.mark.parametrize(("body", "expected"), [(b"[1]", True), (b" \r\n\t[", True), (b"{}", False), (b"", False)])
+def test_an_array_is_known_by_its_first_character(body: bytes, expected: bool) -> None:
+    assert is_array(body) is expected
+
+
+def test_who_pays_is_the_subject_or_the_anonymous_address() -> None:
+    assert owner_of(Identity("ann", Role.BOT), "192.0.2.1") == "ann"
+    assert owner_of(ANONYMOUS, "2001:db8::1") == owner_of(ANONYMOUS, "2001:db8::2") == "\x002001:db8::/64"
+
+
+@pytest.mark.clause("L22", "L24")
+def test_a_publish_is_charged_to_the_subject_or_to_the_channels_own_rate() -> None:
+    counters = Counters()
+    rates = PublishRates(SubjectBuckets({"publish": Rate(1, 0.5)}), counters)
+    own = ChannelConfig("room:*", publish_rate=Rate(2, 1))
+    rates.pay_publish("ann", None, 0.0)
+    for _ in range(2):
+        rates.pay_publish("ann", own, 0.0)
+    for config, wait in ((None, 2.0), (own, 1.0)):
+        with pytest.raises(Refusal) as caught:
+            rates.pay_publish("ann", config, 0.0)
+        assert (caught.value.error, caught.value.retry_after) == ("rate_limited", wait)
+    rates.pay_publish("bob", None, 0.0)
+    assert counters.values["rate_limited"] == {("publish",): 2}
+
+
+def test_what_can_never_be_paid_is_refused_with_a_finite_time() -> None:
+    rates = PublishRates(SubjectBuckets({"emit": Rate(5, 1)}), Counters())
+    with pytest.raises(Refusal) as caught:
+        rates.pay("ann", "emit", 6, 0.0)
+    assert caught.value.retry_after == 86_400.0

@@ -1,0 +1,90 @@
+"""hub/reporters/actions.py, log_events.py, publisher.py: what is told of administrators, and of the log."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+
+from channels.broker import BrokerError, Publication, Stored
+from channels.errors import LogUnavailable
+from channels.permissions import Role
+from hub.auth import Identity
+from hub.counters import Counters
+from hub.reporters.actions import ActionsReporter
+from hub.reporters.log_events import publish_records
+from hub.reporters.publisher import Publisher
+from tests.support.recorder import RecordingPublisher
+
+ROOT = Identity("root", Role.ADMIN)
+
+
+@pytest.mark.accept("C13")
+@pytest.mark.clause("C21")
+def test_an_action_is_told_with_who_did_it_and_audited() -> None:
+    publisher = RecordingPublisher()
+    with structlog.testing.capture_logs() as lines:
+        ActionsReporter(publisher, "n1").record("admin.kick", ROOT, {"conn": "c-1", "event": "x"})
+    (event,) = publisher.events
+    assert (event.channel, event.event, event.key) == ("actions", "admin.kick", "admin.kick")
+    assert event.data == {
+        "conn": "c-1",
+        "event": "x",
+        "by": "root",
+        "role": "admin",
+        "node": "n1",
+        "result": "done",
+    }
+    assert lines == [
+        {
+            "event": "admin.kick",
+            "user": "root",
+            "role": "admin",
+            "what": {"conn": "c-1", "event": "x"},
+            "audit": True,
+            "log_level": "info",
+        }
+    ]
+
+
+def test_log_records_become_events_of_their_own_name() -> None:
+    publisher = RecordingPublisher("n2")
+    records = [{"event": "auth.refused", "level": "info", "node": "x"}, {"event": "Not a name", "level": "error"}]
+    publish_records(publisher, records)
+    assert [(event.channel, event.event) for event in publisher.events] == [
+        ("logs", "auth.refused"),
+        ("logs", "log.record"),
+    ]
+    assert publisher.events[0].data["node"] == "n2"
+    assert publisher.events[1].tags == b'{"level":"error","node":"n2"}'
+
+
+class FakeBroker:
+    """Remembers publications; answers all of them alike."""
+
+    def __init__(self, answer: Stored | BrokerError) -> None:
+        self.publications: list[Publication] = []
+        self._answer = answer
+
+    def publish_nowait(self, publication: Publication, done: Callable[[Stored | BrokerError], None]) -> None:
+        self.publications.append(publication)
+        done(self._answer)
+
+
+def test_a_report_is_published_with_the_nodes_tag() -> None:
+    broker: Any = FakeBroker(Stored("e:1"))
+    counters = Counters()
+    Publisher(broker, counters, "n1").publish("metrics", "m", {"x": 1, "nan": float("nan")}, key="n1/system")
+    (publication,) = broker.publications
+    assert (publication.channel, publication.event, publication.key) == ("metrics", "m", "n1/system")
+    assert orjson.loads(publication.data) == {"x": 1, "nan": None}
+    assert publication.tags == b'{"node":"n1"}'
+    assert counters.values["errors"] == {}
+
+
+def test_a_report_that_the_broker_refuses_is_counted_and_raises_nothing() -> None:
+    broker: Any = FakeBroker(LogUnavailable("gone"))
+    counters = Counters()
+    Publisher(broker, counters, "n1").publish("metrics", "m", {})
+    assert counters.values["errors"] == {("internal", "report"): 1}

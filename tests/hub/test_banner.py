@@ -1,0 +1,38 @@
+"""hub/banner.py: what the terminal shows."""
+
+import pytest
+
+from hub import __version__
+from hub.banner import banner
+from hub.config import Settings
+
+
+@pytest.mark.accept("K11")
+def test_the_banner_shows_addresses_tokens_and_what_to_try() -> None:
+    text = banner(Settings(), 8000, {"admin": "a.b.c", "bot": "d.e.f"}, demo="3 bots")
+    assert f"NeuroGraph Hub {__version__}" in text
+    assert "ws://localhost:8000/ws" in text
+    assert "http://localhost:8000/api/v1/status" in text
+    assert "admin      a.b.c" in text
+    assert "bot        d.e.f" in text
+    assert "(development, 24 h, kept in .ng/dev.json)" in text
+    assert "demo: 3 bots" in text
+    assert "taken" not in text
+
+
+def test_a_port_that_was_taken_is_told() -> None:
+    assert "port 8000 is taken, this is the next free one" in banner(Settings(), 8001, {})
+    assert "taken" not in banner(Settings(port=0), 8001, {})
+
+
+def test_production_shows_no_token() -> None:
+    settings = Settings(
+        mode="production",
+        host="192.0.2.7",
+        jwt_secret="q7Zr0V1mXc9LkT3bN5yHs8JdW2fGpAeU",  # type: ignore[arg-type]  # read as an environment variable is
+        jwt_issuer="i",
+        jwt_audience="a",
+    )
+    text = banner(settings, 8000, {})
+    assert "Tokens" not in text
+    assert "ws://192.0.2.7:8000/ws" in text
