@@ -38,11 +38,17 @@ Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""
 
 class PlaneError(Exception):
-    """The plane cannot do what was asked (stopped, descriptor not usable, unknown log)."""
+    """The plane cannot do what was asked: not started, stopped, forked, unknown log, descriptor not usable."""
 
 @final
 class Plane:
-    """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own."""
+    """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
+
+    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe` and
+    `close_log` is done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it themselves.
+    A command for a connection that is gone does nothing and is counted. An argument that is not as described raises
+    `ValueError`.
+    """
 
     def __init__(
         self,
@@ -125,12 +131,12 @@ class Plane:
 
         `data` and `tags` must be valid JSON text; they are not looked into again. `ts`: seconds of the wall clock (M45).
         """
-    def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]:
+    def append_signals(self, log: int, batch: SignalBatch, ts: float) -> tuple[str, int]:
         """Append a batch of the SignalSystem; no Python object is made per event."""
     def subscribe(
         self,
         conn: int,
-        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, "Start", bool]],
+        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]],
         reply: Sequence[bytes],
     ) -> None:
         """Put cursors of `conn` on logs and answer, in one step of the I/O thread.
@@ -138,7 +144,9 @@ class Plane:
         A spec is (log, delivery, on_slow, max_rate, start, keep): with `keep`, a cursor that exists stays where it is and
         only its options change (M26). `reply` has one part more than `specs`; between part i and i + 1 the plane writes the
         members `position` and `behind` of spec i in the encoding of the connection (`"position":"<epoch>:<offset>","behind":7`),
-        sends the whole as one message before any event of these subscriptions (M9), and then starts them.
+        sends the whole as one message before any event of these subscriptions (M9), and then starts them. "new" and "last"
+        count from the head at this call, so that what is appended after it is delivered (C14). "snapshot" and `max_rate`
+        (events per second) need "latest".
         """
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         """Take cursors away; `reply` is sent after that, and no event of these logs after it."""
@@ -151,8 +159,9 @@ class Plane:
 
     # figures
     def stats(self) -> dict[str, object]:
-        """Counters and histograms since the start; names and shapes in the docstring of the implementation."""
-    def connection_stats(self, conn: int) -> dict[str, object] | None: ...
+        """Counters and histograms since the start; names and shapes: native/python/src/stats.rs."""
+    def connection_stats(self, conn: int) -> dict[str, int] | None:
+        """messages_in, bytes_in, bytes_out, subscriptions, unread_answers (bytes), blocked (0 or 1); about a second old."""
 
 Start = (
     Literal["new", "snapshot"]

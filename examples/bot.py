@@ -1,6 +1,7 @@
 """A bot: every line of standard input is a signal, the answer says whether anything like it was there before.
 
-    NG_TOKEN=$(ng-ws token new --role bot) python examples/bot.py < app.log
+    export NG_TOKEN=$(ng-ws token new --role bot)
+    tail -f app.log | python examples/bot.py
 
 The role bot may emit and listen on signals; it may not broadcast.
 """
@@ -15,9 +16,23 @@ from neurograph_ws_client import NeurographWSClient
 
 
 async def lines(stream: TextIO) -> AsyncIterator[str]:
-    while line := await asyncio.to_thread(stream.readline):
-        if text := line.strip():
-            yield text
+    """Lines as they come; the loop is never blocked, since the connection has a heartbeat to answer."""
+    loop, descriptor, rest = asyncio.get_running_loop(), stream.fileno(), b""
+    while True:
+        if not stream.seekable():
+            readable = asyncio.Event()
+            loop.add_reader(descriptor, readable.set)
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(descriptor)
+        chunk = os.read(descriptor, 65536)
+        *whole, rest = (rest + chunk).split(b"\n") if chunk else [rest, b""]
+        for line in whole:
+            if text := line.decode(errors="replace").strip():
+                yield text
+        if not chunk:
+            return
 
 
 async def main() -> None:
@@ -29,4 +44,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,6 +1,7 @@
 """A dashboard of twenty lines: the newest value of every figure, redrawn as it changes. Needs rich."""
 
 import asyncio
+import contextlib
 import os
 
 from neurograph_ws_client import Channel, NeurographWSClient
@@ -21,4 +22,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

@@ -40,9 +40,7 @@ def demo(settings: Settings, own: dict[str, Any]) -> int:
 
 
 def _serve(settings: Settings, companions: list[Any]) -> int:
-    logs.configure(
-        level=settings.log_level, rate=settings.log_rate, node=settings.node, shows_users=settings.log_users
-    )
+    logs.configure(level=settings.log_level, rate=settings.log_rate, node=settings.node, shows_users=settings.log_users)
     allow_open_files()
     listener = listen(settings.host, settings.port, may_step=not settings.is_production)
     app = create_app(settings, companions=companions)

@@ -18,7 +18,7 @@ from channels.errors import ConfigError
 from hub import refusals
 from hub.complaints import PREFIX, explain
 from hub.quantities import (
-    ListSetting,
+    NamesSetting,
     NetworksSetting,
     NodeSetting,
     OriginsSetting,
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     """Allowed origins of /ws and of CORS, besides the hub's own."""
     proxies: NetworksSetting = ()
     """Proxies whose Forwarded / X-Forwarded-For is believed (L21)."""
-    hosts: ListSetting = ()
+    hosts: NamesSetting = ()
     """Names the hub is reached by; others are refused. Development: loopback."""
     token_ttl: Seconds = 3600
     """Life of tokens made by the development issuer."""

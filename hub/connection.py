@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from channels._native import EVENT_BINARY, EVENT_TEXT
 from hub.auth import Identity
 from hub.protocol.codec import Codec
 from hub.session import Session
@@ -28,13 +29,15 @@ class Newcomer:
 class Connection:
     """What the shell keeps of a connection; everything the protocol knows is in the session."""
 
-    __slots__ = ("address", "counts", "number", "opened_at", "relay", "session", "waits")
+    __slots__ = ("counts", "number", "opened_at", "relay", "session", "spoken", "waits")
 
     def __init__(
         self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
     ) -> None:
         self.number = number
         self.session = session
+        self.spoken = EVENT_BINARY if session.codec.encoding == "msgpack" else EVENT_TEXT
+        """The kind of frame that its subprotocol speaks (C2)."""
         self.relay = relay
         self.opened_at = opened_at
         self.counts = counts

@@ -9,7 +9,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
@@ -43,10 +43,14 @@ BATCH = 256
 """Events taken from the plane at once."""
 TURN = 0.005
 """Seconds after which a turn gives way to the rest of the loop."""
+STRETCH = 8
+"""Events between two looks at the clock."""
 ALARM_STEP = 1.0
 """Seconds between two looks at the alarms: none rings later than that."""
 CLOSE_PATIENCE = 5.0
 """Seconds for the last connections to be gone; the plane itself waits 2 s for a peer (X6)."""
+
+_FRAMES = frozenset({EVENT_TEXT, EVENT_BINARY})
 
 log = structlog.get_logger("hub.ws")
 
@@ -202,10 +206,9 @@ class Connections:
         self._performer.begin()
         moment = self.moment()
         deadline = moment.now + TURN
-        while self._backlog:
-            self._handle(self._backlog.popleft(), moment)
-            if self._monotonic() > deadline:
-                break
+        while self._backlog and self._monotonic() < deadline:
+            for _ in range(min(STRETCH, len(self._backlog))):
+                self._handle(self._backlog.popleft(), moment)
         self._performer.finish()
         # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
         if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
@@ -220,19 +223,12 @@ class Connections:
                 self._fail(str(a))
             return
         try:
-            if kind in (EVENT_TEXT, EVENT_BINARY):
-                self._receive(connection, kind, a, moment)
+            if kind == connection.spoken:
+                self._performer.perform(connection, connection.session.received(cast("bytes", a), moment))
             else:
                 self._hear(connection, kind, a, b)
         except Exception as error:  # noqa: BLE001 - one connection's event must not stop the others'
             self._performer.fail(connection, error)
-
-    def _receive(self, connection: Connection, kind: int, frame: Any, moment: Moment) -> None:
-        session = connection.session
-        is_spoken = (kind == EVENT_TEXT) == (session.codec.encoding == "json")
-        self._performer.perform(
-            connection, session.received(frame, moment) if is_spoken else session.received_foreign()
-        )
 
     def _hear(self, connection: Connection, kind: int, a: Any, b: Any) -> None:
         if kind == EVENT_CLOSED:
@@ -240,6 +236,8 @@ class Connections:
             self._ended(connection, code, reason, str(b))
         elif kind == EVENT_UNREADABLE:
             self._performer.perform(connection, connection.session.received_unreadable(a, b))
+        elif kind in _FRAMES:
+            self._performer.perform(connection, connection.session.received_foreign())
         elif connection.relay is not None and kind == EVENT_OUTPUT:
             connection.relay.output_ready()
         elif connection.relay is not None and kind == EVENT_FEED:

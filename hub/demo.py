@@ -24,7 +24,7 @@ TICK = 0.05
 """Seconds between two handfuls of phrases."""
 MAX_LINES = 1_000
 """Lines of a source that wait for the SignalSystem; a log that is faster loses lines, a pipe waits."""
-ANOMALY = 1 / 500
+ANOMALY = 1 / 250
 PRIORITY, ANOMALY_PRIORITY = 120, 220
 
 _MACHINES = [f"{kind}{number}" for kind in ("db", "web", "cache", "queue", "edge") for number in range(1, 9)]
@@ -34,7 +34,7 @@ _CONDITIONS = [
     for state in ("is fine", "is slow", "is full", "failed once", "recovered")
 ]
 PHRASES = [f"{machine} {condition}" for machine, condition in product(_MACHINES, _CONDITIONS)]
-"""1,000 of them: each becomes one cluster of the space."""
+"""1,000 of them. The space around them is soon known, so that what nobody has said before stands out as novel."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 log = structlog.get_logger("hub.demo")

@@ -21,9 +21,8 @@ from hub.session.effects import Emit, Ticket
 from hub.session.policy import SIGNALS
 
 if TYPE_CHECKING:
-    from channels.signals import SignalPump
-
     from channels._native import EmitResult, SignalSystem
+    from channels.signals import SignalPump
 
 Answer = dict[str, Any] | Refusal | BrokerError
 Outcome = tuple[Connection, Ticket, Answer]

@@ -1,7 +1,6 @@
 """The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
 
 import asyncio
-import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from hub.health import OK, Health, HealthBook, State
 from hub.http.rates import PublishRates
 from hub.logins import Logins
 from hub.metrics import HubMetrics
+from hub.options import plane_options, signal_options, within_open_files
 from hub.reporters.actions import ActionsReporter
 from hub.reporters.log_events import publish_records
 from hub.reporters.loop_lag import LoopLag
@@ -294,53 +294,3 @@ def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIss
     return DevelopmentIssuer(
         secret.encode(), read_users(settings.users), name=name, audience=audience, ttl=settings.token_ttl
     )
-
-
-def plane_options(settings: Settings) -> dict[str, Any]:
-    """The settings of the native plane under its own names."""
-    names = (
-        "io_threads",
-        "flush_ms",
-        "max_message",
-        "max_empty_fragments",
-        "message_timeout",
-        "heartbeat_interval",
-        "heartbeat_timeout",
-        "write_stall",
-        "close_wait",
-        "answer_buffer",
-        "inbox_messages",
-        "inbox_bytes",
-        "turn_read",
-        "turn_write",
-        "log_memory",
-        "view_memory",
-        "resume_events",
-    )
-    rates = ("message_rate", "control_rate", "byte_rate")
-    return {
-        **{name: getattr(settings, name) for name in names},
-        **{name: (getattr(settings, name).capacity, getattr(settings, name).refill) for name in rates},
-    }
-
-
-def signal_options(settings: Settings) -> dict[str, Any]:
-    """The settings of the SignalSystem under its own names."""
-    return {
-        "capacity": settings.signal_capacity,
-        "index_window": settings.signal_window,
-        "neighbor_radius": settings.signal_radius,
-        "novelty_radius": settings.signal_novelty_radius,
-        "neighbors": settings.signal_neighbors,
-        "publish": settings.signal_publish,
-        "token_events": settings.signal_token_events,
-        "node": settings.node,
-    }
-
-
-def within_open_files(settings: Settings) -> Settings:
-    """L1: never more connections than the process may have files open, less the reserve."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - settings.file_reserve
-    if most >= settings.max_connections:
-        return settings
-    return settings.model_copy(update={"max_connections": max(most, 1)})

@@ -27,9 +27,11 @@ class Logins:
             self._counters.error("auth", "rate")
             raise TooManyFailures(wait)
         try:
-            return self._authenticator.authenticate(credential, moment.wall)
+            identity = self._authenticator.authenticate(credential, moment.wall)
         except AuthError as error:
             self._authenticator.record_failure(address, moment.now)
             self._counters.error("auth", error.slug)
-            log.info("auth.refused", reason=error.slug, via="websocket")
+            log.info("auth.refused", reason=error.slug, via="websocket", audit=True)
             raise
+        log.info("auth.accepted", user=identity.subject, role=identity.role.value, via="websocket", audit=True)
+        return identity

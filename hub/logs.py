@@ -22,6 +22,7 @@ Record = dict[str, Any]
 Sink = Callable[[Record], None]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+DEFAULT_RATE = Rate(10, 10)
 MAX_NAMES = 1_000
 SUMMARY_INTERVAL = 60.0
 MAX_TRACEBACK = 4_096
@@ -157,7 +158,11 @@ def configure(
 
 
 def current(
-    *, level: str = "info", rate: Rate = Rate(10, 10), node: str = "hub", shows_users: bool = False  # noqa: B008 - immutable
+    *,
+    level: str = "info",
+    rate: Rate = DEFAULT_RATE,
+    node: str = "hub",
+    shows_users: bool = False,
 ) -> LogOutput:
     """The process's output; set up now, as told, where nobody did (a hub embedded by `create_app`)."""
     return _output or configure(level=level, rate=rate, node=node, shows_users=shows_users, owns_process=False)

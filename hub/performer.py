@@ -46,7 +46,6 @@ class Performer:
         self._is_finish_due = False
         """Whether somebody will call `finish`: a turn that is under way, or the loop."""
         self._execute: dict[type, Callable[[Connection, Any], None]] = {
-            effects.Send: lambda connection, effect: self._answers.append((connection.number, effect.data)),
             effects.Subscribe: self._subscribe,
             effects.Unsubscribe: self._unsubscribe,
             effects.Publish: self._publish,
@@ -73,15 +72,18 @@ class Performer:
     def perform(self, connection: Connection, wanted: Iterable[effects.Effect]) -> None:
         """Execute `wanted` in order."""
         for effect in wanted:
-            self._execute[type(effect)](connection, effect)
+            if type(effect) is effects.Send:
+                self._answers.append((connection.number, effect.data))
+            else:
+                self._execute[type(effect)](connection, effect)
 
     def finish(self) -> None:
         """Process the signals of the turn, send its answers, wake the I/O threads."""
         for connection, ticket, outcome in self._emissions.run():
-            if isinstance(outcome, BrokerError):
-                self.perform(connection, connection.session.failed(ticket, outcome))
-            else:
+            if isinstance(outcome, dict):
                 self.perform(connection, connection.session.answered(ticket, outcome))
+            else:
+                self.perform(connection, connection.session.failed(ticket, outcome))
         self.send_answers()
         self._plane.flush()
         self._is_finish_due = False
@@ -140,7 +142,8 @@ class Performer:
         elif ticket.id is not None and ticket.channel is not None:
             answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
             self.perform(connection, session.answered(ticket, answer))
-        self.finish_soon()
+        if not self._is_finish_due:
+            self.finish_soon()
 
     def _set_limit(self, connection: Connection, effect: effects.SetLimit) -> None:
         self._plane.set_max_message(connection.number, effect.max_message)

@@ -39,6 +39,11 @@ def read_list(value: object) -> tuple[str, ...]:
     raise ValueError(f"expected a list separated by commas, came {value!r}")
 
 
+def read_names(value: object) -> tuple[str, ...]:
+    """Host names, in lower case."""
+    return tuple(name.lower() for name in read_list(value))
+
+
 def read_networks(value: object) -> tuple[Network, ...]:
     """Addresses and networks in CIDR form."""
     return tuple(_read_network(part) for part in read_list(value))
@@ -101,7 +106,8 @@ def is_loopback(host: str) -> bool:
 
 RateSetting = Annotated[Rate, NoDecode, BeforeValidator(read_rate)]
 SecretsSetting = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(read_list)]
-ListSetting = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_list)]
+
+NamesSetting = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_names)]
 NetworksSetting = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(read_networks)]
 OriginsSetting = Annotated[tuple[str, ...], NoDecode, BeforeValidator(read_origins)]
 NodeSetting = Annotated[str, BeforeValidator(read_node)]

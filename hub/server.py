@@ -20,6 +20,8 @@ from hub.listener import BACKLOG
 if TYPE_CHECKING:
     from hub.hub import Hub
 
+ANSWER_TIME = 1.0
+"""Seconds more than `http_time` after which a connection whose body does not come is cut: 408 is answered before."""
 GRACE = 5
 """Seconds that HTTP requests in flight have at the end (pr4: hostile ones do not hold the process)."""
 
@@ -108,7 +110,7 @@ def handshake_limits(settings: Settings) -> HandshakeLimits:
     """L4 and L5 as they are set."""
     return HandshakeLimits(
         timeout=settings.handshake_timeout,
-        body_timeout=settings.http_time,
+        body_timeout=settings.http_time + ANSWER_TIME,
         request_line=settings.max_request_line,
         header=settings.max_header,
         headers_bytes=settings.max_header_bytes,

@@ -55,7 +55,7 @@ async def token(call: Call) -> dict[str, Any]:
     if grant is None:
         call.hub.authenticator.record_failure(call.info.address, call.hub.monotonic())
         call.hub.counters.add("auth", "password", "refused")
-        log.warning("auth.password_refused", user=login.username)
+        log.warning("auth.password_refused", user=login.username, audit=True)
         raise AuthError("token_invalid", "no user of that name has that password")
     call.hub.counters.add("auth", "password", "ok")
     log.info("auth.token_issued", user=login.username, role=grant.role, audit=True)

@@ -109,7 +109,7 @@ def check_credential(credential: str, hub: Hub, info: RequestInfo) -> Identity:
     except AuthError as error:
         hub.authenticator.record_failure(info.address, now)
         hub.counters.error("auth", error.slug)
-        log.info("auth.refused", reason=error.slug, via="http")
+        log.info("auth.refused", reason=error.slug, via="http", audit=True)
         raise
 
 

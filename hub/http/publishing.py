@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from channels.backplane import MAX_BATCH
 from channels.broker import Publication
 from channels.errors import BrokerError
 from channels.permissions import Right, Role
@@ -19,6 +18,7 @@ from hub.http.visitor import Visitor
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import check_form
 from hub.protocol.messages import Emit, Publish
+from hub.protocol.unreadable import MAX_BATCH
 from hub.session.intake import check_emit_size
 from hub.session.sending import request_of
 

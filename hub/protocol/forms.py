@@ -35,9 +35,9 @@ _MEDIA = ("content_type", "content_encoding", "meta")
 
 def is_id(value: object) -> bool:
     """Whether `value` may be an `id` (M4)."""
-    if isinstance(value, str):
-        return 1 <= len(value) <= 64 and len(value.encode()) <= 64
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_ID
+    if type(value) is int:
+        return 0 <= value <= MAX_ID
+    return isinstance(value, str) and 1 <= len(value) <= 64 and len(value.encode()) <= 64
 
 
 def is_position(text: str) -> bool:
@@ -103,12 +103,9 @@ def _check_start(message: Subscribe, resume_events: int) -> None:
 
 
 def _publish(message: Publish, _resume_events: int) -> None:
-    for member in _MEDIA:
-        if getattr(message, member) is not None:
-            raise _bad(
-                member,
-                f"{member} belongs to media frames and msgpack bin only (M29), which this hub does not serve yet",
-            )
+    if message.content_type is not None or message.content_encoding is not None or message.meta is not None:
+        member = next(name for name in _MEDIA if getattr(message, name) is not None)
+        raise _bad(member, "belongs to media frames and msgpack bin only (M29), which this hub does not serve yet")
     _check_channel("channel", message.channel)
     _check_event("event", message.event)
     _check_labels(message)

@@ -71,7 +71,7 @@ def _receive_unreadable(session: "Session", message: Unreadable, size: int) -> N
 def _receive_message(session: "Session", message: Any, size: int, moment: Moment) -> None:
     kind = type(message)
     surroundings = session.surroundings
-    surroundings.tally.messages_received[TYPES[kind],] += 1
+    surroundings.tally.messages_received[_LABELS[kind]] += 1
     try:
         if size > surroundings.policy.smallest_limit or kind is Emit:
             _check_size(session, message, size)
@@ -163,6 +163,7 @@ _APPLIED = {
     )
     for state, row in TRANSITIONS.items()
 }
+_LABELS = {kind: (name,) for kind, name in TYPES.items()}
 _EMIT = TYPES[Emit]
 _LARGE = frozenset({TYPES[Publish], _EMIT})
 

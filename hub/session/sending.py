@@ -46,15 +46,15 @@ def publish(session: "Session", message: Publish, moment: Moment) -> None:
     ticket = Ticket("publish", message.id, channel, message.mid)
     session.await_answer(ticket)
     publication = Publication(
-        channel=channel,
-        event=message.event,
-        data=bytes(message.data) or b"null",
-        key=message.key,
-        tags=orjson.dumps(message.tags) if message.tags else None,
-        traceparent=message.traceparent,
-        tracestate=message.tracestate,
-        subject=owner(session),
-        mid=message.mid,
+        channel,
+        message.event,
+        bytes(message.data) or b"null",
+        message.key,
+        orjson.dumps(message.tags) if message.tags else None,
+        message.traceparent,
+        message.tracestate,
+        owner(session) if message.mid is not None else "",
+        message.mid,
     )
     session.do(effects.Publish(publication, ticket))
 

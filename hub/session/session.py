@@ -287,5 +287,7 @@ class Session:
         return self._take()
 
     def _take(self) -> list[Effect]:
-        effects, self._out = self._out, []
+        effects = self._out
+        if effects:
+            self._out = []
         return effects

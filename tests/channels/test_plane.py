@@ -19,9 +19,7 @@ def test_an_appended_event_reaches_a_subscriber_as_the_event_message() -> None:
         log = running.open_log("metrics")
         running.subscribe(conn, log)
         peer.subscribed()
-        epoch, first = running.append(
-            log, ("cpu", b'{"a": 1e2}', "n1", b'{"t":"v"}', "00-1", "x=1"), ts=1767225600.12
-        )
+        epoch, first = running.append(log, ("cpu", b'{"a": 1e2}', "n1", b'{"t":"v"}', "00-1", "x=1"), ts=1767225600.12)
         expected = (
             b'{"type":"event","channel":"metrics","offset":1,"event":"cpu","ts":1767225600.12,"data":{"a": 1e2},'
             b'"key":"n1","tags":{"t":"v"},"traceparent":"00-1","tracestate":"x=1"}'
@@ -39,7 +37,7 @@ def test_the_answer_tells_the_start_and_comes_before_what_follows_it() -> None:
         running.subscribe(conn, log, ("last", 2))
         running.append(log, entry())
         assert (f"{epoch}:3", 2) == peer.subscribed()
-        assert [4, 5, 6] == peer.offsets(3)
+        assert peer.offsets(3) == [4, 5, 6]
 
 
 @pytest.mark.clause("M24")
@@ -51,7 +49,7 @@ def test_a_subscription_without_a_past_starts_at_the_head() -> None:
         running.subscribe(conn, log)
         running.append(log, entry())
         assert (f"{epoch}:3", 0) == peer.subscribed()
-        assert [4] == peer.offsets(1)
+        assert peer.offsets(1) == [4]
 
 
 @pytest.mark.clause("M24", "M25")
@@ -62,7 +60,7 @@ def test_last_reaches_back_as_far_as_the_log_and_never_causes_a_gap() -> None:
         epoch, _ = running.append(log, *[entry()] * 5)
         running.subscribe(conn, log, ("last", 100))
         assert (f"{epoch}:2", 3) == peer.subscribed()
-        assert [3, 4, 5] == peer.offsets(3)
+        assert peer.offsets(3) == [3, 4, 5]
 
 
 @pytest.mark.clause("M24")
@@ -74,7 +72,7 @@ def test_since_starts_at_the_first_entry_of_that_time_whatever_the_clock_did_lat
             epoch, _ = running.append(log, entry(), ts=ts)
         running.subscribe(conn, log, ("since", 30.0))
         assert (f"{epoch}:1", 3) == peer.subscribed()
-        assert [2, 3, 4] == peer.offsets(3)
+        assert peer.offsets(3) == [2, 3, 4]
 
 
 @pytest.mark.clause("M25", "M48", "M49")
@@ -85,9 +83,16 @@ def test_a_position_that_is_no_longer_kept_starts_with_a_retention_gap() -> None
         epoch, _ = running.append(log, *[entry()] * 5)
         running.subscribe(conn, log, ("at", epoch, 1))
         assert (f"{epoch}:1", 4) == peer.subscribed()
-        gap = {"type": "gap", "channel": "logs", "from": f"{epoch}:1", "to": f"{epoch}:3", "missed": 2, "reason": "retention"}
+        gap = {
+            "type": "gap",
+            "channel": "logs",
+            "from": f"{epoch}:1",
+            "to": f"{epoch}:3",
+            "missed": 2,
+            "reason": "retention",
+        }
         assert gap == peer.message()
-        assert [4, 5] == peer.offsets(2)
+        assert peer.offsets(2) == [4, 5]
 
 
 @pytest.mark.clause("P10", "P12")
@@ -97,10 +102,17 @@ def test_a_position_of_another_epoch_starts_with_an_epoch_gap_and_everything_kep
         log = running.open_log()
         epoch, _ = running.append(log, *[entry()] * 2)
         running.subscribe(conn, log, ("at", "k3Fq", 612))
-        assert ("k3Fq:612", 2) == peer.subscribed()
-        gap = {"type": "gap", "channel": "logs", "from": "k3Fq:612", "to": f"{epoch}:0", "missed": None, "reason": "epoch"}
+        assert peer.subscribed() == ("k3Fq:612", 2)
+        gap = {
+            "type": "gap",
+            "channel": "logs",
+            "from": "k3Fq:612",
+            "to": f"{epoch}:0",
+            "missed": None,
+            "reason": "epoch",
+        }
         assert gap == peer.message()
-        assert [1, 2] == peer.offsets(2)
+        assert peer.offsets(2) == [1, 2]
 
 
 @pytest.mark.clause("P11")
@@ -111,7 +123,14 @@ def test_a_position_beyond_the_head_is_answered_by_an_epoch_gap_to_the_head() ->
         epoch, _ = running.append(log, entry())
         running.subscribe(conn, log, ("at", epoch, 7))
         assert (f"{epoch}:7", 0) == peer.subscribed()
-        gap = {"type": "gap", "channel": "logs", "from": f"{epoch}:7", "to": f"{epoch}:1", "missed": None, "reason": "epoch"}
+        gap = {
+            "type": "gap",
+            "channel": "logs",
+            "from": f"{epoch}:7",
+            "to": f"{epoch}:1",
+            "missed": None,
+            "reason": "epoch",
+        }
         assert gap == peer.message()
 
 
@@ -132,13 +151,14 @@ def test_one_replay_holds_the_newest_entries_of_all_its_channels_together() -> N
             "b": {"position": f"{epochs[1]}:0", "behind": 3},
         } == peer.message()
         received = peer.messages(5)
-        assert [("actions", 2), ("logs", 2), ("logs", 3)] == sorted(
+        assert sorted(
             (message["channel"], message["offset"]) for message in received if message["type"] == "event"
-        )
+        ) == [("actions", 2), ("logs", 2), ("logs", 3)]
         gaps = [message for message in received if message["type"] == "gap"]
-        assert [("actions", "limit", 1), ("logs", "limit", 1)] == sorted(
-            (gap["channel"], gap["reason"], gap["missed"]) for gap in gaps
-        )
+        assert sorted((gap["channel"], gap["reason"], gap["missed"]) for gap in gaps) == [
+            ("actions", "limit", 1),
+            ("logs", "limit", 1),
+        ]
 
 
 @pytest.mark.clause("M26")
@@ -149,13 +169,13 @@ def test_subscribing_again_keeps_the_cursor_where_it_is() -> None:
         epoch, _ = running.append(log, *[entry()] * 3)
         running.subscribe(conn, log, ("last", 1))
         peer.subscribed()
-        assert [3] == peer.offsets(1)
+        assert peer.offsets(1) == [3]
         running.append(log, entry())
         running.subscribe(conn, log, delivery="latest", keep=True)
         running.append(log, entry())
         received = peer.messages(3)
-        assert 1 == sum(message["type"] == "subscribed" for message in received)
-        assert [4, 5] == [message["offset"] for message in received if message["type"] == "event"]
+        assert sum(message["type"] == "subscribed" for message in received) == 1
+        assert [message["offset"] for message in received if message["type"] == "event"] == [4, 5]
 
 
 @pytest.mark.clause("M9", "M28")
@@ -171,10 +191,10 @@ def test_after_unsubscribed_no_event_of_the_channel_comes() -> None:
         running.send(conn, b'{"type":"pong"}')
         received = peer.messages(2)
         if received[0]["type"] == "event":
-            assert 1 == received.pop(0)["offset"]
+            assert received.pop(0)["offset"] == 1
             received += peer.messages(1)
-        assert [{"type": "unsubscribed"}, {"type": "pong"}] == received
-        assert 0 == running.plane.log_info(log)["cursors"]
+        assert received == [{"type": "unsubscribed"}, {"type": "pong"}]
+        assert running.plane.log_info(log)["cursors"] == 0
 
 
 @pytest.mark.clause("S5", "S6", "M24")
@@ -182,14 +202,23 @@ def test_a_snapshot_holds_the_newest_of_each_key_and_no_removed_one() -> None:
     with Running() as running:
         conn, peer = running.connect()
         log = running.open_log("connections", last_per_key=True, max_entries=1)
-        pairs = [("a", b"1", "join"), ("b", b"2", "join"), ("a", b"3", "update"), ("b", b"{}", "leave"), ("c", b"null", "join")]
+        pairs = [
+            ("a", b"1", "join"),
+            ("b", b"2", "join"),
+            ("a", b"3", "update"),
+            ("b", b"{}", "leave"),
+            ("c", b"null", "join"),
+        ]
         epoch, _ = running.append(log, *[entry(data, event=event, key=key) for key, data, event in pairs])
         running.subscribe(conn, log, "snapshot", delivery="latest")
         assert (f"{epoch}:0", 5) == peer.subscribed()
-        assert [3] == peer.offsets(1)
+        assert peer.offsets(1) == [3]
         running.append(log, entry(b"null", key="a"))
-        assert {"offset": 6, "data": None} == {name: value for name, value in peer.message().items() if name in {"offset", "data"}}
-        assert 0 == running.plane.log_info(log)["keys"]
+        assert {name: value for name, value in peer.message().items() if name in {"offset", "data"}} == {
+            "offset": 6,
+            "data": None,
+        }
+        assert running.plane.log_info(log)["keys"] == 0
 
 
 @pytest.mark.clause("C2", "M14", "M42")
@@ -204,8 +233,10 @@ def test_a_msgpack_connection_gets_the_same_messages_as_maps() -> None:
         running.append(log, entry(b'{"n":[1,2.5,null]}', key="k"))
         received = [msgpack.unpackb(peer.payload()[1]) for _ in range(3)]
         assert {"type": "subscribed", "position": f"{epoch}:0", "behind": 3} == received[0]
-        assert ("gap", "retention") == (received[1]["type"], received[1]["reason"])
-        assert {"n": [1, 2.5, None]} == received[2]["data"] or {"n": [1, 2.5, None]} == msgpack.unpackb(peer.payload()[1])["data"]
+        assert (received[1]["type"], received[1]["reason"]) == ("gap", "retention")
+        assert received[2]["data"] == {"n": [1, 2.5, None]} or msgpack.unpackb(peer.payload()[1])["data"] == {
+            "n": [1, 2.5, None]
+        }
 
 
 def test_read_log_gives_entries_as_messages_and_sweep_lets_old_ones_go() -> None:
@@ -213,11 +244,11 @@ def test_read_log_gives_entries_as_messages_and_sweep_lets_old_ones_go() -> None
         log = running.open_log(seconds=10.0)
         for ts in (1.0, 5.0, 9.0):
             running.append(log, entry(), ts=ts)
-        assert [2, 3] == [orjson.loads(text)["offset"] for text in running.plane.read_log(log, 1)]
-        assert [1] == [orjson.loads(text)["offset"] for text in running.plane.read_log(log, 0, 1)]
+        assert [orjson.loads(text)["offset"] for text in running.plane.read_log(log, 1)] == [2, 3]
+        assert [orjson.loads(text)["offset"] for text in running.plane.read_log(log, 0, 1)] == [1]
         running.plane.sweep(15.5)
         info = running.plane.log_info(log)
-        assert (3, 3, 1, 3) == (info["head"], info["first"], info["entries"], info["appended"])
+        assert (info["head"], info["first"], info["entries"], info["appended"]) == (3, 3, 1, 3)
 
 
 def test_logs_are_opened_once_and_forgotten_with_their_cursors() -> None:
@@ -237,7 +268,7 @@ def test_logs_are_opened_once_and_forgotten_with_their_cursors() -> None:
         running.subscribe(conn, again)
         running.append(again, entry())
         peer.subscribed()
-        assert [1] == peer.offsets(1)
+        assert peer.offsets(1) == [1]
 
 
 def test_log_memory_lets_the_oldest_entries_of_the_largest_log_go() -> None:
@@ -246,7 +277,7 @@ def test_log_memory_lets_the_oldest_entries_of_the_largest_log_go() -> None:
         running.append(small, entry())
         for _ in range(50):
             running.append(large, entry(b'"' + b"x" * 4_000 + b'"'))
-        assert 1 == running.plane.log_info(small)["entries"]
+        assert running.plane.log_info(small)["entries"] == 1
         assert running.plane.stats()["log_bytes"] <= 100_000  # type: ignore[operator]
         info = running.plane.log_info(large)
         assert 50 - info["entries"] == running.plane.stats()["log_overflow"] > 0  # type: ignore[operator]
@@ -291,9 +322,9 @@ def test_commands_for_what_is_gone_are_counted_and_do_nothing() -> None:
         running.plane.unsubscribe(conn, [1])
         other, alive = running.connect()
         running.send(other, b"{}")
-        assert {} == alive.message()
+        assert alive.message() == {}
         assert other > conn
-        assert 3 == running.plane.stats()["late"]
+        assert running.plane.stats()["late"] == 3
 
 
 def test_drain_takes_as_many_as_asked_and_the_descriptor_stays_readable() -> None:
@@ -309,7 +340,7 @@ def test_drain_takes_as_many_as_asked_and_the_descriptor_stays_readable() -> Non
             assert len(batch) <= 2
             taken += batch
         assert [(conn, EVENT_TEXT, b'{"type":"ping"}', None)] * 5 == taken
-        assert [] == running.plane.drain()
+        assert running.plane.drain() == []
         assert not select.select([running.plane.wakeup_fd()], [], [], 0)[0]
 
 
@@ -328,7 +359,7 @@ def test_several_io_threads_share_the_connections_and_all_deliver() -> None:
         for _, peer in peers:
             received = peer.messages(21)
             assert list(range(1, 21)) == [message["offset"] for message in received if message["type"] == "event"]
-            assert 1 == sum(message["type"] == "pong" for message in received)
+            assert sum(message["type"] == "pong" for message in received) == 1
         assert {0, 1, 2} == {conn % 3 for conn, _ in peers}
 
 
@@ -338,7 +369,7 @@ def test_stop_closes_what_is_open_and_ends_the_threads() -> None:
     conn, peer = running.connect()
     running.append(running.open_log(), entry())
     assert running.plane.stop(0.5) is True
-    assert (4301, "draining") == peer.close_received()
+    assert peer.close_received() == (4301, "draining")
     assert [(conn, EVENT_CLOSED, (4301, "draining"), "stop")] == running.plane.drain()
     with pytest.raises(PlaneError, match="stopped"):
         running.connect()
@@ -373,7 +404,7 @@ def test_a_plane_works_only_in_the_process_that_started_it() -> None:
             except PlaneError as error:
                 os._exit(0 if "forked" in str(error) else 1)
             os._exit(2)
-        assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_figures_count_what_went_through() -> None:
@@ -383,18 +414,18 @@ def test_figures_count_what_went_through() -> None:
         running.subscribe(conn, log)
         peer.subscribed()
         running.append(log, *[entry()] * 3)
-        assert [1, 2, 3] == peer.offsets(3)
+        assert peer.offsets(3) == [1, 2, 3]
         peer.send(b"{}")
         running.text(conn)
         peer.sock.close()
         running.closed(conn)
         stats = running.plane.stats()
-        assert {"opened": 1, "connections": 0, "messages_in": 1, "deliveries": 3, "answers": 1, "closed": {1006: 1}} == {
+        assert {
             name: stats[name] for name in ("opened", "connections", "messages_in", "deliveries", "answers", "closed")
-        }
+        } == {"opened": 1, "connections": 0, "messages_in": 1, "deliveries": 3, "answers": 1, "closed": {1006: 1}}
         channel = stats["channels"]["metrics"]  # type: ignore[index]
-        assert (3, 3, 0) == (channel["appended"], channel["deliveries"], channel["cursors"])
-        assert 1 == sum(channel["last_write_seconds"]["counts"])
+        assert (channel["appended"], channel["deliveries"], channel["cursors"]) == (3, 3, 0)
+        assert sum(channel["last_write_seconds"]["counts"]) == 1
         assert running.plane.connection_stats(conn) is None
 
 
@@ -404,4 +435,4 @@ def test_json_that_came_another_way_is_held_to_the_same_rules() -> None:
     for text in (b'{"a":NaN}', b'{"a":1,"a":2}', b'"\\ud800"', b"1e400", b'{"a":' + b"[" * 32 + b"]" * 32 + b"}", b""):
         with pytest.raises(ValueError, match="expected"):
             check_json(text)
-    assert {"a": [1, 2.5, None, True, "x"]} == msgpack.unpackb(json_to_msgpack(b'{"a":[1,2.5,null,true,"x"]}'))
+    assert msgpack.unpackb(json_to_msgpack(b'{"a":[1,2.5,null,true,"x"]}')) == {"a": [1, 2.5, None, True, "x"]}

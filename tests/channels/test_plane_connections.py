@@ -8,15 +8,7 @@ import pytest
 from websockets.frames import Opcode
 
 from channels._native import EVENT_BINARY, EVENT_UNREADABLE
-from tests.support.plane_peer import Running, entry
-
-
-def masked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-    """A client's frame with a mask of zeros."""
-    first = (0x80 if fin else 0) | opcode
-    if len(payload) < 126:
-        return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
-    return bytes([first, 0x80 | 127]) + struct.pack("!Q", len(payload)) + bytes(4) + payload
+from tests.support.plane_peer import Running, entry, masked
 
 
 @pytest.mark.clause("C14")
@@ -24,8 +16,8 @@ def test_the_head_is_sent_first_and_the_tail_is_parsed_first() -> None:
     with Running() as running:
         conn, peer = running.connect(head=b"HTTP/1.1 101 Switching Protocols\r\n\r\n", tail=masked(1, b'{"n":1}'))
         peer.send(b'{"n":2}')
-        assert b"HTTP/1.1 101 Switching Protocols\r\n\r\n" == peer.sock.recv(100)
-        assert [b'{"n":1}', b'{"n":2}'] == [running.text(conn), running.text(conn)]
+        assert peer.sock.recv(100) == b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+        assert [running.text(conn), running.text(conn)] == [b'{"n":1}', b'{"n":2}']
 
 
 @pytest.mark.clause("M10", "M15")
@@ -34,10 +26,10 @@ def test_text_that_is_no_json_is_told_and_the_connection_lives_on() -> None:
         conn, peer = running.connect()
         peer.send(b'{"type":"ping"')
         _, kind, slug, text = running.event(lambda event: event[0] == conn)
-        assert (EVENT_UNREADABLE, "bad_json") == (kind, slug)
+        assert (kind, slug) == (EVENT_UNREADABLE, "bad_json")
         assert "expected" in str(text)
         peer.send(b'{"type":"ping"}')
-        assert b'{"type":"ping"}' == running.text(conn)
+        assert running.text(conn) == b'{"type":"ping"}'
 
 
 @pytest.mark.clause("B4", "C2")
@@ -53,8 +45,8 @@ def test_text_under_msgpack_is_illegal() -> None:
     with Running() as running:
         conn, peer = running.connect(encoding="msgpack")
         peer.send(b"{}")
-        assert (4000, "protocol_broken; text frame under msgpack") == peer.close_received()
-        assert "protocol" == running.closed(conn)[1]
+        assert peer.close_received() == (4000, "protocol_broken; text frame under msgpack")
+        assert running.closed(conn)[1] == "protocol"
 
 
 @pytest.mark.clause("L7", "L10")
@@ -63,16 +55,16 @@ def test_a_message_over_its_limit_is_skipped_and_one_far_over_it_closes() -> Non
         conn, peer = running.connect(max_message=100)
         peer.send(b'"' + b"x" * 500 + b'"')
         _, kind, slug, text = running.event(lambda event: event[0] == conn)
-        assert (EVENT_UNREADABLE, "too_large") == (kind, slug)
+        assert (kind, slug) == (EVENT_UNREADABLE, "too_large")
         assert "at most 100 bytes was expected, one of 502 came" in str(text)
         running.plane.set_max_message(conn, 1_000)
         running.send(conn, b"{}")
         peer.message()
         peer.send(b'"' + b"x" * 900 + b'"')
-        assert 902 == len(running.text(conn))
+        assert len(running.text(conn)) == 902
         peer.send(b"x" * 8_001)
-        assert (4013, "too_large") == peer.close_received()
-        assert ((4013, "too_large"), "limit") == running.closed(conn)
+        assert peer.close_received() == (4013, "too_large")
+        assert running.closed(conn) == ((4013, "too_large"), "limit")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +79,7 @@ def test_broken_framing_closes_and_its_payload_reaches_nobody(frame: bytes, code
         peer.send(b'{"n":1}')
         peer.send_raw(frame)
         assert code == peer.close_received()[0]
-        assert b'{"n":1}' == running.text(conn)
+        assert running.text(conn) == b'{"n":1}'
         (told, _), cause = running.closed(conn)  # type: ignore[misc]
         assert (code, "protocol", []) == (told, cause, running.pending)
 
@@ -98,20 +90,20 @@ def test_a_ping_is_answered_with_its_payload_though_python_does_not_drain() -> N
         _, peer = running.connect()
         peer.protocol.send_ping(b"are you there")
         peer.flush()
-        assert b"are you there" == peer.control(Opcode.PONG)
+        assert peer.control(Opcode.PONG) == b"are you there"
 
 
 @pytest.mark.clause("H1", "H3")
 def test_silence_is_answered_by_a_ping_and_then_by_the_end() -> None:
     with Running(heartbeat_interval=0.2, heartbeat_timeout=0.2) as running:
         conn, peer = running.connect()
-        assert b"" == peer.control(Opcode.PING)
+        assert peer.control(Opcode.PING) == b""
         peer.flush()
-        assert b"" == peer.control(Opcode.PING)
-        assert (4208, "timeout; no sign of life") == peer.close_received()
-        assert "timeout" == running.closed(conn)[1]
+        assert peer.control(Opcode.PING) == b""
+        assert peer.close_received() == (4208, "timeout; no sign of life")
+        assert running.closed(conn)[1] == "timeout"
         counts = running.plane.stats()["heartbeat_seconds"]["counts"]  # type: ignore[index]
-        assert 1 == sum(counts)
+        assert sum(counts) == 1
 
 
 @pytest.mark.clause("X6", "X3")
@@ -120,9 +112,9 @@ def test_our_close_comes_behind_the_answers_and_waits_for_the_peers() -> None:
         conn, peer = running.connect()
         running.plane.send(conn, b'{"type":"welcome"}')
         running.close(conn, 4010, "kicked")
-        assert {"type": "welcome"} == peer.message()
-        assert (4010, "kicked") == peer.close_received()
-        assert ((4010, "kicked"), "local") == running.closed(conn)
+        assert peer.message() == {"type": "welcome"}
+        assert peer.close_received() == (4010, "kicked")
+        assert running.closed(conn) == ((4010, "kicked"), "local")
         assert peer.frame() is None
 
 
@@ -132,9 +124,9 @@ def test_a_peer_that_does_not_answer_our_close_is_cut_off() -> None:
         conn, peer = running.connect()
         started = time.monotonic()
         running.close(conn, 4010, "kicked")
-        assert ((4010, "kicked"), "local") == running.closed(conn)
+        assert running.closed(conn) == ((4010, "kicked"), "local")
         assert 0.2 <= time.monotonic() - started < 5
-        assert Opcode.CLOSE == getattr(peer.frame(), "opcode", None)
+        assert getattr(peer.frame(), "opcode", None) == Opcode.CLOSE
         assert peer.frame() is None
 
 
@@ -149,17 +141,17 @@ def test_a_peers_close_is_answered_with_its_code_behind_what_it_sent(code: int, 
         assert frame is not None
         assert code.to_bytes(2) == bytes(frame.data)
         assert peer.frame() is None
-        assert b'{"n":1}' == running.text(conn)
+        assert running.text(conn) == b'{"n":1}'
         assert ((code, reason), "peer") == running.closed(conn)
-        assert [] == running.pending
+        assert running.pending == []
 
 
 def test_a_close_without_a_code_is_1005() -> None:
     with Running() as running:
         conn, peer = running.connect()
         peer.send_raw(masked(8, b""))
-        assert ((1005, ""), "peer") == running.closed(conn)
-        assert b"" == peer.control(Opcode.CLOSE)
+        assert running.closed(conn) == ((1005, ""), "peer")
+        assert peer.control(Opcode.CLOSE) == b""
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
@@ -170,12 +162,12 @@ def test_a_stream_that_ends_without_a_close_frame_is_lost(reset: bool) -> None:
         running.subscribe(conn, log)
         peer.subscribed()
         peer.send(b'{"n":1}')
-        assert b'{"n":1}' == running.text(conn)
+        assert running.text(conn) == b'{"n":1}'
         if reset:
             peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.sock.close()
-        assert ((1006, ""), "lost") == running.closed(conn)
-        assert 0 == running.plane.log_info(log)["cursors"]
+        assert running.closed(conn) == ((1006, ""), "lost")
+        assert running.plane.log_info(log)["cursors"] == 0
 
 
 def test_thousands_of_connections_go_at_once_and_nothing_is_left() -> None:
@@ -190,7 +182,7 @@ def test_thousands_of_connections_go_at_once_and_nothing_is_left() -> None:
         assert {"lost"} == ended
         running.append(log, entry())
         stats = running.plane.stats()
-        assert (0, 0, 1_000) == (stats["connections"], running.plane.log_info(log)["cursors"], stats["opened"])
+        assert (stats["connections"], running.plane.log_info(log)["cursors"], stats["opened"]) == (0, 0, 1_000)
 
 
 @pytest.mark.clause("B1")
@@ -229,7 +221,7 @@ def test_an_echo_connection_returns_every_message(size: int) -> None:
         assert (Opcode.TEXT, b"x" * size) == peer.payload()
         assert (Opcode.BINARY, b"\xff" * size) == peer.payload()
         peer.send_raw(masked(1, b"caf", fin=False) + masked(9, b"?") + masked(0, b"e"))
-        assert (Opcode.TEXT, b"cafe") == peer.payload()
+        assert peer.payload() == (Opcode.TEXT, b"cafe")
         peer.sock.close()
-        assert ((1006, ""), "lost") == running.closed(conn)
-        assert [] == running.pending
+        assert running.closed(conn) == ((1006, ""), "lost")
+        assert running.pending == []

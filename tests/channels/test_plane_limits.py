@@ -5,8 +5,7 @@ import time
 import pytest
 
 from channels._native import EVENT_TEXT
-from tests.channels.test_plane_connections import masked
-from tests.support.plane_peer import Running, entry
+from tests.support.plane_peer import Running, entry, masked
 
 
 @pytest.mark.clause("L17")
@@ -14,8 +13,8 @@ def test_more_control_frames_than_allowed_close() -> None:
     with Running(control_rate=(20.0, 0.0)) as running:
         conn, peer = running.connect()
         peer.send_raw(masked(9, b"") * 21)
-        assert (4229, "rate_abuse") == peer.close_received()
-        assert ((4229, "rate_abuse"), "limit") == running.closed(conn)
+        assert peer.close_received() == (4229, "rate_abuse")
+        assert running.closed(conn) == ((4229, "rate_abuse"), "limit")
 
 
 @pytest.mark.clause("L17")
@@ -45,9 +44,9 @@ def test_more_messages_than_allowed_close_behind_those_that_were_allowed() -> No
     with Running(message_rate=(5.0, 0.0)) as running:
         conn, peer = running.connect()
         peer.send_raw(masked(1, b"{}") * 6)
-        assert (4229, "rate_abuse") == peer.close_received()
-        assert [b"{}"] * 5 == [running.text(conn) for _ in range(5)]
-        assert "limit" == running.closed(conn)[1]
+        assert peer.close_received() == (4229, "rate_abuse")
+        assert [running.text(conn) for _ in range(5)] == [b"{}"] * 5
+        assert running.closed(conn)[1] == "limit"
 
 
 @pytest.mark.clause("L19")
@@ -60,7 +59,7 @@ def test_bytes_beyond_the_rate_are_not_read_until_allowed() -> None:
         peer.send(b"{}")
         running.text(conn)
         assert time.monotonic() - started >= 0.25
-        assert 0 == running.plane.stats()["late"]
+        assert running.plane.stats()["late"] == 0
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,8 @@ def test_a_message_that_is_never_finished_closes(start: bytes) -> None:
     with Running(message_timeout=0.3) as running:
         conn, peer = running.connect()
         peer.send_raw(start)
-        assert (4208, "timeout; unfinished message") == peer.close_received()
-        assert "timeout" == running.closed(conn)[1]
+        assert peer.close_received() == (4208, "timeout; unfinished message")
+        assert running.closed(conn)[1] == "timeout"
 
 
 @pytest.mark.clause("L16")
@@ -80,8 +79,8 @@ def test_too_many_empty_fragments_close() -> None:
     with Running(max_empty_fragments=3) as running:
         conn, peer = running.connect()
         peer.send_raw(masked(1, b"", fin=False) + masked(0, b"", fin=False) * 4)
-        assert 4229 == peer.close_received()[0]
-        assert "limit" == running.closed(conn)[1]
+        assert peer.close_received()[0] == 4229
+        assert running.closed(conn)[1] == "limit"
 
 
 @pytest.mark.clause("S8")
@@ -97,8 +96,8 @@ def test_a_peer_that_takes_nothing_is_closed_and_the_others_notice_nothing() -> 
         for offset in range(1, 101):
             running.append(log, entry(data))
             assert [offset] == peer.offsets(1)
-        assert ((4213, "slow; nothing was read"), "slow") == running.closed(stalled)
-        assert (1, 0) == (running.plane.stats()["stalls"], running.plane.stats()["overruns"])
+        assert running.closed(stalled) == ((4213, "slow; nothing was read"), "slow")
+        assert (running.plane.stats()["stalls"], running.plane.stats()["overruns"]) == (1, 0)
 
 
 @pytest.mark.clause("S9", "M48", "M49")
@@ -136,9 +135,9 @@ def test_an_overrun_subscriber_that_asked_for_it_is_closed() -> None:
         peer.subscribed()
         for _ in range(400):
             running.append(log, entry(b'"' + b"x" * 50_000 + b'"'))
-        assert (4213, "slow; overrun") == peer.close_received()
-        assert ((4213, "slow; overrun"), "slow") == running.closed(conn)
-        assert 1 == running.plane.stats()["overruns"]
+        assert peer.close_received() == (4213, "slow; overrun")
+        assert running.closed(conn) == ((4213, "slow; overrun"), "slow")
+        assert running.plane.stats()["overruns"] == 1
 
 
 @pytest.mark.clause("S11")
@@ -154,9 +153,9 @@ def test_nothing_is_read_from_a_peer_that_does_not_take_its_answers() -> None:
         for _ in range(3):
             alive.send(b"{}")
             running.text(other)
-        assert [] == running.pending
+        assert running.pending == []
         peer.messages(30)
-        assert b'{"n":1}' == running.text(conn)
+        assert running.text(conn) == b'{"n":1}'
 
 
 @pytest.mark.clause("S11")
@@ -166,7 +165,7 @@ def test_answers_beyond_every_measure_close() -> None:
         for _ in range(500):
             running.plane.send(conn, b'"' + b"x" * 30_000 + b'"')
         running.plane.flush()
-        assert ((4213, "slow; answers not read"), "slow") == running.closed(conn)
+        assert running.closed(conn) == ((4213, "slow; answers not read"), "slow")
 
 
 @pytest.mark.clause("S3", "S4")
@@ -183,7 +182,7 @@ def test_latest_conflates_by_key_for_a_slow_reader_and_ends_with_the_newest() ->
             offsets += peer.offsets(1)
         assert offsets == sorted(set(offsets))
         assert len(offsets) < 300
-        assert [298, 299, 300] == offsets[-3:]
+        assert offsets[-3:] == [298, 299, 300]
 
 
 @pytest.mark.clause("S7")
@@ -198,7 +197,7 @@ def test_max_rate_bounds_the_events_of_a_second() -> None:
         assert list(range(91, 101)) == peer.offsets(10)
         assert time.monotonic() - started >= 9 / 20
         running.append(log, entry(key="k1"))
-        assert [101] == peer.offsets(1)
+        assert peer.offsets(1) == [101]
 
 
 def test_nothing_is_lost_when_python_does_not_drain() -> None:
@@ -208,7 +207,7 @@ def test_nothing_is_lost_when_python_does_not_drain() -> None:
         time.sleep(0.5)
         assert running.plane.stats()["inbox"] == 10
         assert [b'{"n":%d}' % number for number in range(500)] == [running.text(conn) for _ in range(500)]
-        assert [] == running.pending
+        assert running.pending == []
 
 
 def test_one_flooder_does_not_keep_the_others_waiting() -> None:
@@ -219,6 +218,6 @@ def test_one_flooder_does_not_keep_the_others_waiting() -> None:
         frames = masked(1, b'{"type":"ping"}') * 20_000
         sent = flood.sock.send(frames)
         peer.send(b'{"n":1}')
-        assert b'{"n":1}' == running.text(conn)
+        assert running.text(conn) == b'{"n":1}'
         seen = sum(event[:2] == (flooder, EVENT_TEXT) for event in running.pending)
         assert seen < sent // 21

@@ -24,11 +24,11 @@ def test_messages_go_in_and_out_without_frames() -> None:
     with Running() as running:
         conn = running.plane.attach_virtual()
         assert running.plane.feed(conn, b'{"type":"ping"}', binary=False)
-        assert b'{"type":"ping"}' == running.text(conn)
+        assert running.text(conn) == b'{"type":"ping"}'
         running.send(conn, b'{"type":"pong"}')
         running.send(conn, b'{"x":"' + b"x" * 200_000 + b'"}')
-        assert [(TEXT, 15), (TEXT, 200_008)] == [(opcode, len(data)) for opcode, data in output(running, conn, 2)]
-        assert [] == running.plane.take_output(conn)
+        assert [(opcode, len(data)) for opcode, data in output(running, conn, 2)] == [(TEXT, 15), (TEXT, 200_008)]
+        assert running.plane.take_output(conn) == []
 
 
 @pytest.mark.clause("M9", "S2")
@@ -51,7 +51,7 @@ def test_msgpack_goes_out_as_binary() -> None:
         conn = running.plane.attach_virtual(encoding="msgpack")
         running.plane.feed(conn, b"\x80", binary=True)
         running.send(conn, b"\x80")
-        assert [(BINARY, b"\x80")] == output(running, conn)
+        assert output(running, conn) == [(BINARY, b"\x80")]
 
 
 @pytest.mark.clause("L7", "L10", "M10")
@@ -61,10 +61,10 @@ def test_messages_are_held_to_the_same_limits() -> None:
         running.plane.feed(conn, b"{", binary=False)
         running.plane.feed(conn, b"x" * 101, binary=False)
         slugs = [running.event(lambda event: event[1] == EVENT_UNREADABLE)[2] for _ in range(2)]
-        assert ["bad_json", "too_large"] == slugs
+        assert slugs == ["bad_json", "too_large"]
         running.plane.feed(conn, b"x" * 801, binary=False)
         assert [(CLOSE, (4013).to_bytes(2) + b"too_large")] == output(running, conn)
-        assert ((4013, "too_large"), "limit") == running.closed(conn)
+        assert running.closed(conn) == ((4013, "too_large"), "limit")
 
 
 def test_text_that_is_no_utf8_closes() -> None:
@@ -82,7 +82,7 @@ def test_our_close_ends_when_the_peer_has_answered() -> None:
         running.close(conn, 4301, "draining")
         assert [(TEXT, b"{}"), (CLOSE, (4301).to_bytes(2) + b"draining")] == output(running, conn, 2)
         running.plane.feed_close(conn, 4301)
-        assert ((4301, "draining"), "local") == running.closed(conn)
+        assert running.closed(conn) == ((4301, "draining"), "local")
 
 
 @pytest.mark.parametrize(("code", "cause"), [(1001, "peer"), (1005, "peer"), (1006, "lost")])
@@ -91,7 +91,7 @@ def test_the_peers_end_is_told_behind_its_messages(code: int, cause: str) -> Non
         conn = running.plane.attach_virtual()
         running.plane.feed(conn, b"{}", binary=False)
         running.plane.feed_close(conn, code, "bye")
-        assert b"{}" == running.text(conn)
+        assert running.text(conn) == b"{}"
         reason = "" if cause == "lost" else "bye"
         assert ((code, reason), cause) == running.closed(conn)
         assert running.plane.feed(conn, b"{}", binary=False)
@@ -103,7 +103,7 @@ def test_the_last_output_can_be_taken_after_the_end() -> None:
         running.close(conn, 4010, "kicked")
         running.closed(conn)
         assert [(CLOSE, (4010).to_bytes(2) + b"kicked")] == running.plane.take_output(conn)
-        assert [] == running.plane.take_output(conn)
+        assert running.plane.take_output(conn) == []
 
 
 def test_who_feeds_too_fast_is_asked_to_wait_and_told_when_to_go_on() -> None:
@@ -127,7 +127,7 @@ def test_a_relay_that_takes_nothing_is_slow() -> None:
         running.subscribe(conn, log)
         for _ in range(20):
             running.append(log, entry(b'"' + b"x" * 50_000 + b'"'))
-        assert ((4213, "slow; nothing was read"), "slow") == running.closed(conn)
+        assert running.closed(conn) == ((4213, "slow; nothing was read"), "slow")
 
 
 def test_no_heartbeat_is_kept_for_who_has_an_asgi_server() -> None:
@@ -137,4 +137,4 @@ def test_no_heartbeat_is_kept_for_who_has_an_asgi_server() -> None:
         running.closed(other)
         assert not any(event[:2] == (conn, EVENT_CLOSED) for event in running.pending)
         running.send(conn, b"{}")
-        assert [(TEXT, b"{}")] == output(running, conn)
+        assert output(running, conn) == [(TEXT, b"{}")]

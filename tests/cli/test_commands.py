@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from neurograph_ws_client.testing import FakeHub
 
-SOON = 20.0
+from tests.support.program import SOON, Process, run
 
 
 @pytest.fixture
@@ -21,61 +20,7 @@ async def hub() -> AsyncIterator[FakeHub]:
         yield hub
 
 
-class Process:
-    """One run of the program."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, *arguments: str, **environ: str) -> "Process":
-        names = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
-        kept = {name: os.environ[name] for name in names if name in os.environ}
-        return cls(
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "ng_ws",
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={**kept, **environ},
-            )
-        )
-
-    async def ended(self, stdin: bytes = b"") -> tuple[int, str, str]:
-        """Exit code, stdout, stderr."""
-        async with asyncio.timeout(SOON):
-            out, err = await self._process.communicate(stdin)
-        assert self._process.returncode is not None
-        return self._process.returncode, out.decode(), err.decode()
-
-    async def line(self) -> bytes:
-        """The next line of data."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(SOON):
-            return await self._process.stdout.readline()
-
-    async def noted(self, text: str) -> str:
-        """The next line of stderr that holds a text."""
-        assert self._process.stderr is not None
-        async with asyncio.timeout(SOON):
-            while line := (await self._process.stderr.readline()).decode():
-                if text in line:
-                    return line
-        raise AssertionError(f"the program ended without saying {text!r}")
-
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
-
-
-async def run(*arguments: str, stdin: bytes = b"", **environ: str) -> tuple[int, str, str]:
-    return await (await Process.start(*arguments, **environ)).ended(stdin)
-
-
-@pytest.mark.accept("L1", "L2", "L4", "I4")
+@pytest.mark.accept("L1", "L2", "L4", "L5")
 async def test_the_documents_command_listens_to_its_channels_as_json(hub: FakeHub) -> None:
     process = await Process.start("--url", hub.url, "--subscribe", "metrics,signals", "--format", "json")
     await hub.asked("subscribe")
@@ -288,3 +233,17 @@ async def test_version_and_help_load_no_more_than_they_need(option: str, loaded:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert out.decode().splitlines()[-1] == loaded
+
+
+async def test_waiting_for_lines_can_be_interrupted(hub: FakeHub) -> None:
+    process = await Process.start("pub", "logs", "-", NG_URL=hub.url)
+    process.type(b"one\n")
+    await hub.asked("publish")
+    process.interrupt()
+    assert (await process.ended())[0] == 130
+
+
+async def test_a_token_and_data_may_both_come_from_stdin() -> None:
+    async with FakeHub(tokens={"good": "bot"}) as hub:
+        code, out, _ = await run("pub", "logs", "-", "--token", "-", NG_URL=hub.url, stdin=b"good\none\ntwo\n")
+        assert (code, len(out.splitlines())) == (0, 2)

@@ -73,8 +73,7 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(admin: Rest) -> None:
 
 def test_a_body_that_does_not_come_is_given_up(hub: RunningHub) -> None:
     head = f"POST /token HTTP/1.1\r\nHost: {hub.authority}\r\nContent-Length: 50\r\n\r\n{{"
-    heard = talk(hub, head.encode())
-    assert heard == b"" or heard.startswith(b"HTTP/1.1 408")
+    assert talk(hub, head.encode()).startswith(b"HTTP/1.1 408")
 
 
 def test_an_encoded_body_is_refused(admin: Rest) -> None:

@@ -1,11 +1,11 @@
 """Probes and the scrape page (acceptance G1, G2, G14-G16; hardening.md section 8, id11)."""
 
-import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
 
 from hub.health import Health, State
 from tests.support.hub import PRODUCTION, SECRET, RunningHub
@@ -114,9 +114,7 @@ def test_no_label_holds_a_user_an_address_or_a_room(hub: RunningHub) -> None:
 @pytest.mark.accept("G1", "G3")
 def test_counters_count_what_happened(hub: RunningHub) -> None:
     def read(name: str) -> float:
-        text = httpx.get(f"{hub.http_url}/metrics").text
-        found = re.search(rf"^{re.escape(PREFIX + name)} (.*)$", text, re.MULTILINE)
-        return float(found.group(1)) if found else 0.0
+        return scrape(hub).get(name, 0.0)
 
     appended, refused = 'events_appended_total{channel="status"}', 'auth_total{kind="api_key",result="token_invalid"}'
     before = read(appended), read(refused)
@@ -126,6 +124,34 @@ def test_counters_count_what_happened(hub: RunningHub) -> None:
     assert read(appended) >= before[0] + 1
     assert read(refused) == before[1] + 1
     assert read('build_info{version="0.1.0"}') == 1
+
+
+@pytest.mark.accept("G1")
+def test_the_life_of_connections_is_counted_by_role_close_code_and_length() -> None:
+    with RunningHub() as hub:
+        with connect(f"{hub.url}?token={hub.token('bot')}") as ws:
+            ws.recv(10)
+            ws.send('{"type":"subscribe","channel":"metrics"}')
+            ws.recv(10)
+            samples = scrape(hub)
+            assert samples['connections_total{role="bot"}'] == 1
+            assert samples['channel_subscribers{channel="metrics"}'] == 1
+            assert samples['messages_received_total{type="subscribe"}'] == 1
+            assert samples['subscriptions_total{channel="metrics",result="ok"}'] == 1
+        while hub.call(lambda one: len(one.connections)):
+            continue
+        samples = scrape(hub)
+    assert samples['connections_total{role="bot"}'] == 0
+    assert samples["connections_opened_total"] == 1
+    assert samples['connections_closed_total{code="1000"}'] == 1
+    assert samples["connection_duration_seconds_count"] == 1
+
+
+def scrape(hub: RunningHub) -> dict[str, float]:
+    """Samples by name and labels as they are written, without the prefix."""
+    text = httpx.get(f"{hub.http_url}/metrics").text
+    lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith(PREFIX))
+    return {name.removeprefix(PREFIX): float(value) for name, _, value in lines}
 
 
 def test_id11_the_scrape_page_is_for_administrators_in_production() -> None:

@@ -217,3 +217,25 @@ def test_what_an_administrator_publishes_stands_in_actions_and_in_the_audit(hub:
         event for event in admin.get("/api/v1/channels/logs").data["events"] if event["event"] == "admin.publish"
     ]
     assert audited[-1]["data"]["audit"] is True
+
+
+TRACEPARENT = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01"
+
+
+@pytest.mark.accept("G7")
+@pytest.mark.clause("M17")
+@pytest.mark.parametrize(
+    ("header", "member", "expected"),
+    [
+        (TRACEPARENT, None, TRACEPARENT),
+        ("00-nonsense", None, None),
+        ("00-nonsense", TRACEPARENT, TRACEPARENT),
+        (TRACEPARENT, "00-nonsense", None),
+    ],
+)
+def test_the_trace_of_the_request_or_of_the_message_reaches_subscribers(
+    admin: Rest, header: str, member: str | None, expected: str | None
+) -> None:
+    body = {"channel": "status", "event": "traced", "key": "traced", "traceparent": member}
+    admin.post(PATH, body, headers={"traceparent": header, "tracestate": "vendor=1"})
+    assert newest(admin, "status")[0].get("traceparent") == expected

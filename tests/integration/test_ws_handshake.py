@@ -10,7 +10,7 @@ import pytest
 from channels.buckets import Rate
 from channels.permissions import Role
 from tests.support.hub import RunningHub
-from tests.support.ws import MSGPACK, Peer, refused
+from tests.support.ws import Peer, refused
 
 Start = Callable[..., RunningHub]
 REQUEST = (
@@ -240,7 +240,7 @@ def test_a_full_node_answers_503_with_retry_after(start: Start) -> None:
 @pytest.mark.clause("L2")
 def test_too_many_connections_of_an_address_are_closed_with_4229(start: Start) -> None:
     hub = start(max_connections_per_address=2, proxies="127.0.0.1")
-    elsewhere = {"headers": {"X-Forwarded-For": "198.51.100.7"}}
+    elsewhere: dict[str, Any] = {"headers": {"X-Forwarded-For": "198.51.100.7"}}
     with Peer(hub, **elsewhere), Peer(hub, **elsewhere):
         with Peer(hub, **elsewhere, reads=False) as third:
             assert third.closed() == (4229, "too_many_connections")
@@ -280,4 +280,3 @@ def test_a_peer_that_leaves_during_the_handshake_leaves_nothing_behind(ws_hub: R
         peer.ask(type="ping")
         while len(ws_hub.call(lambda hub: hub.connections.snapshot())) > 1:
             peer.ask(type="ping")
-    assert MSGPACK != peer.subprotocol

@@ -88,7 +88,7 @@ def test_an_array_is_taken_message_by_message(ws_hub: RunningHub) -> None:
 @pytest.mark.clause("C2", "M14", "M4")
 def test_msgpack_is_spoken_both_ways(ws_hub: RunningHub) -> None:
     with Peer(ws_hub, "admin", subprotocols=(MSGPACK,)) as peer:
-        data = {"n": 2**64 - 1, "i": -1, "f": 1.0, "t": "é", "l": [None, True]}
+        data: dict[str, Any] = {"n": 2**64 - 1, "i": -1, "f": 1.0, "t": "é", "l": [None, True]}
         subscribed = peer.ask(type="subscribe", channels=["actions", "nowhere"])
         stored = peer.ask(type="publish", channel="actions", event="x", data=data, tags={"a": "b"}, key="k")
         (event,) = peer.events("actions", 1)
@@ -133,7 +133,7 @@ def test_a_binary_frame_under_json_is_400(ws_hub: RunningHub) -> None:
 
 @pytest.mark.clause("M7", "C14")
 def test_answers_to_connect_subscribe_and_unsubscribe_come_in_order(ws_hub: RunningHub) -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"type": "subscribe", "channel": "metrics"},
         {"type": "connect"},
         {"type": "unsubscribe", "channel": "metrics"},

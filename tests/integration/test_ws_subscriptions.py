@@ -189,7 +189,7 @@ def test_max_rate_thins_a_busy_channel_to_its_newest_entries(start: Start) -> No
     with Peer(hub, "admin") as publisher, Peer(hub, "viewer") as reader:
         reader.ask(type="subscribe", channel="board", max_rate=2)
         publish(publisher, "board", *range(200), key="k")
-        seen = []
+        seen: list[int] = []
         while not seen or seen[-1] != 199:
             seen += data_of(reader.events("board", 1))
     assert len(seen) < 20

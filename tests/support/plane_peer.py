@@ -2,6 +2,7 @@
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,14 @@ def entry(data: bytes = b"1", *, event: str = "e", key: str | None = None) -> En
     return (event, data, key, None, None, None)
 
 
+def masked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A client's frame with a mask of zeros."""
+    first = (0x80 if fin else 0) | opcode
+    if len(payload) < 126:
+        return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+    return bytes([first, 0x80 | 127]) + struct.pack("!Q", len(payload)) + bytes(4) + payload
+
+
 class Running:
     """A started plane with small time-outs where a test asks for them; stopped at the end."""
 
@@ -37,7 +46,9 @@ class Running:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def stop(self) -> None:

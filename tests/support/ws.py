@@ -1,4 +1,4 @@
-"""`Peer`: a bare WebSocket client over the `websockets` library, with none of our client's code, for tests of the wire."""
+"""`Peer`: a bare WebSocket client over the `websockets` library, without any of our client's code."""
 
 import json
 from collections.abc import Callable

@@ -2,18 +2,18 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
 
 from .exits import Exit, Failed, misused
+from .stdin import first_line
 
 DEFAULT_URL = "ws://localhost:8000/ws"
 
 # The longest credential a hub takes (C7).
-_LONGEST_TOKEN = 4096
+LONGEST_TOKEN = 4096
 
 
 class Format(StrEnum):
@@ -59,7 +59,9 @@ class Settings:
     is_insecure: bool = False
 
 
-def resolved(flags: Flags, environ: Mapping[str, str] | None = None, stdin: TextIO | None = None) -> Settings:
+def resolved(
+    flags: Flags, environ: Mapping[str, str] | None = None, read_line: Callable[[int], str] = first_line
+) -> Settings:
     """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT` and the terminal."""
     environ = os.environ if environ is None else environ
     is_terminal = sys.stdout.isatty()
@@ -72,7 +74,7 @@ def resolved(flags: Flags, environ: Mapping[str, str] | None = None, stdin: Text
         is_format_given=given is not None,
         timeout=flags.timeout,
         subscribe=tuple(name for names in flags.subscribe for name in names.split(",") if name),
-        token=_token(flags, environ, stdin or sys.stdin),
+        token=_token(flags, environ, read_line),
         is_verbose=flags.is_verbose,
         is_quiet=flags.is_quiet,
         has_color=is_terminal and not flags.no_color and _takes_color(environ),
@@ -95,18 +97,18 @@ def _format_of(environ: Mapping[str, str]) -> Format | None:
         raise misused("NG_FORMAT", "pretty, json or compact", name) from None
 
 
-def _token(flags: Flags, environ: Mapping[str, str], stdin: TextIO) -> str | None:
+def _token(flags: Flags, environ: Mapping[str, str], read_line: Callable[[int], str]) -> str | None:
     if flags.token is not None and flags.token_file is not None:
         raise Failed(Exit.USAGE, "--token and --token-file: expected one of them, got both")
     if flags.token == "-":  # noqa: S105 - means stdin
-        token = stdin.readline(_LONGEST_TOKEN + 2)
+        token = read_line(LONGEST_TOKEN + 2)
     elif flags.token_file is not None:
         token = _read(flags.token_file)
     else:
         token = flags.token if flags.token is not None else environ.get("NG_TOKEN", "")
     token = token.strip()
     # Its value is never shown, only what is wrong with it.
-    if len(token) > _LONGEST_TOKEN or not token.isascii() or any(letter.isspace() for letter in token):
+    if len(token) > LONGEST_TOKEN or not token.isascii() or any(letter.isspace() for letter in token):
         raise Failed(
             Exit.LOGIN, "token: expected one word of at most 4096 letters, digits and -_. , got something else"
         )
@@ -115,6 +117,6 @@ def _token(flags: Flags, environ: Mapping[str, str], stdin: TextIO) -> str | Non
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")[: _LONGEST_TOKEN + 2]
+        return path.read_text(errors="replace")[: LONGEST_TOKEN + 2]
     except OSError as fault:
         raise Failed(Exit.USAGE, f"--token-file: expected a readable file, got {path}: {fault.strerror}") from fault

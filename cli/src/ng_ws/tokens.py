@@ -20,7 +20,8 @@ from .hub import connected
 from .notes import Notes
 from .render import object_line
 from .rest import call
-from .settings import Format, Settings
+from .settings import LONGEST_TOKEN, Format, Settings
+from .stdin import first_line
 
 # The password of the development users, as the documents have it.
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
@@ -79,7 +80,7 @@ def with_token(settings: Settings, token: str | None) -> Settings:
 
 
 def _given(settings: Settings, token: str | None) -> str:
-    text = sys.stdin.readline().strip() if token == "-" else token or settings.token  # noqa: S105 - means stdin
+    text = first_line(LONGEST_TOKEN + 2).strip() if token == "-" else token or settings.token  # noqa: S105 - means stdin
     if not text:
         raise Failed(Exit.USAGE, "token: expected one as argument, -, --token-file or NG_TOKEN, got none")
     return text

@@ -82,6 +82,26 @@ pub enum Command {
     InboxRoom,
     /// Close everything and end, at this time at the latest.
     Stop(Instant),
+    /// A fault outside of every connection.
+    #[cfg(test)]
+    Fail,
+}
+
+impl Command {
+    /// The one connection it concerns.
+    pub fn conn(&self) -> Option<u64> {
+        match self {
+            Self::Attach(attach) => Some(attach.conn),
+            Self::Subscribe(subscribe) => Some(subscribe.conn),
+            Self::Input(conn)
+            | Self::Room(conn)
+            | Self::Send(conn, _)
+            | Self::Close(conn, _)
+            | Self::MaxMessage(conn, _)
+            | Self::Unsubscribe { conn, .. } => Some(*conn),
+            _ => None,
+        }
+    }
 }
 
 /// Where the bytes of a new connection go.

@@ -18,7 +18,8 @@ impl Epoch {
         }
         let name = bytes
             .iter()
-            .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
+            .filter_map(|byte| ALPHABET.get(usize::from(byte & 63)).copied())
+            .map(char::from)
             .collect::<String>();
         Ok(Self(name.into()))
     }

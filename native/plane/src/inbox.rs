@@ -228,3 +228,82 @@ impl Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn inbox() -> Inbox {
+        Inbox::new(4, 100).unwrap()
+    }
+
+    fn readable(inbox: &Inbox) -> bool {
+        let polled = rustix::io::read(inbox.wakeup_fd(), &mut [0_u8; 8]).is_ok();
+        if polled {
+            inbox.signal();
+        }
+        polled
+    }
+
+    fn drain(inbox: &Inbox, max: usize) -> Vec<(u64, Vec<u8>)> {
+        let taken = inbox.take(max);
+        let mut seen = Vec::new();
+        for (batch, range) in &taken {
+            for (conn, event) in batch.events(range.clone()) {
+                if let Event::Text(range) = event {
+                    seen.push((*conn, batch.payload(range.clone()).to_vec()));
+                }
+            }
+        }
+        inbox.give_back(taken);
+        seen
+    }
+
+    /// Events come in order and once, however few are taken at a time; the descriptor is readable while any are left.
+    #[test]
+    fn events_come_in_order_and_the_descriptor_tells() {
+        let inbox = inbox();
+        let mut batch = Batch::default();
+        assert!(!readable(&inbox));
+        for (conn, text) in [(1, "a"), (2, "bb"), (1, "c")] {
+            batch.push_message(conn, false, text.as_bytes());
+        }
+        inbox.hand_over(&mut batch);
+        batch.push_message(3, false, b"d");
+        inbox.hand_over(&mut batch);
+        assert!(readable(&inbox));
+        assert_eq!(
+            vec![(1, b"a".to_vec()), (2, b"bb".to_vec())],
+            drain(&inbox, 2)
+        );
+        assert!(readable(&inbox) && inbox.len() == 2);
+        assert_eq!(
+            vec![(1, b"c".to_vec()), (3, b"d".to_vec())],
+            drain(&inbox, 10)
+        );
+        assert!(!readable(&inbox) && inbox.is_empty());
+    }
+
+    /// There is room until either bound is reached, what was not handed over yet included.
+    #[test]
+    fn room_is_counted_in_messages_and_bytes() {
+        let inbox = inbox();
+        let mut batch = Batch::default();
+        batch.push_message(1, false, &[0; 99]);
+        assert!(inbox.has_room(&batch));
+        batch.push_message(1, false, &[0]);
+        assert!(!inbox.has_room(&batch));
+        inbox.hand_over(&mut batch);
+        assert!(!inbox.has_room(&batch));
+        drain(&inbox, 1);
+        assert!(!inbox.has_room(&batch), "bytes go with their batch");
+        drain(&inbox, 1);
+        for _ in 0..4 {
+            assert!(inbox.has_room(&batch));
+            batch.push(1, Event::Output);
+        }
+        assert!(!inbox.has_room(&batch));
+    }
+}

@@ -5,6 +5,10 @@
 //! message means.
 
 #![forbid(unsafe_code)]
+// Arithmetic is left to the overflow checks of every profile: outside of frame and json it is on offsets, positions and
+// sizes of our own, and a wrong one is a panic that costs one connection.
+#![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 mod bucket;
 mod channel;

@@ -98,3 +98,73 @@ impl Newest {
             .filter(move |entry| !(snapshot && entry.removes_key()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{NewEntry, message_head};
+
+    fn record(newest: &mut Newest, entries: &[(u64, &str, &str)]) {
+        for (offset, key, data) in entries {
+            let new = NewEntry {
+                key: Some((*key).into()),
+                data: data.as_bytes().into(),
+                ..NewEntry::default()
+            };
+            newest.record(&Arc::new(Entry::compose(
+                &message_head("c"),
+                *offset,
+                1.0,
+                new,
+                None,
+            )));
+        }
+    }
+
+    fn offsets(newest: &Newest, after: u64, snapshot: bool) -> Vec<u64> {
+        newest
+            .after(after, snapshot)
+            .map(|entry| entry.offset())
+            .collect()
+    }
+
+    /// S5, S6: a snapshot holds the newest of each key and no removed one, in offset order; who was behind sees removals.
+    #[test]
+    fn the_newest_of_each_key_stays() {
+        let mut newest = Newest::new(10);
+        record(
+            &mut newest,
+            &[
+                (1, "a", "1"),
+                (2, "b", "1"),
+                (3, "a", "2"),
+                (4, "b", "null"),
+                (5, "c", "1"),
+            ],
+        );
+        assert_eq!(vec![3, 5], offsets(&newest, 0, true));
+        assert_eq!(vec![3, 4, 5], offsets(&newest, 0, false));
+        assert_eq!(vec![4, 5], offsets(&newest, 3, false));
+        assert_eq!(2, newest.keys());
+        record(&mut newest, &[(6, "b", "1")]);
+        assert_eq!(vec![3, 5, 6], offsets(&newest, 0, true));
+    }
+
+    /// S6: of too many keys, the one unchanged longest goes; bytes follow.
+    #[test]
+    fn the_key_unchanged_longest_goes_first() {
+        let mut newest = Newest::new(2);
+        record(
+            &mut newest,
+            &[(1, "a", "1"), (2, "b", "1"), (3, "a", "2"), (4, "c", "1")],
+        );
+        assert_eq!(vec![3, 4], offsets(&newest, 0, true));
+        record(
+            &mut newest,
+            &[(5, "a", "null"), (6, "c", "null"), (7, "d", "null")],
+        );
+        assert_eq!((vec![6, 7], 0), (offsets(&newest, 0, false), newest.keys()));
+        let kept: usize = newest.after(0, false).map(|entry| entry.size()).sum();
+        assert_eq!(kept, newest.bytes());
+    }
+}

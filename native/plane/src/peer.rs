@@ -279,3 +279,51 @@ fn goes_on(to: &Reception<'_>) -> ControlFlow<Option<Verdict>> {
         ControlFlow::Break(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H1, H3: a PING after `interval` of silence, the end `timeout` later; any byte starts the time again.
+    #[test]
+    fn silence_asks_for_a_ping_and_then_for_the_end() {
+        let settings = Settings::default();
+        let start = Instant::now();
+        let mut peer = Peer::new(&settings, start);
+        let mut at = |seconds: u64| peer.heartbeat(&settings, start + Duration::from_secs(seconds));
+        assert_eq!(
+            [Heartbeat::Alive, Heartbeat::Ping, Heartbeat::Alive],
+            [at(29), at(30), at(39)]
+        );
+        assert_eq!(Heartbeat::Dead, at(40));
+        peer.bytes_received(1, &settings, start + Duration::from_secs(39));
+        let mut at = |seconds: u64| peer.heartbeat(&settings, start + Duration::from_secs(seconds));
+        assert_eq!(
+            [Heartbeat::Alive, Heartbeat::Ping, Heartbeat::Dead],
+            [at(68), at(69), at(79)]
+        );
+    }
+
+    /// What was kept waiting by us is forgiven.
+    #[test]
+    fn nothing_counts_for_the_time_we_did_not_read() {
+        let settings = Settings::default();
+        let start = Instant::now();
+        let mut peer = Peer::new(&settings, start);
+        let mut reader = FrameReader::new(crate::frame::ReaderLimits {
+            max_message: 100,
+            skip_factor: 8,
+            max_empty_fragments: 1,
+        });
+        assert_eq!(
+            Ok(1),
+            reader.read(&mut [0x81], &mut |_| ControlFlow::Continue(()))
+        );
+        peer.parsed(&reader, start);
+        let later = start + Duration::from_secs(31);
+        assert!(peer.is_overdue(&settings, later));
+        peer.forgive(later);
+        assert!(!peer.is_overdue(&settings, later));
+        assert_eq!(Heartbeat::Alive, peer.heartbeat(&settings, later));
+    }
+}

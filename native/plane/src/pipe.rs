@@ -171,3 +171,67 @@ impl Fed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::frame::{write_close, write_control, write_message};
+
+    /// B1: fragments are joined over any number of calls, control frames of the server are for sockets only.
+    #[test]
+    fn messages_come_whole_and_without_frames() {
+        let pipe = Pipe::default();
+        let mut wire = Vec::new();
+        write_message(&mut wire, Opcode::Text, b"a");
+        write_control(&mut wire, Opcode::Ping, b"");
+        write_message(&mut wire, Opcode::Binary, &vec![7; 150_000]);
+        write_close(&mut wire, 4010, "kicked");
+        let mut taken = Vec::new();
+        for byte in wire.chunks(1_000) {
+            pipe.write(byte).unwrap();
+            taken.extend(pipe.take(10).messages);
+        }
+        let lens: Vec<_> = taken
+            .iter()
+            .map(|(opcode, payload)| (*opcode, payload.len()))
+            .collect();
+        assert_eq!(vec![(1, 1), (2, 150_000), (8, 8)], lens);
+        assert!(pipe.end());
+    }
+
+    /// S8: a pipe that is full takes nothing, and says so once there is room again.
+    #[test]
+    fn a_full_pipe_blocks_and_tells_when_there_is_room() {
+        let pipe = Pipe::with_capacity(5);
+        assert_eq!((5, true), pipe.write(b"\x81\x03abc\x81\x01d").unwrap());
+        assert_eq!(
+            io::ErrorKind::WouldBlock,
+            pipe.write(b"x").unwrap_err().kind()
+        );
+        let taken = pipe.take(10);
+        assert_eq!(
+            (vec![(1, b"abc".to_vec())], true),
+            (taken.messages, taken.unblocked)
+        );
+        assert!(!pipe.take(10).unblocked);
+    }
+
+    /// Whoever feeds is asked to wait at 64 messages, and told to go on when half of them were read.
+    #[test]
+    fn feeding_too_fast_is_told() {
+        let pipe = Pipe::default();
+        let fed = || Fed::Text(b"{}"[..].into());
+        assert!((1..INPUT_MESSAGES).all(|_| pipe.feed(fed())));
+        assert!(!pipe.feed(fed()));
+        let relieved: Vec<bool> = std::iter::from_fn(|| pipe.read())
+            .map(|(_, relieved)| relieved)
+            .collect();
+        assert_eq!(
+            Some(INPUT_MESSAGES / 2),
+            relieved.iter().position(|relieved| *relieved)
+        );
+        assert_eq!(1, relieved.iter().filter(|relieved| **relieved).count());
+    }
+}

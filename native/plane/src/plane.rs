@@ -41,6 +41,13 @@ pub struct Plane {
     pid: AtomicU32,
 }
 
+impl Drop for Plane {
+    /// Whoever forgets `stop` leaves no threads behind, but does not wait for them either.
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
 /// The I/O threads; `running` is disconnected when the last of them has ended.
 #[derive(Debug)]
 struct Threads {

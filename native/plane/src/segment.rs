@@ -227,3 +227,90 @@ fn frame_len(bytes: &[u8]) -> usize {
         .and_then(|payload| usize::try_from(payload).ok())
         .map_or(0, |payload| payload.saturating_add(head))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::frame::{Opcode, write_message};
+
+    fn segment(sizes: &[usize]) -> Segment {
+        let mut segment = Segment::new(1_000);
+        for (offset, size) in (1_u64..).zip(sizes) {
+            assert!(segment.push(offset, |out| {
+                out.resize(out.len() + size, u8::try_from(offset).unwrap());
+            }));
+        }
+        segment
+    }
+
+    /// P3: a position between two messages is an offset, and the other way round.
+    #[test]
+    fn positions_and_offsets_answer_each_other() {
+        let segment = segment(&[10, 20, 30]);
+        assert_eq!(
+            [1_000, 1_010, 1_030, 1_060],
+            [0, 1, 2, 3].map(|offset| segment.position_after(offset))
+        );
+        assert_eq!(
+            [None, Some(1), Some(1), Some(3)],
+            [1_009, 1_010, 1_029, 1_060].map(|at| segment.offset_at(at))
+        );
+        assert_eq!(2, segment.messages_between(1_000, 1_059));
+    }
+
+    /// A budget is kept in whole messages, one of which is always allowed.
+    #[test]
+    fn a_budget_ends_between_messages() {
+        let segment = segment(&[10, 20, 30]);
+        assert_eq!(
+            [10, 10, 30, 60],
+            [1, 29, 30, 60].map(|budget| segment.within(1_000, budget).len())
+        );
+        assert_eq!(30, segment.within(1_030, 1).len());
+    }
+
+    /// A short write leaves the rest of one message, and the position behind it; a small rest does not keep the segment.
+    #[test]
+    fn a_cut_message_is_finished_before_the_next() {
+        let mut segment = segment(&[10, 20, 30]);
+        let (next, rest) = segment.cut(1_015);
+        assert_eq!(
+            (1_030, vec![2_u8; 15]),
+            (next, rest.as_ref().unwrap().rest().to_vec())
+        );
+        let (next, none) = segment.cut(1_030);
+        assert!(next == 1_030 && none.is_none());
+        assert!(segment.push(4, |out| out.push(4)));
+        assert!(segment.push(5, |out| out.resize(out.len() + 2 * COPIED, 5)));
+        let (_, large) = segment.cut(1_062);
+        assert!(!segment.push(6, |_| ()), "somebody still reads it");
+        drop(large);
+        assert!(segment.push(6, |_| ()));
+    }
+
+    /// B1: between the fragments of a large message, and only there, control frames may pass.
+    #[test]
+    fn control_frames_may_pass_between_fragments() {
+        let mut segment = Segment::new(0);
+        segment.push(1, |out| {
+            write_message(out, Opcode::Text, &vec![b'x'; 150_000])
+        });
+        let (_, rest) = segment.cut(100);
+        let mut rest = rest.unwrap();
+        let mut frames = Vec::new();
+        loop {
+            frames.push(rest.rest_of_frame().len());
+            let taken = rest.rest_of_frame().len();
+            assert!(taken > 0);
+            if rest.advance(taken) {
+                break;
+            }
+            assert!(rest.rest_of_frame().is_empty(), "a boundary");
+            // The boundary was used; the next frame begins with its first byte.
+            rest.advance(1);
+        }
+        assert_eq!(vec![65_546 - 100, 65_546 - 1, 18_928 + 4 - 1], frames);
+    }
+}

@@ -168,3 +168,28 @@ impl Opening {
         self.after = after;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owed<'a>(channel: &'a str, newest_first: &[f64]) -> Owed<'a> {
+        Owed {
+            channel,
+            newest_first: newest_first.to_vec(),
+        }
+    }
+
+    /// R9: the newest entries of all channels together, by `ts`, ties by channel name.
+    #[test]
+    fn a_capped_replay_holds_the_newest_of_all_channels() {
+        let two = [owed("a", &[9.0, 5.0, 1.0]), owed("b", &[8.0, 7.0, 6.0])];
+        assert_eq!(vec![1, 3], share(&two, 4));
+        assert_eq!(vec![3, 3], share(&two, 100));
+        assert_eq!(vec![0, 0], share(&two, 0));
+        assert_eq!(
+            vec![1, 0],
+            share(&[owed("a", &[1.0]), owed("b", &[1.0])], 1)
+        );
+    }
+}

@@ -174,3 +174,36 @@ impl Alarm {
         let _ = rustix::io::read(&self.fd, &mut [0_u8; 8]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use mio::Waker;
+
+    use super::*;
+    use crate::figures::Figures;
+    use crate::inbox::Inbox;
+    use crate::settings::Settings;
+
+    /// pr1: a panic outside of every connection's turn is told, and ends the thread; nothing hangs.
+    #[test]
+    fn a_panic_outside_of_connections_is_fatal() {
+        let poll = Poll::new().unwrap();
+        let port = Arc::new(Port::new(Waker::new(poll.registry(), WAKER).unwrap()));
+        let shared = Shared {
+            settings: Arc::new(Settings::default()),
+            figures: Arc::new(Figures::default()),
+            inbox: Arc::new(Inbox::new(10, 10).unwrap()),
+            directory: Arc::default(),
+        };
+        port.push(Command::Fail);
+        run(0, poll, &shared, &port);
+        let taken = shared.inbox.take(10);
+        let (batch, range) = taken.first().unwrap();
+        match batch.events(range.clone()) {
+            [(0, Event::Fatal(text))] => assert_eq!("I/O thread 0 panicked", text),
+            other => panic!("FATAL was expected, {other:?} came"),
+        }
+    }
+}

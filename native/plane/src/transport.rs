@@ -76,9 +76,9 @@ pub enum Transport {
     Socket(Socket),
     /// A connection relayed by an ASGI server.
     Virtual(Arc<Pipe>),
-    /// Panics at the first write.
+    /// Takes everything so many times, then panics.
     #[cfg(test)]
-    Faulty,
+    Faulty(u32),
 }
 
 /// What a write did.
@@ -106,7 +106,13 @@ impl Transport {
                 .map(|(taken, tell)| Written { taken, tell }),
             #[cfg(test)]
             #[allow(clippy::panic)]
-            Self::Faulty => panic!("a faulty transport was written to"),
+            Self::Faulty(0) => panic!("a faulty transport was written to"),
+            #[cfg(test)]
+            Self::Faulty(left) => {
+                *left -= 1;
+                let taken = bytes.len();
+                Ok(Written { taken, tell: false })
+            }
         }
     }
 
@@ -121,7 +127,7 @@ impl Transport {
             },
             Self::Virtual(_) => Err(io::ErrorKind::WouldBlock.into()),
             #[cfg(test)]
-            Self::Faulty => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Faulty(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 

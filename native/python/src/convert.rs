@@ -13,7 +13,7 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::error::{PyPlaneError, Raised, expected};
 
-/// (event, data, key, tags, traceparent, tracestate)
+/// `(event, data, key, tags, traceparent, tracestate)`
 pub type PyEntry = (
     PyBackedStr,
     PyBackedBytes,
@@ -23,7 +23,7 @@ pub type PyEntry = (
     Option<PyBackedStr>,
 );
 
-/// (log, delivery, on_slow, max_rate, start, keep)
+/// `(log, delivery, on_slow, max_rate, start, keep)`
 pub type PySpec<'py> = (
     LogId,
     PyBackedStr,

@@ -253,7 +253,7 @@ impl PyPlane {
             .into_iter()
             .map(subscription)
             .collect::<PyResult<Vec<_>>>()?;
-        let reply = reply.iter().map(|part| Box::from(&**part)).collect();
+        let reply = reply.into_iter().map(|part| Box::from(&*part)).collect();
         Ok(self
             .inner
             .subscribe(conn, specs, reply)

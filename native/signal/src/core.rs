@@ -5,7 +5,7 @@ use std::thread::ThreadId;
 
 use crate::SignalError;
 use crate::config::{Config, Neighbors, Overflow, Publish};
-use crate::index::{Entry, Hit, Index, Nearest, Scan};
+use crate::index::{Entry, Hit, Index, Nearest, Tree};
 use crate::names::Interner;
 use crate::queue::Queue;
 use crate::record::{Change, Extra, Record, SignalRecord, Sum};
@@ -88,7 +88,7 @@ pub(crate) struct Core {
 impl Core {
     pub fn new(config: Config) -> Self {
         let index: Option<Box<dyn Index>> = match config.neighbors {
-            Neighbors::Exact => Some(Box::new(Scan::new(config.index_window))),
+            Neighbors::Exact => Some(Box::new(Tree::new(config.index_window))),
             Neighbors::Off => None,
         };
         Self {
@@ -147,7 +147,7 @@ impl Core {
     fn search(&mut self, now_us: u64, vector: &Vector, mut nearest: Nearest) -> Nearest {
         self.age_out(now_us);
         nearest.start(self.config.max_neighbors, self.neighbor_limit);
-        if let Some(index) = &self.index {
+        if let Some(index) = &mut self.index {
             index.search(&scaled(vector, &self.config.scales), &mut nearest);
         }
         nearest

@@ -100,10 +100,10 @@ impl Core {
         }
     }
 
-    fn near(&self, point: &Vector, k: usize, limit: f32) -> Vec<Neighbor> {
+    fn near(&mut self, point: &Vector, k: usize, limit: f32) -> Vec<Neighbor> {
         let mut nearest = Nearest::default();
         nearest.start(k, limit);
-        match &self.index {
+        match &mut self.index {
             Some(index) => index.search(point, &mut nearest),
             None => self.scan(point, &mut nearest),
         }

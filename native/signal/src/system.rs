@@ -519,7 +519,7 @@ mod tests {
         fn remove(&mut self, _: u64) -> bool {
             false
         }
-        fn search(&self, _: &Vector, _: &mut Nearest) {
+        fn search(&mut self, _: &Vector, _: &mut Nearest) {
             panic!("a fault in the index")
         }
         fn clear(&mut self) {}

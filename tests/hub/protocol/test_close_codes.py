@@ -17,8 +17,7 @@ PRINTED = """
 @pytest.mark.clause("X1")
 def test_the_table_is_that_of_section_7() -> None:
     printed = {
-        int(code): tuple(slugs.split(", "))
-        for code, slugs in re.findall(r"(\d{4}) ([a-z_]+(?:, [a-z_]+)*)", PRINTED)
+        int(code): tuple(slugs.split(", ")) for code, slugs in re.findall(r"(\d{4}) ([a-z_]+(?:, [a-z_]+)*)", PRINTED)
     }
     assert printed == {code: entry.slugs for code, entry in CLOSE_CODES.items()}
 

@@ -55,7 +55,9 @@ class Bench:
     def encode(self, message: Any) -> bytes:
         if isinstance(message, bytes):
             return message
-        packed: bytes = msgpack.packb(message) if self.session.codec.encoding == "msgpack" else json.dumps(message).encode()
+        packed: bytes = (
+            msgpack.packb(message) if self.session.codec.encoding == "msgpack" else json.dumps(message).encode()
+        )
         return packed
 
     def take(self, effects: list[Effect]) -> list[Any]:

@@ -135,7 +135,9 @@ def test_the_empty_filter_lets_everything_through_and_others_are_not_served_yet(
 @pytest.mark.clause("M24", "S5", "S7")
 def test_options_reach_the_cursor() -> None:
     peer = bench(developer())
-    effect = subscribe(peer, channel="metrics", delivery="latest", max_rate=10, on_slow="close", **{"from": {"last": 100}})
+    effect = subscribe(
+        peer, channel="metrics", delivery="latest", max_rate=10, on_slow="close", **{"from": {"last": 100}}
+    )
     assert effect.specs == [SubscribeSpec("metrics", "latest", "close", 10.0, ("last", 100), keep=False)]
     assert told(peer, effect)["channels"]["metrics"] == {
         "position": "k3Fq:7",
@@ -162,7 +164,12 @@ def test_each_channel_succeeds_or_fails_alone() -> None:
             "message": "role anonymous may not subscribe to logs",
             "temporary": False,
         },
-        "nowhere": {"code": 404, "error": "unknown_channel", "message": "there is no channel nowhere", "temporary": False},
+        "nowhere": {
+            "code": 404,
+            "error": "unknown_channel",
+            "message": "there is no channel nowhere",
+            "temporary": False,
+        },
     }
 
 

@@ -16,7 +16,11 @@ VECTOR = [0.5] * 8
 
 
 def errors(answers: list[Any]) -> list[tuple[int, str]]:
-    return [(answer["code"], answer["error"]) for answer in answers if isinstance(answer, dict) and answer["type"] == "error"]
+    return [
+        (answer["code"], answer["error"])
+        for answer in answers
+        if isinstance(answer, dict) and answer["type"] == "error"
+    ]
 
 
 # --- what cannot be read ----------------------------------------------------------------------------------------------
@@ -168,7 +172,9 @@ def test_an_id_that_is_none_is_400_without_id(number: Any) -> None:
 
 
 @pytest.mark.clause("M4")
-@pytest.mark.parametrize("frame", [{"type": "nonsense", "id": 5}, {"type": "subscribe", "id": 5, "channel": 7}, {"id": 5}])
+@pytest.mark.parametrize(
+    "frame", [{"type": "nonsense", "id": 5}, {"type": "subscribe", "id": 5, "channel": 7}, {"id": 5}]
+)
 def test_what_cannot_be_read_is_answered_with_its_id_too(frame: Any) -> None:
     assert bench().send(frame)[0]["id"] == 5
 
@@ -196,9 +202,15 @@ def test_an_error_without_id_names_the_type_it_answers(message: dict[str, Any]) 
 def test_an_id_that_still_awaits_its_answer_keeps_its_single_answer() -> None:
     peer = bench(admin())
     publish = {"type": "publish", "id": 1, "channel": "logs", "event": "x"}
-    first, *refused = peer.send(publish, {"type": "ping", "id": 1}, {"type": "nonsense", "id": 1}, {"type": "ping", "id": "1"})
+    first, *refused = peer.send(
+        publish, {"type": "ping", "id": 1}, {"type": "nonsense", "id": 1}, {"type": "ping", "id": "1"}
+    )
     assert isinstance(first, Publish)
-    assert [("id" in answer, answer.get("duplicate_of")) for answer in refused] == [(False, 1), (False, 1), (True, None)]
+    assert [("id" in answer, answer.get("duplicate_of")) for answer in refused] == [
+        (False, 1),
+        (False, 1),
+        (True, None),
+    ]
     assert errors(refused) == [(409, "duplicate_id"), (400, "unknown_type")]
     peer.session.answered(first.ticket, {"type": "ack"})
     assert peer.send({"type": "ping", "id": 1})[0]["type"] == "pong"
@@ -234,7 +246,9 @@ def test_only_publish_and_emit_may_be_larger_than_a_control_message() -> None:
     large = 70_000
     publish = padded({"type": "publish", "channel": "logs", "event": "x"}, large)
     emit = padded({"type": "emit", "event_type": "x", "vector": VECTOR}, large)
-    answers = peer.send(publish, emit, padded({"type": "subscribe", "channel": "logs", "id": 1}, large), padded({}, large))
+    answers = peer.send(
+        publish, emit, padded({"type": "subscribe", "channel": "logs", "id": 1}, large), padded({}, large)
+    )
     assert [type(answer) for answer in answers[:2]] == [Publish, Emit]
     assert [(answer.get("id"), answer["code"], answer["limit"]) for answer in answers[2:]] == [
         (1, 413, 65_536),
@@ -244,10 +258,16 @@ def test_only_publish_and_emit_may_be_larger_than_a_control_message() -> None:
 
 @pytest.mark.clause("L7", "M41")
 def test_a_channel_may_have_a_limit_of_its_own_below_and_above_the_common_one() -> None:
-    tables = {"small": {"broadcast": ["admin"], "max_message": 2_000}, "big": {"broadcast": ["admin"], "max_message": 2_000_000}}
+    tables = {
+        "small": {"broadcast": ["admin"], "max_message": 2_000},
+        "big": {"broadcast": ["admin"], "max_message": 2_000_000},
+    }
     peer = bench(admin(), tables=tables, smallest_limit=2_000, largest_message=2_000_000)
     base = {"type": "publish", "event": "x"}
-    frames = [padded({**base, "channel": channel}, size) for channel, size in (("small", 2_001), ("big", 1_500_000), ("logs", 1_500_000))]
+    frames = [
+        padded({**base, "channel": channel}, size)
+        for channel, size in (("small", 2_001), ("big", 1_500_000), ("logs", 1_500_000))
+    ]
     small, big, common = peer.send(*frames)
     assert (small["code"], small["limit"], small["channel"]) == (413, 2_000, "small")
     assert isinstance(big, Publish)
@@ -377,7 +397,12 @@ def test_a_mistake_of_the_hub_is_answered_by_500_and_told_to_the_shell(monkeypat
 
 def test_everything_is_counted() -> None:
     peer = bench(identity(Role.VIEWER))
-    peer.send(PING, {}, {"type": "publish", "channel": "logs", "event": "x"}, {"type": "subscribe", "channels": ["metrics", "no"]})
+    peer.send(
+        PING,
+        {},
+        {"type": "publish", "channel": "logs", "event": "x"},
+        {"type": "subscribe", "channels": ["metrics", "no"]},
+    )
     tally = peer.session.surroundings.tally
     assert tally.messages_received == {("ping",): 1, ("unreadable",): 1, ("publish",): 1, ("subscribe",): 1}
     assert tally.errors == {("message", "bad_message"): 1, ("auth", "forbidden"): 1}

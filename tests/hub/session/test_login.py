@@ -1,5 +1,7 @@
 """Who is there: the first words, `connect`, expiry and changes of role."""
 
+from typing import Any
+
 import pytest
 
 from channels.buckets import Rate
@@ -9,16 +11,16 @@ from hub.session import Alarm, Announce, Close, SetLimit, State, Unsubscribe
 from tests.hub.session.support import HOUR, START, Bench, admin, bench, developer, identity, log_in
 
 
-def opened(who: Identity | None, **limits: object) -> list[object]:
+def opened(who: Identity | None, **limits: Any) -> list[Any]:
     peer = bench(who, opened=False, **limits)
     return peer.take(peer.session.opened(START))
 
 
-def welcome_of(who: Identity, **options: object) -> dict[str, object]:
+def welcome_of(who: Identity, **options: Any) -> dict[str, Any]:
     return next(message for message in opened(who, **options) if isinstance(message, dict))
 
 
-def types(answers: list[object]) -> list[object]:
+def types(answers: list[Any]) -> list[Any]:
     return [answer["type"] if isinstance(answer, dict) else type(answer) for answer in answers]
 
 
@@ -96,7 +98,10 @@ def test_anonymous_has_no_user_and_nothing_of_his_expires() -> None:
 @pytest.mark.parametrize(
     ("role", "channels"),
     [
-        (Role.ADMIN, {"metrics": "SB", "signals": "SBE", "actions": "SB", "logs": "SB", "status": "SB", "connections": "SB"}),
+        (
+            Role.ADMIN,
+            {"metrics": "SB", "signals": "SBE", "actions": "SB", "logs": "SB", "status": "SB", "connections": "SB"},
+        ),
         (Role.DEVELOPER, {"metrics": "S", "signals": "SE", "actions": "S", "logs": "S", "status": "S"}),
         (Role.VIEWER, {"metrics": "S", "status": "S"}),
         (Role.BOT, {"metrics": "S", "signals": "SE", "status": "S"}),
@@ -107,7 +112,6 @@ def test_welcome_lists_exactly_the_channels_on_which_the_role_has_a_right(role: 
     letters = {"subscribe": "S", "broadcast": "B", "emit": "E"}
     who = ANONYMOUS if role is Role.ANONYMOUS else identity(role)
     shown = welcome_of(who)["channels"]
-    assert isinstance(shown, dict)
     assert {name: "".join(letters[right] for right in told["rights"]) for name, told in shown.items()} == channels
 
 
@@ -119,7 +123,6 @@ def test_welcome_shows_namespaces_by_their_pattern_own_channels_by_name_and_limi
         "other": {"subscribe": ["developer"]},
     }
     channels = welcome_of(identity(Role.VIEWER, "ann"), tables=tables)["channels"]
-    assert isinstance(channels, dict)
     assert channels["room:*"] == {"rights": ["subscribe"], "message": 2_048}
     assert channels["user:ann"] == {"rights": ["subscribe"]}
     assert "other" not in channels
@@ -128,9 +131,8 @@ def test_welcome_shows_namespaces_by_their_pattern_own_channels_by_name_and_limi
 @pytest.mark.clause("L22")
 def test_welcome_tells_the_rates_of_an_api_key() -> None:
     key = Identity("svc", Role.BOT, kind="api_key", rates={"publish": Rate(500, 0.5)})
-    limits = welcome_of(key)["limits"]
-    assert isinstance(limits, dict)
-    assert (limits["rates"]["publish"], limits["rates"]["ping"]) == ([500, 0.5], [120, 2])
+    rates = welcome_of(key)["limits"]["rates"]
+    assert (rates["publish"], rates["ping"]) == ([500, 0.5], [120, 2])
 
 
 # --- connect ----------------------------------------------------------------------------------------------------------
@@ -311,7 +313,12 @@ def test_a_change_of_role_stops_says_welcome_and_names_what_was_stopped() -> Non
     assert types(answers) == [Unsubscribe, "welcome", "unsubscribed", Announce]
     assert (answers[0].channels, answers[0].reply) == (["logs", "connections"], None)
     assert (answers[1]["role"], "id" in answers[1]) == ("viewer", False)
-    assert answers[2] == {"type": "unsubscribed", "channels": ["logs", "connections"], "code": 403, "reason": "role changed"}
+    assert answers[2] == {
+        "type": "unsubscribed",
+        "channels": ["logs", "connections"],
+        "code": 403,
+        "reason": "role changed",
+    }
     assert list(peer.session.subscriptions) == ["metrics"]
 
 
@@ -329,7 +336,9 @@ def revocation(scope: str, name: str) -> Revocation:
 
 
 @pytest.mark.clause("C17")
-@pytest.mark.parametrize("covering", [revocation("token", "t-ann"), revocation("session", "s-1"), revocation("subject", "ann")])
+@pytest.mark.parametrize(
+    "covering", [revocation("token", "t-ann"), revocation("session", "s-1"), revocation("subject", "ann")]
+)
 def test_a_revocation_closes_with_4103(covering: Revocation) -> None:
     peer = bench(developer())
     assert peer.session.revoked(covering) == [Close(4103, "token_revoked")]

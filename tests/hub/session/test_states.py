@@ -10,8 +10,8 @@ W, R, D, C = State.WAITING, State.READY, State.DRAINING, State.CLOSING
 APPLY, LOGIN, DRAINING = Admission.APPLY, Admission.LOGIN_REQUIRED, Admission.DRAINING
 REFUSE, DISCARD, IGNORE = Admission.REFUSE, Admission.DISCARD, Admission.IGNORE
 
-# The first table of section 14, row by row: what Waiting, Ready, Draining and Closing do with a message. A connect without
-# a token under Waiting is told apart from one with a token in test_login.
+# The first table of section 14, row by row: what Waiting, Ready, Draining and Closing do with a message. A connect
+# without a token under Waiting is told apart from one with a token in test_login.
 MESSAGES = {
     Trigger.PING: (APPLY, APPLY, APPLY, DISCARD),
     Trigger.CONNECT: (APPLY, APPLY, DRAINING, DISCARD),

@@ -1,6 +1,7 @@
 //! Commands of Python, done in the order in which they came.
 
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -33,8 +34,19 @@ impl Registrar {
 }
 
 impl Shard {
-    /// Do what was asked.
+    /// Do what was asked. A panic costs the connection it was about (pr1); about no single one, it is the thread's.
     pub fn apply(&mut self, command: Command, registrar: &Registrar, now: Instant) {
+        let conn = command.conn();
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply_now(command, registrar, now)));
+        if let Err(panic) = applied {
+            match conn.and_then(|conn| self.slots.get(&conn).copied()) {
+                Some(slot) => self.panicked(slot, now),
+                None => resume_unwind(panic),
+            }
+        }
+    }
+
+    fn apply_now(&mut self, command: Command, registrar: &Registrar, now: Instant) {
         match command {
             Command::Attach(attach) => self.attach(*attach, registrar, now),
             Command::Input(conn) => self.input(conn),
@@ -72,6 +84,9 @@ impl Shard {
                 self.stop_at = Some(at);
                 self.close_all(&Verdict::new(4301, "draining", Cause::Stop), now);
             }
+            #[cfg(test)]
+            #[allow(clippy::panic)]
+            Command::Fail => panic!("asked to"),
         }
     }
 

@@ -13,6 +13,8 @@ mod writing;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
@@ -149,7 +151,7 @@ impl Shard {
     }
 
     /// A turn of this connection panicked; if it was closed for that already, it cannot even say so.
-    fn panicked(&mut self, slot: usize, now: Instant) {
+    pub(super) fn panicked(&mut self, slot: usize, now: Instant) {
         self.shared.figures.panics.add(1);
         match self.connections.get(slot) {
             Some(connection) if connection.closing.is_none() => {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::closing::Verdict;
 use crate::command::{Attach, Command, Port, Spec, Subscribe, Via};
+use crate::connection::Connection;
 use crate::cursor::{Delivery, OnSlow, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::figures::Figures;
@@ -24,6 +25,7 @@ use crate::pipe::{Fed, Pipe};
 use crate::settings::Settings;
 use crate::shard::{Registrar, Shard, Shared};
 use crate::start::Start;
+use crate::transport::Transport;
 
 pub struct Rig {
     pub shard: Shard,
@@ -106,6 +108,16 @@ impl Rig {
             max_message: self.shared.settings.max_message,
             figures: Arc::default(),
         })));
+    }
+
+    /// A peer whose transport takes everything so many times, and then panics.
+    pub fn connect_faulty(&mut self, conn: u64, writes: u32) {
+        let settings = &self.shared.settings;
+        let service = Service::Hub(Encoding::Json);
+        let connection =
+            Connection::new(conn, Transport::Faulty(writes), service, settings, self.now);
+        let slot = self.shard.connections.insert(connection);
+        self.shard.slots.insert(conn, slot);
     }
 
     pub fn open(&mut self, channel: &str, retention: Retention) -> u64 {

@@ -113,3 +113,22 @@ fn judge(
         Heartbeat::Alive | Heartbeat::Dead => Judgement::Fine,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H5: who is late itself holds no silence against anybody until it has been on time for `timeout`.
+    #[test]
+    fn a_late_scan_forgives_silence() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let patience = Duration::from_secs(10);
+        let mut scans = Scans::new(start, Duration::from_secs(1));
+        assert!(scans.begin(at(1_000), patience));
+        assert!(scans.begin(at(2_900), patience));
+        assert!(!scans.begin(at(5_000), patience));
+        assert!(!scans.begin(at(6_000), patience));
+        assert!(!scans.begin(at(14_999 - 1_000), patience));
+    }
+}

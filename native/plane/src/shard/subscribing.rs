@@ -232,6 +232,10 @@ fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
     }
     match spec.options.delivery {
         Delivery::All => Way::Feed(Box::new(feed)),
+        // S3: nothing is conflated where nothing is replayed.
+        Delivery::Latest if spec.options.max_rate.is_none() && opening.after == spec.head => {
+            Way::Feed(Box::new(feed))
+        }
         Delivery::Latest if spec.start == Start::Snapshot => {
             Way::Round(Box::new(Round::snapshot()))
         }

@@ -317,7 +317,18 @@ fn play(ops: &[Op], retention: Retention, capacity: usize, latest: bool) {
     world.finish();
 }
 
+/// A case is a whole history: a quarter of the usual number of them, which `PROPTEST_CASES` raises.
+fn histories() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases / 4,
+        ..usual
+    }
+}
+
 proptest! {
+    #![proptest_config(histories())]
+
     /// P3, M9, M26, S2: whatever is appended, taken in whatever pieces, asked and given up, a subscriber of `all` receives
     /// exactly the entries after its start, in order; answers stand between messages.
     #[test]

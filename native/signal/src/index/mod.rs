@@ -5,8 +5,10 @@
 //! multiply-add, so that every implementation gives the same bits.
 
 mod scan;
+mod tree;
 
 pub use scan::Scan;
+pub use tree::Tree;
 
 use crate::vector::Vector;
 
@@ -77,6 +79,11 @@ impl Nearest {
         self.hits.insert(place, hit);
     }
 
+    /// How many are looked for.
+    pub fn wanted(&self) -> usize {
+        self.k
+    }
+
     /// What was found, ascending.
     pub fn hits(&self) -> &[Hit] {
         &self.hits
@@ -100,15 +107,15 @@ pub struct IndexInfo {
 
 /// A set of points that can be asked for the nearest ones.
 ///
-/// Ids rise with every insert, and at most `window` ids lie between the oldest point and the newest: the caller removes what
-/// leaves the window before it inserts.
+/// At most `window` ids lie between the oldest point and the newest: the caller removes what leaves the window before it
+/// inserts. An id is inserted once, until it is removed.
 pub trait Index: Send {
     /// Add a point; its coordinates are finite.
     fn insert(&mut self, entry: Entry, point: &Vector);
     /// Take a point out. -> whether it was there
     fn remove(&mut self, id: u64) -> bool;
     /// Offer every point that can be among the nearest.
-    fn search(&self, point: &Vector, nearest: &mut Nearest);
+    fn search(&mut self, point: &Vector, nearest: &mut Nearest);
     /// Take all points out.
     fn clear(&mut self);
     /// How many points are in it.

@@ -101,7 +101,7 @@ impl Index for Scan {
         true
     }
 
-    fn search(&self, point: &Vector, nearest: &mut Nearest) {
+    fn search(&mut self, point: &Vector, nearest: &mut Nearest) {
         for (block, entries) in self.blocks.iter().zip(self.entries.chunks_exact(BLOCK)) {
             let squares = block.squares(point);
             if least(&squares) > nearest.bound() {

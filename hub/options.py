@@ -1,0 +1,56 @@
+"""The settings as the native parts and the operating system take them."""
+
+import resource
+from typing import Any
+
+from hub.config import Settings
+
+
+def plane_options(settings: Settings) -> dict[str, Any]:
+    """The settings of the native plane under its own names."""
+    names = (
+        "io_threads",
+        "flush_ms",
+        "max_message",
+        "max_empty_fragments",
+        "message_timeout",
+        "heartbeat_interval",
+        "heartbeat_timeout",
+        "write_stall",
+        "close_wait",
+        "answer_buffer",
+        "inbox_messages",
+        "inbox_bytes",
+        "turn_read",
+        "turn_write",
+        "log_memory",
+        "view_memory",
+        "resume_events",
+    )
+    rates = ("message_rate", "control_rate", "byte_rate")
+    return {
+        **{name: getattr(settings, name) for name in names},
+        **{name: (getattr(settings, name).capacity, getattr(settings, name).refill) for name in rates},
+    }
+
+
+def signal_options(settings: Settings) -> dict[str, Any]:
+    """The settings of the SignalSystem under its own names."""
+    return {
+        "capacity": settings.signal_capacity,
+        "index_window": settings.signal_window,
+        "neighbor_radius": settings.signal_radius,
+        "novelty_radius": settings.signal_novelty_radius,
+        "neighbors": settings.signal_neighbors,
+        "publish": settings.signal_publish,
+        "token_events": settings.signal_token_events,
+        "node": settings.node,
+    }
+
+
+def within_open_files(settings: Settings) -> Settings:
+    """L1: never more connections than the process may have files open, less the reserve."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - settings.file_reserve
+    if most >= settings.max_connections:
+        return settings
+    return settings.model_copy(update={"max_connections": max(most, 1)})
