@@ -25,8 +25,8 @@ EVENT_BINARY: Final[int]
 EVENT_UNREADABLE: Final[int]
 """A message that is no message: a: slug ("bad_json" | "too_large"), b: text for people. The connection lives on."""
 EVENT_CLOSED: Final[int]
-"""The last event of a connection. a: (code: int, reason: str), b: cause ("peer" | "local" | "lost" | "timeout" | "slow" |
-"protocol" | "limit" | "panic" | "stop")"""
+"""The last event of a connection. a: (code: int, reason: str), b: cause ("peer" | "local" | "lost" | "timeout" |
+"slow" | "protocol" | "limit" | "panic" | "stop")"""
 EVENT_OUTPUT: Final[int]
 """A virtual connection has output to take (`take_output`). a, b: None. Sent on empty -> non-empty."""
 EVENT_FEED: Final[int]
@@ -44,10 +44,10 @@ class PlaneError(Exception):
 class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
-    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe` and
-    `close_log` is done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it themselves.
-    A command for a connection that is gone does nothing and is counted. An argument that is not as described raises
-    `ValueError`.
+    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe`
+    and `close_log` is done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it
+    themselves. A command for a connection that is gone does nothing and is counted. An argument that is not as
+    described raises `ValueError`.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Plane:
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
     def stop(self, timeout: float = 5.0) -> bool:
-        """Close what is open, join the threads; releases the GIL. False if a thread did not end within `timeout` seconds."""
+        """Close what is open, join the threads; releases the GIL. False if one did not end within `timeout` seconds."""
     def wakeup_fd(self) -> int:
         """Descriptor (eventfd, owned by the plane) that is readable while events wait. `drain` clears it."""
     def drain(self, max_events: int = 4096) -> list[Event]: ...
@@ -86,7 +86,7 @@ class Plane:
     def attach(
         self, fd: int, head: bytes, tail: bytes, *, encoding: Encoding = "json", max_message: int | None = None
     ) -> int:
-        """Own socket `fd` from now on (also on error): send `head` first, parse `tail` before anything read. -> connection"""
+        """Own socket `fd` at once (also on error): send `head` first, parse `tail` first. -> connection"""
     def attach_virtual(self, *, encoding: Encoding = "json", max_message: int | None = None) -> int:
         """A connection without a socket: messages come by `feed`, leave by `take_output`."""
     def attach_echo(self, fd: int, head: bytes, tail: bytes, *, max_message: int = 16_777_216) -> int:
@@ -129,7 +129,7 @@ class Plane:
     ) -> tuple[str, int]:
         """Append (event, data JSON, key, tags JSON, traceparent, tracestate) each. -> (epoch, offset of the first).
 
-        `data` and `tags` must be valid JSON text; they are not looked into again. `ts`: seconds of the wall clock (M45).
+        `data` and `tags` must be valid JSON text; they are not looked into. `ts`: seconds of the wall clock (M45).
         """
     def append_signals(self, log: int, batch: SignalBatch, ts: float) -> tuple[str, int]:
         """Append a batch of the SignalSystem; no Python object is made per event."""
@@ -141,12 +141,12 @@ class Plane:
     ) -> None:
         """Put cursors of `conn` on logs and answer, in one step of the I/O thread.
 
-        A spec is (log, delivery, on_slow, max_rate, start, keep): with `keep`, a cursor that exists stays where it is and
-        only its options change (M26). `reply` has one part more than `specs`; between part i and i + 1 the plane writes the
-        members `position` and `behind` of spec i in the encoding of the connection (`"position":"<epoch>:<offset>","behind":7`),
-        sends the whole as one message before any event of these subscriptions (M9), and then starts them. "new" and "last"
-        count from the head at this call, so that what is appended after it is delivered (C14). "snapshot" and `max_rate`
-        (events per second) need "latest".
+        A spec is (log, delivery, on_slow, max_rate, start, keep): with `keep`, a cursor that exists stays where it is
+        and only its options change (M26). `reply` has one part more than `specs`; between part i and i + 1 the plane
+        writes the members `position` and `behind` of spec i in the encoding of the connection
+        (`"position":"<epoch>:<offset>","behind":7`), sends the whole as one message before any event of these
+        subscriptions (M9), and then starts them. "new" and "last" count from the head at this call, so that what is
+        appended after it is delivered (C14). "snapshot" and `max_rate` (events per second) need "latest".
         """
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         """Take cursors away; `reply` is sent after that, and no event of these logs after it."""
@@ -155,13 +155,13 @@ class Plane:
     def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
         """At most `limit` entries with an offset above `after`, each as the JSON text of its `event` message (M44)."""
     def sweep(self, now: float) -> None:
-        """Let entries leave that are older than their log keeps them; `now`: seconds of the wall clock. Once a second."""
+        """Let entries leave that are older than their log keeps them; `now`: wall clock seconds. Once a second."""
 
     # figures
     def stats(self) -> dict[str, object]:
         """Counters and histograms since the start; names and shapes: native/python/src/stats.rs."""
     def connection_stats(self, conn: int) -> dict[str, int] | None:
-        """messages_in, bytes_in, bytes_out, subscriptions, unread_answers (bytes), blocked (0 or 1); about a second old."""
+        """messages_in, bytes_in, bytes_out, subscriptions, unread_answers (bytes), blocked (0 or 1); up to 1 s old."""
 
 Start = (
     Literal["new", "snapshot"]
@@ -171,7 +171,7 @@ Start = (
 )
 
 def check_json(data: bytes) -> None:
-    """The strict scan (M10-M13) for JSON that did not come through a socket. Raises `ValueError` with place and reason."""
+    """The strict scan (M10-M13) for JSON that did not come by a socket. Raises `ValueError` with place and reason."""
 
 def json_to_msgpack(data: bytes) -> bytes:
     """The msgpack form of valid JSON text (M14)."""

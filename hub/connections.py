@@ -24,6 +24,7 @@ from channels._native import (
 )
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
+from hub.endings import blame
 from hub.performer import Performer
 from hub.protocol import close_codes
 from hub.session import Effect, Moment, Session, State
@@ -252,6 +253,8 @@ class Connections:
         self._performer.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1
+        if (label := blame(code, reason, cause)) is not None:
+            self.counters.error(*label.split("/"))
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)

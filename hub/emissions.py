@@ -111,7 +111,8 @@ class Emissions:
             if isinstance(outcome, list):
                 item.results = outcome
                 if item.effect.ticket.id is not None and item.effect.ticket.mid is None:
-                    item.answer = _emitted(item)
+                    texts = [result.to_json() for result in item.results]
+                    item.answer = item.emitted(texts, processing_time_us=_time_of(item))
             else:
                 item.answer = _refusal(outcome)
 
@@ -157,10 +158,10 @@ class Emissions:
             token = _last_token(item)
             position = positions.get(token)
             texts = [result.to_json() for result in item.results]
-            remembered = Remembered(position, texts)
+            remembered = Remembered(position, _time_of(item), texts)
             if item.key is not None:
                 self._first_answers.remember(item.key, item.digest, remembered, now)
-            item.answer = _emitted(item, texts) | remembered.members()
+            item.answer = item.emitted(texts, **remembered.members())
             if token is not None and position is None:
                 # The pump keeps them and tries again; they are processed, so a repeat must not be.
                 item.answer = Refusal("outcome_unknown", f"processed, but the log of {SIGNALS} has not taken it yet")
@@ -199,13 +200,9 @@ def _refusal(error: "SignalValueError | SignalOverloaded") -> Refusal:
     return Refusal(error.slug, str(error), path=error.path)
 
 
-def _emitted(item: Item, texts: Sequence[bytes] | None = None) -> dict[str, Any]:
-    """`processing_time_us` is for the whole message (M46)."""
-    results = item.results
-    return item.emitted(
-        [result.to_json() for result in results] if texts is None else texts,
-        processing_time_us=results[0].processing_time_us if results else 0.0,
-    )
+def _time_of(item: Item) -> float:
+    """Microseconds for the whole message (M46); each result tells that of its item."""
+    return round(item.results[0].processing_time_us, 3) if item.results else 0.0
 
 
 def _last_token(item: Item) -> int | None:

@@ -11,12 +11,13 @@ KEPT_RESULTS = 16 * 1_048_576
 
 
 class Remembered:
-    """Where the last entry was stored (None: nothing became an entry), and the results as JSON while they are kept."""
+    """Where the last entry was stored (None: nowhere), how long it took, and the results as JSON while they are kept."""
 
-    __slots__ = ("position", "texts")
+    __slots__ = ("position", "texts", "time_us")
 
-    def __init__(self, position: str | None, texts: Sequence[bytes]) -> None:
+    def __init__(self, position: str | None, time_us: float, texts: Sequence[bytes]) -> None:
         self.position = position
+        self.time_us = time_us
         self.texts = texts
 
     @property
@@ -26,7 +27,8 @@ class Remembered:
 
     def members(self) -> dict[str, Any]:
         """What the answer says besides the results."""
-        return {} if self.position is None else {"position": self.position}
+        members: dict[str, Any] = {"processing_time_us": self.time_us}
+        return members if self.position is None else {**members, "position": self.position}
 
 
 class FirstAnswers:

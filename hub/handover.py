@@ -192,9 +192,19 @@ class HubHttpProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         refusals[refusal.label] += 1
         self._disarm()
-        if not self.transport.is_closing():
-            self.transport.write(_response(refusal))
+        if self.transport.is_closing():
+            return
+        self.transport.write(_response(refusal))
+        if not self.transport.can_write_eof():
             self.transport.close()
+            return
+        # What the peer still sends is read and thrown away for a while: closing over unread bytes would reset the
+        # connection, and the peer could lose the answer.
+        self.transport.write_eof()
+        self._arm_linger()
+
+    def _arm_linger(self) -> None:
+        self._head_timer = self.loop.call_later(CLOSE_WAIT, self.transport.abort)
 
 
 class _Upgrade(ServerProtocol):

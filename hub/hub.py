@@ -38,6 +38,8 @@ from hub.session.policy import Policy, Surroundings, Tally
 
 TICK = 1.0
 """Seconds between two sweeps."""
+STATUS_INTERVAL = 60.0
+"""Seconds after which the health of every part is told although nothing changed."""
 STOP_PATIENCE = 5.0
 SLOW_LOOP = 0.1
 """Seconds of lag at the 99th percentile from which the loop counts as degraded."""
@@ -137,7 +139,10 @@ class Hub:
         self._report()
         self._tasks = [
             asyncio.create_task(self._every(TICK, self._tick), name="sweep"),
-            asyncio.create_task(self._every(self.settings.metrics_interval, self._report), name="report"),
+            asyncio.create_task(
+                self._every(self.settings.metrics_interval, self.metrics_reporter.report), name="report"
+            ),
+            asyncio.create_task(self._every(STATUS_INTERVAL, self.status_reporter.report_all), name="status"),
             *(asyncio.create_task(self._accompany(one), name=one.description) for one in self._companions),
         ]
         if self.settings.max_connections < self._wanted_connections:
@@ -215,10 +220,6 @@ class Hub:
             log.warning("log.dropped", lines=summary)
         if not self.health.is_live:
             self.on_fatal()
-
-    def _report(self) -> None:
-        self.metrics_reporter.report()
-        self.status_reporter.report_all()
 
     async def _accompany(self, companion: Companion) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`status`: the health of each part, key = component, at once when it changes and at every interval (C21)."""
+"""`status`: the health of each part, key = component, at once when it changes and once a minute (C21)."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class StatusReporter:
         self._tell({name: health for name, health in self._health.report().items() if self._has_changed(name, health)})
 
     def report_all(self) -> None:
-        """Say everything: the log of `status` keeps no event for ever."""
+        """Say everything, so that who looks at the recent past sees that all is well, and not that nothing was said."""
         self._tell(self._health.report())
 
     def _has_changed(self, name: str, health: Health) -> bool:

@@ -261,7 +261,7 @@ class Session:
         """What operators see of the connection (C22)."""
         return {
             "user": self.identity.subject,
-            "role": self.identity.role,
+            "role": self.identity.role.value,
             "node": self.surroundings.policy.node,
             "address": self.address,
             "client": self.client,

@@ -295,7 +295,7 @@ mod tests {
     fn control_frames_may_pass_between_fragments() {
         let mut segment = Segment::new(0);
         segment.push(1, |out| {
-            write_message(out, Opcode::Text, &vec![b'x'; 150_000])
+            write_message(out, Opcode::Text, &vec![b'x'; 150_000]);
         });
         let (_, rest) = segment.cut(100);
         let mut rest = rest.unwrap();

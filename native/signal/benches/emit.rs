@@ -4,7 +4,11 @@
 //! blocks just before they are measured, so that reading them is not what is measured.
 #![allow(missing_docs, clippy::unwrap_used)]
 // Small numbers of a generator.
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use std::hint::black_box;
 

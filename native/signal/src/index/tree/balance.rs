@@ -1,6 +1,6 @@
 //! Balance: where a path has grown too long for the number of its leaves, that part is built anew.
 
-use super::bucket::{Bucket, CAPACITY, Extent};
+use super::bucket::{CAPACITY, Extent};
 use super::change::median;
 use super::{Link, NONE, Split, Target, Tree};
 use crate::index::Entry;
@@ -106,7 +106,7 @@ impl Tree {
                     self.splits.free.push(link.number());
                 }
                 Target::Bucket(number) => {
-                    let points = self.buckets.things[number].points();
+                    let points = self.buckets[number].points();
                     units.extend(points.map(|(entry, point)| Unit {
                         point,
                         content: Content::Point(entry),
@@ -168,13 +168,13 @@ impl Tree {
 
     /// Points without a pile among them; identical ones are never more than a bucket holds, or they would be a pile.
     fn build_bucket(&mut self, units: &[Unit]) -> Link {
-        let mut bucket = Bucket::new(NONE);
+        let number = self.buckets.add(NONE);
         for unit in units {
             if let Content::Point(entry) = unit.content {
-                bucket.push(entry, &unit.point);
+                self.buckets.push(number as usize, entry, &unit.point);
             }
         }
-        let leaf = Link::bucket(self.buckets.add(Box::new(bucket)));
+        let leaf = Link::bucket(number);
         self.keep_all(leaf);
         leaf
     }

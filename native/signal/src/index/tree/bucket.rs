@@ -1,5 +1,8 @@
 //! The leaves: buckets of points, and piles of identical ones.
 
+use std::ops::{Index, IndexMut};
+
+use super::Arena;
 use crate::index::{Entry, Hit, Nearest};
 use crate::vector::{DIMENSIONS, Vector};
 
@@ -69,7 +72,7 @@ impl Extent {
     }
 
     /// No point inside has a smaller square: each term is that of the distance, or less.
-    fn least_square(&self, point: &Vector) -> f32 {
+    pub fn least_square(&self, point: &Vector) -> f32 {
         let mut sum = 0.0;
         for ((lo, hi), x) in self.lo.iter().zip(&self.hi).zip(point) {
             let below = lo - x;
@@ -87,23 +90,21 @@ impl Extent {
     }
 }
 
-/// Up to 48 points, their box, and who they are.
+/// Up to 48 points, and who they are.
 pub struct Bucket {
     pub parent: u32,
     len: u8,
     loose: u8,
-    extent: Extent,
     groups: [Group; CAPACITY / LANES],
     entries: [Entry; CAPACITY],
 }
 
 impl Bucket {
-    pub fn new(parent: u32) -> Self {
+    fn new(parent: u32) -> Self {
         Self {
             parent,
             len: 0,
             loose: 0,
-            extent: Extent::EMPTY,
             groups: [NOWHERE, NOWHERE, NOWHERE],
             entries: [NOBODY; CAPACITY],
         }
@@ -137,55 +138,26 @@ impl Bucket {
         }
     }
 
-    /// Add a point; the bucket is not full. -> its place
-    pub fn push(&mut self, entry: Entry, point: &Vector) -> usize {
+    fn push(&mut self, entry: Entry, point: &Vector) -> usize {
         let place = self.len();
         self.put(place, point);
         self.entries[place] = entry;
-        self.extent.cover(point);
         self.len += 1;
         place
     }
 
-    /// Take a point out; the last one takes its place. -> who moved there
-    pub fn swap_remove(&mut self, place: usize) -> Option<Entry> {
+    fn swap_remove(&mut self, place: usize) -> Option<Entry> {
         let last = self.len() - 1;
-        if self.extent.has_on_edge(&self.point(place)) {
-            self.loose += 1;
-        }
         let (moved, point) = (self.entries[last], self.point(last));
         self.put(place, &point);
         self.entries[place] = moved;
         self.put(last, &[f32::INFINITY; DIMENSIONS]);
         self.entries[last] = NOBODY;
         self.len -= 1;
-        if self.loose >= SLACK {
-            self.measure();
-        }
         (place != last).then_some(moved)
     }
 
-    /// Measure the box anew. -> it
-    pub fn measure(&mut self) -> Extent {
-        let mut extent = Extent::EMPTY;
-        for (_, point) in self.points() {
-            extent.cover(&point);
-        }
-        self.extent = extent;
-        self.loose = 0;
-        extent
-    }
-
-    #[cfg(test)]
-    pub fn extent(&self) -> Extent {
-        self.extent
-    }
-
-    /// Offer every point that can be among the nearest.
-    pub fn search(&self, point: &Vector, nearest: &mut Nearest) {
-        if self.extent.least_square(point) > nearest.bound() {
-            return;
-        }
+    fn search(&self, point: &Vector, nearest: &mut Nearest) {
         let groups = self.groups.iter().zip(self.entries.chunks_exact(LANES));
         for (group, entries) in groups.take(self.len().div_ceil(LANES)) {
             let squares = group.squares(point);
@@ -198,6 +170,114 @@ impl Bucket {
                 }
             }
         }
+    }
+}
+
+/// All buckets. Their boxes lie side by side, apart from the points: most searches of a bucket end at its box.
+pub struct Buckets {
+    arena: Arena<Box<Bucket>>,
+    boxes: Vec<Extent>,
+}
+
+impl Buckets {
+    pub fn new() -> Self {
+        Self {
+            arena: Arena::new(),
+            boxes: Vec::new(),
+        }
+    }
+
+    /// A new empty bucket. -> its number
+    pub fn add(&mut self, parent: u32) -> u32 {
+        let number = self.arena.add(Box::new(Bucket::new(parent)));
+        let place = number as usize;
+        if place == self.boxes.len() {
+            self.boxes.push(Extent::EMPTY);
+        }
+        self.boxes[place] = Extent::EMPTY;
+        number
+    }
+
+    pub fn free(&mut self, number: u32) {
+        self.arena.free.push(number);
+    }
+
+    /// How many there are.
+    pub fn used(&self) -> usize {
+        self.arena.used()
+    }
+
+    pub fn bytes(&self) -> usize {
+        let each = size_of::<Bucket>() + size_of::<Box<Bucket>>() + size_of::<Extent>();
+        self.arena.things.len() * each
+    }
+
+    pub fn get(&self, number: usize) -> Option<&Bucket> {
+        self.arena.things.get(number).map(|bucket| &**bucket)
+    }
+
+    pub fn extent(&self, number: usize) -> Extent {
+        self.boxes[number]
+    }
+
+    /// Add a point to a bucket that is not full. -> its place
+    pub fn push(&mut self, number: usize, entry: Entry, point: &Vector) -> usize {
+        self.boxes[number].cover(point);
+        self.arena.things[number].push(entry, point)
+    }
+
+    /// Take a point out; the last one takes its place. -> who moved there
+    pub fn swap_remove(&mut self, number: usize, place: usize) -> Option<Entry> {
+        let bucket = &mut self.arena.things[number];
+        let was_on_edge = self.boxes[number].has_on_edge(&bucket.point(place));
+        let moved = bucket.swap_remove(place);
+        bucket.loose += u8::from(was_on_edge);
+        if bucket.loose >= SLACK {
+            self.measure(number);
+        }
+        moved
+    }
+
+    /// Take all points out.
+    pub fn empty(&mut self, number: usize) -> Vec<(Entry, Vector)> {
+        let bucket = &mut self.arena.things[number];
+        let points = bucket.points().collect();
+        **bucket = Bucket::new(bucket.parent);
+        self.boxes[number] = Extent::EMPTY;
+        points
+    }
+
+    /// Measure a box anew. -> it
+    pub fn measure(&mut self, number: usize) -> Extent {
+        let bucket = &mut self.arena.things[number];
+        let mut extent = Extent::EMPTY;
+        for (_, point) in bucket.points() {
+            extent.cover(&point);
+        }
+        bucket.loose = 0;
+        self.boxes[number] = extent;
+        extent
+    }
+
+    /// Offer every point of a bucket that can be among the nearest.
+    pub fn search(&self, number: usize, point: &Vector, nearest: &mut Nearest) {
+        if self.boxes[number].least_square(point) <= nearest.bound() {
+            self.arena.things[number].search(point, nearest);
+        }
+    }
+}
+
+impl Index<usize> for Buckets {
+    type Output = Bucket;
+
+    fn index(&self, number: usize) -> &Bucket {
+        &self.arena.things[number]
+    }
+}
+
+impl IndexMut<usize> for Buckets {
+    fn index_mut(&mut self, number: usize) -> &mut Bucket {
+        &mut self.arena.things[number]
     }
 }
 

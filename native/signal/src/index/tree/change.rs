@@ -1,6 +1,6 @@
 //! Points that come and go.
 
-use super::bucket::{Bucket, CAPACITY, Pile};
+use super::bucket::{CAPACITY, Pile};
 use super::{Link, NONE, Place, Split, Target, Tree};
 use crate::index::Entry;
 use crate::vector::Vector;
@@ -24,8 +24,8 @@ impl Tree {
                     let at = pile.entries.len() - 1;
                     return self.keep(entry.id, leaf, at);
                 }
-                Target::Bucket(number) if !self.buckets.things[number].is_full() => {
-                    let at = self.buckets.things[number].push(entry, point);
+                Target::Bucket(number) if !self.buckets[number].is_full() => {
+                    let at = self.buckets.push(number, entry, point);
                     return self.keep(entry.id, leaf, at);
                 }
                 Target::Pile(_) => self.part_pile(leaf, point),
@@ -46,7 +46,7 @@ impl Tree {
 
     pub(super) fn keep_all(&mut self, leaf: Link) {
         let entries: Vec<Entry> = match leaf.target() {
-            Target::Bucket(number) => self.buckets.things[number].entries().to_vec(),
+            Target::Bucket(number) => self.buckets[number].entries().to_vec(),
             Target::Pile(number) => self.piles.things[number].entries.clone(),
             Target::Split(_) => Vec::new(),
         };
@@ -59,7 +59,7 @@ impl Tree {
     pub(super) fn entry_at(&self, place: Place) -> Option<Entry> {
         let at = place.at as usize;
         match place.leaf.target() {
-            Target::Bucket(number) => self.buckets.things.get(number)?.entries().get(at).copied(),
+            Target::Bucket(number) => self.buckets.get(number)?.entries().get(at).copied(),
             Target::Pile(number) => self.piles.things.get(number)?.entries.get(at).copied(),
             Target::Split(_) => None,
         }
@@ -68,23 +68,17 @@ impl Tree {
     /// Make two of a full bucket, or a pile if all its points are one.
     fn split_bucket(&mut self, leaf: Link) {
         let number = leaf.number() as usize;
-        let bucket = &mut self.buckets.things[number];
-        let Some(axis) = bucket.measure().widest() else {
+        let Some(axis) = self.buckets.measure(number).widest() else {
             return self.pile_up(leaf);
         };
-        let points: Vec<(Entry, Vector)> = bucket.points().collect();
-        let at = median(
-            &mut points
-                .iter()
-                .map(|(_, point)| point[axis])
-                .collect::<Vec<f32>>(),
-        );
-        let parent = bucket.parent;
-        **bucket = Bucket::new(NONE);
-        let right = Link::bucket(self.buckets.add(Box::new(Bucket::new(NONE))));
+        let parent = self.buckets[number].parent;
+        let points = self.buckets.empty(number);
+        let mut values: Vec<f32> = points.iter().map(|(_, point)| point[axis]).collect();
+        let at = median(&mut values);
+        let right = Link::bucket(self.buckets.add(NONE));
         for (entry, point) in points {
             let half = if point[axis] < at { leaf } else { right };
-            self.buckets.things[half.number() as usize].push(entry, &point);
+            self.buckets.push(half.number() as usize, entry, &point);
         }
         self.keep_all(leaf);
         self.keep_all(right);
@@ -122,7 +116,7 @@ impl Tree {
 
     /// Make a pile of a bucket whose points are all the same.
     fn pile_up(&mut self, leaf: Link) {
-        let bucket = &self.buckets.things[leaf.number() as usize];
+        let bucket = &self.buckets[leaf.number() as usize];
         let parent = bucket.parent;
         let pile = Pile {
             parent,
@@ -130,7 +124,7 @@ impl Tree {
             entries: bucket.entries().to_vec(),
         };
         let pile = Link::pile(self.piles.add(pile));
-        self.buckets.free.push(leaf.number());
+        self.buckets.free(leaf.number());
         self.replace(parent, leaf, pile);
         self.keep_all(pile);
     }
@@ -140,7 +134,7 @@ impl Tree {
         let pile = &self.piles.things[leaf.number() as usize];
         let (parent, axis) = (pile.parent, farthest_axis(&pile.point, point));
         let (here, there) = (pile.point[axis], point[axis]);
-        let bucket = Link::bucket(self.buckets.add(Box::new(Bucket::new(NONE))));
+        let bucket = Link::bucket(self.buckets.add(NONE));
         let kids = if there < here {
             [bucket, leaf]
         } else {
@@ -156,10 +150,10 @@ impl Tree {
         let at = place.at as usize;
         match place.leaf.target() {
             Target::Bucket(number) => {
-                if let Some(moved) = self.buckets.things[number].swap_remove(at) {
+                if let Some(moved) = self.buckets.swap_remove(number, at) {
                     self.keep(moved.id, place.leaf, at);
                 }
-                if self.buckets.things[number].len() < FEW {
+                if self.buckets[number].len() < FEW {
                     self.shrink(place.leaf);
                 }
             }
@@ -179,7 +173,7 @@ impl Tree {
 
     /// Give a small bucket's points to its sibling, or an empty one's place.
     fn shrink(&mut self, leaf: Link) {
-        let bucket = &self.buckets.things[leaf.number() as usize];
+        let bucket = &self.buckets[leaf.number() as usize];
         if bucket.len() == 0 {
             return self.drop_leaf(leaf);
         }
@@ -189,12 +183,12 @@ impl Tree {
         let Target::Bucket(number) = sibling.target() else {
             return;
         };
-        if bucket.len() + self.buckets.things[number].len() > CAPACITY / 2 {
+        if bucket.len() + self.buckets[number].len() > CAPACITY / 2 {
             return;
         }
         let points: Vec<(Entry, Vector)> = bucket.points().collect();
         for (entry, point) in points {
-            let at = self.buckets.things[number].push(entry, &point);
+            let at = self.buckets.push(number, entry, &point);
             self.keep(entry.id, sibling, at);
         }
         self.drop_leaf(leaf);
@@ -223,7 +217,7 @@ impl Tree {
 
     pub(super) fn free_leaf(&mut self, leaf: Link) {
         match leaf.target() {
-            Target::Bucket(_) => self.buckets.free.push(leaf.number()),
+            Target::Bucket(_) => self.buckets.free(leaf.number()),
             Target::Pile(number) => {
                 self.piles.things[number].entries = Vec::new();
                 self.piles.free.push(leaf.number());
@@ -235,7 +229,7 @@ impl Tree {
     /// The last leaf is empty: begin with an empty bucket again.
     fn plant(&mut self, leaf: Link) {
         self.free_leaf(leaf);
-        self.root = Link::bucket(self.buckets.add(Box::new(Bucket::new(NONE))));
+        self.root = Link::bucket(self.buckets.add(NONE));
     }
 }
 

@@ -5,6 +5,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation
 )]
+#![allow(clippy::cast_possible_wrap, clippy::needless_range_loop)]
 
 use proptest::prelude::*;
 
@@ -45,8 +46,8 @@ impl Tree {
                     open.push((split.kids[1], link.number(), right));
                 }
                 Target::Bucket(number) => {
-                    let bucket = &self.buckets.things[number];
-                    let extent = bucket.extent();
+                    let bucket = &self.buckets[number];
+                    let extent = self.buckets.extent(number);
                     for (at, (entry, point)) in bucket.points().enumerate() {
                         self.check_point(link, at, entry, &point, &region);
                         assert!(extent_holds(&extent, &point), "the box covers its points");

@@ -13,7 +13,7 @@ mod check;
 use super::{Entry, Index, IndexInfo, Nearest};
 use crate::histogram::as_f64;
 use crate::vector::{DIMENSIONS, Vector};
-use bucket::{Bucket, CAPACITY, Pile};
+use bucket::{Buckets, CAPACITY, Pile};
 
 /// No node, no leaf, no place.
 const NONE: u32 = u32::MAX;
@@ -127,7 +127,7 @@ struct Later {
 pub struct Tree {
     root: Link,
     splits: Arena<Split>,
-    buckets: Arena<Box<Bucket>>,
+    buckets: Buckets,
     piles: Arena<Pile>,
     /// By place in the window.
     places: Vec<Place>,
@@ -141,8 +141,8 @@ pub struct Tree {
 impl Tree {
     /// An empty index over the newest `window` ids.
     pub fn new(window: u64) -> Self {
-        let mut buckets = Arena::new();
-        let root = Link::bucket(buckets.add(Box::new(Bucket::new(NONE))));
+        let mut buckets = Buckets::new();
+        let root = Link::bucket(buckets.add(NONE));
         Self {
             root,
             splits: Arena::new(),
@@ -168,7 +168,7 @@ impl Tree {
     fn parent(&self, link: Link) -> u32 {
         match link.target() {
             Target::Split(number) => self.splits.things[number].parent,
-            Target::Bucket(number) => self.buckets.things[number].parent,
+            Target::Bucket(number) => self.buckets[number].parent,
             Target::Pile(number) => self.piles.things[number].parent,
         }
     }
@@ -176,7 +176,7 @@ impl Tree {
     fn set_parent(&mut self, link: Link, parent: u32) {
         match link.target() {
             Target::Split(number) => self.splits.things[number].parent = parent,
-            Target::Bucket(number) => self.buckets.things[number].parent = parent,
+            Target::Bucket(number) => self.buckets[number].parent = parent,
             Target::Pile(number) => self.piles.things[number].parent = parent,
         }
     }
@@ -203,7 +203,10 @@ impl Tree {
             if offset * offset <= bound {
                 let mut offsets = *offsets;
                 offsets[axis] = offset;
-                let least_square = square(&offsets);
+                let least_square = match split.kids[1 - side].target() {
+                    Target::Bucket(number) => self.buckets.extent(number).least_square(point),
+                    _ => square(&offsets),
+                };
                 if least_square <= bound {
                     let link = split.kids[1 - side];
                     self.later.push(Later {
@@ -220,7 +223,7 @@ impl Tree {
 
     fn search_leaf(&self, leaf: Link, point: &Vector, nearest: &mut Nearest) {
         match leaf.target() {
-            Target::Bucket(number) => self.buckets.things[number].search(point, nearest),
+            Target::Bucket(number) => self.buckets.search(number, point, nearest),
             Target::Pile(number) => self.piles.things[number].search(point, nearest),
             // `descend` ends at leaves only.
             Target::Split(_) => (),
@@ -303,7 +306,7 @@ impl Index for Tree {
             .map(|pile| pile.entries.len())
             .sum();
         let room = (self.buckets.used() * CAPACITY + piled).max(1);
-        let bytes = self.buckets.things.len() * (size_of::<Bucket>() + size_of::<Box<Bucket>>())
+        let bytes = self.buckets.bytes()
             + self.splits.things.capacity() * size_of::<Split>()
             + self.piles.things.capacity() * size_of::<Pile>()
             + piled * size_of::<Entry>()
