@@ -11,7 +11,7 @@ KEPT_RESULTS = 16 * 1_048_576
 
 
 class Remembered:
-    """Where the last entry was stored (None: nowhere), how long it took, and the results as JSON while they are kept."""
+    """Where the last entry was stored (None: nowhere), the time it took, and the results as JSON while kept."""
 
     __slots__ = ("position", "texts", "time_us")
 

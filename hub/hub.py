@@ -136,12 +136,12 @@ class Hub:
         self.loop_lag.start()
         self._keep_development()
         self.health.is_started = True
-        self._report()
+        self.metrics_reporter.report()
+        self.status_reporter.report_all()
+        interval = self.settings.metrics_interval
         self._tasks = [
             asyncio.create_task(self._every(TICK, self._tick), name="sweep"),
-            asyncio.create_task(
-                self._every(self.settings.metrics_interval, self.metrics_reporter.report), name="report"
-            ),
+            asyncio.create_task(self._every(interval, self.metrics_reporter.report), name="metrics"),
             asyncio.create_task(self._every(STATUS_INTERVAL, self.status_reporter.report_all), name="status"),
             *(asyncio.create_task(self._accompany(one), name=one.description) for one in self._companions),
         ]
