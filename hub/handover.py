@@ -201,9 +201,6 @@ class HubHttpProtocol(HttpToolsProtocol):
         # What the peer still sends is read and thrown away for a while: closing over unread bytes would reset the
         # connection, and the peer could lose the answer.
         self.transport.write_eof()
-        self._arm_linger()
-
-    def _arm_linger(self) -> None:
         self._head_timer = self.loop.call_later(CLOSE_WAIT, self.transport.abort)
 
 

@@ -105,6 +105,14 @@ def test_bytes_that_are_not_ascii_make_a_value_unknown_and_nothing_else(ws_hub: 
         assert b'"anonymous"' in read_until(peer, b'"welcome"')
 
 
+@pytest.mark.clause("L5")
+def test_a_huge_header_is_answered_while_the_peer_still_sends(ws_hub: RunningHub) -> None:
+    """Closing over unread bytes would reset the connection, and the peer would lose the answer."""
+    with socket.create_connection(("127.0.0.1", ws_hub.port), timeout=10) as peer:
+        peer.sendall(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Large: " + b"a" * 2_000_000)
+        assert read_until(peer, b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+
+
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 

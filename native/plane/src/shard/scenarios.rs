@@ -316,7 +316,7 @@ fn messages_come_before_the_verdict_on_their_sender() {
     assert_eq!(b"\x81\x02{}\x88\x08\x0f\xaakicked".to_vec(), rig.bytes(1));
 }
 
-/// W4: what an idle connection costs.
+/// What an idle connection costs (workload W4 of the benchmarks).
 #[test]
 fn a_connection_is_small() {
     let size = size_of::<crate::connection::Connection>();
