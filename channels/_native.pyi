@@ -28,7 +28,7 @@ EVENT_CLOSED: Final[int]
 """The last event of a connection. a: (code: int, reason: str), b: cause ("peer" | "local" | "lost" | "timeout" |
 "slow" | "protocol" | "limit" | "panic" | "stop")"""
 EVENT_OUTPUT: Final[int]
-"""A virtual connection has output to take (`take_output`). a, b: None. Sent on empty -> non-empty."""
+"""A virtual connection has output. a, b: None. Sent once after `take_output` ran dry: take until it does."""
 EVENT_FEED: Final[int]
 """A virtual connection whose `feed` answered False can be fed again. a, b: None"""
 EVENT_FATAL: Final[int]
@@ -224,9 +224,10 @@ class SignalSystem:
     Any thread may call; no call waits for a consumer, unless `overflow` is "block".
 
     `index_window` is how many of the newest tokens novelty and neighbours are looked for among (1,024 to `capacity`;
-    by default 16,384, or the capacity if that is smaller). The index is an exact scan for now: what an emit costs grows
-    with the number of live tokens in the window. `novelty_ttl`: tokens older than so many seconds count neither as
-    known nor as neighbours. With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
+    by default 131,072, or the capacity if that is smaller): what an emit costs depends on it and on `neighbor_radius`,
+    not on `capacity`. `novelty_ttl`: tokens older than so many seconds count neither as known nor as neighbours.
+    With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
+    `overflow="block"`: an emitter waits for room, but the thread that takes the batches is refused instead.
     `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also
     told as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace
     context; it holds nothing until `wakeup_fd` or `take_batch` was called.

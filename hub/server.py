@@ -87,7 +87,8 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    http, ws = protocols(handshake_limits(settings), handover=settings.handover)
+    heartbeat = (settings.heartbeat_interval, settings.heartbeat_timeout)
+    http, ws = protocols(handshake_limits(settings), handover=settings.handover, heartbeat=heartbeat)
     return uvicorn.Config(
         app,
         http=http,

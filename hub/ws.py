@@ -22,6 +22,7 @@ from hub.connection import Newcomer
 from hub.handover import EXTENSION, Detached
 from hub.handshake import UPGRADE_REQUIRED
 from hub.http.guard import is_known_host
+from hub.protocol import close_codes
 from hub.protocol.credentials import Presented, find_credentials
 from hub.protocol.subprotocols import CODECS, Choice, negotiate, read_offers
 from hub.quantities import Network
@@ -156,9 +157,15 @@ class Entrance:
     async def _relay(self, newcomer: Newcomer, choice: Choice, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept", "subprotocol": choice.selected, "headers": []})
         connections = self._connections
-        number = connections.plane.attach_virtual(
-            encoding=newcomer.codec.encoding, max_message=connections.first_limit(newcomer)
-        )
+        try:
+            number = connections.plane.attach_virtual(
+                encoding=newcomer.codec.encoding, max_message=connections.first_limit(newcomer)
+            )
+        except PlaneError as error:
+            log.warning("relay.failed", reason=str(error))
+            code = close_codes.CODE_OF["overloaded"]
+            await send({"type": "websocket.close", "code": code, "reason": close_codes.reason("overloaded")})
+            return
         relay = Relay(connections.plane, number, receive, send)
         connections.open(number, newcomer, relay)
         await relay.run()

@@ -1,7 +1,6 @@
 """What a connection may still do: its own buckets, and those its subject shares over all connections (L22-L24)."""
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from channels.buckets import Rate, SubjectBuckets, TokenBucket, take_all
@@ -57,7 +56,3 @@ class Allowance:
         if known is None or known.rate != rate:
             known = self._buckets[name] = TokenBucket(rate, now)
         return known
-
-    def levels(self, now: float) -> Mapping[str, float]:
-        """What each bucket in use could still pay; for operators."""
-        return {name: bucket.level(now) for name, bucket in self._buckets.items()}

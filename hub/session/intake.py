@@ -32,6 +32,8 @@ _NOBODY = Ticket("")
 
 def receive(session: "Session", frame: bytes, moment: Moment) -> None:
     """One frame: a message, or an array of messages, each as if it had come alone (M12)."""
+    if session.state in OVER:
+        return
     for message, size in session.codec.decode(frame):
         if session.state in OVER:
             return

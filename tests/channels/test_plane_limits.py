@@ -142,19 +142,19 @@ def test_an_overrun_subscriber_that_asked_for_it_is_closed() -> None:
 
 @pytest.mark.clause("S11")
 def test_nothing_is_read_from_a_peer_that_does_not_take_its_answers() -> None:
-    with Running(answer_buffer=500_000) as running:
+    with Running(answer_buffer=1_000_000) as running:
         conn, peer = running.connect()
         other, alive = running.connect()
-        # The kernel holds some 200 KB of these between the two ends of a socket pair, the rest waits.
-        for _ in range(30):
-            running.plane.send(conn, b'{"x":"' + b"x" * 30_000 + b'"}')
+        # The kernel holds a few hundred KB of these between the two ends of a socket pair, the rest waits.
+        for _ in range(60):
+            running.plane.send(conn, b'{"x":"' + b"x" * 60_000 + b'"}')
         running.plane.flush()
         peer.send(b'{"n":1}')
         for _ in range(3):
             alive.send(b"{}")
             running.text(other)
         assert running.pending == []
-        peer.messages(30)
+        peer.messages(60)
         assert running.text(conn) == b'{"n":1}'
 
 

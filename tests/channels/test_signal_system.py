@@ -448,7 +448,7 @@ def test_neighbours_are_asked_for_by_place_or_by_token(system: SignalSystem) -> 
     assert [(n.token_id, n.distance) for n in by_token] == [(ids[2], 1.0), (ids[0], 3.0)]
     assert [n.token_id for n in system.find_neighbors(ids[1], radius=1.0)] == [ids[2]]
     grid = system.get_grid_info()
-    assert (grid["points"], grid["window"], grid["radius"]) == (3, 16_384, 0.1)
+    assert (grid["points"], grid["window"], grid["radius"]) == (3, 131_072, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -599,6 +599,11 @@ def test_the_consumers_own_thread_is_refused_instead_of_waiting_for_itself() -> 
     system = attached(queue_size=64, overflow="block")
     with pytest.raises(SignalOverloaded):
         system.emit_batch("a", array.array("f", VECTOR * 65))
+    assert system.count_tokens() == 0
+    system.emit_batch("a", array.array("f", VECTOR * 64))
+    with pytest.raises(SignalOverloaded):
+        system.emit("a", VECTOR)
+    assert system.count_tokens() == 64
 
 
 @pytest.mark.accept("N14", "N16")

@@ -90,6 +90,12 @@ async def test_a_reader_that_goes_away_is_a_quiet_end(hub: FakeHub) -> None:
     assert (process.returncode, err) == (0, b"")
 
 
+async def test_a_disk_that_is_full_is_told(hub: FakeHub) -> None:
+    hub.publish("logs", 1)
+    code, _, err = await run("sub", "logs", "--from", "last:1", "-q", "-o", "/dev/full", "--url", hub.url)
+    assert (code, err) == (1, "ng-ws: cannot write the data: No space left on device\n")
+
+
 async def test_publishing_says_where_it_was_stored(hub: FakeHub) -> None:
     tagged = ("--event", "deploy.started", "--key", "api", "--tag", "env=prod")
     code, out, _ = await run("pub", "actions", '{"service":"api"}', *tagged, "--url", hub.url)

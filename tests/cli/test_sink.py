@@ -1,6 +1,7 @@
 """Writing without blocking the loop."""
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -82,3 +83,14 @@ async def test_a_file_takes_everything(tmp_path: Path) -> None:
         assert sink.write(b"x" * 100_000) is None
         sink.stop()
     assert path.stat().st_size == 100_000
+
+
+async def test_a_write_that_fails_is_kept_for_whoever_asks_why_it_ended() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    sink = Sink(full)
+    sink.write(b"line\n")
+    fault = sink.closed.result()
+    assert fault is not None
+    assert fault.errno == errno.ENOSPC
+    sink.stop()
+    os.close(full)

@@ -74,6 +74,38 @@ def test_connections_that_end_in_any_way_leave_nothing_behind(ws_hub: RunningHub
         assert settled(ws_hub, 1) == before
 
 
+@pytest.mark.clause("H1", "H3", "L16")
+@pytest.mark.accept("A7", "A12")
+def test_a_peer_without_a_sign_of_life_is_closed_with_4208(start: Start) -> None:
+    hub = start(heartbeat_interval=0.5, heartbeat_timeout=0.5)
+    request = (
+        f"GET /ws HTTP/1.1\r\nHost: {hub.authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=10) as silent:
+        silent.sendall(request.encode())
+        received = b""
+        while chunk := silent.recv(65_536):
+            received += chunk
+    assert b"\x89" in received  # a PING was sent first
+    assert b"\x10\x70timeout" in received  # 4208
+
+
+@pytest.mark.clause("S8", "S1")
+def test_a_subscriber_that_never_reads_is_closed_with_4213_and_nobody_else_notices(start: Start) -> None:
+    hub = start(write_stall=0.5, rate_publish="100000/100000", byte_rate="1000000000/1000000000")
+    with Peer(hub, "admin") as publisher, Peer(hub, "developer") as reader, Peer(hub, "developer") as stuck:
+        publisher.ask(type="subscribe", channel="connections", **{"from": "new"})
+        for peer in (reader, stuck):
+            peer.ask(type="subscribe", channel="actions", on_slow="gap")
+        for number in range(200):
+            publisher.send({"type": "publish", "channel": "actions", "event": "x", "data": [number, "x" * 100_000]})
+        assert [event["data"][0] for event in reader.events("actions", 200)] == list(range(200))
+        left = publisher.next("event", channel="connections", event="leave")
+        assert (left["key"], left["data"]["code"]) == (stuck.welcome["conn"], 4213)
+        stuck.socket.close_socket()  # no closing handshake: what the library has buffered is in its way
+
+
 @pytest.mark.clause("C15", "C13")
 def test_alarms_of_connections_that_have_gone_ring_for_nobody(start: Start) -> None:
     hub = start(anonymous=False, login_timeout=0.3)

@@ -78,6 +78,17 @@ def test_a_revocation_closes_with_4103(ws_hub: RunningHub, scope: str) -> None:
         assert other.ask(type="ping")["type"] == "pong"
 
 
+@pytest.mark.clause("C10", "C17")
+def test_who_comes_with_a_revoked_credential_is_closed_with_4103(ws_hub: RunningHub) -> None:
+    token = ws_hub.token("viewer", "ann", jti="t-1")
+    revocation = Revocation("token", "t-1", time.time(), time.time() + 60)
+    ws_hub.call(lambda hub: hub.authenticator.revocations.revoke(revocation))
+    with Peer(ws_hub, token=token, reads=False) as peer:
+        assert peer.closed() == (4103, "token_revoked")
+    with Peer(ws_hub) as peer:
+        assert peer.ask(type="connect", token=token)["error"] == "token_invalid"
+
+
 @pytest.mark.clause("C17")
 def test_a_kick_closes_with_4010(ws_hub: RunningHub) -> None:
     with Peer(ws_hub, "viewer") as peer:

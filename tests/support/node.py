@@ -5,7 +5,6 @@ Peers are virtual connections of the plane, so there is no server, no socket and
 
 import asyncio
 import json
-from collections import defaultdict
 from typing import Any
 
 from channels import SignalPump, SignalSystem
@@ -32,6 +31,7 @@ class Output:
 
     def __init__(self, plane: Plane, number: int) -> None:
         self.received: list[dict[str, Any]] = []
+        self.seen: list[dict[str, Any]] = []
         self.close: tuple[int, str] | None = None
         self.ended: tuple[int, str] | None = None
         self.news = asyncio.Event()
@@ -44,7 +44,8 @@ class Output:
                 if opcode == CLOSE_FRAME:
                     self.close = (int.from_bytes(payload[:2], "big"), payload[2:].decode())
                 else:
-                    self.received.append(json.loads(payload))
+                    self.seen.append(json.loads(payload))
+                    self.received.append(self.seen[-1])
         self.news.set()
 
     def feed_ready(self) -> None:
@@ -63,12 +64,18 @@ class Peer:
         self.number = node.plane.attach_virtual()
         self.output = Output(node.plane, self.number)
         arrival = Newcomer(CODECS[None], newcomer.pop("address", "192.0.2.1"), who, **newcomer)
+        node.peers.append(self)
         self.connection: Connection = node.connections.open(self.number, arrival, self.output)  # type: ignore[arg-type]
 
     def send(self, *messages: dict[str, Any]) -> None:
         for message in messages:
             self.node.plane.feed(self.number, json.dumps(message).encode(), binary=False)
         self.node.plane.flush()
+
+    @property
+    def seen(self) -> list[dict[str, Any]]:
+        """Everything received so far."""
+        return self.output.seen
 
     async def next(self, kind: str) -> dict[str, Any]:
         """The next message of type `kind`, which is taken out of what was received."""
@@ -101,10 +108,14 @@ class Peer:
 class Node:
     """Use as an async context manager, inside a running loop."""
 
-    def __init__(self, tables: dict[str, Any] | None = None, *, signals: dict[str, Any] | None = None, **limits: Any) -> None:
+    def __init__(
+        self, tables: dict[str, Any] | None = None, *, signals: dict[str, Any] | None = None, **limits: Any
+    ) -> None:
         self.now = 100.0
         self.wall = WALL
-        self.identities: dict[str, Identity] = defaultdict(lambda: ANONYMOUS)
+        self.identities: dict[str, Identity] = {}
+        """Credential -> who bears it."""
+        self.peers: list[Peer] = []
         self.counters = Counters()
         self.plane = Plane()
         self.catalog = Catalog.from_tables(tables or {})
@@ -150,6 +161,8 @@ class Node:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
+        for peer in self.peers:
+            self.plane.feed_close(peer.number, 1000, "")
         await self.connections.close_all()
         self.pump.stop()
         await self.broker.stop()

@@ -5,10 +5,7 @@ import re
 # C0, DEL, C1, line and paragraph separators, bidirectional controls, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
-# The same in the UTF-8 of a JSON text, where the first of them can only stand between tokens.
-_UNSAFE_JSON = re.compile(
-    rb"[\x00-\x1f]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xed[\xa0-\xbf][\x80-\xbf]"
-)
+_UNSAFE_ASCII = bytes([*range(0x20), 0x7F])
 
 
 def escaped(text: str) -> str:
@@ -23,12 +20,12 @@ def _shown(found: re.Match[str]) -> str:
 
 def json_line(wire: bytes) -> bytes:
     """A JSON text as one line of the same value: line breaks between tokens become spaces, controls `\\u…` escapes."""
-    if _UNSAFE_JSON.search(wire) is None:
+    if wire.isascii() and len(wire.translate(None, _UNSAFE_ASCII)) == len(wire):
         return wire
-    return _UNSAFE_JSON.sub(_shown_json, wire)
+    text = wire.decode(errors="surrogatepass")
+    return wire if _UNSAFE.search(text) is None else _UNSAFE.sub(_shown_in_json, text).encode()
 
 
-def _shown_json(found: re.Match[bytes]) -> bytes:
-    if found[0] < b"\x20":
-        return b" "
-    return f"\\u{ord(found[0].decode(errors='surrogatepass')):04x}".encode()
+def _shown_in_json(found: re.Match[str]) -> str:
+    """Below the space a control can only stand between tokens (M10), elsewhere only within a string."""
+    return " " if found[0] < " " else f"\\u{ord(found[0]):04x}"

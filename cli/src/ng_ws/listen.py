@@ -114,6 +114,8 @@ class Listener:
             await close(self._client)
         if ending != "unread":
             self._notes.say(self._summary())
+        elif (fault := self._sink.closed.result()) is not None:
+            raise Failed(Exit.UNEXPECTED, f"cannot write the data: {fault.strerror}")
         return self._exit_of(ending)
 
     async def _follow(self) -> Ending:

@@ -12,12 +12,12 @@ _PIECE = 4096
 
 
 class Sink:
-    """Writes lines to a descriptor. `closed` is done when nobody reads it any more."""
+    """Writes lines to a descriptor. `closed` is done when nobody reads any more, or with what stopped the writing."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self.closed: asyncio.Future[OSError | None] = self._loop.create_future()
         mode = os.fstat(descriptor).st_mode
         # A file takes everything, and epoll does not take a file.
         self._may_block = not stat.S_ISREG(mode)
@@ -32,6 +32,9 @@ class Sink:
 
     def write(self, line: bytes) -> Awaitable[None] | None:
         """Write a line; what is returned is to be awaited before the next one."""
+        if not self._waiting and len(line) <= _PIECE and self._is_ready():
+            self._write(line)
+            return None
         if self.closed.done():
             return None
         self._waiting.append(memoryview(line))
@@ -60,33 +63,41 @@ class Sink:
 
     def _flush(self) -> bool:
         """Write while it is taken; whether everything was."""
-        try:
-            while self._waiting and self._is_ready():
-                piece = self._waiting[0]
-                taken = os.write(self._descriptor, piece[:_PIECE] if self._may_block else piece)
-                if taken == len(piece):
-                    self._waiting.popleft()
-                else:
-                    self._waiting[0] = piece[taken:]
-        except BrokenPipeError:
-            self._end()
+        while self._waiting and self._is_ready():
+            piece = self._waiting[0]
+            taken = self._write(piece[:_PIECE] if self._may_block else piece)
+            if taken == len(piece):
+                self._waiting.popleft()
+            elif self._waiting:
+                self._waiting[0] = piece[taken:]
         return not self._waiting
+
+    def _write(self, piece: bytes | memoryview) -> int:
+        try:
+            return os.write(self._descriptor, piece)
+        except BrokenPipeError:
+            self._end(None)
+        except OSError as fault:
+            self._end(fault)
+        return 0
 
     def _is_ready(self) -> bool:
         if not self._may_block:
             return True
+        if self.closed.done():
+            return False
         events = self._poll.poll(0)
         return bool(events) and bool(events[0][1] & (select.POLLOUT | select.POLLERR | select.POLLHUP))
 
     def _look(self) -> None:
         events = self._poll.poll(0)
         if events and events[0][1] & (select.POLLERR | select.POLLHUP):
-            self._end()
+            self._end(None)
 
-    def _end(self) -> None:
+    def _end(self, fault: OSError | None) -> None:
         self._waiting.clear()
         if self._is_watched:
             self._is_watched = False
             self._loop.remove_reader(self._descriptor)
         if not self.closed.done():
-            self.closed.set_result(None)
+            self.closed.set_result(fault)

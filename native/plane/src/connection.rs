@@ -151,8 +151,12 @@ impl Connection {
         let received = self.peer.byte_count - own.bytes_in.get();
         plane.bytes_in.add(received);
         plane.bytes_out.add(self.out.bytes - own.bytes_out.get());
-        plane.messages_in.add(self.peer.message_count - own.messages_in.get());
-        plane.unreadable.add(std::mem::take(&mut self.peer.unreadable));
+        plane
+            .messages_in
+            .add(self.peer.message_count - own.messages_in.get());
+        plane
+            .unreadable
+            .add(std::mem::take(&mut self.peer.unreadable));
         own.messages_in.set(self.peer.message_count);
         own.bytes_in.set(self.peer.byte_count);
         own.bytes_out.set(self.out.bytes);

@@ -10,6 +10,7 @@
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+mod batch;
 mod bucket;
 mod channel;
 mod closing;
@@ -34,6 +35,7 @@ mod outbound;
 mod peer;
 mod pipe;
 mod plane;
+mod queue;
 mod round;
 mod segment;
 mod settings;
@@ -43,22 +45,24 @@ mod start;
 mod thread;
 mod timer;
 mod transport;
+mod unfinished;
 mod view;
 
+pub use batch::{Batch, Event};
 pub use bucket::Rate;
 pub use channel::Channel;
 pub use closing::{Cause, Verdict};
 pub use cursor::{Delivery, OnSlow, Options};
-pub use entry::{Encoding, NewEntry};
-pub use figures::{ChannelFigures, ConnectionFigures, Count, Figures};
-pub use histogram::{BOUNDS_US, Histogram, Snapshot};
-pub use inbox::{Batch, Event, Inbox};
 pub use entry::Entry;
+pub use entry::{Encoding, NewEntry};
 pub use epoch::Epoch;
 pub use error::PlaneError;
+pub use figures::{ChannelFigures, ConnectionFigures, Count, Figures};
+pub use histogram::{BOUNDS_US, Histogram, Snapshot};
+pub use inbox::Inbox;
 pub use log::{Log, Retention};
-pub use newest::Newest;
 pub use logs::{LogId, Logs};
+pub use newest::Newest;
 pub use plane::{Appended, ConnId, Plane, Subscription};
 pub use settings::Settings;
 pub use start::Start;

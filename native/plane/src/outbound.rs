@@ -4,47 +4,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::frame::{Opcode, write_control};
-use crate::segment::{Segment, Unfinished};
+use crate::queue::Queue;
+use crate::segment::Segment;
 use crate::staging::Staging;
 use crate::transport::{Transport, Written};
+use crate::unfinished::Unfinished;
 
 /// Pongs that wait to be written; of those beyond, only the newest is kept (fl1).
 const MAX_PONGS: u32 = 16;
-
-/// Buffers up to this size are kept for the next answers.
-const KEPT: usize = 4 << 10;
-
-/// Bytes already written that a buffer carries along at most, unless they are its smaller half.
-const COMPACTED: usize = 64 << 10;
-
-/// Bytes on their way out.
-#[derive(Debug, Default)]
-struct Queue {
-    bytes: Vec<u8>,
-    at: usize,
-}
-
-impl Queue {
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    fn advance(&mut self, taken: usize) {
-        self.at += taken;
-        if self.at >= self.bytes.len() {
-            self.at = 0;
-            self.bytes.clear();
-            self.bytes.shrink_to(KEPT);
-        } else if self.at > COMPACTED && self.at > self.bytes.len() / 2 {
-            self.bytes.drain(..self.at);
-            self.at = 0;
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-}
 
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

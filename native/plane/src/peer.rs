@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use crate::batch::{Batch, Event};
 use crate::bucket::Bucket;
 use crate::closing::{Cause, Verdict};
 use crate::entry::Encoding;
 use crate::frame::{FrameReader, Incoming, write_message};
-use crate::inbox::{Batch, Event, Inbox};
+use crate::inbox::Inbox;
 use crate::json;
 use crate::outbound::Outbound;
 use crate::settings::Settings;

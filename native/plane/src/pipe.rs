@@ -36,10 +36,27 @@ struct State {
     joined: Vec<u8>,
     joined_opcode: Option<Opcode>,
     blocked: bool,
-    input: VecDeque<Fed>,
-    input_bytes: usize,
-    waiting: bool,
+    told: bool,
     ended: bool,
+    input: Input,
+}
+
+/// What was fed and not yet read.
+#[derive(Debug, Default)]
+struct Input {
+    messages: VecDeque<Fed>,
+    bytes: usize,
+    waiting: bool,
+}
+
+impl Input {
+    fn is_full(&self) -> bool {
+        self.messages.len() >= INPUT_MESSAGES || self.bytes >= INPUT_BYTES
+    }
+
+    fn is_low(&self) -> bool {
+        self.messages.len() < INPUT_MESSAGES / 2 && self.bytes < INPUT_BYTES / 2
+    }
 }
 
 /// What [`Pipe::take`] found.
@@ -72,7 +89,8 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// I/O thread: write wire bytes, as a socket would take them. Also whether there was nothing to take before.
+    /// I/O thread: write wire bytes, as a socket would take them. Also whether the other side has taken everything before,
+    /// and has to be told.
     pub fn write(&self, bytes: &[u8]) -> io::Result<(usize, bool)> {
         let mut state = self.state();
         let room = self
@@ -85,22 +103,17 @@ impl Pipe {
         if room == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let was_empty = state.output.is_empty();
-        state.output.extend(bytes.iter().take(room));
-        Ok((room, was_empty))
+        state.output.extend(bytes.get(..room).unwrap_or(bytes));
+        Ok((room, !std::mem::replace(&mut state.told, true)))
     }
 
     /// I/O thread: the next message of the peer; also whether the other side waits and may go on.
     pub fn read(&self) -> Option<(Fed, bool)> {
-        let mut state = self.state();
-        let fed = state.input.pop_front()?;
-        state.input_bytes -= fed.len();
-        let relieved = state.waiting
-            && state.input.len() < INPUT_MESSAGES / 2
-            && state.input_bytes < INPUT_BYTES / 2;
-        if relieved {
-            state.waiting = false;
-        }
+        let input = &mut self.state().input;
+        let fed = input.messages.pop_front()?;
+        input.bytes -= fed.len();
+        let relieved = input.waiting && input.is_low();
+        input.waiting &= !relieved;
         Some((fed, relieved))
     }
 
@@ -121,11 +134,11 @@ impl Pipe {
 
     /// Whoever relays: hand in a message. False: it was taken, but wait before the next.
     pub fn feed(&self, fed: Fed) -> bool {
-        let mut state = self.state();
-        state.input_bytes += fed.len();
-        state.input.push_back(fed);
-        state.waiting |= state.input.len() >= INPUT_MESSAGES || state.input_bytes >= INPUT_BYTES;
-        !state.waiting
+        let input = &mut self.state().input;
+        input.bytes += fed.len();
+        input.messages.push_back(fed);
+        input.waiting |= input.is_full();
+        !input.waiting
     }
 
     /// Whoever relays: about `max_bytes` of messages, at least one if there is one.
@@ -136,7 +149,11 @@ impl Pipe {
         let output: &[u8] = state.output.make_contiguous();
         let mut frames = ServerFrames::new(output);
         while bytes < max_bytes || taken.messages.is_empty() {
-            let Some(frame) = frames.next() else { break };
+            let Some(frame) = frames.next() else {
+                // What comes now is news, also where it only ends a message that has begun.
+                state.told = false;
+                break;
+            };
             let payload = output.get(frame.payload).unwrap_or_default();
             bytes += payload.len();
             match frame.opcode {
@@ -193,6 +210,7 @@ mod tests {
             pipe.write(byte).unwrap();
             taken.extend(pipe.take(10).messages);
         }
+        taken.extend(pipe.take(10).messages);
         let lens: Vec<_> = taken
             .iter()
             .map(|(opcode, payload)| (*opcode, payload.len()))
@@ -216,6 +234,18 @@ mod tests {
             (taken.messages, taken.unblocked)
         );
         assert!(!pipe.take(10).unblocked);
+    }
+
+    /// Whoever was left without a whole message is told when more comes, and nobody twice.
+    #[test]
+    fn who_has_taken_everything_is_told_of_more() {
+        let pipe = Pipe::default();
+        assert!(pipe.write(b"\x81").unwrap().1);
+        assert!(!pipe.write(b"\x03").unwrap().1);
+        assert_eq!(0, pipe.take(10).messages.len());
+        assert!(pipe.write(b"abc").unwrap().1);
+        assert_eq!(1, pipe.take(10).messages.len());
+        assert!(pipe.write(b"\x81\x01d").unwrap().1);
     }
 
     /// Whoever feeds is asked to wait at 64 messages, and told to go on when half of them were read.

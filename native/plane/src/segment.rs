@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::unfinished::Unfinished;
+
 /// Bytes after which a view goes on in another segment, and a replay writes before it reads on.
 pub const SEGMENT: usize = 64 << 10;
 
@@ -159,73 +161,12 @@ impl Segment {
         let (at, end) = (self.index(position)?, self.index(end)?);
         if end - start > COPIED {
             let bytes = Rc::clone(&self.bytes);
-            return Some(Unfinished {
-                bytes,
-                start,
-                at,
-                end,
-            });
+            return Some(Unfinished::new(bytes, start, at, end));
         }
         let message = self.bytes.get(start..end)?.to_vec();
-        Some(Unfinished {
-            end: message.len(),
-            bytes: Rc::new(message),
-            start: 0,
-            at: at - start,
-        })
+        let len = message.len();
+        Some(Unfinished::new(Rc::new(message), 0, at - start, len))
     }
-}
-
-/// A message that a socket has taken in part.
-#[derive(Debug)]
-pub struct Unfinished {
-    bytes: Rc<Vec<u8>>,
-    start: usize,
-    at: usize,
-    end: usize,
-}
-
-impl Unfinished {
-    /// What is left.
-    pub fn rest(&self) -> &[u8] {
-        self.bytes.get(self.at..self.end).unwrap_or_default()
-    }
-
-    /// What is left of the frame begun; nothing where control frames may pass (B1).
-    pub fn rest_of_frame(&self) -> &[u8] {
-        let mut boundary = self.start;
-        while boundary < self.at {
-            let frame = self.bytes.get(boundary..self.end).map_or(0, frame_len);
-            if frame == 0 {
-                return self.rest();
-            }
-            boundary = boundary.saturating_add(frame).min(self.end);
-        }
-        self.bytes.get(self.at..boundary).unwrap_or_default()
-    }
-
-    /// `taken` more bytes were taken; whether that was all.
-    pub fn advance(&mut self, taken: usize) -> bool {
-        self.at = self.at.saturating_add(taken).min(self.end);
-        self.at == self.end
-    }
-}
-
-/// Bytes of the unmasked frame at the beginning of `bytes`, which we wrote ourselves.
-fn frame_len(bytes: &[u8]) -> usize {
-    let (head, payload) = match bytes {
-        [_, 127, rest @ ..] => (10, rest.first_chunk().map(|len| u64::from_be_bytes(*len))),
-        [_, 126, rest @ ..] => (
-            4,
-            rest.first_chunk()
-                .map(|len| u64::from(u16::from_be_bytes(*len))),
-        ),
-        [_, len, ..] => (2, Some(u64::from(*len))),
-        _ => return 0,
-    };
-    payload
-        .and_then(|payload| usize::try_from(payload).ok())
-        .map_or(0, |payload| payload.saturating_add(head))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use crate::entry::{Encoding, Entry};
 use crate::frame::write_message;
 use crate::gap::Gap;
-use crate::segment::{SEGMENT, Segment, Unfinished};
+use crate::segment::{SEGMENT, Segment};
+use crate::unfinished::Unfinished;
 
 /// A chunk of messages on its way to one connection, and what the cursor has settled.
 #[derive(Debug)]

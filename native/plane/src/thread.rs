@@ -14,8 +14,8 @@ use rustix::time::{
     timerfd_settime,
 };
 
+use crate::batch::{Batch, Event};
 use crate::command::{Command, Port};
-use crate::inbox::{Batch, Event};
 use crate::shard::{Registrar, Shard, Shared};
 
 /// The waker's token; slots of connections are small numbers.

@@ -9,6 +9,7 @@ mod neighbor;
 mod options;
 mod outgoing;
 mod result;
+mod run;
 mod stats;
 mod system;
 mod token;
@@ -62,7 +63,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SignalSystemError", py.get_type::<SignalSystemError>())?;
     module.add_function(wrap_pyfunction!(encode_text, module)?)?;
     let hooks = PyDict::new(py);
-    hooks.set_item("after_in_child", wrap_pyfunction!(system::note_fork, py)?)?;
+    hooks.set_item("after_in_child", wrap_pyfunction!(run::note_fork, py)?)?;
     py.import("os")?
         .getattr("register_at_fork")?
         .call((), Some(&hooks))?;

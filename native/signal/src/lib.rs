@@ -8,6 +8,7 @@
 mod batch;
 mod config;
 mod core;
+mod emitting;
 mod encoder;
 mod error;
 mod histogram;

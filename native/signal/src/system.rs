@@ -2,87 +2,51 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
-use std::time::Duration;
 
 use crate::SignalError;
 use crate::batch::Batch;
 use crate::config::{Config, Overflow, check_scales};
-use crate::core::{Core, Outcome, Signal};
+use crate::core::Core;
 use crate::histogram::Histogram;
-use crate::index::{Hit, IndexInfo};
+use crate::index::IndexInfo;
 use crate::json::write_str;
 use crate::names::Names;
 use crate::nearby::{Around, Neighbor};
-use crate::rules::{MAX_LISTED, check_batch_size};
+use crate::rules::MAX_LISTED;
 use crate::stats::Stats;
 use crate::tokens::{NamedToken, NewToken, TokenUpdate};
 use crate::vector::Vector;
 
-/// Signals of a batch between which others get their turn.
-const PIECE: usize = 256;
 /// Ids a listing looks at between which others get their turn.
 const LIST_PIECE: u64 = 65_536;
-/// How often a caller that waits for room is asked whether it still wants to.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// How often a batch offers its turn to those who wait, at most.
-const OFFERS: usize = 1_000;
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Takes typed 8-D vectors, says at once what is new and what lies near, and queues an event for the consumer.
 pub struct SignalSystem {
-    core: Mutex<Core>,
-    room: Condvar,
+    pub(crate) core: Mutex<Core>,
+    pub(crate) room: Condvar,
     wake: OnceLock<Wake>,
     /// Callers that wait for the mutex.
-    waiting: AtomicUsize,
+    pub(crate) waiting: AtomicUsize,
     /// Calls under way that hold the mutex for long.
-    long_calls: AtomicUsize,
+    pub(crate) long_calls: AtomicUsize,
     names: Arc<Names>,
     node: Arc<[u8]>,
     event_neighbors: usize,
     neighbor_radius: f64,
-    overflow: Overflow,
+    pub(crate) overflow: Overflow,
     capacity: u64,
     index_window: u64,
     /// How long emits took, as the caller measured it.
     pub durations: Histogram,
 }
 
-/// Room kept in the queue for a batch that is processed in pieces; what is left of it is given back.
-struct Reservation<'a> {
-    system: &'a SignalSystem,
-    records: usize,
-    bytes: usize,
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if self.records > 0 || self.bytes > 0 {
-            // A poisoned queue is never used again.
-            if let Ok(mut core) = self.system.core.lock() {
-                core.queue.release(self.records, self.bytes);
-            }
-        }
-    }
-}
-
-impl Reservation<'_> {
-    /// Give back what `signal` is about to use, under the lock that it is used under.
-    fn spend(&mut self, core: &mut Core, signal: &Signal) {
-        let (records, bytes) = needs(core, signal);
-        let (records, bytes) = (records.min(self.records), bytes.min(self.bytes));
-        core.queue.release(records, bytes);
-        self.records -= records;
-        self.bytes -= bytes;
-    }
-}
-
 /// Marks a call that holds the mutex for long.
-struct LongCall<'a>(&'a AtomicUsize);
+pub(crate) struct LongCall<'a>(&'a AtomicUsize);
 
 impl<'a> LongCall<'a> {
-    fn start(counter: &'a AtomicUsize) -> Self {
+    pub(crate) fn start(counter: &'a AtomicUsize) -> Self {
         counter.fetch_add(1, Ordering::Relaxed);
         Self(counter)
     }
@@ -92,12 +56,6 @@ impl Drop for LongCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn needs(core: &Core, signal: &Signal) -> (usize, usize) {
-    let records = core.records_of(signal);
-    let bytes = signal.extra.as_ref().map_or(0, |extra| extra.bytes());
-    (records, if records > 0 { bytes } else { 0 })
 }
 
 impl SignalSystem {
@@ -161,7 +119,7 @@ impl SignalSystem {
         self.long_calls.load(Ordering::Relaxed) > 0
     }
 
-    fn lock(&self) -> Result<MutexGuard<'_, Core>, SignalError> {
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Core>, SignalError> {
         match self.core.try_lock() {
             Ok(core) => Ok(core),
             Err(TryLockError::Poisoned(_)) => Err(SignalError::Failed),
@@ -175,7 +133,7 @@ impl SignalSystem {
     }
 
     /// Work under the lock; the consumer is woken after it.
-    fn with<R>(
+    pub(crate) fn with<R>(
         &self,
         work: impl FnOnce(&mut Core) -> Result<R, SignalError>,
     ) -> Result<R, SignalError> {
@@ -193,7 +151,7 @@ impl SignalSystem {
         result
     }
 
-    fn unlock(&self, mut core: MutexGuard<'_, Core>) {
+    pub(crate) fn unlock(&self, mut core: MutexGuard<'_, Core>) {
         let wake = std::mem::take(&mut core.wake);
         drop(core);
         if wake && let Some(wake) = self.wake.get() {
@@ -201,132 +159,9 @@ impl SignalSystem {
         }
     }
 
-    /// Let those who wait for the mutex have it: a mutex is not fair by itself.
-    fn give_way(&self) {
-        let mut offers = 0;
-        while self.waiting.load(Ordering::Relaxed) > 0 && offers < OFFERS {
-            std::thread::yield_now();
-            offers += 1;
-        }
-    }
-
     /// The number of an event type; a new and well-formed one gets one.
     pub fn intern(&self, event_type: &str) -> Result<u16, SignalError> {
         self.with(|core| core.interner.intern(event_type))
-    }
-
-    /// Process one signal of this event type (`signal.event_type` is filled in). `sink` sees what came of it.
-    pub fn emit(
-        &self,
-        now_us: u64,
-        event_type: &str,
-        mut signal: Signal,
-        sink: &mut dyn FnMut(Outcome, &[Hit]),
-    ) -> Result<(), SignalError> {
-        self.with(|core| {
-            let (records, bytes) = needs(core, &signal);
-            core.check_room(records, bytes)?;
-            signal.event_type = core.interner.intern(event_type)?;
-            core.admit(now_us, &signal, sink);
-            Ok(())
-        })
-    }
-
-    /// Process signals as if each were emitted after the other. Refused as a whole or not at all; where callers wait for
-    /// room, `go_on` is asked now and then, and its "no" ends the batch after the signals that `sink` has seen.
-    pub fn emit_batch(
-        &self,
-        now_us: u64,
-        signals: &[Signal],
-        sink: &mut dyn FnMut(Outcome, &[Hit]),
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<(), SignalError> {
-        check_batch_size(signals.len())?;
-        let _long = LongCall::start(&self.long_calls);
-        let mut kept = self.reserve(signals)?;
-        for piece in signals.chunks(PIECE) {
-            let mut left = piece;
-            while !left.is_empty() {
-                let done = self.admit_some(now_us, left, &mut kept, sink)?;
-                left = left.get(done..).unwrap_or_default();
-                if done == 0 {
-                    self.wait_for_room(left.get(..1).unwrap_or_default(), go_on)?;
-                }
-            }
-            self.give_way();
-        }
-        Ok(())
-    }
-
-    fn reserve(&self, signals: &[Signal]) -> Result<Reservation<'_>, SignalError> {
-        let mut kept = Reservation {
-            system: self,
-            records: 0,
-            bytes: 0,
-        };
-        self.with(|core| {
-            if self.overflow == Overflow::Refuse && core.queue.has_consumer() {
-                let needed = signals.iter().map(|signal| needs(core, signal));
-                let (records, bytes) =
-                    needed.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
-                core.check_room(records, bytes)?;
-                if core.queue.reserve(records, bytes) {
-                    (kept.records, kept.bytes) = (records, bytes);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(kept)
-    }
-
-    /// Process the first of `signals` until one finds no room. -> how many
-    fn admit_some(
-        &self,
-        now_us: u64,
-        signals: &[Signal],
-        kept: &mut Reservation<'_>,
-        sink: &mut dyn FnMut(Outcome, &[Hit]),
-    ) -> Result<usize, SignalError> {
-        self.with(|core| {
-            for (done, signal) in signals.iter().enumerate() {
-                kept.spend(core, signal);
-                let (records, bytes) = needs(core, signal);
-                if self.blocks() && core.check_room(records, bytes).is_err() {
-                    return Ok(done);
-                }
-                core.admit(now_us, signal, sink);
-            }
-            Ok(signals.len())
-        })
-    }
-
-    /// Wait until the queue could take `signals`, while `go_on` says so. The consumer's own thread is refused instead.
-    pub fn wait_for_room(
-        &self,
-        signals: &[Signal],
-        go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<(), SignalError> {
-        loop {
-            let mut core = self.lock()?;
-            if core.is_closed {
-                return Err(SignalError::Closed);
-            }
-            let needed = signals.iter().map(|signal| needs(&core, signal));
-            let (records, bytes) =
-                needed.fold((1, 0), |sum, next| (sum.0.max(next.0), sum.1 + next.1));
-            let refusal = match core.check_room(records, bytes) {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            };
-            if core.consumer == Some(std::thread::current().id()) {
-                return Err(refusal);
-            }
-            let waited = self.room.wait_timeout(core, PATIENCE);
-            drop(waited.map_err(|_| SignalError::Failed)?);
-            if !go_on() {
-                return Err(SignalError::Interrupted);
-            }
-        }
     }
 
     /// Make one token.
@@ -510,6 +345,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::core::Signal;
     use crate::index::{Entry, Index, Nearest};
 
     struct Broken;

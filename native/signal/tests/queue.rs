@@ -370,9 +370,13 @@ fn a_blocked_emitter_goes_on_when_there_is_room_again() {
 #[test]
 fn the_consumers_own_thread_is_refused_instead_of_waiting_for_itself() {
     let system = polled(|config| (config.queue_size, config.overflow) = (64, Overflow::Block));
-    let signals = vec![signal_of([0.5; 8]); 65];
-    let result = system.emit_batch(0, &signals, &mut |_, _| (), &mut || true);
-    assert_eq!(Err(SignalError::Overloaded { waiting: 64 }), result);
+    let mut ignore = |_, _: &[_]| ();
+    let mut emit =
+        |n| system.emit_batch(0, &vec![signal_of([0.5; 8]); n], &mut ignore, &mut || true);
+    assert_eq!(Err(SignalError::Overloaded { waiting: 0 }), emit(65));
+    assert_eq!(Ok(()), emit(64));
+    assert_eq!(Err(SignalError::Overloaded { waiting: 64 }), emit(1));
+    assert_eq!(Ok(64), system.count_tokens());
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use crate::batch::Event;
 use crate::closing::{Cause, Verdict};
 use crate::connection::Connection;
-use crate::inbox::Event;
 use crate::shard::Shard;
 
 /// Bytes read and thrown away at most before a socket is closed, so that the peer gets our close frame and not a reset.

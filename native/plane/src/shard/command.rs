@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 
+use crate::batch::Event;
 use crate::closing::{Cause, Verdict};
 use crate::command::{Attach, Command, Via};
 use crate::connection::Connection;
-use crate::inbox::Event;
 use crate::shard::Shard;
 use crate::transport::{Socket, Transport};
 

@@ -1,52 +1,15 @@
 //! What was appended goes out to all who follow: the one loop that runs per subscriber.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slab::Slab;
 
+use crate::batch::{Batch, Event};
 use crate::channel::Channel;
 use crate::connection::Connection;
-use crate::entry::Entry;
-use crate::inbox::{Batch, Event};
-use crate::segment::SEGMENT;
 use crate::shard::Shard;
 use crate::view::{Follower, View};
-
-/// Entries read under one lock of a log.
-const BATCH: usize = 256;
-/// Bytes a view takes from its log before its followers are written to.
-const ADVANCED: usize = 512 << 10;
-/// Bytes that a view keeps for followers that are behind.
-const KEPT: usize = 1 << 20;
-
-/// When appends are written: at once when there is little to do, together when there is much.
-#[derive(Debug)]
-pub(super) struct FlushClock {
-    ended: Instant,
-    window: Duration,
-}
-
-impl FlushClock {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            ended: now,
-            window: Duration::ZERO,
-        }
-    }
-
-    pub(super) fn due(&self) -> Instant {
-        self.ended + self.window
-    }
-
-    /// The next flush waits at most `longest`, and no longer than four times what this one took: then flushing costs at most
-    /// a fifth of the thread, or what it must.
-    fn flushed(&mut self, started: Instant, ended: Instant, longest: Duration) {
-        self.window = longest.min(ended.saturating_duration_since(started) * 4);
-        self.ended = ended;
-    }
-}
 
 /// What one pass over the followers of a view came to.
 #[derive(Debug, Default)]
@@ -61,35 +24,8 @@ struct Pass {
 }
 
 impl Shard {
-    /// New entries of a channel wait to be written. Without a view, nobody reads the log who could say so.
-    pub(super) fn appended(&mut self, channel: &Channel, at: Instant) {
-        let numbers: Vec<usize> = self.views.of(channel.id).collect();
-        if numbers.is_empty() {
-            channel.heard(self.thread);
-        }
-        for number in numbers {
-            if let Some(view) = self.views.all.get_mut(number)
-                && view.appended_at.is_none()
-            {
-                view.appended_at = Some(at);
-                self.views.dirty.push(number);
-            }
-        }
-    }
-
-    /// Write what was appended, if its time has come.
-    pub fn flush(&mut self, now: Instant) {
-        if self.views.dirty.is_empty() || self.flush.due() > now {
-            return;
-        }
-        for number in std::mem::take(&mut self.views.dirty) {
-            self.fan_out(number, now);
-        }
-        let longest = self.settings().flush;
-        self.flush.flushed(now, Instant::now(), longest);
-    }
-
-    fn fan_out(&mut self, number: usize, now: Instant) {
+    /// Compose what a channel has new, and write it to everybody who follows.
+    pub(super) fn fan_out(&mut self, number: usize, now: Instant) {
         let more = self.advance(number);
         let Some(view) = self.views.all.get_mut(number) else {
             return;
@@ -169,112 +105,6 @@ impl Shard {
             self.panicked(slot, now);
         }
     }
-
-    /// Compose what the log has beyond the view; whether there is more.
-    fn advance(&mut self, number: usize) -> bool {
-        let Some(view) = self.views.all.get(number) else {
-            return false;
-        };
-        let (channel, mut budget) = (Arc::clone(&view.channel), ADVANCED);
-        channel.heard(self.thread);
-        loop {
-            let mut entries = std::mem::take(&mut self.entries);
-            let head = self.views.all.get(number).map_or(0, View::head);
-            let overrun = read_on(&channel, head, &mut entries);
-            let before = budget;
-            if let Some(head) = overrun {
-                self.overtaken(number, head);
-            } else {
-                budget = budget.saturating_sub(self.compose(number, &entries));
-            }
-            entries.clear();
-            self.entries = entries;
-            if budget == 0 || budget == before {
-                return budget == 0;
-            }
-        }
-    }
-
-    /// Append entries to a view; the bytes that came to.
-    fn compose(&mut self, number: usize, entries: &[Arc<Entry>]) -> usize {
-        let Some(view) = self.views.all.get_mut(number) else {
-            return 0;
-        };
-        let before = view.bytes();
-        for entry in entries {
-            view.push(entry);
-        }
-        let composed = view.bytes() - before;
-        self.views.bytes += composed;
-        self.keep_bounds(number);
-        composed
-    }
-
-    /// The bounds on wire bytes: followers before what is kept are fed from the log.
-    pub(super) fn keep_bounds(&mut self, number: usize) {
-        let share = self.settings().view_memory / self.settings().io_threads.max(1);
-        let limit = if self.views.bytes > share {
-            SEGMENT
-        } else {
-            KEPT
-        };
-        let Some(view) = self.views.all.get(number) else {
-            return;
-        };
-        let Some(start) = view.excess(limit) else {
-            return;
-        };
-        self.feed_before(number, start);
-        if let Some(view) = self.views.all.get_mut(number) {
-            self.views.bytes -= view.bytes();
-            view.release(start);
-            self.views.bytes += view.bytes();
-        }
-    }
-
-    /// Followers before `position` are fed from the log.
-    fn feed_before(&mut self, number: usize, position: u64) {
-        let Some(view) = self.views.all.get(number) else {
-            return;
-        };
-        let before = |follower: &&Follower| follower.position < position;
-        let slots: Vec<usize> = view
-            .followers
-            .iter()
-            .filter(before)
-            .map(|follower| follower.slot)
-            .collect();
-        for slot in slots {
-            self.unfollow(slot, number);
-            self.enqueue(slot);
-        }
-    }
-
-    /// Entries left the log before this thread came to read them: every cursor finds that out by itself.
-    fn overtaken(&mut self, number: usize, head: u64) {
-        self.feed_before(number, u64::MAX);
-        if let Some(view) = self.views.all.get_mut(number) {
-            self.views.bytes -= view.bytes();
-            view.restart(head);
-        }
-    }
-}
-
-/// The next entries after `head`, or where to go on because those are gone.
-fn read_on(channel: &Channel, head: u64, entries: &mut Vec<Arc<Entry>>) -> Option<u64> {
-    let log = channel.log();
-    if log.first() > head + 1 {
-        return Some(log.head());
-    }
-    let mut bytes = 0;
-    for entry in log.after(head).take(BATCH) {
-        if bytes > SEGMENT {
-            break;
-        }
-        bytes += entry.size();
-        entries.push(Arc::clone(entry));
-    }
-    None
 }
 
 fn write_to(

@@ -3,13 +3,22 @@
 
 mod closing;
 mod command;
+mod composing;
 mod fan_out;
+mod feeding;
+mod flush;
+mod overrun;
+mod placing;
 mod reading;
 mod scan;
 mod subscribing;
 mod views;
 mod writing;
 
+#[cfg(test)]
+mod conflation;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
@@ -24,19 +33,20 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::batch::{Batch, Event};
 use crate::closing::Verdict;
 use crate::command::Port;
 use crate::connection::Connection;
 use crate::directory::Directory;
 use crate::entry::Entry;
 use crate::figures::Figures;
-use crate::inbox::{Batch, Event, Inbox};
+use crate::inbox::Inbox;
 use crate::outbound::Progress;
 use crate::settings::Settings;
 use crate::timer::Timers;
 
 pub use command::Registrar;
-use fan_out::FlushClock;
+use flush::FlushClock;
 use views::Views;
 
 /// How long turns of connections may follow one another before commands and live events have theirs.

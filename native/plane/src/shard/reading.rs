@@ -4,19 +4,18 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use crate::batch::Batch;
 use crate::closing::{Cause, Verdict};
-use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
+use crate::connection::{Connection, KeptWaiting};
 use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
-use crate::inbox::{Batch, Event};
 use crate::outbound::Progress;
 use crate::peer::Reception;
-use crate::pipe::Fed;
 use crate::shard::{Shard, Shared};
 use crate::transport::Transport;
 
 /// What a connection made of its input.
 #[derive(Debug)]
-enum Outcome {
+pub(super) enum Outcome {
     GoesOn,
     InboxFull,
     Ends(Verdict),
@@ -73,48 +72,6 @@ impl Shard {
             KeptWaiting::ForItself => {}
         }
         false
-    }
-
-    fn read_pipe(&mut self, slot: usize, now: Instant) -> usize {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return 0;
-        };
-        let Transport::Virtual(pipe) = &connection.transport else {
-            return 0;
-        };
-        let Some((fed, relieved)) = pipe.read() else {
-            connection.readable = false;
-            return 0;
-        };
-        if relieved {
-            self.batch.push(connection.id, Event::Feed);
-        }
-        let (size, outcome) = self.take_fed(slot, &fed, now);
-        self.outcome(slot, outcome, now);
-        size
-    }
-
-    fn take_fed(&mut self, slot: usize, fed: &Fed, now: Instant) -> (usize, Outcome) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return (0, Outcome::GoesOn);
-        };
-        let (bytes, text) = match fed {
-            Fed::Text(bytes) => (bytes, true),
-            Fed::Binary(bytes) => (bytes, false),
-            Fed::Close(1006, _) => return (0, Outcome::Ends(Verdict::lost())),
-            Fed::Close(code, reason) => {
-                return (0, Outcome::Ends(Verdict::new(*code, reason, Cause::Peer)));
-            }
-        };
-        connection
-            .peer
-            .bytes_received(bytes.len(), &self.shared.settings, now);
-        let incoming = match whole(bytes, text, connection.max_message) {
-            Ok(incoming) => incoming,
-            Err(fault) => return (bytes.len(), Outcome::Ends(faulty(fault))),
-        };
-        let outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
-        (bytes.len(), outcome)
     }
 
     fn read_socket(&mut self, slot: usize, budget: usize, now: Instant) -> usize {
@@ -189,7 +146,7 @@ impl Shard {
         self.outcome(slot, outcome, now);
     }
 
-    fn outcome(&mut self, slot: usize, outcome: Outcome, now: Instant) {
+    pub(super) fn outcome(&mut self, slot: usize, outcome: Outcome, now: Instant) {
         if let Some(after) = self
             .connections
             .get_mut(slot)
@@ -261,7 +218,8 @@ fn placeholder() -> FrameReader {
     })
 }
 
-fn receive(
+/// Judge what came.
+pub(super) fn receive(
     connection: &mut Connection,
     batch: &mut Batch,
     shared: &Shared,
@@ -286,28 +244,11 @@ fn receive(
     }
 }
 
-fn faulty(fault: Fault) -> Verdict {
+/// What ends a connection whose input cannot be read any further.
+pub(super) fn faulty(fault: Fault) -> Verdict {
     let cause = match fault {
         Fault::Protocol(_) | Fault::Utf8 => Cause::Protocol,
         Fault::TooLarge | Fault::EmptyFragments => Cause::Limit,
     };
     Verdict::new(fault.close_code(), fault.reason(), cause)
-}
-
-/// A message that came without frames, held to the same rules.
-fn whole(bytes: &[u8], text: bool, max_message: u64) -> Result<Incoming<'_>, Fault> {
-    let size = bytes.len() as u64;
-    if size > max_message.saturating_mul(SKIP_FACTOR) {
-        return Err(Fault::TooLarge);
-    }
-    if size > max_message {
-        return Ok(Incoming::TooLarge { size });
-    }
-    if !text {
-        return Ok(Incoming::Binary(bytes));
-    }
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(_) => Ok(Incoming::Text(bytes)),
-        Err(_) => Err(Fault::Utf8),
-    }
 }

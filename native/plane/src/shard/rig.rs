@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Token, Waker};
 use serde_json::Value;
 
+use crate::batch::Event;
 use crate::closing::Verdict;
 use crate::command::{Attach, Command, Port, Spec, Subscribe, Via};
 use crate::connection::Connection;
@@ -17,7 +18,7 @@ use crate::cursor::{Delivery, OnSlow, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::figures::Figures;
 use crate::frame::{Opcode, ServerFrame, ServerFrames};
-use crate::inbox::{Event, Inbox};
+use crate::inbox::Inbox;
 use crate::log::Retention;
 use crate::logs::Logs;
 use crate::peer::Service;
@@ -298,4 +299,21 @@ pub enum Told {
 pub fn offset_of(position: &Value) -> u64 {
     let position = position.as_str().unwrap();
     position.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// One entry per letter, with the letter as its key.
+pub fn keys(names: &str) -> Vec<NewEntry> {
+    names
+        .chars()
+        .map(|name| keyed(&name.to_string(), "1"))
+        .collect()
+}
+
+/// Offsets of the events received since the last time.
+pub fn offsets(rig: &mut Rig, conn: u64) -> Vec<u64> {
+    let messages = rig.messages(conn);
+    let events = messages.iter().filter(|message| message["type"] == "event");
+    events
+        .map(|message| message["offset"].as_u64().unwrap())
+        .collect()
 }

@@ -12,15 +12,8 @@ use crate::frame::write_message;
 use crate::json::{escape, msgpack};
 use crate::round::Round;
 use crate::shard::Shard;
-use crate::start::{self, Opening, Owed, Start};
-
-/// A subscription on its way: what to tell, and where it begins unless it stays where it is.
-struct Placed {
-    spec: Spec,
-    position: String,
-    behind: u64,
-    opening: Option<Opening>,
-}
+use crate::shard::placing::{Placed, cap_replay};
+use crate::start::{Opening, Start};
 
 impl Shard {
     /// Put cursors on channels and answer.
@@ -55,33 +48,6 @@ impl Shard {
             self.install(slot, one, view, encoding, now);
         }
         self.enqueue(slot);
-    }
-
-    fn place(&self, slot: usize, spec: Spec) -> Placed {
-        let connection = self.connections.get(slot);
-        let held = connection.and_then(|connection| {
-            let at = connection
-                .cursor_on(spec.channel.id)
-                .filter(|_| spec.keep)?;
-            connection.cursors.get(at)
-        });
-        let log = spec.channel.log();
-        let (position, behind, opening) = if let Some(cursor) = held {
-            let settled = self.settled(cursor);
-            let owed = cursor.owed_gap().map(str::to_owned);
-            let position = owed.unwrap_or_else(|| log.epoch().position(settled));
-            (position, log.head().saturating_sub(settled), None)
-        } else {
-            let opening = start::open(&log, &spec.start, spec.head);
-            (opening.position.clone(), opening.behind, Some(opening))
-        };
-        drop(log);
-        Placed {
-            spec,
-            position,
-            behind,
-            opening,
-        }
     }
 
     fn answer(&mut self, slot: usize, reply: &[Box<[u8]>], placed: &[Placed], encoding: Encoding) {
@@ -240,41 +206,6 @@ fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
             Way::Round(Box::new(Round::snapshot()))
         }
         Delivery::Latest => Way::Round(Box::new(Round::continuing(feed))),
-    }
-}
-
-/// R9: one replay holds at most so many entries over all its channels; `latest` ones do not count.
-fn cap_replay(placed: &mut [Placed], cap: u64) {
-    let counted = |one: &Placed| {
-        one.spec.options.delivery == Delivery::All
-            && one.opening.as_ref().is_some_and(|opening| opening.capped)
-    };
-    let cap_len = usize::try_from(cap).unwrap_or(usize::MAX);
-    let owed: Vec<Owed<'_>> = placed
-        .iter()
-        .filter(|one| counted(one))
-        .map(|one| owed(one, cap_len))
-        .collect();
-    let shares = start::share(&owed, cap_len);
-    drop(owed);
-    for (one, kept) in placed.iter_mut().filter(|one| counted(one)).zip(shares) {
-        let log = one.spec.channel.log();
-        if let Some(opening) = &mut one.opening {
-            opening.cut(&log, kept as u64, one.spec.head);
-        }
-    }
-}
-
-fn owed(one: &Placed, cap: usize) -> Owed<'_> {
-    let log = one.spec.channel.log();
-    let head = one.spec.head;
-    let after = one.opening.as_ref().map_or(head, |opening| opening.after);
-    let newest = (after + 1..=head).rev().take(cap);
-    Owed {
-        channel: &one.spec.channel.name,
-        newest_first: newest
-            .filter_map(|offset| Some(log.get(offset)?.ts()))
-            .collect(),
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::Value;
 
 use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::rig::{KEPT, Rig, keyed, offset_of, options};
+use crate::shard::model::{Cursor, History, Reader};
+use crate::shard::rig::{KEPT, Rig, keyed, options};
 use crate::start::Start;
 
 const CONNS: u64 = 3;
@@ -68,105 +68,10 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a peer may conclude from its own bytes, and what it must have got in the end.
-#[derive(Default)]
-struct Reader {
-    cursors: HashMap<u64, Cursor>,
-    answers: u64,
-}
-
-struct Cursor {
-    at: u64,
-    latest: bool,
-    skipped: Vec<u64>,
-}
-
-impl Reader {
-    /// P3, M9: events rise from the position told, without a hole under `all`, or a gap stands in the hole's place.
-    fn read(&mut self, message: &Value, history: &HashMap<u64, Vec<(String, Value)>>) {
-        match message["type"].as_str().unwrap() {
-            "subscribed" => {
-                let at = offset_of(&message["position"]);
-                let latest = message["latest"] == true;
-                self.cursors.insert(
-                    message["log"].as_u64().unwrap(),
-                    Cursor {
-                        at,
-                        latest,
-                        skipped: Vec::new(),
-                    },
-                );
-            }
-            "unsubscribed" => {
-                self.cursors.remove(&message["log"].as_u64().unwrap());
-            }
-            "answer" => {
-                assert_eq!(self.answers, message["n"], "answers keep their order");
-                self.answers += 1;
-            }
-            "event" => self.event(message, history),
-            "gap" => self.gap(message),
-            other => panic!("nobody sends {other}"),
-        }
-    }
-
-    fn log_of(message: &Value) -> u64 {
-        message["channel"]
-            .as_str()
-            .unwrap()
-            .strip_prefix("c")
-            .unwrap()
-            .parse()
-            .unwrap()
-    }
-
-    fn event(&mut self, message: &Value, history: &HashMap<u64, Vec<(String, Value)>>) {
-        let log = Self::log_of(message);
-        let cursor = self
-            .cursors
-            .get_mut(&log)
-            .expect("no event outside of a subscription");
-        let offset = message["offset"].as_u64().unwrap();
-        assert!(
-            offset > cursor.at,
-            "offsets rise: {offset} after {}",
-            cursor.at
-        );
-        assert!(
-            cursor.latest || offset == cursor.at + 1,
-            "{offset} after {} is a hole",
-            cursor.at
-        );
-        cursor.skipped.extend(cursor.at + 1..offset);
-        cursor.at = offset;
-        let (_, data) = &history[&log][usize::try_from(offset).unwrap() - 1];
-        assert_eq!(data, &message["data"], "an offset names one entry for ever");
-    }
-
-    fn gap(&mut self, message: &Value) {
-        let cursor = self
-            .cursors
-            .get_mut(&Self::log_of(message))
-            .expect("no gap outside of a subscription");
-        let (from, to) = (offset_of(&message["from"]), offset_of(&message["to"]));
-        // What was conflated between the last event and the gap was passed over before.
-        assert!(
-            from == cursor.at || cursor.latest && from > cursor.at,
-            "a gap begins where delivery stopped"
-        );
-        assert!(to > from);
-        if let Some(missed) = message["missed"].as_u64() {
-            assert_eq!(to - from, missed);
-        }
-        cursor.skipped.extend(cursor.at + 1..=from);
-        cursor.at = to;
-    }
-}
-
 struct World {
     rig: Rig,
     logs: Vec<u64>,
-    history: HashMap<u64, Vec<(String, Value)>>,
+    history: History,
     readers: HashMap<u64, Reader>,
     answers: HashMap<u64, u64>,
 }

@@ -1,208 +1,34 @@
 //! `SignalSystem`: checks what comes, lets the crate work, wraps what it answers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use signal::index::Hit;
-use signal::{NewToken, Signal, SignalError, SignalSystem, TokenUpdate, check_weight};
+use signal::{NewToken, Signal, SignalSystem, TokenUpdate, check_weight};
 
 use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, around, count_of};
 use super::batch::BatchResult;
 use super::extra::Members;
-use super::many::{Item, Request, read_items};
+use super::many::{Request, read_items};
 use super::neighbor::{Naming, Neighbor};
 use super::options::Options;
 use super::outgoing::SignalBatch;
 use super::result::EmitResult;
+use super::run::{forks, now_us};
 use super::stats::Stats;
 use super::token::Token;
 use super::vector;
 use super::wakeup::Wakeup;
-use crate::error::{forked, refusal};
-
-/// How often this process has turned out to be the child of a fork.
-static FORKS: AtomicU64 = AtomicU64::new(0);
-
-/// Runs in the child after every fork.
-#[pyfunction]
-pub fn note_fork() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Wall clock in microseconds.
-fn now_us() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
+use crate::error::refusal;
 
 /// Takes typed 8-D vectors, says at once what is new and what lies near, and hands the events to the hub.
 #[pyclass(name = "SignalSystem", frozen, module = "channels._native")]
 pub struct PySignalSystem {
-    system: Arc<SignalSystem>,
+    pub system: Arc<SignalSystem>,
     wakeup: OnceLock<Wakeup>,
-    naming: Naming,
-    max_neighbors: usize,
-    forks: u64,
-}
-
-impl PySignalSystem {
-    /// The system, unless this process is a fork of the one that made it.
-    fn system(&self) -> PyResult<&SignalSystem> {
-        if self.forks == FORKS.load(Ordering::Relaxed) {
-            return Ok(&self.system);
-        }
-        Err(forked())
-    }
-
-    /// Work that holds the lock only briefly; where somebody else may hold it for longer, the interpreter is left meanwhile.
-    fn brief<R: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl Fn(&SignalSystem) -> Result<R, SignalError> + Send + Sync,
-    ) -> PyResult<R> {
-        let system = self.system()?;
-        loop {
-            let result = if system.is_busy() {
-                py.detach(|| guarded(|| work(system)))
-            } else {
-                guarded(|| work(system))
-            };
-            match result {
-                Err(SignalError::Overloaded { .. }) if system.blocks() => {
-                    self.wait_for_room(py, &[])?;
-                }
-                result => return result.map_err(refusal),
-            }
-        }
-    }
-
-    /// Work that takes long; the interpreter is left meanwhile.
-    fn long<R: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&SignalSystem) -> Result<R, SignalError> + Send,
-    ) -> PyResult<R> {
-        let system = self.system()?;
-        py.detach(|| guarded(|| work(system))).map_err(refusal)
-    }
-
-    fn wait_for_room(&self, py: Python<'_>, signals: &[Signal]) -> PyResult<()> {
-        let mut interrupted = None;
-        let system = self.system()?;
-        let waited = py.detach(|| {
-            let mut go_on = || go_on(&mut interrupted);
-            system.wait_for_room(signals, &mut go_on)
-        });
-        waited.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
-    }
-
-    /// Process one signal, with the time that it took.
-    fn run_one(
-        &self,
-        system: &SignalSystem,
-        event_type: &str,
-        signal: Signal,
-    ) -> Result<EmitResult, SignalError> {
-        let start = Instant::now();
-        let mut seen = None;
-        let mut sink = |outcome, hits: &[Hit]| seen = Some((outcome, Box::from(hits)));
-        system.emit(now_us(), event_type, signal, &mut sink)?;
-        let (outcome, hits) = seen.ok_or(SignalError::Failed)?;
-        Ok(EmitResult {
-            outcome,
-            hits,
-            naming: self.naming.clone(),
-            processing_time_us: observe(system, start, 1),
-        })
-    }
-
-    /// Process `signals` as one batch.
-    fn run(&self, py: Python<'_>, signals: &[Signal]) -> PyResult<BatchResult> {
-        let system = self.system()?;
-        let mut interrupted = None;
-        let done = py.detach(|| self.run_detached(system, signals, &mut interrupted));
-        done.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
-    }
-
-    fn run_detached(
-        &self,
-        system: &SignalSystem,
-        signals: &[Signal],
-        interrupted: &mut Option<PyErr>,
-    ) -> Result<BatchResult, SignalError> {
-        let start = Instant::now();
-        let mut result = BatchResult::new(self.naming.clone(), self.max_neighbors, signals.len());
-        let mut sink = |outcome, hits: &[Hit]| result.push(outcome, hits);
-        guarded(|| system.emit_batch(now_us(), signals, &mut sink, &mut || go_on(interrupted)))?;
-        let us = observe(system, start, signals.len());
-        Ok(result.took(us))
-    }
-
-    /// Process each item for itself: what is refused is refused alone.
-    fn run_items<'py>(
-        &self,
-        py: Python<'py>,
-        items: Vec<Item>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let system = self.system()?;
-        let mut interrupted = None;
-        let run = |item: Item| match item {
-            Item::Refused(error) => Ok(Err(error)),
-            Item::Signals(signals) => match self.run_detached(system, &signals, &mut interrupted) {
-                Ok(result) => Ok(Ok(result)),
-                Err(error @ SignalError::Overloaded { .. }) => Ok(Err(refusal(error))),
-                Err(error) => Err(error),
-            },
-        };
-        let outcomes: Result<Vec<Result<BatchResult, PyErr>>, _> =
-            py.detach(|| items.into_iter().map(run).collect());
-        let outcomes = outcomes.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))?;
-        outcomes
-            .into_iter()
-            .map(|outcome| outcome_object(py, outcome))
-            .collect()
-    }
-}
-
-/// The results of an item, or the exception that says why there are none.
-fn outcome_object(
-    py: Python<'_>,
-    outcome: Result<BatchResult, PyErr>,
-) -> PyResult<Bound<'_, PyAny>> {
-    match outcome {
-        Ok(result) => Ok(result.into_list(py)?.into_any()),
-        Err(refusal) => Ok(refusal.into_value(py).into_bound(py).into_any()),
-    }
-}
-
-/// A panic becomes the failure that every later call reports.
-fn guarded<R>(work: impl FnOnce() -> Result<R, SignalError>) -> Result<R, SignalError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(SignalError::Failed))
-}
-
-/// Whether nobody has pressed Ctrl-C; if so, it is kept for the caller to raise.
-fn go_on(interrupted: &mut Option<PyErr>) -> bool {
-    // A closure, for the method alone is not general enough over lifetimes.
-    #[allow(clippy::redundant_closure_for_method_calls)]
-    let checked = Python::attach(|py| py.check_signals());
-    *interrupted = checked.err();
-    interrupted.is_none()
-}
-
-/// Count the emits since `start`. -> microseconds
-fn observe(system: &SignalSystem, start: Instant, emits: usize) -> f64 {
-    let took = start.elapsed();
-    system.durations.observe(
-        u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-        emits as u64,
-    );
-    took.as_secs_f64() * 1e6
+    pub naming: Naming,
+    pub max_neighbors: usize,
+    pub forks: u64,
 }
 
 #[pymethods]
@@ -255,7 +81,7 @@ impl PySignalSystem {
             wakeup: OnceLock::new(),
             naming,
             max_neighbors,
-            forks: FORKS.load(Ordering::Relaxed),
+            forks: forks(),
         })
     }
 
@@ -288,9 +114,7 @@ impl PySignalSystem {
             publish,
             extra: members.check()?,
         };
-        self.brief(py, |system| {
-            self.run_one(system, event_type, signal.clone())
-        })
+        self.run_one(py, event_type, &signal)
     }
 
     #[pyo3(signature = (event_type, vectors, priorities = None, *, keys = None, payload = None, publish = None))]

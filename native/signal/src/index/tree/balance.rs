@@ -1,7 +1,8 @@
 //! Balance: where a path has grown too long for the number of its leaves, that part is built anew.
 
-use super::bucket::{CAPACITY, Extent};
+use super::bucket::CAPACITY;
 use super::change::median;
+use super::extent::Extent;
 use super::{Link, NONE, Split, Target, Tree};
 use crate::index::Entry;
 use crate::vector::Vector;

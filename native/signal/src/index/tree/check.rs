@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 
-use super::bucket::Extent;
+use super::extent::Extent;
 use super::*;
 use crate::index::{Hit, Scan};
 

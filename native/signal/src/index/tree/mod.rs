@@ -6,6 +6,7 @@
 mod balance;
 mod bucket;
 mod change;
+mod extent;
 
 #[cfg(test)]
 mod check;

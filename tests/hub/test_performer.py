@@ -1,0 +1,122 @@
+"""Effects are executed in the order they are given in, and answers that come late are sent too."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from channels.broker import Stored
+from channels.errors import LogUnavailable, Overloaded
+from channels.permissions import Role
+from hub.auth import ANONYMOUS, Identity
+from tests.support.node import Node
+
+ADMIN = Identity("root", Role.ADMIN)
+DEVELOPER = Identity("ann", Role.DEVELOPER)
+PUBLISH = {"type": "publish", "id": 1, "channel": "actions", "event": "x"}
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    async with Node({"room:*": {"subscribe": ["developer"]}}) as running:
+        yield running
+
+
+@pytest.mark.clause("M7", "C14")
+async def test_answers_keep_the_order_of_their_requests_even_if_the_plane_gives_some_of_them(node: Node) -> None:
+    peer = node.peer(DEVELOPER)
+    await peer.next("welcome")
+    requests = [
+        ("connect", {}),
+        ("subscribe", {"channel": "logs"}),
+        ("subscribe", {"channel": "nowhere"}),
+        ("unsubscribe", {"channel": "logs"}),
+    ]
+    peer.send(*[{"type": kind, "id": number, **members} for number, (kind, members) in enumerate(requests * 3)])
+    await peer.next("unsubscribed")
+    await peer.next("unsubscribed")
+    await peer.next("unsubscribed")
+    told = [message["id"] for message in peer.seen if "id" in message]
+    assert told == list(range(12))
+
+
+@pytest.mark.clause("M30", "M4")
+async def test_an_answer_that_comes_after_its_turn_is_sent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a backplane over a network answers."""
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: waiting.append(done))
+    peer = node.peer(ADMIN)
+    await peer.next("welcome")
+    waiting.clear()
+    peer.send(PUBLISH, {**PUBLISH, "id": 2}, {"type": "ping", "id": 1}, {"type": "ping"})
+    await peer.next("pong")
+    waiting[0](Stored("k3Fq:7"))
+    waiting[1](LogUnavailable("not now", channel="actions"))
+    error = await peer.next("error")
+    by_type = {message["type"]: message for message in peer.seen if message["type"] in ("ack", "error")}
+    assert by_type["ack"] == {"type": "ack", "id": 1, "positions": {"actions": "k3Fq:7"}}
+    assert (error["id"], error["code"]) == (2, 503)
+    assert [message.get("duplicate_of") for message in peer.seen if message["type"] == "error"] == [1, None]
+
+
+@pytest.mark.clause("R12")
+async def test_an_answer_for_a_connection_that_has_gone_reaches_nobody(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: waiting.append(done))
+    peer, other = node.peer(ADMIN), node.peer(ADMIN)
+    peer.send(PUBLISH, {"type": "ping"})
+    await peer.next("pong")
+    done = waiting[-1]
+    node.plane.feed_close(peer.number, 1000, "")
+    node.plane.flush()
+    await peer.gone()
+    done(Stored("k3Fq:7"))
+    other.send({"type": "ping"})
+    await other.next("pong")
+    assert [message["type"] for message in peer.seen + other.seen].count("ack") == 0
+
+
+@pytest.mark.clause("M23", "L25")
+async def test_a_channel_that_the_broker_refuses_fails_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe = node.broker.subscribe
+
+    def refuse_rooms(conn: int, subject: str | None, specs: Any, reply: Any) -> None:
+        for spec in specs:
+            if spec.channel.startswith("room:"):
+                raise Overloaded("no more channels", channel=spec.channel)
+        subscribe(conn, subject, specs, reply)
+
+    monkeypatch.setattr(node.broker, "subscribe", refuse_rooms)
+    peer = node.peer(DEVELOPER)
+    peer.send({"type": "subscribe", "channels": ["room:1", "logs", "room:2"]})
+    answer = await peer.next("subscribed")
+    assert (list(answer["channels"]), sorted(answer["errors"])) == (["logs"], ["room:1", "room:2"])
+    assert list(peer.connection.session.subscriptions) == ["logs"]
+
+
+@pytest.mark.clause("C25", "C16")
+async def test_the_broker_hears_for_whom_a_connection_acts(node: Node) -> None:
+    node.identities["good"] = DEVELOPER
+    peer = node.peer(ANONYMOUS)
+    peer.send({"type": "subscribe", "channel": "metrics"}, {"type": "connect", "token": "good"})
+    await peer.next("subscribed")
+    await peer.next("welcome")
+    assert node.broker._roster.subject(peer.number) == "ann"
+
+
+async def test_news_of_connections_that_cannot_be_stored_are_counted(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: done(LogUnavailable("not now")))
+    await node.peer().next("welcome")
+    assert node.errors() == {("hub", "connections"): 1}
+
+
+@pytest.mark.clause("X6")
+async def test_what_was_answered_before_a_close_is_sent_before_it(node: Node) -> None:
+    peer = node.peer()
+    peer.send({"type": "ping", "id": 1}, *[{}] * 10, {"type": "ping", "id": 2})
+    await peer.closed()
+    assert [message["type"] for message in peer.seen] == ["welcome", "pong", *["error"] * 10]
