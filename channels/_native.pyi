@@ -5,7 +5,7 @@ thread: what happens natively is collected in lists that Python drains when the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, Self, final
 
 from typing_extensions import Buffer
 
@@ -50,8 +50,8 @@ class Plane:
     described raises `ValueError`.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         io_threads: int = 1,
         flush_ms: float = 1.0,
@@ -63,9 +63,9 @@ class Plane:
         write_stall: float = 10.0,
         close_wait: float = 2.0,
         answer_buffer: int = 1_048_576,
-        message_rate: tuple[float, float] = (4000.0, 2000.0),
-        control_rate: tuple[float, float] = (100.0, 20.0),
-        byte_rate: tuple[float, float] = (16_777_216.0, 4_194_304.0),
+        message_rate: tuple[float, float] = ...,  # (4000.0, 2000.0): at once, per second
+        control_rate: tuple[float, float] = ...,  # (100.0, 20.0): at once, per second
+        byte_rate: tuple[float, float] = ...,  # (16_777_216.0, 4_194_304.0): at once, per second
         inbox_messages: int = 10_000,
         inbox_bytes: int = 16_777_216,
         turn_read: int = 262_144,
@@ -73,7 +73,7 @@ class Plane:
         log_memory: int = 536_870_912,
         view_memory: int = 268_435_456,
         resume_events: int = 1_000,
-    ) -> None: ...
+    ) -> Self: ...
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
     def stop(self, timeout: float = 5.0) -> bool:
@@ -234,8 +234,8 @@ class SignalSystem:
     Raises `SignalValueError` naming the setting, what was expected and what came.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         capacity: int = 1_048_576,
         index_window: int | None = None,
@@ -251,7 +251,7 @@ class SignalSystem:
         overflow: Literal["refuse", "block", "drop_oldest"] = "refuse",
         token_events: bool = False,
         node: str = "",
-    ) -> None: ...
+    ) -> Self: ...
     def emit(
         self,
         event_type: str,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from channels._native import PlaneError, SignalBatch
 from channels.backplane import Backplane, Result
 from channels.backplane.memory import MemoryBackplane
-from channels.channel import PRESENCE
+from channels.channel import PRESENCE, ChannelConfig
 from channels.config import Catalog
 from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, unavailable, unknown
 from channels.errors import BrokerError, LogUnavailable, ReadOnlyChannel
@@ -39,6 +39,8 @@ __all__ = [
 
 MAX_HISTORY = 1_000
 MAX_LISTED = 1_000
+
+Where = Callable[[ChannelConfig, str], bool]
 
 
 class Broker:
@@ -178,9 +180,18 @@ class Broker:
 
     # --- what operators see -------------------------------------------------------------------------------------------
 
-    def channels(self, limit: int = MAX_LISTED) -> list[ChannelStatus]:
-        """Figures of open channels, the configured ones first; at most `limit`, for namespaces may hold very many."""
-        return [self._status(log) for log in islice(self._logs, limit)]
+    @property
+    def open_channels(self) -> int:
+        """How many channels are open, however many `channels` lists."""
+        return len(self._logs)
+
+    def channels(self, limit: int = MAX_LISTED, where: Where | None = None) -> list[ChannelStatus]:
+        """Figures of open channels, the configured ones first; at most `limit`, for namespaces may hold very many.
+
+        `where` (configuration, owner) chooses before the limit counts.
+        """
+        chosen = (log for log in self._logs if where is None or where(log.config, log.owner))
+        return [self._status(log) for log in islice(chosen, limit)]
 
     def status(self, channel: str) -> ChannelStatus | None:
         """Figures of `channel`; None if its log is not open. Raises `UnknownChannel`."""

@@ -10,7 +10,7 @@ from channels.patterns import Match, Pattern
 from channels.permissions import NO_RIGHTS, Right, Rights, Role
 from channels.tables import read_channels, read_name
 
-__all__ = ["DEFAULT_CHANNELS", "Catalog", "ChannelConfig", "ConfigError", "Resolved", "Retention"]
+__all__ = ["DEFAULT_CHANNELS", "Catalog", "ChannelConfig", "ConfigError", "Resolved", "Retention", "granted"]
 
 
 class Resolved(NamedTuple):
@@ -64,7 +64,7 @@ class Catalog:
     def rights(self, name: str, role: Role, subject: str | None) -> Rights:
         """What `role` may do on channel `name`; nothing where there is no such channel."""
         found = self.resolve(name)
-        return NO_RIGHTS if found is None else _granted(found.config, found.owner, role, subject)
+        return NO_RIGHTS if found is None else granted(found.config, found.owner, role, subject)
 
     def visible(self, role: Role, subject: str | None) -> dict[str, ChannelConfig]:
         """The configured names on which the role has a right (M41): namespaces as `room:*`, `{sub}` filled in."""
@@ -74,7 +74,7 @@ class Catalog:
     def visible_rights(self, role: Role, subject: str | None) -> dict[str, Rights]:
         """The rights on each name of `visible`."""
         seen = self._seen_by(subject).items()
-        granted = {name: _granted(config, owner, role, subject) for name, (config, owner) in seen}
+        granted = {name: granted(config, owner, role, subject) for name, (config, owner) in seen}
         return {name: rights for name, rights in granted.items() if rights}
 
     def subscribable(self, role: Role, subject: str | None) -> list[str]:
@@ -136,8 +136,10 @@ class Catalog:
         return seen
 
 
-def _granted(config: ChannelConfig, owner: str, role: Role, subject: str | None) -> Rights:
-    """C24: what a template grants is granted to the owner alone, and to anonymous never.
+def granted(config: ChannelConfig, owner: str, role: Role, subject: str | None) -> Rights:
+    """What `role` may do on a channel of `config` that belongs to `owner` (empty: to nobody).
+
+    C24: what a template grants is granted to the owner alone, and to anonymous never.
 
     One right is not bound to the owner: an admin who may broadcast there may do so to every subject, because a channel
     that its subject alone may read and an admin alone may write could never carry an event otherwise.

@@ -1,7 +1,9 @@
 """The logs that are open on this node: those of fixed channels always, those of namespaces while they are of use (C23).
 
 A channel of a namespace is opened by its first publish or subscription, and forgotten when nobody follows it and
-nothing is kept. Its epoch goes with it, so a position from before is answered by a `gap`, never by entries of another
+nothing is left of the time it keeps. The last entries that `last_per_key` keeps stay no longer there than that: as long
+as the newest entry is within its retention, or somebody follows; kept for ever, they would fill L25 for good. Only a
+fixed channel holds them without an end. Its epoch goes with a log that is forgotten, so a position from before is answered by a `gap`, never by entries of another
 history.
 """
 
@@ -37,6 +39,8 @@ class OpenLog:
     companion: str | None
     """The channel that tells who follows this one; None where nobody is told."""
     is_fixed: bool
+    owner: str = ""
+    """The subject whose channel it is (C24); empty where it belongs to nobody."""
     subscriptions: int = 0
     appended_at: float = 0.0
     """Wall clock of the newest entry: until its retention is over the log holds something."""
@@ -132,6 +136,7 @@ class Directory:
             resolved.base,
             _companion(channel, resolved.config),
             is_fixed,
+            resolved.owner,
         )
         self._logs[channel] = log
         self._opened += not is_fixed
@@ -155,8 +160,7 @@ class Directory:
     def _is_over(self, log: OpenLog, wall: float) -> bool:
         if wall < log.appended_at + log.config.retention.seconds or self._is_held(log):
             return False
-        info = self.info(log)
-        return not info["entries"] and not info["keys"]
+        return not self.info(log)["entries"]
 
     def _close(self, log: OpenLog) -> None:
         self._plane.close_log(log.log)

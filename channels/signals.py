@@ -88,7 +88,7 @@ class SignalPump:
             self._loop.add_reader(self._system.wakeup_fd(), self._deliver_one)
 
     def _deliver_one(self) -> "tuple[SignalBatch, Position] | None":
-        batch = self._held or self._take()
+        batch = self._take() if self._held is None else self._held
         if batch is None:
             return None
         try:
@@ -106,6 +106,8 @@ class SignalPump:
         return batch, position
 
     def _take(self) -> "SignalBatch | None":
+        if self.failure is not None:
+            return None
         try:
             return self._system.take_batch(MAX_EVENTS)
         except SignalSystemError as error:

@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     max_control: Annotated[ByteSize, Field(ge=1_024, le=16_777_216)] = ByteSize(65_536)
     """Bytes of any other message (L8)."""
     max_decoded: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(8_388_608)
-    """Bytes of a decoded payload (L9)."""
+    """Bytes of a decoded payload (L9): told in welcome; bounds encoded payloads, which this version refuses."""
     max_subscriptions: Count = 64
     """Subscriptions of a connection (L13)."""
     max_in_flight: Count = 256
@@ -238,7 +238,7 @@ class Settings(BaseSettings):
     users: Table = Field(default_factory=dict, repr=False)
     """[users.NAME]: password (scrypt), role; development issuer."""
     issuers: Table = Field(default_factory=dict, repr=False)
-    """[issuers.NAME]: secret or jwks, audience, algorithm."""
+    """[issuers.NAME]: secret (HS256) or jwks (RS256, EdDSA), audience, algorithm to take no other."""
 
     @property
     def is_production(self) -> bool:

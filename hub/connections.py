@@ -207,14 +207,16 @@ class Connections:
         self._performer.begin()
         moment = self.moment()
         deadline = moment.now + TURN
-        while self._backlog and self._monotonic() < deadline:
-            for _ in range(min(STRETCH, len(self._backlog))):
-                self._handle(self._backlog.popleft(), moment)
-        self._performer.finish()
-        # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
-        if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
-            self._is_turn_due = True
-            self._loop.call_soon(self._turn)
+        try:
+            while self._backlog and self._monotonic() < deadline:
+                for _ in range(min(STRETCH, len(self._backlog))):
+                    self._handle(self._backlog.popleft(), moment)
+            self._performer.finish()
+        finally:
+            # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
+            if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
+                self._is_turn_due = True
+                self._loop.call_soon(self._turn)
 
     def _handle(self, event: "Event", moment: Moment) -> None:
         number, kind, a, b = event
@@ -267,7 +269,7 @@ class Connections:
     def _fail(self, reason: str) -> None:
         self.failure = reason
         self.counters.error("internal", "panic")
-        log.critical("plane.lost", reason=reason)
+        log.error("plane.lost", reason=reason)
 
     def _act(self, conn: str, act: Callable[[Session], list[Effect]], wanted: State | None = None) -> bool:
         """Do `act` with a connection that is open; True if it was (and, if `wanted`, if its state is that now)."""
@@ -296,7 +298,10 @@ class Connections:
         alarms = self._performer.alarms
         for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
             connection = self._table[number]
-            self._performer.perform(connection, connection.session.alarm(moment))
+            try:
+                self._performer.perform(connection, connection.session.alarm(moment))
+            except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
+                self._performer.fail(connection, error)
         self._performer.finish()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)

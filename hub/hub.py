@@ -188,7 +188,7 @@ class Hub:
             "connections": len(self.connections),
             "connections_by_role": {role.value: count for role, count in roles.items()},
             "tokens": self.signals.count_tokens(),
-            "channels": len(self.broker.channels()),
+            "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],
             "log": "memory",

@@ -1,7 +1,7 @@
 """Executes what sessions want done: towards the broker, the SignalSystem and the plane.
 
 Answers are gathered and go to the plane in one call, the signals of a turn to the SignalSystem in another, and the I/O
-threads are woken once: `finish` ends a turn.
+threads are woken once: `finish` ends a turn. Only what concerns the channel of the signals makes them go earlier.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from hub.alarms import Alarms
 from hub.connection import Connection
 from hub.protocol import answers
 from hub.session import effects
+from hub.session.policy import SIGNALS
 
 if TYPE_CHECKING:
     from channels._native import Plane
     from channels.broker import Broker
     from hub.admission import Admission
     from hub.counters import Counters
-    from hub.emissions import Emissions
+    from hub.emissions import Emissions, Outcome
 
 log = structlog.get_logger("hub.ws")
 
@@ -79,14 +80,14 @@ class Performer:
 
     def finish(self) -> None:
         """Process the signals of the turn, send its answers, wake the I/O threads."""
-        for connection, ticket, outcome in self._emissions.run():
-            if isinstance(outcome, dict):
-                self.perform(connection, connection.session.answered(ticket, outcome))
-            else:
-                self.perform(connection, connection.session.failed(ticket, outcome))
-        self.send_answers()
-        self._plane.flush()
-        self._is_finish_due = False
+        try:
+            self._answer_emits(self._emissions.run())
+        except Exception as error:  # noqa: BLE001 - a turn ends, whatever happens to its signals
+            self._count_mistake("signals.failed", error)
+        finally:
+            self._is_finish_due = False
+            self.send_answers()
+            self._plane.flush()
 
     def finish_soon(self) -> None:
         """For what happens outside a turn: `finish` once, before the loop sleeps."""
@@ -104,6 +105,20 @@ class Performer:
             ready, self._answers = self._answers, []
             self._plane.send_many(ready)
 
+    def _answer_emits(self, outcomes: "Iterable[Outcome]") -> None:
+        for connection, ticket, outcome in outcomes:
+            session = connection.session
+            try:
+                is_done = isinstance(outcome, dict)
+                self.perform(connection, session.answered(ticket, outcome) if is_done else session.failed(ticket, outcome))
+            except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
+                self.fail(connection, error)
+
+    def _settle(self, channels: Iterable[str]) -> None:
+        """Signals emitted so far come before what is done with their channel now (C14)."""
+        if SIGNALS in channels:
+            self._answer_emits(self._emissions.settle())
+
     def fail(self, connection: Connection, error: Exception) -> None:
         """The hub made a mistake over something that is no request: this connection ends, the others go on."""
         self._log_fault(connection, effects.Fault(error))
@@ -117,6 +132,7 @@ class Performer:
     # --- one kind of effect each --------------------------------------------------------------------------------------
 
     def _subscribe(self, connection: Connection, effect: effects.Subscribe) -> None:
+        self._settle(spec.channel for spec in effect.specs)
         self.send_answers()  # answers to earlier requests come first (M7)
         subject = connection.session.identity.subject
         try:
@@ -127,12 +143,14 @@ class Performer:
             connection.session.surroundings.tally.messages_sent["subscribed",] += 1
 
     def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
+        self._settle(effect.channels)
         self.send_answers()
         self._broker.unsubscribe(connection.number, effect.channels, effect.reply)
         if effect.reply is not None:
             connection.session.surroundings.tally.messages_sent["unsubscribed",] += 1
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
+        self._settle((effect.publication.channel,))
         self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect.ticket))
 
     def _published(self, connection: Connection, ticket: effects.Ticket, result: Stored | BrokerError) -> None:
@@ -170,5 +188,8 @@ class Performer:
         self._plane.close(connection.number, effect.code, effect.reason)
 
     def _log_fault(self, connection: Connection, effect: effects.Fault) -> None:
+        self._count_mistake("session.failed", effect.error, conn=connection.session.conn)
+
+    def _count_mistake(self, event: str, error: Exception, **members: str) -> None:
         self._counters.error("internal", "session")
-        log.error("session.failed", conn=connection.session.conn, exc_info=effect.error)
+        log.error(event, exc_info=error, **members)

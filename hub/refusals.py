@@ -35,6 +35,9 @@ def _always(settings: "Settings") -> list[str]:
         "NG_DATA_DIR: this version keeps its logs in memory on one node and writes none to disk; unset it"
         if settings.data_dir
         else "",
+        "NG_TOKEN_KEYS: this version serves no reconnection tokens and would seal nothing with these keys; unset it"
+        if settings.token_keys
+        else "",
         "NG_TLS_CERT and NG_TLS_KEY: expected both or neither, came one"
         if (settings.tls_cert is None) != (settings.tls_key is None)
         else "",

@@ -43,7 +43,10 @@ class ApiKeys:
 
     def __init__(self, keys: Mapping[bytes, ApiKey]) -> None:
         self._keys = keys
-        self.last_used: dict[str, float] = {}
+
+    def expiry_of(self, token_id: str) -> float | None:
+        """When the key that identities call `token_id` expires; None if it never does or there is none."""
+        return next((key.expires_at for key in self._keys.values() if key.identity.token_id == token_id), None)
 
     def authenticate(self, key: str, now: float) -> Identity:
         """Identity of the bearer; the table is searched by hash and the hash compared in constant time."""
@@ -53,7 +56,6 @@ class ApiKeys:
             raise invalid("the API key is not known")
         if found.expires_at is not None and found.expires_at <= now:
             raise AuthError("token_expired", "the API key has expired")
-        self.last_used[found.name] = now
         return found.identity
 
 

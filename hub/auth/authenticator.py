@@ -19,6 +19,8 @@ from hub.refusals import SECRET_BYTES
 MAX_CREDENTIAL = 4_096
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _API_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_ALGORITHMS = {"secret": ("HS256",), "jwks": ("RS256", "EdDSA")}
+"""What keys of each family sign with: a token never chooses between the two (hardening 3.1)."""
 DEVELOPMENT_ISSUER = "neurograph-hub"
 """Who signs the tokens of development when the settings' own issuer is somebody else's key set."""
 
@@ -73,6 +75,10 @@ class Authenticator:
         """Whether a revocation covers somebody who is already in."""
         return self.revocations.is_revoked(identity, session)
 
+    def expiry_of(self, token_id: str) -> float | None:
+        """When the credential of that id ends by itself; None if it never does or nothing is known of it."""
+        return self._api_keys.expiry_of(token_id)
+
     @property
     def is_ready(self) -> bool:
         """Whether every key set has keys that may be used."""
@@ -125,24 +131,27 @@ def _issuers(settings: Settings, development_secret: bytes | None) -> dict[str |
 
 def _read_issuer(name: str, table: Any, settings: Settings) -> Issuer:
     where = f"issuers.{name}"
-    if not isinstance(table, Mapping) or set(table) - {"secret", "jwks", "audience"}:
-        raise ConfigError(f"{where}: expected a table with secret or jwks, and audience, came something else")
+    if not isinstance(table, Mapping) or set(table) - {"secret", "jwks", "audience", "algorithm"}:
+        raise ConfigError(f"{where}: expected a table with secret or jwks, audience, algorithm, came something else")
     if ("secret" in table) == ("jwks" in table):
         raise ConfigError(f"{where}: expected either secret or jwks: each issuer has one family of keys")
     audience = table.get("audience")
     if not isinstance(audience, str | None) or (settings.is_production and not audience):
         raise ConfigError(f"{where}.audience: expected the claim aud of its tokens, came {audience!r}")
+    algorithm, family = table.get("algorithm"), _ALGORITHMS["jwks" if "jwks" in table else "secret"]
+    if algorithm is not None and algorithm not in family:
+        raise ConfigError(f"{where}.algorithm: expected {' or '.join(family)} with its keys, came {algorithm!r}")
     if "jwks" in table:
-        return Issuer(name, audience, _key_set(name, str(table["jwks"])))
+        return Issuer(name, audience, _key_set(name, str(table["jwks"]), algorithm))
     secret = str(table["secret"]).encode()
     if len(secret) < SECRET_BYTES:
         raise ConfigError(f"{where}.secret: expected at least {SECRET_BYTES} bytes, came {len(secret)}")
     return Issuer(name, audience, SecretKey(secret))
 
 
-def _key_set(name: str, source: str) -> KeySet:
+def _key_set(name: str, source: str, algorithm: str | None = None) -> KeySet:
     """A set from a file is read now, so that a wrong path stops the start; an address is fetched by the timer."""
-    key_set = KeySet(name, reader_of(source))
+    key_set = KeySet(name, reader_of(source), algorithm=algorithm)
     if not source.startswith("https://"):
         try:
             key_set.load()

@@ -38,10 +38,21 @@ class SecretKey:
 
 
 class KeySet:
-    """Keys of a JWKS, fetched by `run`. `read` returns the text or raises `OSError` / `KeySetError`."""
+    """Keys of a JWKS, fetched by `run`. `read` returns the text or raises `OSError` / `KeySetError`.
 
-    def __init__(self, name: str, read: Callable[[], bytes], monotonic: Callable[[], float] = time.monotonic) -> None:
+    With `algorithm`, keys for any other are left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], bytes],
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        algorithm: str | None = None,
+    ) -> None:
         self.name = name
+        self._algorithm = algorithm
         self._read = read
         self._monotonic = monotonic
         self._keys: dict[str | None, Key] = {}
@@ -67,7 +78,10 @@ class KeySet:
 
     def load(self) -> None:
         """Read the set now; a failure keeps the last good one and is raised."""
-        keys = read_key_set(self._read())
+        found = read_key_set(self._read())
+        keys = {kid: key for kid, key in found.items() if self._algorithm in (None, key.algorithm)}
+        if not keys:
+            raise KeySetError(f"expected at least one {self._algorithm} key in the key set, came none")
         self._keys, self._loaded_at = keys, self._monotonic()
 
     async def run(self) -> None:

@@ -1,5 +1,10 @@
-"""What is no longer good although it has not expired: tokens, sessions, subjects (hardening.md 3.6)."""
+"""What is no longer good although it has not expired: tokens, sessions, subjects (hardening.md 3.6).
 
+Revocations live in the memory of their node: other nodes do not hear of them, and a restart forgets them. What must
+stay void longer is taken away at its source, by a new key of the issuer or by the API key's table leaving the settings.
+"""
+
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -7,12 +12,16 @@ from typing import Literal
 from hub.auth.identity import Identity
 
 MAX_REVOCATIONS = 100_000
+MAX_NAME = 4_096
+"""Characters of a name: no credential is longer, so no id within one is."""
+NEVER = math.inf
+"""`until` of what could be good again at any time if it were forgotten."""
 Scope = Literal["token", "session", "subject"]
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One decision. `not_before` (subjects): what was issued earlier is void; `until`: when it may be forgotten."""
+    """One decision. `not_before` (subjects): what was issued earlier is void; `until`: when it has expired by itself."""
 
     scope: Scope
     name: str
@@ -50,7 +59,10 @@ class Revocations:
         """Put it in force; a later `not_before` or `until` of the same name wins."""
         key = (revocation.scope, revocation.name)
         if key not in self._entries and len(self._entries) >= MAX_REVOCATIONS:
-            raise RevocationsFullError(f"expected at most {MAX_REVOCATIONS} revocations in force")
+            raise RevocationsFullError(
+                f"expected at most {MAX_REVOCATIONS} revocations in force on a node, and none is forgotten while it "
+                "counts: give the issuer a new key, or take the API key out of the settings, and restart"
+            )
         known = self._entries.get(key, revocation)
         self._entries[key] = Revocation(
             *key, max(known.not_before, revocation.not_before), max(known.until, revocation.until)

@@ -1,6 +1,6 @@
 """`/api/v1/auth`: the development issuer's tokens, and revocation (C2-C4, hardening.md 3.6 and 3.7)."""
 
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from msgspec import Struct
@@ -9,14 +9,16 @@ from channels.permissions import Role
 from hub.auth import AuthError, Identity, Revocation
 from hub.auth.issuer import DevelopmentIssuer, Grant
 from hub.auth.passwords import PoolFullError
-from hub.auth.revocation import RevocationsFullError
+from hub.auth.revocation import MAX_NAME, NEVER, RevocationsFullError
 from hub.http.answers import HttpProblem
 from hub.http.bodies import decode
 from hub.http.endpoints import Call, check_credential, identify
 from hub.protocol.errors import Refusal
 
-REVOKED_FOR = 30 * 86_400.0
-"""How long a revocation is kept where nothing says how long the token would have lived."""
+MAX_USER = 256
+"""Characters of a user name that choose its bucket: what is charged must not fill the memory."""
+
+_PATHS = {"token": "token_id", "subject": "subject"}
 
 log = structlog.get_logger("hub.auth")
 
@@ -45,7 +47,7 @@ async def token(call: Call) -> dict[str, Any]:
     """A token for a user and a password; any content type, as `curl -d` sends it."""
     issuer = _issuer(call)
     login = decode(await call.body(), Login)
-    _charge(call, call.info.address, f"user {login.username}")
+    _charge(call, call.info.address, f"user {login.username[:MAX_USER]}")
     _check_failures(call)
     now = call.hub.wall()
     try:
@@ -74,20 +76,35 @@ async def refresh(call: Call) -> dict[str, Any]:
 
 
 async def revoke(call: Call) -> dict[str, Any]:
-    """Void a token by its id (`jti`), or everything a subject was issued until now (admin)."""
+    """Void a token by its id (`jti`), or everything a subject was issued until now (admin).
+
+    In force on this node until the credential itself has expired or the node restarts (`hub.auth.revocation`).
+    """
     call.require(Role.ADMIN)
     wanted = decode(await call.body(), Withdrawal)
     if (wanted.token_id is None) == (wanted.subject is None):
         raise Refusal("bad_message", "expected exactly one of token_id and subject", path="token_id")
     now = call.hub.wall()
-    scope, name = ("token", wanted.token_id) if wanted.token_id is not None else ("subject", wanted.subject)
-    revocation = Revocation("token" if scope == "token" else "subject", name or "", now, now + REVOKED_FOR)
+    scope: Literal["token", "subject"] = "subject" if wanted.token_id is None else "token"
+    name = wanted.token_id or wanted.subject or ""
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Refusal("bad_message", f"expected 1 to {MAX_NAME} characters, came {len(name)}", path=_PATHS[scope])
+    revocation = Revocation(scope, name, now, _end_of(call, wanted.token_id))
     try:
         call.hub.authenticator.revocations.revoke(revocation)
     except RevocationsFullError as error:
         raise Refusal("overloaded", str(error)) from None
     call.hub.actions.record("admin.revoke", call.identity, {"scope": scope, "name": name})
     return {"scope": scope, "revoked": name}
+
+
+def _end_of(call: Call, token_id: str | None) -> float:
+    """When the credential ends by itself, where that is known; a subject may hold API keys and tokens of any life."""
+    if token_id is None:
+        return NEVER
+    is_own = token_id == call.identity.token_id
+    known = call.identity.expires_at if is_own else call.hub.authenticator.expiry_of(token_id)
+    return NEVER if known is None else known
 
 
 async def _bearer(call: Call) -> Identity:

@@ -4,8 +4,9 @@ from typing import Any
 
 import orjson
 
-from channels.broker import ChannelStatus
+from channels.broker import MAX_LISTED, ChannelStatus
 from channels.buckets import Rate
+from channels.config import granted
 from channels.permissions import Right, Role
 from hub.complaints import is_secret
 from hub.config import Settings
@@ -40,9 +41,13 @@ async def metrics(call: Call) -> dict[str, Any]:
 
 
 async def channels(call: Call) -> dict[str, Any]:
-    """Open channels on which the role has a right."""
-    shown = [_channel(call, status) for status in call.hub.broker.channels()]
-    return {"channels": [channel for channel in shown if channel["rights"]]}
+    """Open channels on which the role has a right, at most `MAX_LISTED`; `complete`: whether these are all."""
+    role, subject = call.identity.role, call.identity.subject
+    shown = call.hub.broker.channels(
+        MAX_LISTED + 1, lambda config, owner: bool(granted(config, owner, role, subject))
+    )
+    listed = [_channel(call, status) for status in shown[:MAX_LISTED]]
+    return {"channels": listed, "complete": len(shown) <= MAX_LISTED}
 
 
 async def history(call: Call) -> dict[str, Any]:
@@ -50,7 +55,7 @@ async def history(call: Call) -> dict[str, Any]:
     name = call.request.path_params["channel"]
     call.require_right(name, Right.SUBSCRIBE)
     limit = number(call, "limit", 100, 1, MAX_HISTORY)
-    found = next((status for status in call.hub.broker.channels() if status.name == name), None)
+    found = call.hub.broker.status(name)
     if found is None:  # a namespace's channel that nobody uses at the moment
         return {"channel": name, "position": None, "events": [], "gap": None}
     after, gap = _start(call.request.query_params.get("from"), found, limit)

@@ -29,12 +29,13 @@ def test_python_and_rust_return_the_same_bits_for_any_text(text: str) -> None:
     assert encode_text(text) == _native.encode_text(text)
 
 
-def test_python_and_rust_agree_on_every_known_character() -> None:
-    known = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) != "Cn"]
+def test_python_and_rust_agree_on_what_a_letter_is() -> None:
+    # Of the large blocks of equals (ideographs, syllables) some are enough; private characters are all one category.
+    large = ("CJK ", "HANGUL SYLLABLE", "TANGUT", "EGYPTIAN", "CUNEIFORM")
+    named = ((code, unicodedata.name(chr(code), "")) for code in range(0x110000))
+    known = [chr(code) for code, name in named if name and (code % 50 == 0 or not name.startswith(large))]
     lines = [" ".join(f"a{c}b {c}" for c in known[start : start + 16]) for start in range(0, len(known), 16)]
-    # The private planes hold nothing but 131,068 equals.
-    different = [line for line in lines[:10_000] if encode_text(line) != _native.encode_text(line)]
-    assert different == []
+    assert [line for line in lines if encode_text(line) != _native.encode_text(line)] == []
 
 
 @given(texts)

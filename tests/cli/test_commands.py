@@ -90,6 +90,22 @@ async def test_a_reader_that_goes_away_is_a_quiet_end(hub: FakeHub) -> None:
     assert (process.returncode, err) == (0, b"")
 
 
+@pytest.mark.parametrize("command", [("ping", "-q", "-c", "2"), ("--version",), ("--help",), ("emit", "a.b", "x")])
+async def test_a_reader_that_is_gone_before_the_answer_is_a_quiet_end(hub: FakeHub, command: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ng_ws", *command),
+        stdout=write,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "NG_URL": hub.url},
+    )
+    os.close(write)
+    async with asyncio.timeout(SOON):
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
 async def test_a_disk_that_is_full_is_told(hub: FakeHub) -> None:
     hub.publish("logs", 1)
     code, _, err = await run("sub", "logs", "--from", "last:1", "-q", "-o", "/dev/full", "--url", hub.url)

@@ -11,12 +11,13 @@ from ng_ws.sink import Sink
 SOON = 5.0
 
 
-async def test_a_reader_that_keeps_up_costs_no_waiting() -> None:
+async def test_what_came_in_one_turn_is_there_after_it() -> None:
     read, write = os.pipe()
     sink = Sink(write)
     assert [sink.write(b"one\n"), sink.write(b"two\n")] == [None, None]
+    await asyncio.sleep(0)
     assert os.read(read, 100) == b"one\ntwo\n"
-    sink.stop()
+    await sink.finish()
     os.close(read)
     os.close(write)
 
@@ -41,7 +42,7 @@ async def test_a_reader_that_is_slow_is_waited_for_and_gets_every_line_in_order(
                 reader.start()
             async with asyncio.timeout(SOON):
                 await waiting
-    sink.stop()
+    await sink.finish()
     os.close(write)
     await asyncio.to_thread(reader.join)
     assert waited > 0
@@ -49,14 +50,25 @@ async def test_a_reader_that_is_slow_is_waited_for_and_gets_every_line_in_order(
     os.close(read)
 
 
+async def test_finishing_waits_for_the_reader_only_as_long_as_it_was_told() -> None:
+    read, write = os.pipe()
+    sink = Sink(write)
+    assert sink.write(b"x" * 100_000) is not None
+    async with asyncio.timeout(SOON):
+        await sink.finish(patience=0.01)
+    assert 0 < len(os.read(read, 200_000)) < 100_000
+    os.close(read)
+    os.close(write)
+
+
 async def test_the_end_of_the_reader_shows_while_there_is_nothing_to_write() -> None:
     read, write = os.pipe()
     sink = Sink(write)
     os.close(read)
     async with asyncio.timeout(SOON):
-        await sink.closed
+        assert await sink.closed is None
     assert sink.write(b"late\n") is None
-    sink.stop()
+    await sink.finish()
     os.close(write)
 
 
@@ -67,12 +79,11 @@ async def test_a_reader_that_ends_while_it_is_waited_for_ends_the_waiting() -> N
     while waiting is None:
         waiting = sink.write(b"x" * 65536)
     task = asyncio.ensure_future(waiting)
-    await asyncio.sleep(0)
     os.close(read)
     async with asyncio.timeout(SOON):
         await task
         await sink.closed
-    sink.stop()
+    await sink.finish()
     os.close(write)
 
 
@@ -80,17 +91,18 @@ async def test_a_file_takes_everything(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with path.open("wb") as file:
         sink = Sink(file.fileno())
-        assert sink.write(b"x" * 100_000) is None
-        sink.stop()
-    assert path.stat().st_size == 100_000
+        sink.write(b"x" * 100_000)
+        sink.write(b"y")
+        await sink.finish()
+    assert path.read_bytes() == b"x" * 100_000 + b"y"
 
 
 async def test_a_write_that_fails_is_kept_for_whoever_asks_why_it_ended() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     sink = Sink(full)
     sink.write(b"line\n")
-    fault = sink.closed.result()
+    fault = await sink.closed
     assert fault is not None
     assert fault.errno == errno.ENOSPC
-    sink.stop()
+    await sink.finish()
     os.close(full)

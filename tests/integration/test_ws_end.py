@@ -93,14 +93,14 @@ def test_a_peer_without_a_sign_of_life_is_closed_with_4208(start: Start) -> None
 
 @pytest.mark.clause("S8", "S1")
 def test_a_subscriber_that_never_reads_is_closed_with_4213_and_nobody_else_notices(start: Start) -> None:
-    hub = start(write_stall=0.5, rate_publish="100000/100000", byte_rate="1000000000/1000000000")
+    hub = start(write_stall=1.0, rate_publish="100000/100000", byte_rate="1000000000/1000000000")
     with Peer(hub, "admin") as publisher, Peer(hub, "developer") as reader, Peer(hub, "developer") as stuck:
         publisher.ask(type="subscribe", channel="connections", **{"from": "new"})
         for peer in (reader, stuck):
             peer.ask(type="subscribe", channel="actions", on_slow="gap")
         for number in range(200):
             publisher.send({"type": "publish", "channel": "actions", "event": "x", "data": [number, "x" * 100_000]})
-        assert [event["data"][0] for event in reader.events("actions", 200)] == list(range(200))
+            assert reader.events("actions", 1)[0]["data"][0] == number
         left = publisher.next("event", channel="connections", event="leave")
         assert (left["key"], left["data"]["code"]) == (stuck.welcome["conn"], 4213)
         stuck.socket.close_socket()  # no closing handshake: what the library has buffered is in its way

@@ -288,3 +288,18 @@ def test_a_peer_that_leaves_during_the_handshake_leaves_nothing_behind(ws_hub: R
         peer.ask(type="ping")
         while len(ws_hub.call(lambda hub: hub.connections.snapshot())) > 1:
             peer.ask(type="ping")
+
+
+def test_the_echo_of_conformance_suites_exists_only_where_it_is_switched_on(start: Start) -> None:
+    hub = start(test_echo=True)
+    request = REQUEST.format(authority=hub.authority, headers="").replace("/ws", "/echo").encode()
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=10) as peer:
+        peer.sendall(request + b"\x81\x82\x00\x00\x00\x00hi")
+        if hub.transport == "handover":
+            assert read_until(peer, b"\x81\x02hi").startswith(b"HTTP/1.1 101 ")
+        else:
+            assert read_until(peer, b"\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+    other = start()
+    with socket.create_connection(("127.0.0.1", other.port), timeout=10) as peer:
+        peer.sendall(request.replace(hub.authority.encode(), other.authority.encode()))
+        assert read_until(peer, b"\r\n\r\n").startswith(b"HTTP/1.1 404 ")

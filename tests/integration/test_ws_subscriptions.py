@@ -114,7 +114,7 @@ def test_subscribing_again_with_from_moves_the_cursor(ws_hub: RunningHub) -> Non
         assert data_of(reader.events("actions", 1)) == [2]
 
 
-@pytest.mark.clause("M9", "M28", "M43")
+@pytest.mark.clause("M8", "M9", "M28", "M43")
 def test_after_unsubscribed_no_event_of_the_channel_comes(start: Start) -> None:
     hub = start(**EVERYTHING)
     with Peer(hub, "admin") as publisher, Peer(hub, "developer") as reader:

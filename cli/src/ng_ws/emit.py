@@ -1,7 +1,6 @@
 """`ng-ws emit`: ask the SignalSystem; the answer shows token, novelty and neighbours."""
 
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -15,6 +14,7 @@ from .publish import value_of
 from .render import object_line
 from .settings import Format, Settings
 from .signal_text import signal_line
+from .stdout import put
 
 _DIMENSIONS = 8
 
@@ -86,5 +86,4 @@ def _tell(settings: Settings, emitted: Emitted) -> None:
     else:
         neighbors = [asdict(one) for one in emitted.neighbors]
         line = f"{signal_line(emitted.token_id, neighbors, is_novel=emitted.is_novel)}\n".encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)

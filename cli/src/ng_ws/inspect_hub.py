@@ -1,6 +1,5 @@
 """`ng-ws status`, `channels`, `conns`: what the hub says about itself over REST."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -11,6 +10,7 @@ from .escape import escaped
 from .render import compact_json, object_line
 from .rest import call
 from .settings import Format, Settings
+from .stdout import put
 
 Row = Mapping[str, Any]
 
@@ -23,9 +23,9 @@ def status(settings: Settings) -> None:
     """Health and figures of the hub."""
     data = call(settings, "GET", "/api/v1/status")
     if settings.format is Format.JSON:
-        _write(object_line(data))
+        put(object_line(data))
     else:
-        _write("".join(f"{name:<24} {value}\n" for name, value in _flat(data)).encode())
+        put("".join(f"{name:<24} {value}\n" for name, value in _flat(data)).encode())
 
 
 def channels(settings: Settings, channel: str | None) -> None:
@@ -73,10 +73,10 @@ def _text(value: Any) -> str:
 def _tell(settings: Settings, rows: Sequence[Row], columns: Sequence[str]) -> None:
     match settings.format:
         case Format.JSON:
-            _write(b"".join(map(object_line, rows)))
+            put(b"".join(map(object_line, rows)))
         case Format.COMPACT:
             lines = (" ".join(_text(row[name]) for name in columns if name in row) for row in rows)
-            _write("".join(f"{line}\n" for line in lines).encode())
+            put("".join(f"{line}\n" for line in lines).encode())
         case Format.PRETTY:
             _table(settings, rows, [name for name in columns if any(name in row for row in rows)])
 
@@ -90,9 +90,7 @@ def _table(settings: Settings, rows: Sequence[Row], names: Sequence[str]) -> Non
         table.add_column(escaped(name), overflow="fold", no_wrap=name in {"name", "position", "id"})
     for row in rows:
         table.add_row(*(_text(row.get(name, "")) for name in names))
-    Console(no_color=not settings.has_color, markup=False, emoji=False, highlight=False).print(table)
-
-
-def _write(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    console = Console(no_color=not settings.has_color, markup=False, emoji=False, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    put(drawn.get().encode())

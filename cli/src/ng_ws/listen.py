@@ -36,6 +36,10 @@ from .sink import Sink
 Ending = Literal["count", "time", "interrupted", "unread"]
 
 
+# How long a reader is waited for after an interruption, in seconds.
+_LAST_WORDS = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """The options of `sub`."""
@@ -79,7 +83,6 @@ async def listen(settings: Settings, options: Listening) -> Exit:
     try:
         return await listener.run()
     finally:
-        sink.stop()
         if options.output is not None:
             os.close(descriptor)
 
@@ -108,10 +111,13 @@ class Listener:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end, "interrupted")
         self._sink.closed.add_done_callback(lambda _: self._end("unread"))
+        ending: Ending | None = None
         try:
             ending = await self._follow()
         finally:
             await close(self._client)
+            # Who pressed Ctrl-C does not wait for a reader that does not read.
+            await self._sink.finish(None if ending in {"count", "time"} else _LAST_WORDS)
         if ending != "unread":
             self._notes.say(self._summary())
         elif (fault := self._sink.closed.result()) is not None:
@@ -150,6 +156,8 @@ class Listener:
             start=options.start,
             delivery=options.delivery,
             max_rate=options.max_rate,
+            # A slow reader of ours makes the hub wait, whose log keeps minutes; a queue here would only lose events.
+            on_full="wait",
             gaps=True,
         )
 

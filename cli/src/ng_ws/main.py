@@ -1,25 +1,31 @@
 """The entry point: runs a command and decides the exit code, alone."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from .exits import Exit, Failed
+from .stdout import NobodyReads
+
+
+def script() -> NoReturn:
+    """The program: `main`, and an end without Python's slow way out, for which a user would wait after Ctrl-C."""
+    code = main()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
-        from ._version import __version__  # noqa: PLC0415 - nothing else is needed to answer this
-
-        print(f"ng-ws {__version__}")
-        return Exit.OK
     try:
         code = _run(given)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
+    except (NobodyReads, BrokenPipeError):
         _abandon_stdout()
         return Exit.OK
     except KeyboardInterrupt:
@@ -32,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if given == ["--version"]:
+        from ._version import __version__  # noqa: PLC0415 - nothing else is needed to answer this
+
+        print(f"ng-ws {__version__}")
+        return Exit.OK
     from .app import app  # noqa: PLC0415 - a name and a version need no typer
     from .hoist import hoisted  # noqa: PLC0415
 

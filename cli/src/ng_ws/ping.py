@@ -1,7 +1,6 @@
 """`ng-ws ping`: how long the hub takes to answer."""
 
 import asyncio
-import sys
 from statistics import median, quantiles
 
 from neurograph_ws_client.urls import masked
@@ -10,6 +9,7 @@ from .hub import connected
 from .notes import Notes
 from .render import object_line
 from .settings import Format, Settings
+from .stdout import put
 
 
 async def ping(settings: Settings, count: int, every: float) -> None:
@@ -33,5 +33,4 @@ def _tell(settings: Settings, number: int, took: float) -> None:
         line = object_line({"ping": number, "rtt_ms": round(took, 3)})
     else:
         line = f"{number} {took:.3f} ms\n".encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)

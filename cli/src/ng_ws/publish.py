@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from .lines import stdin_lines
 from .notes import Notes
 from .render import object_line
 from .settings import Format, Settings
+from .stdout import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +85,4 @@ def _tell(settings: Settings, channel: str, stored: Published) -> None:
             line = f"{stored.position}\n".encode()
         case Format.PRETTY:
             line = f"stored on {channel} at {stored.position}\n".encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)

@@ -22,6 +22,7 @@ from .render import object_line
 from .rest import call
 from .settings import LONGEST_TOKEN, Format, Settings
 from .stdin import first_line
+from .stdout import put
 
 # The password of the development users, as the documents have it.
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
@@ -45,8 +46,7 @@ def new(settings: Settings, role: str | None, user: str | None, password: str | 
         line = object_line({"token": data["token"], "role": given, "expires_in": data.get("expires_in")})
     else:
         line = f"{data['token']}\n".encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)
     Notes(settings).say(f"{name}, role {given}, good for {shown(float(data.get('expires_in') or 0))}")
 
 
@@ -69,8 +69,7 @@ def show(settings: Settings, token: str | None) -> None:
         line = object_line(shape)
     else:
         line = "".join(f"{name:<8} {value}\n" for name, value in _readable(shape)).encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)
     Notes(settings).say("not verified: ng-ws token check asks the hub")
 
 
@@ -133,5 +132,4 @@ async def check(settings: Settings) -> None:
         life = "does not expire" if welcome.expires_in is None else f"expires in {shown(welcome.expires_in)}"
         rights = "".join(f"  {escaped(name):<16} {' '.join(rights)}\n" for name, rights in welcome.channels.items())
         line = f"{escaped(welcome.user or 'nobody')}, role {escaped(welcome.role)}, {life}\n{rights}".encode()
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put(line)

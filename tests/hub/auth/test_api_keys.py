@@ -30,7 +30,7 @@ def test_a_key_carries_role_subject_life_and_limits() -> None:
     found = keys(subject="robot", expires_at=NOW + 5, rates={"emit": "5/5"})
     identity = Identity("robot", Role.BOT, NOW + 5, "key:ci", "api_key", 0.0, {"emit": Rate(5, 5)})
     assert found.authenticate(KEY, NOW) == identity
-    assert found.last_used == {"ci": NOW}
+    assert (found.expiry_of("key:ci"), found.expiry_of("key:cd")) == (NOW + 5, None)
 
 
 def test_without_a_subject_the_key_is_called_by_its_name() -> None:

@@ -29,7 +29,7 @@ def told(peer: Bench, effect: Subscribe) -> Any:
 # --- what is named ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.clause("M22", "M42", "S12")
+@pytest.mark.clause("M22", "M27", "M42", "S12")
 def test_a_bare_subscribe_takes_the_defaults_of_the_channel() -> None:
     peer = bench(developer())
     effect = subscribe(peer, id=2, channel="metrics")

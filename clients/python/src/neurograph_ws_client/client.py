@@ -16,7 +16,8 @@ from .connection import Opening
 from .effects import Resolve
 from .encoder import encode_text
 from .errors import Closed, ProtocolViolation
-from .link import Link, Told
+from .link import Link
+from .listeners import Told
 from .policy import Backoff, TokenSource
 from .session import Session
 from .starts import Start, wire_start
@@ -142,7 +143,7 @@ class NeurographWSClient:
 
         The result, called, ends it. Errors that nobody listens for are logged.
         """
-        return self._link.on(event, handler)
+        return self._link.listeners.add(event, handler)
 
     # -- channels --------------------------------------------------------------------------------------------------
 

@@ -2,19 +2,18 @@
 """The shell around the session: carries its effects out, one socket, one timer, the token source, the listeners."""
 
 import asyncio
-import inspect
-import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .codec import Message
 from .connection import Connection, Opening, Refused, open_connection
 from .effects import AskToken, CursorMoved, Drop, Effect, Open, Reject, Resolve, Send, SetLimit, SubChanged, Tell
 from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout, TooLarge
 from .events import Event, Gap
+from .listeners import Listeners, logger
 from .policy import TokenSource
 from .requests import Request
 from .session import Session
@@ -23,11 +22,6 @@ from .urls import masked
 
 if TYPE_CHECKING:
     from .subscription import Subscription
-
-logger = logging.getLogger("neurograph_ws_client")
-
-Told = Literal["state", "connected", "disconnected", "gap", "error"]
-TOLD: tuple[Told, ...] = ("state", "connected", "disconnected", "gap", "error")
 
 
 class Link:
@@ -41,7 +35,7 @@ class Link:
         self._opening = opening
         self._token = token
         self._debug = debug
-        self._listeners: dict[str, list[Callable[[Any], Any]]] = {name: [] for name in TOLD}
+        self.listeners = Listeners(self._background)
         self._holders = 0
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
@@ -125,13 +119,6 @@ class Link:
         ending = [task for task in (self._opener, self._asking) if task is not None and task is not _current_task()]
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def on(self, name: str, listener: Callable[[Any], Any]) -> Callable[[], None]:
-        """Listen; the result ends it."""
-        if name not in self._listeners:
-            raise ValueError(f"on: expected one of {', '.join(TOLD)}, got {name!r}")
-        self._listeners[name].append(listener)
-        return lambda: self._listeners[name].remove(listener) if listener in self._listeners[name] else None
-
     # -- Owner of subscriptions, Receiver of the connection ----------------------------------------------------------
 
     def hold(self) -> None:
@@ -152,11 +139,8 @@ class Link:
             self._arm()
 
     def report(self, error: Exception) -> None:
-        """Tell an error; one that nobody listens for is logged, so that none is lost."""
-        if self._listeners["error"]:
-            self._tell("error", error)
-        else:
-            logger.error("%s", error, exc_info=None if isinstance(error, HubError) else error)
+        """Tell an error that nobody awaits."""
+        self.listeners.tell("error", error)
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """One message, or an array of them (M12)."""
@@ -269,18 +253,9 @@ class Link:
             subscription.change_state(state, error)
 
     def _tell(self, name: str, value: Any) -> None:
-        if name == "error" and not self._listeners["error"]:
-            self.report(value)
         if name == "state" and self._moved is not None and not self._moved.done():
             self._moved.set_result(None)
-        for listener in tuple(self._listeners[name]):
-            try:
-                result = listener(value)
-            except Exception:
-                logger.exception("a listener for %s raised", name)
-            else:
-                if inspect.isawaitable(result):
-                    self._background(result)
+        self.listeners.tell(name, value)
 
     def _ask_token(self, effect: AskToken) -> None:
         self._asking = self._replace(self._asking, self._fetch_token(effect))

@@ -85,8 +85,12 @@ impl PySignalSystem {
         })
     }
 
-    #[pyo3(signature = (event_type, vector, priority = DEFAULT_PRIORITY, *, key = None, tags = None, payload = None,
-        traceparent = None, publish = None))]
+    #[pyo3(
+        signature = (event_type, vector, priority = DEFAULT_PRIORITY, *, key = None, tags = None, payload = None,
+            traceparent = None, publish = None),
+        text_signature = "($self, /, event_type, vector, priority=128, *, key=None, tags=None, payload=None, \
+            traceparent=None, publish=None)"
+    )]
     #[allow(clippy::too_many_arguments)]
     fn emit(
         &self,
@@ -146,7 +150,10 @@ impl PySignalSystem {
         self.run_items(py, items)
     }
 
-    #[pyo3(signature = (vector, *, event_type = "token", weight = 1.0, priority = DEFAULT_PRIORITY))]
+    #[pyo3(
+        signature = (vector, *, event_type = "token", weight = 1.0, priority = DEFAULT_PRIORITY),
+        text_signature = "($self, /, vector, *, event_type='token', weight=1.0, priority=128)"
+    )]
     fn create_token(
         &self,
         py: Python<'_>,
