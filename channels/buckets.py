@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Self
 
@@ -16,6 +17,8 @@ ABUSE_FACTOR = 100.0
 SUBJECT_FACTOR = 10.0
 MAX_SUBJECTS = 100_000
 SWEEP_BUCKETS = 4_096
+EVICTION_LOOK = 64
+"""Of the buckets asked for longest ago, how many are looked at for a full one before one in use has to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,30 +149,46 @@ def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
 class SubjectBuckets:
     """Buckets that have an owner beyond one connection: a subject (L24), an address (L3).
 
-    Kept until they are full, so that a reconnect refills none.
+    Kept until they are full, so that a reconnect refills none. Bounded even where every bucket is in use: a full one
+    makes room first, since forgetting it changes nothing, else the one asked for longest ago, which starts full again.
     """
 
     def __init__(self, rates: Mapping[str, Rate] = SUBJECT_RATES, *, most: int = MAX_SUBJECTS) -> None:
         self._rates = dict(rates)
         self._most = most
-        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()  # asked for longest ago first
+        self._unswept: list[tuple[str, str]] = []
+        """What a pass of sweeps has yet to look at; the order of `_buckets` is not its own to change."""
 
     def __len__(self) -> int:
         return len(self._buckets)
 
+    def find(self, subject: str, name: str) -> TokenBucket | None:
+        """The bucket `name` of `subject` if there is one; None says nothing of it was used, and makes none."""
+        found = self._buckets.get((subject, name))
+        if found is not None:
+            self._buckets.move_to_end((subject, name))
+        return found
+
     def bucket(self, subject: str, name: str, now: float) -> TokenBucket | None:
         """The bucket `name` of `subject`; None if nobody has a bucket of that name."""
-        found = self._buckets.get((subject, name))
+        found = self.find(subject, name)
         if found is None and name in self._rates:
+            if len(self._buckets) >= self._most:
+                self._make_room(now)
             found = self._buckets[subject, name] = TokenBucket(self._rates[name], now)
-            if len(self._buckets) > self._most:
-                # Bounded even where every bucket is in use: the one looked at longest ago starts full again.
-                self._buckets.popitem(last=False)
         return found
 
     def sweep(self, now: float, most: int = SWEEP_BUCKETS) -> None:
         """Forget buckets that are full again; looks at `most` of them in turn, so that no sweep holds up the loop."""
-        for _ in range(min(most, len(self._buckets))):
-            key, bucket = self._buckets.popitem(last=False)
-            if not bucket.is_full(now):
-                self._buckets[key] = bucket
+        self._unswept = self._unswept or list(reversed(self._buckets))
+        for _ in range(min(most, len(self._unswept))):
+            key = self._unswept.pop()
+            bucket = self._buckets.get(key)
+            if bucket is not None and bucket.is_full(now):
+                del self._buckets[key]
+
+    def _make_room(self, now: float) -> None:
+        oldest = islice(self._buckets.items(), EVICTION_LOOK)
+        full = next((key for key, bucket in oldest if bucket.is_full(now)), None)
+        del self._buckets[next(iter(self._buckets)) if full is None else full]

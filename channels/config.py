@@ -74,8 +74,8 @@ class Catalog:
     def visible_rights(self, role: Role, subject: str | None) -> dict[str, Rights]:
         """The rights on each name of `visible`."""
         seen = self._seen_by(subject).items()
-        granted = {name: granted(config, owner, role, subject) for name, (config, owner) in seen}
-        return {name: rights for name, rights in granted.items() if rights}
+        held = {name: granted(config, owner, role, subject) for name, (config, owner) in seen}
+        return {name: rights for name, rights in held.items() if rights}
 
     def subscribable(self, role: Role, subject: str | None) -> list[str]:
         """What `["*"]` means in a `subscribe` (M22): every channel the role may follow, save those of namespaces."""

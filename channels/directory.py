@@ -1,10 +1,9 @@
 """The logs that are open on this node: those of fixed channels always, those of namespaces while they are of use (C23).
 
 A channel of a namespace is opened by its first publish or subscription, and forgotten when nobody follows it and
-nothing is left of the time it keeps. The last entries that `last_per_key` keeps stay no longer there than that: as long
-as the newest entry is within its retention, or somebody follows; kept for ever, they would fill L25 for good. Only a
-fixed channel holds them without an end. Its epoch goes with a log that is forgotten, so a position from before is answered by a `gap`, never by entries of another
-history.
+nothing is left of the time it keeps. What `last_per_key` keeps leaves then too: last entries kept for ever would fill
+L25 with channels that nobody follows, so only a fixed channel keeps them without an end. The epoch goes with the log: a
+position from before is answered by a `gap`, never by entries of another history.
 """
 
 from collections import deque

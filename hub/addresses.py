@@ -1,4 +1,4 @@
-"""Whose address a request has: the TCP peer's, or what a configured proxy says of it (L21, hs13)."""
+"""Whose address a request has, and how it was asked: as the TCP peer's, or as a configured proxy says (L21, hs13)."""
 
 import ipaddress
 import re
@@ -9,6 +9,8 @@ from hub.quantities import Network
 
 MAX_HOPS = 32
 _FORWARDED_FOR = re.compile(r"(?:^|[;\s])for=(\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
+_FORWARDED_PROTO = re.compile(r"(?:^|[;\s])proto=(\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 def client_address(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
@@ -17,19 +19,39 @@ def client_address(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
     Then it is the right-most address of `Forwarded`, else of `X-Forwarded-For`, that is not a proxy's own. What cannot
     be read as an address ends the search at the last hop that could, since nothing to its left can be believed.
     """
+    return _walk(scope, proxies)[0]
+
+
+def client_scheme(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
+    """`http` or `https`: how the client of an ASGI `scope` asked, `ws` and `wss` included.
+
+    Where the peer is one of `proxies` it is what the proxy wrote that the client reached: the `proto` of its element of
+    `Forwarded`, else that of `X-Forwarded-Proto` (one for all hops, or one for each). Else the socket's own.
+    """
+    own = _SCHEMES.get(scope.get("scheme", "http"), "http")
+    _, depth = _walk(scope, proxies)
+    forwarded, plain = _lists(scope.get("headers", ()), b"x-forwarded-proto")
+    protocols = [_member(_FORWARDED_PROTO, element) for element in forwarded] or plain
+    if depth is None or not protocols:
+        return own
+    return _SCHEMES.get(protocols[-min(max(depth, 1), len(protocols))].lower(), own)
+
+
+def _walk(scope: Mapping[str, Any], proxies: Sequence[Network]) -> tuple[str, int | None]:
+    """The client's address, and how many hops back it was written; None where the peer is no proxy."""
     client = scope.get("client")
-    peer = str(client[0]) if client else "unix"
-    if not proxies or not _is_within(peer, proxies):
-        return peer
-    nearest = peer
+    nearest = str(client[0]) if client else "unix"
+    if not proxies or not _is_within(nearest, proxies):
+        return nearest, None
+    depth = 0
     for hop in reversed(_hops(scope.get("headers", ()))[-MAX_HOPS:]):
         address = _read_address(hop)
         if address is None:
-            return nearest
-        nearest = address
+            break
+        nearest, depth = address, depth + 1
         if not _is_within(nearest, proxies):
-            return nearest
-    return nearest
+            break
+    return nearest, depth
 
 
 def address_key(address: str) -> str:
@@ -56,18 +78,23 @@ def is_loopback_peer(scope: Mapping[str, Any]) -> bool:
 
 def _hops(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     """Addresses as the proxies wrote them, nearest last; several header lines are one list (RFC 9110, 5.3)."""
-    forwarded, plain = [], []
+    forwarded, plain = _lists(headers, b"x-forwarded-for")
+    return [_member(_FORWARDED_FOR, element) for element in forwarded] or plain
+
+
+def _lists(headers: Iterable[tuple[bytes, bytes]], older: bytes) -> tuple[list[str], list[str]]:
+    """The elements of `Forwarded`, and those of the header `older` that people used before it."""
+    forwarded: list[str] = []
+    plain: list[str] = []
     for name, value in headers:
-        text = value.decode("latin-1")
-        if name == b"forwarded":
-            forwarded += [_for_of(element) for element in text.split(",")]
-        elif name == b"x-forwarded-for":
-            plain += [element.strip() for element in text.split(",")]
-    return forwarded or plain
+        if name in (b"forwarded", older):
+            elements = [element.strip() for element in value.decode("latin-1").split(",")]
+            (forwarded if name == b"forwarded" else plain).extend(elements)
+    return forwarded, plain
 
 
-def _for_of(element: str) -> str:
-    found = _FORWARDED_FOR.search(element)
+def _member(pattern: re.Pattern[str], element: str) -> str:
+    found = pattern.search(element)
     return found.group(1).strip('"') if found else ""
 
 

@@ -9,6 +9,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from channels._native import Event, Plane
     from channels.broker import Broker
     from channels.permissions import Role
+    from channels.publication import Publication, Stored
     from hub.admission import Admission
+    from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions
     from hub.relay import Relay
@@ -187,9 +190,15 @@ class Connections:
             self._performer.perform(connection, connection.session.revoked(revocation))
         self._performer.finish_soon()
 
-    def snapshot(self) -> list[dict[str, Any]]:
-        """Every connection as operators see it, oldest first."""
-        return [connection.describe() for connection in self._table.values()]
+    def listen(self, listener: "Callable[[Identity, str, Publication, Stored], None]") -> None:
+        """Tell `listener` of each publish that was stored: who made it, the connection, what and where."""
+        self._performer.on_published = listener
+
+    def snapshot(self, limit: int | None = None, role: str | None = None) -> list[dict[str, Any]]:
+        """Connections (of `role`) as operators see them, newest first; no more than `limit` are described."""
+        newest = reversed(self._table.values())
+        chosen = (one for one in newest if role is None or one.session.identity.role.value == role)
+        return [connection.describe() for connection in islice(chosen, limit)]
 
     def roles(self) -> "Counter[Role]":
         """Open connections by role."""
@@ -211,12 +220,12 @@ class Connections:
             while self._backlog and self._monotonic() < deadline:
                 for _ in range(min(STRETCH, len(self._backlog))):
                     self._handle(self._backlog.popleft(), moment)
-            self._performer.finish()
         finally:
             # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
             if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
                 self._is_turn_due = True
                 self._loop.call_soon(self._turn)
+            self._performer.finish()
 
     def _handle(self, event: "Event", moment: Moment) -> None:
         number, kind, a, b = event
@@ -297,11 +306,13 @@ class Connections:
         # Expiry is a time of the wall clock: when that was set, every alarm is asked again.
         alarms = self._performer.alarms
         for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
-            connection = self._table[number]
-            try:
-                self._performer.perform(connection, connection.session.alarm(moment))
-            except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
-                self._performer.fail(connection, error)
+            self._call(self._table[number], moment)
         self._performer.finish()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)
+
+    def _call(self, connection: Connection, moment: Moment) -> None:
+        try:
+            self._performer.perform(connection, connection.session.alarm(moment))
+        except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
+            self._performer.fail(connection, error)

@@ -63,14 +63,20 @@ class HubHttpProtocol(HttpToolsProtocol):
 
     limits: ClassVar[HandshakeLimits] = HandshakeLimits()
 
+    def __init__(self, *arguments: Any, **members: Any) -> None:
+        super().__init__(*arguments, **members)
+        # Of the handshake: it is made at accept, before a handshake of TLS, which counts (L4).
+        self._deadline = self.loop.time() + self.limits.timeout
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         self._head_bytes = 0
         self._seam = b""
         self._in_head = True
+        self._in_body = False
         self._refusal: Refusal | None = None
         self._head_timer: asyncio.TimerHandle | None = None
-        self._arm(self.limits.timeout)
+        self._arm(self._deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -81,7 +87,7 @@ class HubHttpProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._arm(self.limits.timeout)
+            self._arm(self.loop.time() + self.limits.timeout)
         if self._in_head:
             self._count_head(data)
         try:
@@ -122,7 +128,8 @@ class HubHttpProtocol(HttpToolsProtocol):
         if self._refusal is None:
             self._disarm()
             if not self._should_upgrade():
-                self._arm(self.limits.body_timeout)
+                self._in_body = True
+                self._arm(self.loop.time() + self.limits.body_timeout)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -133,7 +140,7 @@ class HubHttpProtocol(HttpToolsProtocol):
         if self._refusal is None:
             if not self._should_upgrade():
                 self._disarm()
-                self._head_bytes, self._seam, self._in_head = 0, b"", True
+                self._head_bytes, self._seam, self._in_head, self._in_body = 0, b"", True, False
             super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
@@ -149,13 +156,15 @@ class HubHttpProtocol(HttpToolsProtocol):
             path = b""
         if not path.startswith(b"/"):
             return Refusal(400, "request target: expected a path that starts with / and is UTF-8", "malformed")
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            return Refusal(400, "Upgrade: only websocket is known here", "malformed")
         return None
 
     def _upgrade(self, tail: bytes) -> None:
         if self._refusal is not None:
             return
-        if not self._should_upgrade():
-            self._refusal = Refusal(400, "Upgrade: only websocket is known here", "malformed")
+        if self._is_answering:
+            self._refusal = Refusal(400, "WebSocket: expected the answer to be awaited before an upgrade", "malformed")
             return
         method = self.parser.get_method().decode("ascii")
         self._refusal = check_upgrade(method, self.parser.get_http_version(), self.headers)
@@ -168,16 +177,20 @@ class HubHttpProtocol(HttpToolsProtocol):
         head = [b"GET ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.headers:
             head += [name, b": ", value, b"\r\n"]
-        protocol = self.ws_protocol_class(config=self.config, server_state=self.server_state, app_state=self.app_state)  # type: ignore[call-arg, misc]
+        protocol: Any = self.ws_protocol_class(  # type: ignore[misc]
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        protocol.handshake_deadline = self._deadline
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
         protocol.data_received(b"".join([*head, b"\r\n"]))
         if tail:
             protocol.data_received(tail)
 
-    def _arm(self, seconds: float) -> None:
+    def _arm(self, deadline: float) -> None:
         self._disarm()
-        self._head_timer = self.loop.call_later(seconds, self._expired)
+        self._deadline = deadline
+        self._head_timer = self.loop.call_at(deadline, self._expired)
 
     def _disarm(self) -> None:
         if self._head_timer is not None:
@@ -194,6 +207,11 @@ class HubHttpProtocol(HttpToolsProtocol):
         self._disarm()
         if self.transport.is_closing():
             return
+        if self._is_answering:
+            self._end_after_answers()
+            return
+        if self._in_body:
+            self._give_up_request()
         self.transport.write(_response(refusal))
         if not self.transport.can_write_eof():
             self.transport.close()
@@ -202,6 +220,27 @@ class HubHttpProtocol(HttpToolsProtocol):
         # connection, and the peer could lose the answer.
         self.transport.write_eof()
         self._head_timer = self.loop.call_later(CLOSE_WAIT, self.transport.abort)
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether an answer is due that a refusal now would be taken for (pipelined requests)."""
+        if self._in_body:
+            return bool(self.pipeline) or self.cycle.response_started
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _end_after_answers(self) -> None:
+        """No refusal: the last sound request is answered, then the connection ends."""
+        if not self._in_body:
+            self.cycle.keep_alive = False
+        elif self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.transport.abort()  # the broken one itself waits its turn, or is half answered
+
+    def _give_up_request(self) -> None:
+        """The endpoint, which waits for the rest of the body, hears that none comes and answers nobody."""
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
 
 
 class _Upgrade(ServerProtocol):
@@ -239,6 +278,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
         self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
+        self.handshake_deadline = self.loop.time() + self.limits.timeout
+        """Of the loop's clock; `HubHttpProtocol`, which has begun the handshake, brings its own (L4)."""
         self.ping_interval, self.ping_timeout = self.heartbeat
         self.close_timeout = CLOSE_WAIT
 
@@ -246,7 +287,7 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self._tail = bytearray()
         self._detached = False
-        self._timer: asyncio.TimerHandle | None = self.loop.call_later(self.limits.timeout, self._expired)
+        self._timer: asyncio.TimerHandle | None = self.loop.call_at(self.handshake_deadline, self._expired)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()

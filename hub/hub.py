@@ -107,7 +107,8 @@ class Hub:
         self.loop_lag = LoopLag()
         self.metrics = HubMetrics(self)
         self._publisher = Publisher(self.broker, self.counters, self.node)
-        self.actions = ActionsReporter(self._publisher, self.node)
+        self.actions = ActionsReporter(self._publisher, self.node, settings.log_rate, self.monotonic)
+        self.connections.listen(self.actions.published)
         self.metrics_reporter = MetricsReporter(self, self._publisher)
         self.status_reporter = StatusReporter(self.health, self._publisher, self.node)
         self.log_channel = logs.LogChannel(self._tell_logs, self._on_loop)
@@ -214,6 +215,7 @@ class Hub:
         self.authenticator.sweep(wall, now)
         self.auth_buckets.sweep(now)
         self.publish_rates.sweep(now)
+        self.actions.sweep(now)
         self.status_reporter.report_changes()
         summary = logs.current().limiter.take_summary()
         if summary:

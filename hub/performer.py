@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from channels._native import Plane
     from channels.broker import Broker
     from hub.admission import Admission
+    from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions, Outcome
 
@@ -37,6 +38,8 @@ class Performer:
         self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
     ) -> None:
         self.alarms = Alarms()
+        self.on_published: Callable[[Identity, str, Publication, Stored], None] = lambda *_: None
+        """Told of each publish that was stored, with who made it and the name of the connection."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -83,7 +86,8 @@ class Performer:
         try:
             self._answer_emits(self._emissions.run())
         except Exception as error:  # noqa: BLE001 - a turn ends, whatever happens to its signals
-            self._count_mistake("signals.failed", error)
+            self._counters.error("internal", "signals")
+            log.error("signals.failed", exc_info=error)
         finally:
             self._is_finish_due = False
             self.send_answers()
@@ -107,10 +111,11 @@ class Performer:
 
     def _answer_emits(self, outcomes: "Iterable[Outcome]") -> None:
         for connection, ticket, outcome in outcomes:
-            session = connection.session
             try:
-                is_done = isinstance(outcome, dict)
-                self.perform(connection, session.answered(ticket, outcome) if is_done else session.failed(ticket, outcome))
+                if isinstance(outcome, dict):
+                    self.perform(connection, connection.session.answered(ticket, outcome))
+                else:
+                    self.perform(connection, connection.session.failed(ticket, outcome))
             except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
                 self.fail(connection, error)
 
@@ -151,15 +156,17 @@ class Performer:
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
         self._settle((effect.publication.channel,))
-        self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect.ticket))
+        self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect))
 
-    def _published(self, connection: Connection, ticket: effects.Ticket, result: Stored | BrokerError) -> None:
-        session = connection.session
+    def _published(self, connection: Connection, effect: effects.Publish, result: Stored | BrokerError) -> None:
+        session, ticket = connection.session, effect.ticket
         if isinstance(result, BrokerError):
             self.perform(connection, session.failed(ticket, result))
-        elif ticket.id is not None and ticket.channel is not None:
-            answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
-            self.perform(connection, session.answered(ticket, answer))
+        else:
+            self.on_published(session.identity, session.conn, effect.publication, result)
+            if ticket.id is not None and ticket.channel is not None:
+                answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
+                self.perform(connection, session.answered(ticket, answer))
         if not self._is_finish_due:
             self.finish_soon()
 
@@ -188,8 +195,5 @@ class Performer:
         self._plane.close(connection.number, effect.code, effect.reason)
 
     def _log_fault(self, connection: Connection, effect: effects.Fault) -> None:
-        self._count_mistake("session.failed", effect.error, conn=connection.session.conn)
-
-    def _count_mistake(self, event: str, error: Exception, **members: str) -> None:
         self._counters.error("internal", "session")
-        log.error(event, exc_info=error, **members)
+        log.error("session.failed", conn=connection.session.conn, exc_info=effect.error)

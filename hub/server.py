@@ -31,15 +31,29 @@ class HubServer(uvicorn.Server):
 
     def __init__(self, app: Starlette, settings: Settings, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(_config(app, settings))
+        self._handshake_timeout = settings.handshake_timeout
         self._hub: Hub = app.state.hub
         self._on_ready = on_ready
         self._hub.on_fatal = self._give_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
+        """Start, listen at `sockets`, then say so."""
+        await super().startup([])  # uvicorn would listen without a time-out for TLS handshakes of ours
+        tls: dict[str, Any] = {}
+        if self.config.ssl is not None:
+            tls = {"ssl": self.config.ssl, "ssl_handshake_timeout": self._handshake_timeout}
+        loop = asyncio.get_running_loop()
+        for sock in sockets or ():
+            self.servers.append(await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG, **tls))
         if self.started and self._on_ready is not None:
             self._on_ready()
+
+    def _protocol(self) -> asyncio.Protocol:
+        """For a connection that was accepted just now: its time begins here (L4)."""
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close WebSockets by 4301 first: uvicorn would give relayed ones 1012, and does not know the others."""
@@ -100,7 +114,6 @@ def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # hub.addresses reads them by L21
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE,
-        ws_max_size=settings.max_message,
         ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from channels._native import PlaneError
-from hub.addresses import client_address
+from hub.addresses import client_address, client_scheme
 from hub.admission import Denial, is_allowed_origin
 from hub.auth import ANONYMOUS, AuthError, Identity
 from hub.connection import Newcomer
@@ -68,7 +68,7 @@ class Entrance:
         """One handshake, and where the connection is relayed, its whole life."""
         await receive()  # websocket.connect
         address = client_address(scope, self._rules.proxies)
-        handshake = Handshake.read(scope)
+        handshake = Handshake.read(scope, self._rules.proxies)
         denial = self._deny(handshake, address)
         if denial is not None:
             self._connections.counters.error(*denial.label.split("/"))
@@ -182,7 +182,7 @@ class Handshake:
     presented: Presented | None
 
     @classmethod
-    def read(cls, scope: Scope) -> Self:
+    def read(cls, scope: Scope, proxies: Sequence[Network] = ()) -> Self:
         """Bytes that are not ASCII make a value unknown, nothing else (hs6)."""
         offers = read_offers(_headers(scope, b"sec-websocket-protocol"))
         authorization = [value.decode("latin-1") for value in _headers(scope, b"authorization")]
@@ -192,7 +192,7 @@ class Handshake:
             presented = None
         return cls(
             host=b",".join(_headers(scope, b"host")).decode("latin-1"),
-            scheme={"ws": "http", "wss": "https"}.get(scope.get("scheme", "ws"), "http"),
+            scheme=client_scheme(scope, proxies),
             origins=[value.decode("latin-1") for value in _headers(scope, b"origin")],
             offers=offers,
             presented=presented,

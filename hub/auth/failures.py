@@ -8,7 +8,10 @@ _BUCKET = "login"
 
 
 class FailureBook:
-    """What each address can still afford to fail. Bounded: the address looked at longest ago is forgotten first."""
+    """What each address can still afford to fail.
+
+    Bounded as `SubjectBuckets` are. Who is only looked at takes no place: it costs a failure to push another out.
+    """
 
     def __init__(self, rate: Rate) -> None:
         self._buckets = SubjectBuckets({_BUCKET: rate}, most=MAX_ADDRESSES)
@@ -18,8 +21,8 @@ class FailureBook:
 
     def wait(self, address: str, now: float) -> float:
         """Seconds until a login from `address` is looked at again; 0 if it is now. `now`: monotonic seconds."""
-        bucket = self._buckets.bucket(address_key(address), _BUCKET, now)
-        return bucket.wait(1, now) if bucket else 0.0
+        bucket = self._buckets.find(address_key(address), _BUCKET)
+        return 0.0 if bucket is None else bucket.wait(1, now)
 
     def failed(self, address: str, now: float) -> None:
         """One more failure."""

@@ -21,7 +21,7 @@ Scope = Literal["token", "session", "subject"]
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One decision. `not_before` (subjects): what was issued earlier is void; `until`: when it has expired by itself."""
+    """One decision. `not_before` (subjects): what was issued earlier is void; `until`: when it is over by itself."""
 
     scope: Scope
     name: str

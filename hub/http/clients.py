@@ -14,8 +14,9 @@ async def list_clients(call: Call) -> dict[str, Any]:
     call.require(Role.ADMIN)
     role = call.request.query_params.get("role")
     limit = number(call, "limit", 100, 1, MAX_CLIENTS)
-    clients = [client for client in call.hub.connections.snapshot() if role in (None, client["role"])]
-    return {"total": len(clients), "clients": clients[-limit:][::-1]}
+    connections = call.hub.connections
+    total = sum(count for name, count in connections.roles().items() if role in (None, name.value))
+    return {"total": total, "clients": connections.snapshot(limit, role)}
 
 
 async def kick(call: Call) -> dict[str, Any]:

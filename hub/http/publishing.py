@@ -8,7 +8,7 @@ import orjson
 
 from channels.broker import Publication
 from channels.errors import BrokerError
-from channels.permissions import Right, Role
+from channels.permissions import Right
 from channels.tables import EMIT_CHANNEL
 from hub.http.answers import members_of
 from hub.http.bodies import convert, decode, is_array, scan
@@ -55,10 +55,9 @@ async def _publish_one(call: Call, raw: bytes) -> dict[str, Any]:
     owner = owner_of(call.identity, call.info.address)
     call.hub.publish_rates.pay_publish(owner, config, call.hub.monotonic())
     call.require_right(message.channel, Right.BROADCAST)
-    stored = await call.hub.broker.publish(_publication(message, owner))
-    if call.identity.role is Role.ADMIN:
-        told = {"channel": message.channel, "event": message.event, "position": stored.position}
-        call.hub.actions.record("admin.publish", call.identity, told)
+    publication = _publication(message, owner)
+    stored = await call.hub.broker.publish(publication)
+    call.hub.actions.published(call.identity, owner, publication, stored)
     duplicate = {"duplicate": True} if stored.duplicate else {}
     return {"channel": message.channel, "position": stored.position, **duplicate}
 

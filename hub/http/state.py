@@ -43,9 +43,7 @@ async def metrics(call: Call) -> dict[str, Any]:
 async def channels(call: Call) -> dict[str, Any]:
     """Open channels on which the role has a right, at most `MAX_LISTED`; `complete`: whether these are all."""
     role, subject = call.identity.role, call.identity.subject
-    shown = call.hub.broker.channels(
-        MAX_LISTED + 1, lambda config, owner: bool(granted(config, owner, role, subject))
-    )
+    shown = call.hub.broker.channels(MAX_LISTED + 1, lambda config, owner: bool(granted(config, owner, role, subject)))
     listed = [_channel(call, status) for status in shown[:MAX_LISTED]]
     return {"channels": listed, "complete": len(shown) <= MAX_LISTED}
 

@@ -30,8 +30,12 @@ class Presented:
 
 
 def find_credentials(authorization: Sequence[str], offers: Iterable[str], query: bytes) -> Presented:
-    """`Authorization: Bearer`, then `ng-ws.bearer.*`, then `?token=`: only the first kind found is used (C6)."""
-    bearers = [value[7:].strip() for value in authorization if value[:7].lower() == "bearer "]
+    """`Authorization: Bearer`, then `ng-ws.bearer.*`, then `?token=`: only the first kind found is used (C6).
+
+    An empty credential is one that was presented (and is not valid), so that nobody becomes anonymous by it (C10).
+    """
+    schemes = [value.strip().partition(" ") for value in authorization]
+    bearers = [credential.strip() for scheme, _, credential in schemes if scheme.lower() == "bearer"]
     subprotocols = [offer.removeprefix(BEARER) for offer in offers if offer.startswith(BEARER)]
     tokens, resumes = _url_members(query)
     for kind, found in (

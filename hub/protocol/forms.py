@@ -77,7 +77,7 @@ def _connect(message: Connect, _resume_events: int) -> None:
 def _subscribe(message: Subscribe, resume_events: int) -> None:
     _check_named(message)
     if message.ack is not None:
-        raise _bad("ack", "this hub does not serve ack windows yet; leave ack out")
+        raise _bad("ack", "this hub does not serve ack windows yet; leave ack out", not_served=True)
     if message.max_rate is not None and not 0.1 <= message.max_rate <= 1_000:
         raise _bad("max_rate", f"expected 0.1 to 1000 events per second, came {message.max_rate:g}")
     if message.max_rate is not None and message.delivery == "all":
@@ -97,7 +97,7 @@ def _check_start(message: Subscribe, resume_events: int) -> None:
             if type(count) is not int or not 1 <= count <= resume_events:
                 raise _bad("from.last", f"expected an integer from 1 to {resume_events}, came {_came(count)}")
         case {"since": _} | {"positions": _}:
-            raise _bad("from", f"this hub does not replay from times or positions yet; {expected}")
+            raise _bad("from", f"this hub does not replay from times or positions yet; {expected}", not_served=True)
         case other:
             raise _bad("from", f"{expected}, came {_came(other)}")
 
@@ -148,8 +148,8 @@ _CHECKS: Mapping[type, Callable[[Any, int], None]] = {
 # --- members ----------------------------------------------------------------------------------------------------------
 
 
-def _bad(path: str, message: str) -> Refusal:
-    return Refusal("bad_message", f"{path}: {message}", path=path)
+def _bad(path: str, message: str, *, not_served: bool = False) -> Refusal:
+    return Refusal("bad_message", f"{path}: {message}", path=path, not_served=not_served)
 
 
 def _came(value: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hub.protocol.errors import UNREADABLE, Refusal
+from hub.protocol.errors import Refusal
 from hub.protocol.forms import check_form, is_id
 from hub.protocol.messages import (
     TYPES,
@@ -151,7 +151,7 @@ def _refuse(session: "Session", ticket: Ticket, refusal: Refusal) -> None:
     session.refuse(ticket, refusal)
     if refusal.closes is not None:
         session.close(*refusal.closes)
-    if refusal.error in UNREADABLE:
+    if refusal.is_unreadable:
         session.unreadable += 1
         if session.unreadable >= MAX_UNREADABLE:
             session.close("protocol_broken", f"{MAX_UNREADABLE} unreadable messages in a row")

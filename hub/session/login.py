@@ -52,7 +52,8 @@ def connect(session: "Session", message: Connect, moment: Moment) -> None:
 def get_reconnection_token(session: "Session", _message: GetReconnectionToken, moment: Moment) -> None:
     """Not served yet, and said so (M2)."""
     session.pay("default", 1, moment)
-    raise Refusal("unknown_type", "this hub does not serve reconnection tokens yet; subscribe again after a reconnect")
+    message = "this hub does not serve reconnection tokens yet; subscribe again after a reconnect"
+    raise Refusal("unknown_type", message, not_served=True)
 
 
 def become(

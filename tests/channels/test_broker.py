@@ -23,6 +23,7 @@ READERS = {Role.VIEWER: frozenset({Right.SUBSCRIBE})}
 CHANNELS = (
     *DEFAULT_CHANNELS,
     ChannelConfig("room:*", READERS, retention=Retention(10.0), presence=True),
+    ChannelConfig("state:*", READERS, retention=Retention(10.0, last_per_key=True)),
     ChannelConfig("quiet", READERS, trace=False),
 )
 PLANES: dict[str, Callable[[], PeerPlane]] = {"double": FakePlane, "native": lambda: _native.Plane(flush_ms=0.0)}
@@ -347,6 +348,20 @@ async def test_a_room_is_made_by_its_first_publish_and_forgotten_when_nothing_is
     assert sizes == [1, 0]
 
 
+@pytest.mark.clause("C23", "L25")
+async def test_a_namespace_that_keeps_the_last_of_each_key_is_forgotten_with_its_retention_too(
+    running: Running,
+) -> None:
+    """What it holds for each key is the state of a channel that nobody follows and nobody writes to."""
+    await running.broker.publish(publication("state:1", key="k"))
+    kept = []
+    for seconds in (5.0, 6.0):
+        running.sweep(seconds)
+        status = running.broker.status("state:1")
+        kept.append(None if status is None else status.keys)
+    assert (kept, running.broker.statistics()["namespace_channels"]) == ([1, None], 0)
+
+
 @pytest.mark.clause("C23", "N17")
 async def test_a_room_that_was_forgotten_and_is_used_again_has_a_new_epoch(running: Running) -> None:
     first = await running.broker.publish(publication("room:1"))
@@ -473,9 +488,18 @@ def subscribers(running: Running, channel: str) -> int:
 @pytest.mark.accept("B1", "H10")
 async def test_all_configured_channels_are_listed_from_the_start(running: Running) -> None:
     await running.broker.publish(publication("room:1"))
-    names = [config.name for config in CHANNELS if config.name != "room:*"]
+    names = [config.name for config in CHANNELS if not config.name.endswith("*")]
     assert [status.name for status in running.broker.channels()] == [*names, "room:1"]
     assert len(running.broker.channels(limit=3)) == 3
+
+
+@pytest.mark.accept("H10")
+async def test_a_list_of_channels_is_chosen_from_before_it_is_cut(running: Running) -> None:
+    for room in range(5):
+        await running.broker.publish(publication(f"room:{room}"))
+    shown = running.broker.channels(2, lambda config, owner: config.name == "room:*" and not owner)
+    assert [status.name for status in shown] == ["room:0", "room:1"]
+    assert running.broker.open_channels == running.broker.statistics()["logs"] > 5
 
 
 async def test_a_status_tells_head_size_and_subscribers(running: Running) -> None:

@@ -219,3 +219,66 @@ def test_a_bucket_tells_its_state() -> None:
     bucket = TokenBucket(Rate(10, 1), NOW)
     bucket.take(3, NOW)
     assert repr(bucket) == "TokenBucket(10/1, level=7 at 1000, refused=0)"
+
+
+def drained(buckets: SubjectBuckets, subject: str, now: float = NOW) -> TokenBucket:
+    bucket = buckets.bucket(subject, "publish", now)
+    assert bucket is not None
+    bucket.take(bucket.rate.capacity, now)
+    return bucket
+
+
+@pytest.mark.clause("L24")
+def test_a_bucket_that_is_asked_for_again_and_again_outlives_those_that_are_not() -> None:
+    buckets = SubjectBuckets({"publish": Rate(10, 0.001)}, most=3)
+    guarded = drained(buckets, "ann")
+    for i in range(20):
+        drained(buckets, f"s{i}")
+        assert buckets.bucket("ann", "publish", NOW) is guarded
+    assert (guarded.level(NOW), len(buckets)) == (0.0, 3)
+
+
+@pytest.mark.clause("L24")
+def test_a_full_bucket_makes_room_before_one_in_use() -> None:
+    buckets = SubjectBuckets({"publish": Rate(10, 0.001)}, most=3)
+    used = drained(buckets, "ann")
+    for i in range(20):
+        buckets.bucket(f"s{i}", "publish", NOW)
+    assert buckets.bucket("ann", "publish", NOW) is used
+
+
+def test_to_look_for_a_bucket_makes_none() -> None:
+    buckets = SubjectBuckets({"publish": Rate(10, 1)})
+    assert (buckets.find("ann", "publish"), len(buckets)) == (None, 0)
+    assert buckets.find("bob", "publish") is buckets._buckets.get(("bob", "publish"))
+    made = drained(buckets, "ann")
+    assert (buckets.find("ann", "publish"), len(buckets)) == (made, 1)
+
+
+def test_a_sweep_does_not_make_a_bucket_look_used() -> None:
+    buckets = SubjectBuckets({"publish": Rate(10, 0.001)}, most=3)
+    made = {name: drained(buckets, name) for name in ("old", "new", "newest")}
+    buckets.sweep(NOW, most=1)
+    drained(buckets, "next")
+    kept = {name for name, bucket in made.items() if buckets.find(name, "publish") is bucket}
+    assert kept == {"new", "newest"}
+
+
+@pytest.mark.clause("L24")
+@given(asked=st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 2)), max_size=80))
+def test_the_buckets_that_are_kept_are_the_last_ones_used_however_sweeps_fall_between(
+    asked: list[tuple[int, bool, int]],
+) -> None:
+    """With a refill too slow to matter: whoever paid is only forgotten after `most` others were asked for."""
+    buckets = SubjectBuckets({"publish": Rate(10, 1e-9)}, most=4)
+    order: list[str] = []
+    for number, pays, swept in asked:
+        name = f"s{number}"
+        bucket = buckets.bucket(name, "publish", NOW)
+        assert bucket is not None
+        if pays or not bucket.is_full(NOW):
+            bucket.take(1, NOW)
+            order = [*(one for one in order if one != name), name]
+        buckets.sweep(NOW, most=swept)
+        assert len(buckets) <= 4
+    assert all(buckets.find(name, "publish") is not None for name in order[-3:])

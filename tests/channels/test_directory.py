@@ -128,18 +128,28 @@ def test_a_channel_that_holds_an_entry_in_spite_of_its_age_is_kept(plane: FakePl
     assert logs.forget_idle(WALL + 11) == 0  # the plane was not swept: the entry is there
 
 
-@pytest.mark.clause("C23", "S6")
-def test_a_channel_that_keeps_a_last_entry_is_kept_until_the_key_is_taken_out(plane: FakePlane) -> None:
+@pytest.mark.clause("C23", "L25")
+def test_last_entries_of_keys_leave_with_the_retention_time_of_a_namespace(plane: FakePlane) -> None:
+    """Kept for ever they would fill the node with channels that nobody follows."""
+    logs = directory(plane, most=1)
+    append(plane, logs.use("state:1"), key="k")
+    closed = []
+    for now in (WALL + 9, WALL + 11):
+        plane.sweep(now)
+        closed.append(logs.forget_idle(now))
+    assert (closed, logs.use("state:2").channel) == ([0, 1], "state:2")
+
+
+@pytest.mark.clause("C23")
+def test_last_entries_of_keys_are_kept_while_somebody_follows(plane: FakePlane) -> None:
     logs = directory(plane)
     log = logs.use("state:1")
     append(plane, log, key="k")
-    closed = []
-    for now, data in [(WALL + 20, b"null"), (WALL + 40, b"null")]:
-        plane.sweep(now)
-        closed.append(logs.forget_idle(now))
-        if not closed[-1]:
-            append(plane, log, key="k", data=data, ts=now)
-    assert closed == [0, 1]
+    log.subscriptions += 1
+    plane.sweep(WALL + 11)
+    closed = [logs.forget_idle(WALL + 11)]
+    logs.unfollow(log)
+    assert [*closed, logs.forget_idle(WALL + 11)] == [0, 1]
 
 
 @pytest.mark.clause("C25")

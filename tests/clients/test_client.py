@@ -555,3 +555,21 @@ async def test_pausing_and_resuming_the_transport_works_on_either_loop() -> None
         for number in range(2000):
             hub.publish("logs", number)
         assert [(await logs.next(SOON)).data for _ in range(2000)] == list(range(2000))
+
+
+async def test_unsubscribing_while_the_client_closes_is_no_error() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        logs = await client.subscribe("logs")
+        hub.answer_next("unsubscribe", {})
+        ending = asyncio.ensure_future(logs.unsubscribe())
+        await hub.asked("unsubscribe")
+        await client.close()
+        await ending
+        assert logs.state == "ended"
+
+
+async def test_a_hub_that_reads_nothing_more_is_a_time_out_for_who_asks() -> None:
+    async with FakeHub(welcome={"limits": {"message": 64 << 20}}) as hub, client_of(hub) as client:
+        hub.peers[0].socket.transport.pause_reading()
+        with pytest.raises(RequestTimeout, match="no answer to publish in time"):
+            await client.publish("actions", "x" * (32 << 20), timeout=0.3)

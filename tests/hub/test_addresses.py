@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hub.addresses import address_key, client_address, is_loopback_peer
+from hub.addresses import address_key, client_address, client_scheme, is_loopback_peer
 from hub.quantities import read_networks
 
 PROXIES = read_networks("10.0.0.0/8, fd00::/8")
@@ -76,3 +76,35 @@ def test_an_ipv6_64_counts_as_one_address(address: str, expected: str) -> None:
 )
 def test_loopback_is_known_by_the_peer_alone(peer: str | None, expected: bool) -> None:
     assert is_loopback_peer(scope(peer, ("x-forwarded-for", "127.0.0.1"))) is expected
+
+
+@pytest.mark.clause("C12", "L21")
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([("x-forwarded-proto", "https")], "https"),
+        ([("x-forwarded-proto", "WSS")], "https"),
+        ([("x-forwarded-proto", "http")], "http"),
+        ([("x-forwarded-proto", "gopher")], "http"),
+        ([("x-forwarded-for", "203.0.113.9, 10.0.0.2"), ("x-forwarded-proto", "https")], "https"),
+        ([("x-forwarded-for", "203.0.113.9, 10.0.0.2"), ("x-forwarded-proto", "https, http")], "https"),
+        ([("x-forwarded-for", "1.2.3.4, 203.0.113.9"), ("x-forwarded-proto", "https, http")], "http"),
+        ([("forwarded", 'for=203.0.113.9;proto="https", for=10.0.0.2;proto=http')], "https"),
+        ([("forwarded", "for=203.0.113.9;proto=https"), ("x-forwarded-proto", "http")], "https"),
+        ([("forwarded", "for=203.0.113.9"), ("x-forwarded-proto", "https")], "http"),
+        ([], "http"),
+    ],
+)
+def test_behind_a_proxy_the_scheme_is_that_by_which_the_client_asked(
+    headers: list[tuple[str, str]], expected: str
+) -> None:
+    assert client_scheme({**scope("10.0.0.1", *headers), "scheme": "ws"}, PROXIES) == expected
+
+
+@pytest.mark.clause("C12", "L21")
+@pytest.mark.parametrize(("own", "expected"), [("ws", "http"), ("wss", "https"), ("http", "http"), ("https", "https")])
+def test_the_scheme_that_a_stranger_claims_is_ignored(own: str, expected: str) -> None:
+    for claim in ("http", "https"):
+        forged = [("x-forwarded-proto", claim), ("forwarded", f"for=192.0.2.1;proto={claim}")]
+        for proxies in (PROXIES, ()):
+            assert client_scheme({**scope("203.0.113.9", *forged), "scheme": own}, proxies) == expected

@@ -159,6 +159,11 @@ def test_what_this_version_cannot_keep_is_refused_not_ignored(name: str, value: 
     assert sentence.startswith(f"NG_{name.upper()}: this version keeps its logs in memory on one node")
 
 
+def test_keys_of_tokens_that_this_version_does_not_serve_are_refused_not_ignored() -> None:
+    (sentence,) = faults(token_keys="k" * 44)
+    assert sentence.startswith("NG_TOKEN_KEYS: this version serves no reconnection tokens")
+
+
 def test_one_issuer_has_one_family_of_keys() -> None:
     (sentence,) = faults(jwt_secret=SECRET, jwt_jwks="https://id.example/keys")
     assert sentence.startswith("NG_JWT_SECRET and NG_JWT_JWKS: expected one of them, came both")

@@ -10,7 +10,8 @@ from channels._native import EVENT_FATAL, EVENT_TEXT
 from channels.permissions import Role
 from hub import connections as module
 from hub.auth import ANONYMOUS, Identity, Revocation
-from hub.session import Session
+from hub.connection import Connection
+from hub.session import Moment, Session
 from tests.support.node import WALL, Node
 
 ADMIN = Identity("root", Role.ADMIN)
@@ -134,6 +135,20 @@ async def test_operators_see_who_is_there(node: Node) -> None:
     }
 
 
+async def test_no_more_connections_are_described_than_are_wanted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [node.peer(who).connection.session.conn for who in (VIEWER, ADMIN, VIEWER, VIEWER, ADMIN)]
+    described: list[str] = []
+    describe = Connection.describe
+
+    def counted(one: Connection) -> dict[str, Any]:
+        described.append(one.session.conn)
+        return describe(one)
+
+    monkeypatch.setattr(Connection, "describe", counted)
+    shown = node.connections.snapshot(2, "viewer")
+    assert [one["id"] for one in shown] == described == [names[3], names[2]]
+
+
 @pytest.mark.clause("X1", "C11")
 async def test_when_all_are_closed_nobody_comes_in_any_more(node: Node) -> None:
     peers = [node.peer() for _ in range(5)]
@@ -205,3 +220,53 @@ async def test_the_loss_of_an_io_thread_is_told(node: Node) -> None:
 async def test_events_of_connections_that_have_gone_are_nobodys(node: Node) -> None:
     node.connections._handle((999, EVENT_TEXT, b"{}", None), node.connections.moment())
     assert node.errors() == {}
+
+
+async def test_a_turn_that_fails_loses_nothing_of_its_backlog(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = node.peer()
+    await peer.next("welcome")
+    events: list[Any] = [(peer.number, EVENT_TEXT, b'{"type":"ping","id":%d}' % number, None) for number in (1, 2)]
+    node.connections._backlog.extend(events)
+    with monkeypatch.context() as patch:
+        patch.setattr(node.connections, "_handle", _fail)
+        with pytest.raises(RuntimeError):
+            node.connections._turn()
+    assert (await peer.next("pong"))["id"] == 2
+    node.connections.kick(peer.connection.session.conn)
+    assert await peer.closed() == (4010, "kicked")
+
+
+async def test_the_end_of_a_turn_that_fails_is_made_up_by_the_next(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than fits into one turn waits, and what waits is handled all the same."""
+    peer = node.peer()
+    await peer.next("welcome")
+    pings: list[Any] = [(peer.number, EVENT_TEXT, b'{"type":"ping","id":%d}' % number, None) for number in range(20)]
+    node.connections._backlog.extend(pings)
+    with monkeypatch.context() as patch:
+        times = iter((100.0, 100.0))
+        patch.setattr(node.connections, "_monotonic", lambda: next(times, 200.0))
+        patch.setattr(node.connections._performer, "finish", _fail)
+        with pytest.raises(RuntimeError):
+            node.connections._turn()
+    assert [(await peer.next("pong"))["id"] for _ in range(20)] == list(range(20))
+
+
+@pytest.mark.clause("C13", "L6")
+async def test_an_alarm_that_fails_ends_its_connection_and_no_other_is_missed(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = node.peer(None), node.peer(None)
+    alarm = Session.alarm
+
+    def fail(session: Session, moment: Moment) -> Any:
+        return _fail() if session is broken.connection.session else alarm(session, moment)
+
+    monkeypatch.setattr(Session, "alarm", fail)
+    node.now += 10.0
+    node.wall += 10.0
+    assert await other.closed() == (4101, "login_required")
+    assert await broken.closed() == (4250, "internal")
+
+
+def _fail(*_arguments: Any) -> Any:
+    raise RuntimeError("a mistake")

@@ -1,15 +1,18 @@
 """Effects are executed in the order they are given in, and answers that come late are sent too."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from channels._native import EVENT_TEXT
 from channels.broker import Stored
 from channels.errors import LogUnavailable, Overloaded
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity
-from tests.support.node import Node
+from hub.session import Session
+from tests.support.node import Node, Peer
 
 ADMIN = Identity("root", Role.ADMIN)
 DEVELOPER = Identity("ann", Role.DEVELOPER)
@@ -120,3 +123,109 @@ async def test_what_was_answered_before_a_close_is_sent_before_it(node: Node) ->
     peer.send({"type": "ping", "id": 1}, *[{}] * 10, {"type": "ping", "id": 2})
     await peer.closed()
     assert [message["type"] for message in peer.seen] == ["welcome", "pong", *["error"] * 10]
+
+
+def emit(ident: int | None = None) -> dict[str, Any]:
+    message: dict[str, Any] = {"type": "emit", "event_type": "a.b", "vector": [0.5] * 8}
+    return message if ident is None else {**message, "id": ident}
+
+
+@pytest.mark.clause("C14", "M9")
+async def test_a_subscription_from_new_begins_after_what_its_connection_emitted_before(node: Node) -> None:
+    peer = node.peer(ADMIN)
+    turn(node, peer, emit(1), {"type": "subscribe", "id": 2, "channel": "signals", "from": "new"}, emit(3))
+    subscribed = await peer.next("subscribed")
+    event = await peer.next("event")
+    assert subscribed["channels"]["signals"]["position"].endswith(":1")
+    assert (event["offset"], event["data"]["token_id"]) == (2, 2)
+    assert [message["id"] for message in peer.seen if message["type"] == "emitted"] == [1, 3]
+
+
+@pytest.mark.clause("C14", "M24")
+async def test_a_subscription_sees_what_its_connection_emitted_in_a_turn_before(node: Node) -> None:
+    """Processed, but not yet taken from the SignalSystem when the next turn begins."""
+    peer = node.peer(ADMIN)
+    turn(node, peer, emit())
+    turn(node, peer, {"type": "subscribe", "channel": "signals", "from": {"last": 1}})
+    assert (await peer.next("subscribed"))["channels"]["signals"]["behind"] == 1
+    assert (await peer.next("event"))["offset"] == 1
+
+
+@pytest.mark.clause("C14")
+async def test_a_signal_and_a_publication_are_stored_in_the_order_of_their_messages(node: Node) -> None:
+    peer = node.peer(ADMIN)
+    publish = {**PUBLISH, "id": 2, "channel": "signals"}
+    turn(node, peer, {"type": "subscribe", "channel": "signals"}, emit(1), publish, emit(3))
+    assert [(await peer.next("event"))["event"] for _ in range(3)] == ["a.b", "x", "a.b"]
+    answers = [message for message in peer.seen if message["type"] == "ack"]
+    assert [answer["positions"]["signals"].split(":")[1] for answer in answers] == ["2"]
+
+
+@pytest.mark.clause("C14", "M9")
+async def test_a_signal_emitted_before_unsubscribing_comes_before_unsubscribed_or_not_at_all(node: Node) -> None:
+    peer = node.peer(ADMIN)
+    turn(node, peer, {"type": "subscribe", "channel": "signals"})
+    turn(node, peer, emit(), {"type": "unsubscribe", "channel": "signals"})
+    turn(node, peer, {"type": "subscribe", "channel": "signals", "from": "new"}, emit(), {"type": "ping"})
+    again = [await peer.next("unsubscribed"), await peer.next("subscribed")][-1]
+    assert again["channels"]["signals"]["position"].endswith(":1")
+    assert (await peer.next("event"))["offset"] == 2
+
+
+async def test_signals_of_a_turn_stay_one_call_where_nothing_asks_for_their_channel(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    process = node.signals.emit_many
+
+    class Counted:
+        def emit_many(self, items: Any) -> Any:
+            calls.append(len(items))
+            return process(items)
+
+    monkeypatch.setattr(node.emissions, "_system", Counted())
+    peer = node.peer(ADMIN)
+    turn(node, peer, emit(), {"type": "subscribe", "channel": "logs"}, emit(), PUBLISH, emit())
+    assert calls == [3]
+
+
+async def test_a_turn_whose_signals_fail_still_ends(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answers are sent, and the next one outside a turn is not waited for in vain."""
+
+    def fail() -> Any:
+        raise RuntimeError("a mistake")
+
+    peer = node.peer(ADMIN)
+    await peer.next("welcome")
+    with monkeypatch.context() as patch:
+        patch.setattr(node.emissions, "run", fail)
+        turn(node, peer, {"type": "ping", "id": 1})
+        await peer.next("pong")
+    assert node.connections.kick(peer.connection.session.conn)
+    assert await peer.closed() == (4010, "kicked")
+    assert node.errors()["internal", "signals"] >= 1
+
+
+async def test_an_answer_that_a_session_cannot_take_ends_that_connection_only(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = node.peer(ADMIN), node.peer(ADMIN)
+    answered = Session.answered
+
+    def fail(session: Session, *arguments: Any) -> Any:
+        if session is broken.connection.session:
+            raise RuntimeError("a mistake")
+        return answered(session, *arguments)
+
+    monkeypatch.setattr(Session, "answered", fail)
+    broken.send(emit(1))
+    other.send(emit(1))
+    assert await broken.closed() == (4250, "internal")
+    assert (await other.next("emitted"))["id"] == 1
+
+
+def turn(node: Node, peer: Peer, *messages: dict[str, Any]) -> None:
+    """One turn, with all of `messages` in it."""
+    events = [(peer.number, EVENT_TEXT, json.dumps(message).encode(), None) for message in messages]
+    node.connections._backlog.extend(events)
+    node.connections._turn()

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,20 @@ from tests.hub.auth.support import unsigned
 from tests.support.hub import PRODUCTION, RunningHub
 from tests.support.rest import Rest
 
-KEY = new_key()
+KEY, OLD, BRIEF = new_key(), new_key(), new_key()
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[RunningHub]:
-    keys = {"ci": {"sha256": hashlib.sha256(KEY.encode()).hexdigest(), "role": "admin"}}
+    keys = {
+        "ci": {"sha256": digest(KEY), "role": "admin"},
+        "old": {"sha256": digest(OLD), "role": "bot"},
+        "brief": {"sha256": digest(BRIEF), "role": "bot", "expires_at": time.time() + 7 * 86_400},
+    }
     with RunningHub(api_keys=keys, login_failures=Rate(10_000, 1_000), auth_rate=Rate(1_000, 1_000)) as running:
         yield running
 
@@ -148,6 +157,30 @@ def test_a_revoked_token_or_subject_is_refused_from_then_on(hub: RunningHub, nob
     ]
 
 
+WEEKS = 50 * 7 * 86_400.0
+
+
+def test_a_revocation_holds_for_as_long_as_what_it_concerns(hub: RunningHub, nobody: Rest) -> None:
+    """An API key that never expires and tokens of any life do not come back after a time."""
+    token, other = hub.token("viewer", "mallory", ttl=WEEKS, jti="t-long"), hub.token("viewer", "trent", ttl=WEEKS)
+    with Rest(hub, "admin") as admin:
+        for body in ({"token_id": "t-long"}, {"subject": "trent"}, {"token_id": "key:old"}, {"token_id": "key:brief"}):
+            assert admin.post("/api/v1/auth/revoke", body).status == 200
+        later = hub.call(lambda inside: inside.wall()) + WEEKS / 2
+        hub.call(lambda inside: inside.authenticator.revocations.sweep(later))
+        for credential in (token, other, OLD):
+            assert nobody.get("/status", headers=bearer(credential)).refusal == (401, "token_revoked")
+        assert nobody.get("/status", headers=bearer(BRIEF)).status == 200, "forgotten at its own end"
+
+
+@pytest.mark.parametrize(("body", "path"), [({"token_id": ""}, "token_id"), ({"subject": "x" * 4_097}, "subject")])
+def test_a_name_that_no_credential_has_is_not_revoked(hub: RunningHub, body: dict[str, str], path: str) -> None:
+    with Rest(hub, "admin") as admin:
+        answer = admin.post("/api/v1/auth/revoke", body)
+    assert answer.refusal == (400, "bad_message")
+    assert answer.error["path"] == path
+
+
 def test_id9_guessing_is_stopped_before_anything_is_checked() -> None:
     with RunningHub(login_failures=Rate(3, 0.01)) as hub, Rest(hub) as rest:
         statuses = [rest.get("/status", headers=bearer(f"ngk_{number}")).status for number in range(4)]
@@ -163,6 +196,12 @@ def test_id9_password_guesses_are_charged_to_the_user_as_well() -> None:
     with RunningHub(auth_rate=Rate(2, 0.01)) as hub, Rest(hub) as rest:
         body = {"username": "admin", "password": "wrong"}
         assert [rest.post("/api/v1/auth/token", body).status for _ in range(3)] == [401, 401, 429]
+
+
+def test_id9_a_long_user_name_takes_no_more_room_than_a_short_one(hub: RunningHub, nobody: Rest) -> None:
+    nobody.post("/api/v1/auth/token", {"username": "x" * 100_000, "password": "secret"})
+    charged = hub.call(lambda inside: [name for name, _ in inside.auth_buckets._buckets])
+    assert max(map(len, charged)) < 300
 
 
 @pytest.mark.accept("C2")

@@ -10,6 +10,7 @@ from channels.buckets import Rate
 from channels.permissions import DEFAULT_RIGHTS, Right, Role
 from tests.support.hub import RunningHub
 from tests.support.rest import Answer, Rest
+from tests.support.ws import Peer
 
 PATH = "/api/v1/publish"
 
@@ -20,7 +21,8 @@ def hub() -> Iterator[RunningHub]:
         "room:*": {"subscribe": ["viewer"], "broadcast": ["developer"], "publish_rate": "3/0.001"},
         "small": {"broadcast": ["admin"], "subscribe": ["admin"], "max_message": "1KiB"},
     }
-    with RunningHub(channels=channels, rate_publish=Rate(10_000, 1_000)) as running:
+    wide = Rate(10_000, 1_000)
+    with RunningHub(channels=channels, rate_publish=wide, log_rate=wide) as running:
         yield running
 
 
@@ -217,6 +219,25 @@ def test_what_an_administrator_publishes_stands_in_actions_and_in_the_audit(hub:
         event for event in admin.get("/api/v1/channels/logs").data["events"] if event["event"] == "admin.publish"
     ]
     assert audited[-1]["data"]["audit"] is True
+
+
+@pytest.mark.accept("C13")
+@pytest.mark.clause("C21")
+def test_a_publish_over_a_socket_is_told_as_one_over_rest_and_one_to_actions_stands_there_once(
+    hub: RunningHub, admin: Rest
+) -> None:
+    with Peer(hub, "admin") as peer:
+        over_socket = peer.ask(type="publish", channel="status", event="by.socket")["positions"]["status"]
+        peer.ask(type="publish", channel="actions", event="socket.itself")
+    over_rest = admin.post(PATH, {"channel": "status", "event": "by.rest"}).data["position"]
+    admin.post(PATH, {"channel": "actions", "event": "rest.itself"})
+    told = admin.get("/api/v1/channels/actions").data["events"][-4:]
+    assert [(event["event"], (event["data"] or {}).get("position")) for event in told] == [
+        ("admin.publish", over_socket),
+        ("socket.itself", None),
+        ("admin.publish", over_rest),
+        ("rest.itself", None),
+    ]
 
 
 TRACEPARENT = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01"

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from channels.broker import Publication
+from channels.config import DEFAULT_CHANNELS
 from hub import __version__
+from hub.hub import Hub
 from tests.support.hub import SECRET, RunningHub
 from tests.support.rest import Rest
 
@@ -157,6 +160,35 @@ def test_history_needs_the_right_to_subscribe(hub: RunningHub, nobody: Rest) -> 
         assert viewer.get("/api/v1/channels/room:empty").data["events"] == []
         assert viewer.get("/api/v1/channels/user:viewer").status == 200
         assert viewer.get("/api/v1/channels/user:somebody").refusal == (403, "forbidden")
+
+
+@pytest.mark.accept("H10")
+@pytest.mark.clause("L25")
+def test_of_very_many_channels_each_is_found_by_name_and_listed_by_right() -> None:
+    channels = {
+        "ops:*": {"subscribe": ["admin"], "broadcast": ["admin"]},
+        "room:*": {"subscribe": ["viewer"], "broadcast": ["admin"]},
+        "user:{sub}": {"subscribe": ["viewer"], "broadcast": ["admin"]},
+    }
+    names = [*(f"ops:{number}" for number in range(1_100)), "user:ann", "user:viewer", "room:last"]
+
+    async def fill_all(inside: Hub) -> None:
+        for name in names:
+            await inside.broker.publish(Publication(name, "x", b"1"))
+
+    with RunningHub(channels=channels) as hub, Rest(hub, "admin") as admin:
+        hub.await_(fill_all(hub.hub))
+        with Rest(hub, "viewer") as viewer:
+            shown = viewer.get("/api/v1/channels").data
+            past = viewer.get("/api/v1/channels/room:last").data
+        everything = admin.get("/api/v1/channels").data
+        status = admin.get("/api/v1/status").data
+    assert [channel["name"] for channel in shown["channels"] if ":" in channel["name"]] == ["user:viewer", "room:last"]
+    assert shown["complete"]
+    assert [event["event"] for event in past["events"]] == ["x"]
+    assert past["position"].endswith(":1")
+    assert (len(everything["channels"]), everything["complete"]) == (1_000, False)
+    assert status["channels"] == len(DEFAULT_CHANNELS) + len(names)
 
 
 @pytest.mark.accept("H10", "C12")

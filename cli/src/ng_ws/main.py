@@ -46,7 +46,11 @@ def _run(given: list[str]) -> int:
     from .app import app  # noqa: PLC0415 - a name and a version need no typer
     from .hoist import hoisted  # noqa: PLC0415
 
-    code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False)
+    try:
+        code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False)
+    except SystemExit as end:
+        # What typer makes of a closed pipe, of nothing else in this mode.
+        raise NobodyReads from end
     return code if isinstance(code, int) else Exit.OK
 
 

@@ -1,7 +1,6 @@
 //! What a log holds: an event with its place, composed once as the message that subscribers get (M44).
 
-use std::io::Write as _;
-use std::sync::OnceLock;
+use std::borrow::Cow;
 
 use crate::frame::Opcode;
 use crate::json::{escape, msgpack};
@@ -50,8 +49,29 @@ pub struct Entry {
     event: Box<str>,
     key: Option<Box<str>>,
     removes: bool,
-    json: Box<[u8]>,
-    msgpack: OnceLock<Box<[u8]>>,
+    json: Vec<u8>,
+}
+
+/// A `ts`, and how it is written; the same for all entries of one append.
+#[derive(Clone, Debug)]
+pub struct Timestamp {
+    seconds: f64,
+    text: String,
+}
+
+impl Timestamp {
+    /// Seconds of the wall clock; finite.
+    pub fn new(seconds: f64) -> Self {
+        Self {
+            seconds,
+            text: seconds.to_string(),
+        }
+    }
+
+    /// Seconds of the wall clock.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
 }
 
 /// Bytes that an entry costs beside its message, about.
@@ -60,16 +80,21 @@ const OVERHEAD: usize = 160;
 impl Entry {
     /// The entry `offset` of the channel whose messages begin with `head` (see [`message_head`]). `leaves` is the event name
     /// that, like `data` of `null`, takes a key out of snapshots (S6).
-    pub fn compose(head: &[u8], offset: u64, ts: f64, new: NewEntry, leaves: Option<&str>) -> Self {
+    pub fn compose(
+        head: &[u8],
+        offset: u64,
+        ts: &Timestamp,
+        new: NewEntry,
+        leaves: Option<&str>,
+    ) -> Self {
         let removes = &*new.data == b"null" || leaves == Some(&*new.event);
         Self {
             offset,
-            ts,
+            ts: ts.seconds,
             removes,
-            json: message(head, offset, ts, &new),
+            json: message(head, offset, &ts.text, &new),
             event: new.event,
             key: new.key,
-            msgpack: OnceLock::new(),
         }
     }
 
@@ -98,13 +123,12 @@ impl Entry {
         &self.json
     }
 
-    /// The `event` message in the form of a connection; msgpack is made when it is first needed.
-    pub fn payload(&self, encoding: Encoding) -> &[u8] {
+    /// The `event` message in the form of a connection. The log pays for the JSON alone: msgpack is made for each view, and
+    /// again for each replay, and kept nowhere else.
+    pub fn payload(&self, encoding: Encoding) -> Cow<'_, [u8]> {
         match encoding {
-            Encoding::Json => &self.json,
-            Encoding::Msgpack => self
-                .msgpack
-                .get_or_init(|| to_msgpack(&self.json, self.offset)),
+            Encoding::Json => Cow::Borrowed(&self.json),
+            Encoding::Msgpack => Cow::Owned(to_msgpack(&self.json, self.offset)),
         }
     }
 
@@ -122,15 +146,19 @@ pub fn message_head(channel: &str) -> Vec<u8> {
     head
 }
 
-fn message(head: &[u8], offset: u64, ts: f64, new: &NewEntry) -> Box<[u8]> {
-    let spare = 64 + new.event.len() + new.data.len();
-    let mut out = Vec::with_capacity(head.len() + spare);
+fn message(head: &[u8], offset: u64, ts: &str, new: &NewEntry) -> Vec<u8> {
+    let texts = [&new.key, &new.traceparent, &new.tracestate];
+    let optional = texts.map(|text| text.as_ref().map_or(0, |text| text.len() + 20));
+    let tags = new.tags.as_ref().map_or(0, |tags| tags.len() + 8);
+    let fixed = head.len() + new.event.len() + ts.len() + new.data.len() + 56;
+    // Enough unless something is escaped.
+    let mut out = Vec::with_capacity(fixed + tags + optional.iter().sum::<usize>());
     out.extend_from_slice(head);
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{offset}");
+    write_number(&mut out, offset);
     out.extend_from_slice(br#","event":"#);
     escape::write_str(&mut out, &new.event);
-    let _ = write!(out, r#","ts":{ts}"#);
+    out.extend_from_slice(br#","ts":"#);
+    out.extend_from_slice(ts.as_bytes());
     out.extend_from_slice(br#","data":"#);
     out.extend_from_slice(&new.data);
     write_optional(&mut out, br#","key":"#, new.key.as_deref());
@@ -141,7 +169,23 @@ fn message(head: &[u8], offset: u64, ts: f64, new: &NewEntry) -> Box<[u8]> {
     write_optional(&mut out, br#","traceparent":"#, new.traceparent.as_deref());
     write_optional(&mut out, br#","tracestate":"#, new.tracestate.as_deref());
     out.push(b'}');
-    out.into_boxed_slice()
+    out
+}
+
+/// Decimal digits, without the machinery of formatting: this runs for every entry.
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut first = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        first = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 fn write_optional(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
@@ -152,7 +196,7 @@ fn write_optional(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
 }
 
 /// An entry whose `data` was no JSON after all becomes an `error` in its place: never silence, never broken bytes.
-fn to_msgpack(json: &[u8], offset: u64) -> Box<[u8]> {
+fn to_msgpack(json: &[u8], offset: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     if msgpack::transcode(json, &mut out).is_err() {
         out.clear();
@@ -163,7 +207,7 @@ fn to_msgpack(json: &[u8], offset: u64) -> Box<[u8]> {
             out.clear();
         }
     }
-    out.into_boxed_slice()
+    out
 }
 
 #[cfg(test)]
@@ -173,13 +217,8 @@ mod tests {
     use super::*;
 
     fn entry(new: NewEntry) -> Entry {
-        Entry::compose(
-            &message_head("logs"),
-            7,
-            1_767_225_600.12,
-            new,
-            Some("leave"),
-        )
+        let ts = Timestamp::new(1_767_225_600.12);
+        Entry::compose(&message_head("logs"), 7, &ts, new, Some("leave"))
     }
 
     /// M44: what is always present stands first, the rest only where the publisher gave it; `data` passes byte for byte (M11).
@@ -204,6 +243,16 @@ mod tests {
         assert_eq!(expected, std::str::from_utf8(full.json()).unwrap());
     }
 
+    /// P2: an offset is decimal without leading zeros, however large.
+    #[test]
+    fn numbers_are_written_as_they_are() {
+        for number in [0, 7, 10, 9_007_199_254_740_991, u64::MAX] {
+            let mut out = Vec::new();
+            write_number(&mut out, number);
+            assert_eq!(number.to_string(), String::from_utf8(out).unwrap());
+        }
+    }
+
     /// S3, S6: the key conflates, without one the event name; `null` and the leaving event remove.
     #[test]
     fn keys_conflate_and_null_removes() {
@@ -220,5 +269,19 @@ mod tests {
         assert!(!named("e", b"0", None).removes_key());
         assert!(named("e", b"null", None).removes_key());
         assert!(named("leave", b"{}", None).removes_key());
+    }
+
+    /// `log_memory`: an entry keeps what it is counted with, whoever has read it.
+    #[test]
+    fn only_json_is_kept() {
+        let entry = entry(NewEntry {
+            event: "e".into(),
+            data: b"1"[..].into(),
+            ..NewEntry::default()
+        });
+        assert!(matches!(entry.payload(Encoding::Msgpack), Cow::Owned(_)));
+        assert!(matches!(entry.payload(Encoding::Json), Cow::Borrowed(_)));
+        let parts = size_of::<Entry>() + entry.json.len() + entry.event.len();
+        assert!(parts <= entry.size(), "{parts}");
     }
 }

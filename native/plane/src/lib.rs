@@ -33,6 +33,7 @@ mod logs;
 mod newest;
 mod outbound;
 mod peer;
+mod picks;
 mod pipe;
 mod plane;
 mod queue;

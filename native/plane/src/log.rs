@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::entry::{Entry, NewEntry, message_head};
+use crate::entry::{Entry, NewEntry, Timestamp, message_head};
 use crate::epoch::Epoch;
 use crate::newest::Newest;
 
@@ -16,7 +16,7 @@ pub struct Retention {
     pub max_bytes: usize,
     /// Number of entries.
     pub max_entries: usize,
-    /// Keep the newest entry of each key, of at most so many keys, beyond all of these.
+    /// Keep the newest entry of each key, of at most so many keys and `max_bytes` once more, beyond all of these.
     pub last_per_key: Option<usize>,
 }
 
@@ -58,7 +58,9 @@ impl Log {
             ring: VecDeque::new(),
             head: 0,
             bytes: 0,
-            newest: retention.last_per_key.map(Newest::new),
+            newest: retention
+                .last_per_key
+                .map(|keys| Newest::new(keys, retention.max_bytes)),
             latest_ts: f64::NEG_INFINITY,
             lost_ts: f64::NEG_INFINITY,
         }
@@ -67,16 +69,17 @@ impl Log {
     /// Give every entry its place; the result is the offset of the first.
     pub fn append(&mut self, entries: Vec<NewEntry>, ts: f64) -> u64 {
         let first = self.head + 1;
+        let ts = Timestamp::new(ts);
         for new in entries {
-            self.push(new, ts);
+            self.push(new, &ts);
         }
         self.trim_size();
         first
     }
 
-    fn push(&mut self, new: NewEntry, ts: f64) {
+    fn push(&mut self, new: NewEntry, ts: &Timestamp) {
         self.head += 1;
-        self.latest_ts = self.latest_ts.max(ts);
+        self.latest_ts = self.latest_ts.max(ts.seconds());
         let entry = Arc::new(Entry::compose(
             &self.head_of_messages,
             self.head,
@@ -121,12 +124,27 @@ impl Log {
         }
     }
 
-    /// Let go about `bytes` of the oldest entries (`log_memory`).
-    pub fn trim_bytes(&mut self, bytes: usize) {
-        let target = self.bytes.saturating_sub(bytes);
-        while self.ring.len() > 1 && self.bytes > target {
+    /// Let go of the oldest until `bytes` are left (`log_memory`): of the ring and of what is kept per key, whichever is
+    /// larger. How many went; the newest entry stays.
+    pub fn trim_to(&mut self, bytes: usize) -> usize {
+        let mut gone = 0;
+        while self.bytes() > bytes && self.drop_oldest() {
+            gone += 1;
+        }
+        gone
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let kept = self.newest.as_mut();
+        let kept_is_larger = kept.as_ref().is_some_and(|kept| kept.bytes() > self.bytes);
+        if (kept_is_larger || self.ring.len() <= 1) && kept.is_some_and(Newest::drop_oldest) {
+            return true;
+        }
+        let can = self.ring.len() > 1;
+        if can {
             self.pop();
         }
+        can
     }
 
     fn pop(&mut self) {
@@ -164,11 +182,6 @@ impl Log {
     /// Bytes held, about; what both the ring and the keys keep is counted twice.
     pub fn bytes(&self) -> usize {
         self.bytes + self.newest.as_ref().map_or(0, Newest::bytes)
-    }
-
-    /// Bytes of the ring alone, which trimming can free.
-    pub fn ring_bytes(&self) -> usize {
-        self.bytes
     }
 
     /// The newest entry per key, where the channel keeps it.

@@ -136,20 +136,72 @@ impl Logs {
         result
     }
 
-    /// A little more than needed goes, so that not every append has to look for the largest log.
+    /// The largest log gives, and only where it has nothing left but its newest entry the next one. A little more than
+    /// needed goes, so that not every append has to look for it.
     fn shrink(&self) {
-        let channels = self.all();
-        let largest = channels
-            .iter()
-            .max_by_key(|channel| channel.log().ring_bytes());
-        if let Some(channel) = largest {
-            let excess = self.bytes().saturating_sub(self.max_bytes) + self.max_bytes / 64;
-            let gone = self.change(channel, |log| {
-                let before = log.len();
-                log.trim_bytes(excess);
-                before - log.len()
+        let target = self.max_bytes - self.max_bytes / 64;
+        let mut channels: Vec<(usize, Arc<Channel>)> = self
+            .all()
+            .into_iter()
+            .map(|channel| {
+                let bytes = channel.log().bytes();
+                (bytes, channel)
+            })
+            .collect();
+        channels.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (_, channel) in channels {
+            let excess = self.bytes().saturating_sub(target);
+            if excess == 0 {
+                return;
+            }
+            let gone = self.change(&channel, |log| {
+                log.trim_to(log.bytes().saturating_sub(excess))
             });
             self.overflowed.add(gone as u64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn keyed(key: &str, size: usize) -> NewEntry {
+        NewEntry {
+            event: "e".into(),
+            key: Some(key.into()),
+            data: format!("\"{}\"", "x".repeat(size)).as_bytes().into(),
+            ..NewEntry::default()
+        }
+    }
+
+    fn retention(last_per_key: Option<usize>) -> Retention {
+        Retention {
+            seconds: 1e9,
+            max_bytes: 1 << 20,
+            max_entries: 1_000,
+            last_per_key,
+        }
+    }
+
+    /// `log_memory`: what the largest log keeps, per key as well, pays for what is too much; all others keep theirs.
+    #[test]
+    fn the_largest_log_gives_and_the_others_keep_theirs() {
+        let logs = Logs::new(1, 1 << 20);
+        let open = |name: &str, keys| logs.find(logs.open(name, retention(keys)).unwrap()).unwrap();
+        let (small, large) = (open("small", None), open("large", Some(1_000)));
+        logs.append(&small, vec![keyed("k", 100); 500], 1.0);
+        // Nothing of it but what is kept per key is young enough to stay.
+        for number in 0..100 {
+            let key = format!("k{number}");
+            logs.append(&large, vec![keyed(&key, 20_000)], f64::from(number) * 1e9);
+        }
+        assert_eq!(500, small.log().len());
+        assert!(logs.bytes() <= 1 << 20, "{}", logs.bytes());
+        assert_eq!(small.log().bytes() + large.log().bytes(), logs.bytes());
+        assert!(large.log().newest().unwrap().keys() > 10);
+        assert!(logs.overflowed.get() > 50);
     }
 }

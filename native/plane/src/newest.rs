@@ -1,6 +1,6 @@
 //! The newest entry per key of a channel that keeps it (S6, S12), beyond what the ring still holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::entry::Entry;
@@ -8,25 +8,31 @@ use crate::entry::Entry;
 /// Removals that are remembered, so that a slow `latest` subscriber learns of them (S13) though snapshots do not show them.
 const MAX_REMOVALS: usize = 10_000;
 
+type ByOffset = BTreeMap<u64, Arc<Entry>>;
+
 /// The newest entry of each key, in the order of their offsets.
 #[derive(Debug)]
 pub struct Newest {
     offsets: HashMap<Box<str>, u64>,
-    entries: BTreeMap<u64, Arc<Entry>>,
-    removals: BTreeSet<u64>,
+    live: ByOffset,
+    removals: ByOffset,
     max_keys: usize,
+    max_bytes: usize,
     bytes: usize,
+    forgotten: u64,
 }
 
 impl Newest {
-    /// Nothing yet; at most `max_keys` keys.
-    pub fn new(max_keys: usize) -> Self {
+    /// Nothing yet; at most `max_keys` keys, and at most `max_bytes` bytes of them and of removals.
+    pub fn new(max_keys: usize, max_bytes: usize) -> Self {
         Self {
             offsets: HashMap::new(),
-            entries: BTreeMap::new(),
-            removals: BTreeSet::new(),
+            live: BTreeMap::new(),
+            removals: BTreeMap::new(),
             max_keys: max_keys.max(1),
+            max_bytes,
             bytes: 0,
+            forgotten: 0,
         }
     }
 
@@ -36,49 +42,60 @@ impl Newest {
         match self.offsets.get_mut(key) {
             Some(offset) => {
                 let former = std::mem::replace(offset, entry.offset());
-                self.forget(former);
+                self.take(former);
             }
             None => {
                 self.offsets.insert(key.into(), entry.offset());
             }
         }
         self.bytes += entry.size();
-        self.entries.insert(entry.offset(), Arc::clone(entry));
-        if entry.removes_key() {
-            self.removals.insert(entry.offset());
-        }
+        let entries = if entry.removes_key() {
+            &mut self.removals
+        } else {
+            &mut self.live
+        };
+        entries.insert(entry.offset(), Arc::clone(entry));
         self.keep_bounds();
     }
 
-    fn forget(&mut self, offset: u64) -> Option<Arc<Entry>> {
-        let entry = self.entries.remove(&offset)?;
+    fn take(&mut self, offset: u64) -> Option<Arc<Entry>> {
+        let live = self.live.remove(&offset);
+        let entry = live.or_else(|| self.removals.remove(&offset))?;
         self.bytes -= entry.size();
-        self.removals.remove(&offset);
         Some(entry)
     }
 
     /// S6: the key unchanged longest goes first; of the removals, the oldest.
     fn keep_bounds(&mut self) {
         while self.removals.len() > MAX_REMOVALS.min(self.max_keys) {
-            let oldest = self.removals.first().copied();
-            self.drop_key(oldest);
+            self.forget(first(&self.removals));
         }
-        while self.keys() > self.max_keys {
-            let oldest = self.entries.iter().find(|(_, entry)| !entry.removes_key());
-            let oldest = oldest.map(|(offset, _)| *offset);
-            self.drop_key(oldest);
+        while self.live.len() > self.max_keys {
+            self.forget(first(&self.live));
         }
+        while self.bytes > self.max_bytes && self.drop_oldest() {}
     }
 
-    fn drop_key(&mut self, offset: Option<u64>) {
-        if let Some(entry) = offset.and_then(|offset| self.forget(offset)) {
+    /// The key goes that is unchanged longest, removed or not, unless it is the only one.
+    pub fn drop_oldest(&mut self) -> bool {
+        let more = self.live.len() + self.removals.len() > 1;
+        if more {
+            let oldest = [first(&self.live), first(&self.removals)];
+            self.forget(oldest.into_iter().flatten().min());
+        }
+        more
+    }
+
+    fn forget(&mut self, offset: Option<u64>) {
+        if let Some(entry) = offset.and_then(|offset| self.take(offset)) {
             self.offsets.remove(entry.conflation_key());
+            self.forgotten = self.forgotten.max(entry.offset());
         }
     }
 
     /// Keys that a snapshot shows.
     pub fn keys(&self) -> usize {
-        self.entries.len() - self.removals.len()
+        self.live.len()
     }
 
     /// Bytes of the entries kept.
@@ -86,23 +103,46 @@ impl Newest {
         self.bytes
     }
 
-    /// The newest entries after `after`, in offset order; those that remove a key as well unless it is for a snapshot.
-    pub fn after(
+    /// The last entry that went without a successor: who has not got beyond it cannot learn everything from here.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// The newest entries after `after` up to `end`, in offset order; those that remove a key as well unless it is for a
+    /// snapshot.
+    pub fn between(
         &self,
         after: u64,
+        end: u64,
         snapshot: bool,
-    ) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
-        self.entries
-            .range(after.saturating_add(1)..)
-            .map(|(_, entry)| entry)
-            .filter(move |entry| !(snapshot && entry.removes_key()))
+    ) -> impl Iterator<Item = &Arc<Entry>> {
+        let range = after.min(end).saturating_add(1)..end.saturating_add(1);
+        let mut live = self.live.range(range.clone()).peekable();
+        let removals = (!snapshot).then(|| self.removals.range(range));
+        let mut removals = removals.into_iter().flatten().peekable();
+        std::iter::from_fn(move || {
+            let live_is_next = match (live.peek(), removals.peek()) {
+                (Some((live, _)), Some((removed, _))) => live < removed,
+                (live, _) => live.is_some(),
+            };
+            let next = if live_is_next {
+                live.next()
+            } else {
+                removals.next()
+            };
+            next.map(|(_, entry)| entry)
+        })
     }
+}
+
+fn first(entries: &ByOffset) -> Option<u64> {
+    entries.first_key_value().map(|(offset, _)| *offset)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{NewEntry, message_head};
+    use crate::entry::{NewEntry, Timestamp, message_head};
 
     fn record(newest: &mut Newest, entries: &[(u64, &str, &str)]) {
         for (offset, key, data) in entries {
@@ -114,7 +154,7 @@ mod tests {
             newest.record(&Arc::new(Entry::compose(
                 &message_head("c"),
                 *offset,
-                1.0,
+                &Timestamp::new(1.0),
                 new,
                 None,
             )));
@@ -123,7 +163,7 @@ mod tests {
 
     fn offsets(newest: &Newest, after: u64, snapshot: bool) -> Vec<u64> {
         newest
-            .after(after, snapshot)
+            .between(after, u64::MAX - 1, snapshot)
             .map(|entry| entry.offset())
             .collect()
     }
@@ -131,7 +171,7 @@ mod tests {
     /// S5, S6: a snapshot holds the newest of each key and no removed one, in offset order; who was behind sees removals.
     #[test]
     fn the_newest_of_each_key_stays() {
-        let mut newest = Newest::new(10);
+        let mut newest = Newest::new(10, usize::MAX);
         record(
             &mut newest,
             &[
@@ -153,7 +193,7 @@ mod tests {
     /// S6: of too many keys, the one unchanged longest goes; bytes follow.
     #[test]
     fn the_key_unchanged_longest_goes_first() {
-        let mut newest = Newest::new(2);
+        let mut newest = Newest::new(2, usize::MAX);
         record(
             &mut newest,
             &[(1, "a", "1"), (2, "b", "1"), (3, "a", "2"), (4, "c", "1")],
@@ -164,7 +204,45 @@ mod tests {
             &[(5, "a", "null"), (6, "c", "null"), (7, "d", "null")],
         );
         assert_eq!((vec![6, 7], 0), (offsets(&newest, 0, false), newest.keys()));
-        let kept: usize = newest.after(0, false).map(|entry| entry.size()).sum();
+        let kept: usize = newest
+            .between(0, 100, false)
+            .map(|entry| entry.size())
+            .sum();
         assert_eq!(kept, newest.bytes());
+    }
+
+    /// S6: the bound on bytes takes the key unchanged longest as well, and what went is known; the newest stays.
+    #[test]
+    fn bytes_are_bounded_and_what_went_is_known() {
+        let mut newest = Newest::new(100, 1_000);
+        let large = format!("\"{}\"", "x".repeat(300));
+        record(&mut newest, &[(1, "a", &large), (2, "b", "null")]);
+        assert_eq!((vec![1, 2], 0), (offsets(&newest, 0, false), newest.forgotten()));
+        record(&mut newest, &[(3, "c", &large)]);
+        assert_eq!((vec![2, 3], 1), (offsets(&newest, 0, false), newest.forgotten()));
+        let huge = format!("\"{}\"", "x".repeat(2_000));
+        record(&mut newest, &[(4, "d", &huge)]);
+        assert_eq!((vec![4], 3), (offsets(&newest, 0, false), newest.forgotten()));
+        record(&mut newest, &[(5, "d", "1")]);
+        assert_eq!((vec![5], 3), (offsets(&newest, 0, false), newest.forgotten()));
+    }
+
+    /// S6: at its bounds, an append costs no more than elsewhere, whatever many removals stand before the oldest key.
+    #[test]
+    fn removals_are_not_looked_through_for_the_oldest_key() {
+        let mut newest = Newest::new(MAX_REMOVALS, usize::MAX);
+        let names: Vec<String> = (0..2 * MAX_REMOVALS).map(|number| format!("k{number}")).collect();
+        let data = |number: usize| if number < MAX_REMOVALS { "null" } else { "1" };
+        for (number, name) in names.iter().enumerate() {
+            record(&mut newest, &[(number as u64 + 1, name, data(number))]);
+        }
+        let started = std::time::Instant::now();
+        for number in 0..20_000 {
+            let name = format!("n{number}");
+            record(&mut newest, &[(2 * MAX_REMOVALS as u64 + number + 1, &name, "1")]);
+        }
+        assert_eq!((MAX_REMOVALS, MAX_REMOVALS), (newest.keys(), newest.removals.len()));
+        // Two hundred million steps otherwise.
+        assert!(started.elapsed() < std::time::Duration::from_secs(2));
     }
 }

@@ -27,6 +27,7 @@ pub enum Progress {
 /// The outgoing side of a connection.
 #[derive(Debug)]
 pub struct Outbound {
+    opening: Queue,
     unfinished: Option<Box<Unfinished>>,
     answers: Queue,
     control: Queue,
@@ -43,6 +44,7 @@ impl Outbound {
     /// Nothing to write.
     pub fn new(now: Instant) -> Self {
         Self {
+            opening: Queue::default(),
             unfinished: None,
             answers: Queue::default(),
             control: Queue::default(),
@@ -53,6 +55,11 @@ impl Outbound {
             tell: false,
             bytes: 0,
         }
+    }
+
+    /// What comes before the first frame: the answer to the handshake (C14).
+    pub fn open_with(&mut self, head: &[u8]) {
+        self.opening.bytes.extend_from_slice(head);
     }
 
     /// The buffer of answers, to append whole frames to.
@@ -86,15 +93,15 @@ impl Outbound {
 
     /// An event may be written at once: the socket takes bytes, and nothing else comes before.
     pub fn is_clear(&self) -> bool {
-        !self.blocked
-            && self.unfinished.is_none()
-            && self.answers.is_empty()
-            && self.control.is_empty()
+        !self.blocked && self.is_flushed()
     }
 
     /// Nothing of what was begun or answered is left.
     pub fn is_flushed(&self) -> bool {
-        self.unfinished.is_none() && self.answers.is_empty() && self.control.is_empty()
+        self.opening.is_empty()
+            && self.unfinished.is_none()
+            && self.answers.is_empty()
+            && self.control.is_empty()
     }
 
     /// The socket takes no more for now.
@@ -149,6 +156,9 @@ impl Outbound {
     /// What is written next: control frames pass at every frame boundary, answers between messages; what was begun of
     /// either is ended first.
     fn next(&self) -> (Source, &[u8]) {
+        if !self.opening.is_empty() {
+            return (Source::Opening, self.opening.rest());
+        }
         if self.control.at > 0 {
             return (Source::Control, self.control.rest());
         }
@@ -167,6 +177,7 @@ impl Outbound {
 
     fn advance(&mut self, source: Source, taken: usize) {
         match source {
+            Source::Opening => self.opening.advance(taken),
             Source::Control => self.control.advance(taken),
             Source::Answers => self.answers.advance(taken),
             Source::Unfinished => {
@@ -241,13 +252,14 @@ impl Outbound {
     /// Give back what an idle connection does not need.
     pub fn shrink(&mut self) {
         if self.is_flushed() {
-            (self.answers, self.control) = (Queue::default(), Queue::default());
+            (self.opening, self.answers, self.control) = Default::default();
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
+    Opening,
     Unfinished,
     Control,
     Answers,

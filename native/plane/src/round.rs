@@ -1,18 +1,15 @@
 //! Conflation (S3, S4): of each key the newest entry between a cursor and the head of this moment, in offset order.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
 use crate::feed::{Feed, Refill};
 use crate::log::Log;
+use crate::newest::Newest;
+use crate::picks::Picks;
+use crate::segment::SEGMENT;
 use crate::staging::Staging;
-
-/// Entries of a ring looked at in one turn: a long log must not hold up everybody else.
-const SLICE: usize = 8_192;
 
 /// The rounds of one `latest` cursor, one after the other.
 #[derive(Debug)]
@@ -26,45 +23,20 @@ pub struct Round {
     phase: Phase,
 }
 
+/// Offsets and no entries: a reader that takes its time keeps nothing alive that the log has let go.
 #[derive(Debug)]
 enum Phase {
     Idle,
-    /// Picking from the newest to the oldest; everything from `next` up was looked at.
-    Gathering {
+    /// Over the newest entries that the log keeps per key: everything up to `at` was staged. What is left of them up to
+    /// `end` is what was there when the round began, without what has a successor beyond `end` by now.
+    Ranging {
+        at: u64,
         end: u64,
-        next: u64,
-        seen: HashSet<ByKey>,
-        picked: Vec<Arc<Entry>>,
     },
-    /// Picked entries, the oldest last.
-    Delivering {
-        end: u64,
-        picked: Vec<Arc<Entry>>,
-    },
-}
-
-/// An entry that is equal to others of its conflation key.
-#[derive(Debug)]
-struct ByKey(Arc<Entry>);
-
-impl Borrow<str> for ByKey {
-    fn borrow(&self) -> &str {
-        self.0.conflation_key()
-    }
-}
-
-impl PartialEq for ByKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.conflation_key() == other.0.conflation_key()
-    }
-}
-
-impl Eq for ByKey {}
-
-impl Hash for ByKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.conflation_key().hash(state);
-    }
+    /// Looking through the ring.
+    Gathering(Picks),
+    /// Staging what was found there.
+    Delivering(Picks),
 }
 
 impl Round {
@@ -117,110 +89,155 @@ impl Round {
         self.phase = Phase::Idle;
     }
 
+    /// Begin with a snapshot again: what lies between the last round and this is in a gap that was staged.
+    pub fn start_over(&mut self) {
+        self.skip_to(0);
+        self.snapshot = true;
+    }
+
     /// After the last chunk was sent: at most `allowed` more messages of this round, or of the next one if this one has
     /// ended. `Reached` when the head is reached.
     pub fn refill(&mut self, channel: &Channel, encoding: Encoding, allowed: usize) -> Refill {
         self.staging.restart();
+        let mut chunk = Vec::new();
+        let found = self.find(&channel.log(), allowed, &mut chunk);
+        for entry in chunk {
+            self.staging.push_entry(&entry, encoding);
+        }
+        if self.staging.is_drained() && matches!(self.phase, Phase::Idle) {
+            // Everything between was removed, or conflated into what came before.
+            self.staging.settle(self.after);
+        }
+        found
+    }
+
+    fn find(&mut self, log: &Log, allowed: usize, chunk: &mut Vec<Arc<Entry>>) -> Refill {
         if matches!(self.phase, Phase::Idle) {
-            match self.begin(&channel.log()) {
+            match self.begin(log) {
                 Refill::Ready => {}
                 other => return other,
             }
         }
-        match self.gather(channel) {
-            Refill::Ready => self.deliver(encoding, allowed),
-            other => other,
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Idle => Refill::Unready,
+            Phase::Ranging { at, end } => self.range(log, at, end, allowed, chunk),
+            Phase::Gathering(picks) => self.gather(log, picks, allowed, chunk),
+            Phase::Delivering(picks) => self.deliver(log, picks, allowed, chunk),
         }
     }
 
     fn begin(&mut self, log: &Log) -> Refill {
-        let end = log.head();
-        if end <= self.after {
+        let (after, end) = (self.after, log.head());
+        if end <= after {
             self.snapshot = false;
             return Refill::Reached;
         }
-        self.again = false;
-        self.staging.settle(self.after);
-        self.phase = match log.newest() {
-            Some(newest) => Phase::Delivering {
-                end,
-                picked: newest
-                    .after(self.after, self.snapshot)
-                    .rev()
-                    .map(Arc::clone)
-                    .collect(),
-            },
-            None => Phase::Gathering {
-                end,
-                next: end + 1,
-                seen: HashSet::new(),
-                picked: Vec::new(),
-            },
+        self.staging.settle(after);
+        let whole = |newest: &&Newest| self.snapshot || newest.forgotten() <= after;
+        self.phase = if log.newest().filter(whole).is_some() {
+            Phase::Ranging { at: after, end }
+        } else if log.first() > after + 1 && !self.snapshot {
+            return Refill::Overrun;
+        } else {
+            Phase::Gathering(Picks::new(after, end, self.snapshot))
         };
+        self.again = false;
         Refill::Ready
     }
 
-    fn gather(&mut self, channel: &Channel) -> Refill {
-        let Phase::Gathering {
-            end,
-            next,
-            seen,
-            picked,
-        } = &mut self.phase
-        else {
-            return Refill::Ready;
+    /// S13: an entry that is no longer the newest of its key has a successor, which the next round delivers.
+    fn range(
+        &mut self,
+        log: &Log,
+        at: u64,
+        end: u64,
+        allowed: usize,
+        chunk: &mut Vec<Arc<Entry>>,
+    ) -> Refill {
+        let kept = log.newest();
+        let Some(newest) = kept.filter(|newest| self.snapshot || newest.forgotten() <= at) else {
+            // Some are gone without a successor: the next round knows what to do about it.
+            return self.end_early(at);
         };
-        let log = channel.log();
-        let first = log.first().max(self.after + 1);
-        let stop = next.saturating_sub(SLICE as u64).max(first);
-        for offset in (stop..*next).rev() {
-            if let Some(entry) = log
-                .get(offset)
-                .filter(|entry| !seen.contains(entry.conflation_key()))
-            {
-                seen.insert(ByKey(Arc::clone(entry)));
-                if !(self.snapshot && entry.removes_key()) {
-                    picked.push(Arc::clone(entry));
-                }
+        let mut bytes = 0;
+        let entries = newest.between(at, end, self.snapshot);
+        chunk.extend(entries.take(allowed).take_while(|entry| {
+            let fits = bytes < SEGMENT;
+            bytes += entry.size();
+            fits
+        }).map(Arc::clone));
+        match chunk.last() {
+            Some(last) if last.offset() < end => {
+                self.phase = Phase::Ranging { at: last.offset(), end };
+                Refill::Ready
             }
+            _ => self.end_at(end, chunk),
         }
-        *next = stop.min(*next);
-        if *next > first {
+    }
+
+    fn gather(
+        &mut self,
+        log: &Log,
+        mut picks: Picks,
+        allowed: usize,
+        chunk: &mut Vec<Arc<Entry>>,
+    ) -> Refill {
+        if !picks.look(log) {
+            self.phase = Phase::Gathering(picks);
             return Refill::Unready;
         }
         if log.first() > self.after + 1 && !self.snapshot {
-            self.phase = Phase::Idle;
             return Refill::Overrun;
         }
-        let (end, picked) = (*end, std::mem::take(picked));
-        self.phase = Phase::Delivering { end, picked };
+        self.again |= picks.put_off();
+        self.deliver(log, picks, allowed, chunk)
+    }
+
+    fn deliver(
+        &mut self,
+        log: &Log,
+        mut picks: Picks,
+        allowed: usize,
+        chunk: &mut Vec<Arc<Entry>>,
+    ) -> Refill {
+        let mut bytes = 0;
+        while chunk.len() < allowed && bytes < SEGMENT {
+            let Some(offset) = picks.next() else {
+                self.snapshot &= picks.put_off();
+                return self.end_at(picks.end(), chunk);
+            };
+            match log.get(offset) {
+                Some(entry) => {
+                    bytes += entry.size();
+                    chunk.push(Arc::clone(entry));
+                }
+                // A snapshot is of what is still kept (S5).
+                None if self.snapshot => {}
+                // The next round finds that it was overrun (S9).
+                None if chunk.is_empty() => return self.end_early(self.staging.settled()),
+                None => {
+                    picks.put_back(offset);
+                    break;
+                }
+            }
+        }
+        self.phase = Phase::Delivering(picks);
         Refill::Ready
     }
 
-    fn deliver(&mut self, encoding: Encoding, allowed: usize) -> Refill {
-        let Phase::Delivering { end, picked } = &mut self.phase else {
-            return Refill::Unready;
-        };
-        for _ in 0..allowed {
-            match picked.pop() {
-                Some(entry) => self.staging.push_entry(&entry, encoding),
-                None => break,
-            }
-            if self.staging.is_full() {
-                break;
-            }
+    fn end_early(&mut self, after: u64) -> Refill {
+        self.after = after;
+        self.again = true;
+        Refill::Unready
+    }
+
+    fn end_at(&mut self, end: u64, chunk: &[Arc<Entry>]) -> Refill {
+        self.after = end;
+        if chunk.is_empty() {
+            Refill::Unready
+        } else {
+            Refill::Ready
         }
-        if picked.is_empty() {
-            self.after = *end;
-            self.snapshot = false;
-            self.phase = Phase::Idle;
-        }
-        if self.staging.is_drained() {
-            // Everything between was removed, or conflated into what came before.
-            self.staging.settle(self.after);
-            return Refill::Unready;
-        }
-        Refill::Ready
     }
 
     /// What is settled: all of a round that has ended, else what was sent of it.

@@ -87,7 +87,7 @@ impl Staging {
 
     /// Add an entry.
     pub fn push_entry(&mut self, entry: &Entry, encoding: Encoding) {
-        self.push(entry.offset(), encoding, entry.payload(encoding));
+        self.push(entry.offset(), encoding, &entry.payload(encoding));
     }
 
     /// What to send next.

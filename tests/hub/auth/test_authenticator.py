@@ -13,7 +13,7 @@ from hub.auth import Authenticator, AuthError, Revocation
 from hub.auth.api_keys import new_key
 from hub.config import Settings
 from tests.hub.auth import support
-from tests.hub.auth.support import NOW, SECRET, claims, hs256, rs256
+from tests.hub.auth.support import NOW, SECRET, claims, eddsa, hs256, rs256
 
 KEY = new_key()
 API_KEYS = {"ci": {"sha256": hashlib.sha256(KEY.encode()).hexdigest(), "role": "bot"}}
@@ -108,6 +108,21 @@ def test_a_key_set_in_a_file_is_read_at_the_start(tmp_path: Path) -> None:
     assert checked.is_ready
 
 
+def test_an_issuer_may_be_held_to_one_algorithm_of_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(support.key_set(support.rsa_jwk(), support.ed25519_jwk()))
+    checked = authenticator(issuers={"i": {"jwks": str(file), "algorithm": "EdDSA"}})
+    assert checked.authenticate(eddsa(claims(iss="i"), kid="e1"), NOW).subject == "ann"
+    assert refused(rs256(claims(iss="i"), kid="r1"), checked) == "token_invalid"
+
+
+def test_a_key_set_without_a_key_for_the_algorithm_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(support.key_set(support.rsa_jwk()))
+    with pytest.raises(ConfigError, match="expected at least one EdDSA key in the key set, came none"):
+        authenticator(issuers={"i": {"jwks": str(file), "algorithm": "EdDSA"}})
+
+
 def test_a_key_set_file_that_is_none_stops_the_start(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text("{}")
@@ -137,7 +152,11 @@ def test_issuers_of_the_file_have_keys_of_their_own() -> None:
         ({"secret": "s" * 40, "jwks": "x"}, "expected either secret or jwks"),
         ({"secret": "short"}, "expected at least 32 bytes, came 5"),
         ({"secret": "s" * 40, "audience": 7}, "expected the claim aud"),
-        ({"secret": "s" * 40, "algorithm": "HS512"}, "expected a table"),
+        ({"secret": "s" * 40, "algorithm": "HS512"}, "algorithm: expected HS256 with its keys, came 'HS512'"),
+        ({"secret": "s" * 40, "algorithm": "RS256"}, "algorithm: expected HS256 with its keys, came 'RS256'"),
+        ({"jwks": "x", "algorithm": "HS256"}, "algorithm: expected RS256 or EdDSA with its keys, came 'HS256'"),
+        ({"jwks": "x", "algorithm": ["RS256"]}, "algorithm: expected RS256 or EdDSA"),
+        ({"secret": "s" * 40, "colour": "red"}, "expected a table with secret or jwks, audience, algorithm"),
     ],
 )
 def test_a_wrong_issuer_stops_the_start(table: Any, message: str) -> None:

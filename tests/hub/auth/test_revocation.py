@@ -53,11 +53,20 @@ def test_a_revocation_is_forgotten_when_it_has_lapsed_and_not_before() -> None:
     assert len(book) == 0
 
 
+@pytest.mark.clause("C17")
+def test_what_is_revoked_for_good_is_never_forgotten() -> None:
+    book = Revocations()
+    book.revoke(Revocation("token", "t1", 0, revocation.NEVER))
+    book.revoke(Revocation("token", "t1", 0, 10))
+    book.sweep(1e12)
+    assert book.is_revoked(ANN)
+
+
 def test_none_is_forgotten_to_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocation, "MAX_REVOCATIONS", 1)
     book = Revocations()
     book.revoke(Revocation("token", "t1", 0, 10))
-    with pytest.raises(RevocationsFullError):
+    with pytest.raises(RevocationsFullError, match="expected at most 1 revocations in force on a node, and none is"):
         book.revoke(Revocation("token", "t2", 0, 10))
     book.revoke(Revocation("token", "t1", 0, 20))
     assert book.is_revoked(ANN)

@@ -28,11 +28,30 @@ def test_the_first_kind_found_is_the_only_one_used(
     assert (found.credential, found.source) == (credential, source)
 
 
+@pytest.mark.clause("C10")
+@pytest.mark.parametrize(
+    ("authorization", "offers", "query", "source"),
+    [
+        (["Bearer "], [], b"", "header"),
+        (["bearer"], OFFERS, b"token=from-url", "header"),
+        (["Bearer   "], [], b"", "header"),
+        ([], ["ng-ws.v1.json", "ng-ws.bearer."], b"token=from-url", "subprotocol"),
+        ([], [], b"token=", "url"),
+    ],
+)
+def test_an_empty_credential_is_one_that_was_presented(
+    authorization: list[str], offers: list[str], query: bytes, source: str
+) -> None:
+    found = find_credentials(authorization, offers, query)
+    assert (found.credential, found.source) == ("", source)
+
+
 @pytest.mark.clause("C6")
 @pytest.mark.parametrize(
     ("authorization", "offers", "query"),
     [
         (["Bearer a", "Bearer a"], [], b""),
+        (["Bearer", "Bearer a"], [], b""),
         ([], ["ng-ws.bearer.a", "ng-ws.bearer.b"], b""),
         ([], [], b"token=a&token=a"),
         ([], [], b"token=a&%74oken=b"),

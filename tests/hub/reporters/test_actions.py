@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from channels.broker import BrokerError, Publication, Stored
+from channels.buckets import Rate
 from channels.errors import LogUnavailable
 from channels.permissions import Role
 from hub.auth import Identity
@@ -46,6 +47,50 @@ def test_an_action_is_told_with_who_did_it_and_audited() -> None:
             "log_level": "info",
         }
     ]
+
+
+STORED = Stored("e:7")
+
+
+def admin_publishes(*publications: Publication, who: Identity = ROOT, stored: Stored = STORED) -> list[Any]:
+    publisher = RecordingPublisher()
+    reporter = ActionsReporter(publisher, "n1", Rate(100, 1), lambda: 0.0)
+    for publication in publications:
+        reporter.published(who, "c-1", publication, stored)
+    return [event.data for event in publisher.events]
+
+
+@pytest.mark.accept("C13")
+@pytest.mark.clause("C21")
+def test_a_publish_of_an_administrator_is_told_with_its_place() -> None:
+    (told,) = admin_publishes(Publication("status", "deploy.done", b"1"))
+    assert {name: told[name] for name in ("channel", "event", "position", "by")} == {
+        "channel": "status",
+        "event": "deploy.done",
+        "position": "e:7",
+        "by": "root",
+    }
+
+
+@pytest.mark.clause("C21", "M31")
+def test_what_stands_in_actions_already_others_publishes_and_repeats_are_not_told() -> None:
+    event = Publication("status", "x", b"1")
+    assert admin_publishes(Publication("actions", "x", b"1")) == []
+    assert admin_publishes(event, who=Identity("ann", Role.DEVELOPER)) == []
+    assert admin_publishes(event, stored=Stored("e:7", duplicate=True)) == []
+
+
+@pytest.mark.clause("C21")
+def test_who_publishes_more_than_the_log_takes_is_told_of_with_what_was_left_out() -> None:
+    publisher, now = RecordingPublisher(), [0.0]
+    reporter = ActionsReporter(publisher, "n1", Rate(2, 1), lambda: now[0])
+    for _ in range(5):
+        reporter.published(ROOT, "c-1", Publication("status", "x", b"1"), STORED)
+    reporter.published(ROOT, "c-2", Publication("status", "x", b"1"), STORED)
+    now[0] = 1.0
+    reporter.sweep(1.0)
+    reporter.published(ROOT, "c-1", Publication("status", "x", b"1"), STORED)
+    assert [event.data.get("left_out") for event in publisher.events] == [None, None, None, 3]
 
 
 def test_log_records_become_events_of_their_own_name() -> None:

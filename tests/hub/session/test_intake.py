@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from channels.buckets import Rate
 from channels.permissions import Role
 from hub.auth import ANONYMOUS
 from hub.session import Close, Emit, Fault, Publish, Subscribe
@@ -66,6 +67,23 @@ def test_a_message_without_type_is_told_the_right_form() -> None:
 def test_unknown_members_are_ignored() -> None:
     (answer,) = bench().send({"type": "ping", "id": 1, "color": "red", "__proto__": {"a": 1}})
     assert answer["type"] == "pong"
+
+
+@pytest.mark.clause("M15")
+@pytest.mark.parametrize(
+    "request_of_v1",
+    [
+        {"type": "get_reconnection_token"},
+        {"type": "subscribe", "channel": "logs", "ack": 10},
+        {"type": "subscribe", "channel": "logs", "from": {"since": 1.0}},
+        {"type": "subscribe", "channel": "logs", "from": {"positions": {"logs": "k3Fq:1"}}},
+    ],
+)
+def test_what_is_read_and_not_served_yet_does_not_count_as_unreadable(request_of_v1: dict[str, Any]) -> None:
+    peer = bench(rates={name: Rate(100, 100) for name in ("default", "subscribe")})
+    answers = peer.send(*[request_of_v1] * 12, *[b"{"] * 9, PING)
+    assert [answer["type"] for answer in answers] == ["error"] * 21 + ["pong"]
+    assert {answer["code"] for answer in answers[:21]} == {400}
 
 
 @pytest.mark.clause("M15")

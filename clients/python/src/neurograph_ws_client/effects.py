@@ -61,7 +61,7 @@ class Reject(NamedTuple):
 
 
 class SubChanged(NamedTuple):
-    """A subscription changed its state; `code` and `reason` where it ended, `error` where something ended it."""
+    """A subscription changed its state; `error` is what ended it, None where it was asked to end."""
 
     channel: str
     state: SubState

@@ -58,8 +58,7 @@ class Link:
         request = Request(message, ticket, now + timeout, is_repeatable, is_patient)
         self.run(self.session.submit(request, now))
         try:
-            if self.connection is not None:
-                await self.connection.drain()
+            # The answer is what paces the caller, and its time-out what ends the waiting.
             return await ticket
         finally:
             self.session.requests.withdraw(ticket)
@@ -70,7 +69,10 @@ class Link:
         if connection is None or self.session.state is not State.CONNECTED:
             raise self.session.cause or Disconnected(f"not connected ({self.session.state})", temporary=True)
         self._write_one(connection, message)
-        await connection.drain()
+        try:
+            await connection.drain()
+        except OSError as fault:
+            raise Disconnected(f"the connection ended while {message.get('type')} was sent", temporary=True) from fault
 
     def flush_soon(self) -> None:
         """Ask for new subscriptions when this turn of the loop is over: those of one turn go in one message."""
@@ -88,8 +90,8 @@ class Link:
         self.run(self.session.unsubscribe(names, ticket, monotonic()))
         try:
             await ticket
-        except Disconnected:
-            # Without the connection nothing comes, and the next one will not ask for them.
+        except (Disconnected, Closed):
+            # Without the connection nothing comes, and no later one will ask for them.
             return
 
     async def wait_for(self, reached: Callable[[State], bool]) -> None:

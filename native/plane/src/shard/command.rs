@@ -112,7 +112,7 @@ impl Shard {
         let mut connection = Connection::new(conn, transport, service, self.settings(), now);
         connection.set_max_message(max_message);
         connection.figures = figures;
-        connection.out.answers().extend_from_slice(&head);
+        connection.out.open_with(&head);
         self.slots.insert(conn, slot);
         self.connections.insert(connection);
         if !tail.is_empty() {

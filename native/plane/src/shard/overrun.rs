@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use crate::closing::Verdict;
-use crate::cursor::{OnSlow, Way};
+use crate::cursor::{Delivery, OnSlow, Way};
 use crate::entry::Encoding;
+use crate::feed::Feed;
 use crate::gap::{Gap, GapReason};
+use crate::log::Log;
 use crate::round::Round;
 use crate::shard::Shard;
 use crate::shard::writing::Step;
@@ -21,25 +23,37 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
+        let keeps_keys = cursor.options.delivery == Delivery::Latest
+            && cursor.channel.log().newest().is_some();
+        let from = match &mut cursor.way {
+            // S13: there is more to be had than the ring.
+            Way::Feed(feed) if keeps_keys => {
+                let feed = std::mem::replace(&mut **feed, Feed::new(0));
+                cursor.way = Way::Round(Box::new(Round::continuing(feed)));
+                return Step::Went;
+            }
+            Way::Feed(feed) => feed.after(),
+            Way::Round(round) => round.after(),
+            Way::Follow(_) => return Step::Nothing,
+        };
         if cursor.options.on_slow == OnSlow::Close {
             self.begin_close(slot, Verdict::overrun(), now);
             return Step::Nothing;
         }
         let log = cursor.channel.log();
-        let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
-        let from = match &cursor.way {
-            Way::Feed(feed) => feed.after(),
-            Way::Round(round) => round.after(),
-            Way::Follow(_) => return Step::Nothing,
+        let gap = if keeps_keys {
+            back_to_the_beginning(&log, from)
+        } else {
+            let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
+            Gap::within(log.epoch(), from, to, GapReason::Slow)
         };
-        let gap = Gap::within(log.epoch(), from, to, GapReason::Slow);
         let message = gap.message(&cursor.channel.name, log.epoch(), encoding);
         drop(log);
         cursor.channel.figures().count_gap(&gap);
         match &mut cursor.way {
             Way::Feed(feed) => {
                 feed.staging.push_gap(&gap, encoding, &message);
-                feed.skip_to(to);
+                feed.skip_to(gap.to);
             }
             Way::Round(round) => stage_gap(round, &gap, encoding, &message),
             Way::Follow(_) => {}
@@ -48,8 +62,21 @@ impl Shard {
     }
 }
 
+/// Where the newest entry of each key is kept but one that `from` is owed went without a successor (S6; `log_memory`):
+/// everything that is kept comes again, as a snapshot does (P7), and what was missed cannot be counted.
+fn back_to_the_beginning(log: &Log, from: u64) -> Gap {
+    Gap {
+        missed: None,
+        ..Gap::within(log.epoch(), from, 0, GapReason::Slow)
+    }
+}
+
 fn stage_gap(round: &mut Round, gap: &Gap, encoding: Encoding, message: &[u8]) {
-    round.skip_to(gap.to);
+    if gap.to < round.after() {
+        round.start_over();
+    } else {
+        round.skip_to(gap.to);
+    }
     round.again = true;
     round.staging.push_gap(gap, encoding, message);
 }
