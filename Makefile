@@ -12,7 +12,7 @@ help: ## list the verbs
 setup: ## virtual environment, Python packages, native core (release); nothing if nothing changed
 	@scripts/setup.sh
 
-run: setup ## the hub with the live demo on http://localhost:8000 (or the next free port)
+run: setup ## the hub with the live demo: ws://localhost:8000/ws, or the next free port (NG_PORT=9000 for another)
 	@exec .venv/bin/neurograph-hub demo
 
 test: setup test-native test-python ## everything that can be tested here

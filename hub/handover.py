@@ -177,9 +177,8 @@ class HubHttpProtocol(HttpToolsProtocol):
         head = [b"GET ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.headers:
             head += [name, b": ", value, b"\r\n"]
-        protocol: Any = self.ws_protocol_class(  # type: ignore[misc]
-            config=self.config, server_state=self.server_state, app_state=self.app_state
-        )
+        make: Any = self.ws_protocol_class
+        protocol = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         protocol.handshake_deadline = self._deadline
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)

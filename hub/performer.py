@@ -85,7 +85,7 @@ class Performer:
         """Process the signals of the turn, send its answers, wake the I/O threads."""
         try:
             self._answer_emits(self._emissions.run())
-        except Exception as error:  # noqa: BLE001 - a turn ends, whatever happens to its signals
+        except Exception as error:  # a turn ends, whatever happens to its signals
             self._counters.error("internal", "signals")
             log.error("signals.failed", exc_info=error)
         finally:

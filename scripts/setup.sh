@@ -44,7 +44,7 @@ if [ "$(cat $venv/.packages 2>/dev/null)" != "$wanted" ]; then
 fi
 
 # The native core, when its sources have changed. `maturin` installs the server's packages in place as well.
-sources=$( (cat pyproject.toml native/Cargo.lock; find native -name '*.rs' -o -name Cargo.toml | LC_ALL=C sort | xargs cat) | cksum)
+sources=$( (cat pyproject.toml native/Cargo.lock; find native -path native/target -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print | LC_ALL=C sort | xargs cat) | cksum)
 if [ "$(cat $venv/.native 2>/dev/null)" != "$sources" ] || ! ls channels/_native*.so >/dev/null 2>&1; then
   say "building the native core (about a minute, once)"
   log=$(mktemp)

@@ -20,6 +20,17 @@ def test_the_head_is_sent_first_and_the_tail_is_parsed_first() -> None:
         assert [running.text(conn), running.text(conn)] == [b'{"n":1}', b'{"n":2}']
 
 
+@pytest.mark.clause("C14", "H3")
+def test_no_frame_goes_out_before_the_head() -> None:
+    with Running() as running:
+        conn, peer = running.connect(head=b"HTTP/1.1 101 Switching Protocols\r\n\r\n", tail=masked(9, b"early"))
+        running.send(conn, b"{}")
+        wire = b""
+        while len(wire) < 36 + 7 + 4:
+            wire += peer.sock.recv(100)
+        assert wire == b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"\x8a\x05early" + b"\x81\x02{}"
+
+
 @pytest.mark.clause("M10", "M15")
 def test_text_that_is_no_json_is_told_and_the_connection_lives_on() -> None:
     with Running() as running:

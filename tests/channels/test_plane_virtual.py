@@ -46,6 +46,19 @@ def test_a_virtual_connection_follows_channels_like_any_other() -> None:
         assert list(range(1, 52)) == [message["offset"] for message in messages[1:]]
 
 
+@pytest.mark.clause("B1", "S2")
+def test_a_message_larger_than_the_pipe_comes_whole_to_who_waits_to_be_told() -> None:
+    with Running() as running:
+        conn = running.plane.attach_virtual()
+        log = running.open_log()
+        running.subscribe(conn, log)
+        output(running, conn)
+        for size in (900_000, 10, 1_500_000):
+            running.append(log, entry(b'"' + b"x" * size + b'"'))
+            [(opcode, data)] = output(running, conn)
+            assert (opcode, size) == (TEXT, len(orjson.loads(data)["data"]))
+
+
 def test_msgpack_goes_out_as_binary() -> None:
     with Running() as running:
         conn = running.plane.attach_virtual(encoding="msgpack")

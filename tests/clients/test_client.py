@@ -573,3 +573,5 @@ async def test_a_hub_that_reads_nothing_more_is_a_time_out_for_who_asks() -> Non
         hub.peers[0].socket.transport.pause_reading()
         with pytest.raises(RequestTimeout, match="no answer to publish in time"):
             await client.publish("actions", "x" * (32 << 20), timeout=0.3)
+        async with asyncio.timeout(SOON):
+            await client.close()

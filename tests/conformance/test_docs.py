@@ -1,8 +1,11 @@
 """The documents say what the code says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from hub.http import routes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -12,3 +15,11 @@ def test_what_documents_take_from_the_code_is_up_to_date() -> None:
         [sys.executable, "scripts/generate_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing to do\n", "")
+
+
+def test_http_md_names_every_route_and_no_other() -> None:
+    text = (ROOT / "docs" / "HTTP.md").read_text()
+    documented = set(re.findall(r"`(?:GET|POST|DELETE) (/[a-z/{}]+)`", text))
+    served = set(re.findall(r'\{API\}(/[a-z/{}:]+)"', Path(routes.__file__).read_text()))
+    plain = {re.sub(r"\{+(\w+)(?::path)?\}+", "{}", path) for path in served}
+    assert {re.sub(r"\{\w+\}", "{}", path) for path in documented} - {"/token"} == plain

@@ -1,6 +1,7 @@
 """hub/redaction.py: credentials, queries and unseen characters do not get out."""
 
 import json
+import time
 
 import pytest
 
@@ -36,6 +37,18 @@ def test_ordinary_fields_stay_as_they_are() -> None:
 
 def test_id12_long_text_is_cut() -> None:
     assert len(redact_text("x" * 1_000)) == MAX_TEXT
+
+
+@pytest.mark.parametrize("text", ["x" * 200_000, "x" * 100_000 + "." + "y" * 100_000, "ab." * 70_000])
+def test_id12_a_text_of_any_length_is_searched_in_time_that_grows_with_it_only(text: str) -> None:
+    """A stranger chooses it (the user name of a login), and the loop stands still meanwhile."""
+    started = time.process_time()
+    assert len(redact_text(text)) == MAX_TEXT
+    assert time.process_time() - started < 2
+
+
+def test_id8_a_token_is_hidden_after_a_dot_and_after_another_token() -> None:
+    assert redact_text(f"a.b.{TOKEN} {TOKEN};x.{TOKEN}") == f"a.b.{HIDDEN} {HIDDEN};x.{HIDDEN}"
 
 
 def test_what_json_does_not_know_is_shown_as_text() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from hub.handover import EXTENSION, Detached, protocols
+from hub.handover import EXTENSION, Detached, HubWebSocketProtocol, protocols
 from hub.handshake import HandshakeLimits
 
 REQUEST = (
@@ -30,6 +30,7 @@ class App:
         self.proceed.set()
         self.waiting = asyncio.Event()
         self.detached: asyncio.Queue[Detached | BaseException | None] = asyncio.Queue()
+        self.protocol: HubWebSocketProtocol | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
         if scope["type"] == "lifespan":
@@ -37,9 +38,13 @@ class App:
         if scope["type"] == "http":
             while (await receive()).get("more_body"):
                 pass
+            if scope["path"] == "/slow":
+                self.waiting.set()
+                await self.proceed.wait()
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
             await send({"type": "http.response.body", "body": b"ok"})
             return
+        self.protocol = scope["extensions"][EXTENSION]["detach"].__self__
         self.waiting.set()
         await self.proceed.wait()
         try:
@@ -127,11 +132,7 @@ async def test_frames_sent_while_the_login_is_awaited_arrive_in_order(app: tuple
     await application.waiting.wait()
     writer.write(FRAME + FRAME)
     await writer.drain()
-    # A round trip through the server's loop by another connection: what was sent before it has been read.
-    other, other_writer = await asyncio.open_connection("127.0.0.1", port)
-    other_writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await other.readuntil(b"ok")
-    other_writer.close()
+    await round_trip(port)
     application.proceed.set()
     with owned(detached := await application.detached.get()) as sock:
         assert isinstance(detached, Detached)
@@ -149,7 +150,7 @@ async def test_a_peer_that_left_during_the_login_is_told_as_an_error_and_leaks_n
     writer.write(REQUEST + b"\r\n")
     await application.waiting.wait()
     writer.transport.abort()
-    await asyncio.wait_for(_until_gone(port), 5)
+    await asyncio.wait_for(round_trip(port), 5)
     application.proceed.set()
     result = await application.detached.get()
     if isinstance(result, Detached):  # the loop had not read the reset yet: then the socket says so
@@ -159,7 +160,8 @@ async def test_a_peer_that_left_during_the_login_is_told_as_an_error_and_leaks_n
         assert isinstance(result, ConnectionError)
 
 
-async def _until_gone(port: int) -> None:
+async def round_trip(port: int) -> None:
+    """Through the server's loop by another connection: what was sent before it has been read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"ok")
@@ -237,3 +239,78 @@ async def test_two_requests_on_one_connection_are_both_served(app: tuple[App, in
         answers.append(await reader.readuntil(b"ok"))
     writer.close()
     assert [answer.split(b" ")[1] for answer in answers] == [b"200", b"200"]
+
+
+@pytest.mark.clause("L4")
+async def test_the_time_of_an_upgrade_begins_at_accept(app: tuple[App, int]) -> None:
+    """Not anew when its head is complete."""
+    application, port = app
+    application.proceed.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    await round_trip(port)
+    loop = asyncio.get_running_loop()
+    accepted_before = loop.time()
+    await asyncio.sleep(LIMITS.timeout / 4)  # time that passes, not something that is waited for
+    writer.write(REQUEST + b"\r\n")
+    await application.waiting.wait()
+    assert application.protocol is not None
+    assert application.protocol._timer is not None
+    assert application.protocol._timer.when() <= accepted_before + LIMITS.timeout
+    application.proceed.set()
+    with owned(await application.detached.get()):
+        writer.close()
+
+
+SLOW = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "next_request",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        REQUEST + b"\r\n",
+    ],
+    ids=["malformed", "host", "line", "upgrade"],
+)
+async def test_a_refusal_is_never_taken_for_the_answer_to_an_earlier_request(
+    app: tuple[App, int], next_request: bytes
+) -> None:
+    """The earlier one is answered, and that is the last word."""
+    application, port = app
+    application.proceed.clear()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(SLOW)
+    await application.waiting.wait()
+    writer.write(next_request)
+    await writer.drain()
+    await round_trip(port)
+    application.proceed.set()
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert (answer[:13], answer.count(b"HTTP/1.1"), answer[-2:]) == (b"HTTP/1.1 200 ", 1, b"ok")
+    assert application.detached.empty()
+
+
+BROKEN_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+
+
+async def test_a_broken_body_is_refused_once(app: tuple[App, int]) -> None:
+    _, port = app
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(BROKEN_BODY)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert (answer[:13], answer.count(b"content-length:")) == (b"HTTP/1.1 400 ", 1)
+
+
+async def test_a_broken_body_behind_an_unanswered_request_ends_the_connection(app: tuple[App, int]) -> None:
+    application, port = app
+    application.proceed.clear()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(SLOW + BROKEN_BODY)
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    application.proceed.set()
+    writer.close()

@@ -9,7 +9,7 @@ import pytest
 
 from channels.buckets import Rate
 from channels.permissions import Role
-from tests.support.hub import RunningHub
+from tests.support.hub import PRODUCTION, RunningHub
 from tests.support.ws import Peer, refused
 
 Start = Callable[..., RunningHub]
@@ -303,3 +303,44 @@ def test_the_echo_of_conformance_suites_exists_only_where_it_is_switched_on(star
     with socket.create_connection(("127.0.0.1", other.port), timeout=10) as peer:
         peer.sendall(request.replace(hub.authority.encode(), other.authority.encode()))
         assert read_until(peer, b"\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.clause("C10")
+@pytest.mark.parametrize(
+    "presented",
+    [
+        {"headers": {"Authorization": "Bearer "}},
+        {"headers": {"Authorization": "Bearer"}},
+        {"query": "?token="},
+    ],
+    ids=["spaces", "scheme", "url"],
+)
+def test_an_empty_credential_does_not_become_anonymous(ws_hub: RunningHub, presented: dict[str, Any]) -> None:
+    with Peer(ws_hub, **presented, reads=False) as peer:
+        assert peer.closed() == (4101, "token_invalid")
+
+
+@pytest.mark.clause("C10", "C3")
+def test_an_empty_bearer_subprotocol_does_not_become_anonymous(ws_hub: RunningHub) -> None:
+    with Peer(ws_hub, subprotocols=("ng-ws.v1.json", "ng-ws.bearer."), reads=False) as peer:
+        assert (peer.subprotocol, peer.closed()) == ("ng-ws.v1.json", (4101, "token_invalid"))
+
+
+@pytest.mark.clause("C12", "L21")
+@pytest.mark.parametrize(
+    ("proxies", "headers", "status"),
+    [
+        ("127.0.0.1", {"X-Forwarded-Proto": "https"}, 101),
+        ("127.0.0.1", {"Forwarded": "for=198.51.100.7;proto=https"}, 101),
+        ("127.0.0.1", {"X-Forwarded-Proto": "http"}, 403),
+        ("127.0.0.1", {}, 403),
+        ("192.0.2.1", {"X-Forwarded-Proto": "https"}, 403),
+        ("192.0.2.1", {"Forwarded": "for=198.51.100.7;proto=https"}, 403),
+    ],
+)
+def test_behind_a_proxy_that_ends_tls_its_own_origin_is_https(
+    start: Start, proxies: str, headers: dict[str, str], status: int
+) -> None:
+    hub = start(**PRODUCTION, proxies=proxies)
+    given = {"Origin": f"https://{hub.authority}", **headers}
+    assert refused(hub, headers=given)[0] == status

@@ -5,18 +5,20 @@ from typing import Any
 
 import pytest
 
+from channels.permissions import Role
 from tests.support.hub import RunningHub
 from tests.support.ws import Peer
 
 Start = Callable[..., RunningHub]
+BOARD = {
+    "subscribe": ["viewer", "admin"],
+    "broadcast": ["admin"],
+    "delivery": "latest",
+    "retention": {"last_per_key": True},
+}
 ROOMS = {
     "room:*": {"subscribe": ["viewer", "anonymous"], "broadcast": ["admin"], "presence": True},
-    "board": {
-        "subscribe": ["viewer", "admin"],
-        "broadcast": ["admin"],
-        "delivery": "latest",
-        "retention": {"last_per_key": True},
-    },
+    "board": BOARD,
     "user:{sub}": {"subscribe": ["viewer"], "broadcast": ["admin"]},
 }
 EVERYTHING = {"rate_publish": "10000/10000", "rate_subscribe": "10000/10000", "rate_unsubscribe": "10000/10000"}
@@ -244,3 +246,74 @@ def test_connections_shows_who_is_there_who_comes_and_who_goes(ws_hub: RunningHu
         "since": events[0]["data"]["since"],
     }
     assert events[2]["data"]["code"] == 1000
+
+
+@pytest.mark.clause("M8", "M9")
+def test_answers_keep_their_place_among_events_whatever_is_on_its_way(start: Start) -> None:
+    """No event before `subscribed`, none after `unsubscribed`, and between them none is missing at the start."""
+    hub = start(**EVERYTHING)
+    with Peer(hub, "admin") as publisher, Peer(hub, "developer") as reader:
+        for number in range(20):
+            reader.send({"type": "subscribe", "channel": "actions", "from": "new"})
+            publisher.send(*[{"type": "publish", "channel": "actions", "event": "e", "data": number}] * 20)
+            reader.send({"type": "unsubscribe", "channel": "actions"})
+        reader.ask(type="subscribe", channel="actions")
+        publish(publisher, "actions", "fin")
+        reader.until(lambda message: message.get("data") == "fin")
+    owed: int | None = None
+    for message in reader.received:
+        match message["type"]:
+            case "subscribed":
+                owed = int(message["channels"]["actions"]["position"].split(":")[1]) + 1
+            case "unsubscribed":
+                owed = None
+            case "event":
+                assert message["offset"] == owed
+                owed = message["offset"] + 1
+
+
+@pytest.mark.clause("M8", "C17")
+def test_welcome_and_the_unsubscribed_it_brings_keep_their_place(start: Start) -> None:
+    """What the new role may not follow ends before `welcome` says so."""
+    hub = start(**EVERYTHING)
+    with Peer(hub, "admin") as publisher, Peer(hub, "developer") as reader:
+        reader.ask(type="subscribe", channels=["actions", "status"])
+        publish(publisher, "actions", 1, 2)
+        assert data_of(reader.events("actions", 2)) == [1, 2]
+        publisher.send(*[{"type": "publish", "channel": "actions", "event": "e", "data": 3}] * 50)
+        hub.call(lambda inside: inside.connections.change_role(reader.welcome["conn"], Role.VIEWER))
+        publish(publisher, "actions", 4)
+        publish(publisher, "status", "fin")
+        after = reader.until(lambda message: message.get("data") == "fin")
+    changed = reader.received[[message["type"] for message in reader.received].index("welcome", 1) :]
+    assert changed[0]["role"] == "viewer"
+    assert [message for message in changed if message.get("channel") == "actions"] == []
+    ends = [message for message in changed if message["type"] == "unsubscribed"]
+    assert [(end["channels"], end["code"]) for end in ends] == [(["actions"], 403)]
+    assert changed.index(after) > changed.index(ends[0])
+
+
+@pytest.mark.clause("M27", "S12")
+def test_what_subscribe_says_overrides_the_defaults_of_the_channel_and_nothing_else(start: Start) -> None:
+    hub = start(channels={"board": {**BOARD, "on_slow": "gap"}}, **EVERYTHING)
+    with Peer(hub, "admin") as publisher, Peer(hub, "viewer") as reader:
+        publish(publisher, "board", 1, key="a")
+        publish(publisher, "board", 2, key="a")
+        publish(publisher, "board", 3, key="b")
+        by_default = reader.ask(type="subscribe", channel="board")["channels"]["board"]
+        assert data_of(reader.events("board", 2)) == [2, 3]
+        other = {"delivery": "all", "on_slow": "close", "from": {"last": 2}}
+        asked_for = reader.ask(type="subscribe", channel="board", **other)["channels"]["board"]
+        publish(publisher, "board", 4, key="b")
+        publish(publisher, "board", 5, key="b")
+        assert data_of(reader.events("board", 4))[-2:] == [4, 5]
+        half = reader.ask(type="subscribe", channel="board", max_rate=5)["channels"]["board"]
+    told = [
+        {name: answer.get(name) for name in ("delivery", "on_slow", "max_rate")}
+        for answer in (by_default, asked_for, half)
+    ]
+    assert told == [
+        {"delivery": "latest", "on_slow": "gap", "max_rate": None},
+        {"delivery": "all", "on_slow": "close", "max_rate": None},
+        {"delivery": "latest", "on_slow": "gap", "max_rate": 5},
+    ]

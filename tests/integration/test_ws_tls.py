@@ -2,7 +2,10 @@
 
 import datetime
 import json
+import socket
 import ssl
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,26 @@ def test_wss_is_relayed_and_speaks_the_same_protocol(tmp_path: Path) -> None:
             client.send('{"type":"publish","channel":"actions","event":"x","data":"' + "x" * 500_000 + '"}')
             assert len(json.loads(client.recv(10))["data"]) == 500_000
             assert [shown["relayed"] for shown in hub.call(lambda inside: inside.connections.snapshot())] == [True]
+
+
+@pytest.mark.clause("L4")
+def test_l4_holds_for_the_handshake_of_tls_too(tmp_path: Path) -> None:
+    """A peer that says nothing is cut when the time is up, whether it has done its TLS handshake or not."""
+    cert, key = certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=cert)
+    with RunningHub(tls_cert=cert, tls_key=key, handshake_timeout=1.5) as hub:
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", hub.port), timeout=1.0) as late:
+            with pytest.raises(TimeoutError):
+                late.recv(1)
+            late.settimeout(10)
+            with socket.create_connection(("127.0.0.1", hub.port), timeout=10) as silent:
+                silent_since = time.monotonic()
+                with trust.wrap_socket(late, server_hostname="localhost") as wrapped, suppress(OSError):
+                    assert wrapped.recv(1) == b""
+                late_lived = time.monotonic() - began
+                with suppress(ConnectionResetError):
+                    assert silent.recv(1) == b""
+                silent_lived = time.monotonic() - silent_since
+    assert late_lived < 2.25
+    assert silent_lived < 2.25

@@ -190,7 +190,10 @@ mod tests {
     #[test]
     fn the_largest_log_gives_and_the_others_keep_theirs() {
         let logs = Logs::new(1, 1 << 20);
-        let open = |name: &str, keys| logs.find(logs.open(name, retention(keys)).unwrap()).unwrap();
+        let open = |name: &str, keys| {
+            logs.find(logs.open(name, retention(keys)).unwrap())
+                .unwrap()
+        };
         let (small, large) = (open("small", None), open("large", Some(1_000)));
         logs.append(&small, vec![keyed("k", 100); 500], 1.0);
         // Nothing of it but what is kept per key is young enough to stay.

@@ -217,21 +217,35 @@ mod tests {
         let mut newest = Newest::new(100, 1_000);
         let large = format!("\"{}\"", "x".repeat(300));
         record(&mut newest, &[(1, "a", &large), (2, "b", "null")]);
-        assert_eq!((vec![1, 2], 0), (offsets(&newest, 0, false), newest.forgotten()));
+        assert_eq!(
+            (vec![1, 2], 0),
+            (offsets(&newest, 0, false), newest.forgotten())
+        );
         record(&mut newest, &[(3, "c", &large)]);
-        assert_eq!((vec![2, 3], 1), (offsets(&newest, 0, false), newest.forgotten()));
+        assert_eq!(
+            (vec![2, 3], 1),
+            (offsets(&newest, 0, false), newest.forgotten())
+        );
         let huge = format!("\"{}\"", "x".repeat(2_000));
         record(&mut newest, &[(4, "d", &huge)]);
-        assert_eq!((vec![4], 3), (offsets(&newest, 0, false), newest.forgotten()));
+        assert_eq!(
+            (vec![4], 3),
+            (offsets(&newest, 0, false), newest.forgotten())
+        );
         record(&mut newest, &[(5, "d", "1")]);
-        assert_eq!((vec![5], 3), (offsets(&newest, 0, false), newest.forgotten()));
+        assert_eq!(
+            (vec![5], 3),
+            (offsets(&newest, 0, false), newest.forgotten())
+        );
     }
 
     /// S6: at its bounds, an append costs no more than elsewhere, whatever many removals stand before the oldest key.
     #[test]
     fn removals_are_not_looked_through_for_the_oldest_key() {
         let mut newest = Newest::new(MAX_REMOVALS, usize::MAX);
-        let names: Vec<String> = (0..2 * MAX_REMOVALS).map(|number| format!("k{number}")).collect();
+        let names: Vec<String> = (0..2 * MAX_REMOVALS)
+            .map(|number| format!("k{number}"))
+            .collect();
         let data = |number: usize| if number < MAX_REMOVALS { "null" } else { "1" };
         for (number, name) in names.iter().enumerate() {
             record(&mut newest, &[(number as u64 + 1, name, data(number))]);
@@ -239,9 +253,15 @@ mod tests {
         let started = std::time::Instant::now();
         for number in 0..20_000 {
             let name = format!("n{number}");
-            record(&mut newest, &[(2 * MAX_REMOVALS as u64 + number + 1, &name, "1")]);
+            record(
+                &mut newest,
+                &[(2 * MAX_REMOVALS as u64 + number + 1, &name, "1")],
+            );
         }
-        assert_eq!((MAX_REMOVALS, MAX_REMOVALS), (newest.keys(), newest.removals.len()));
+        assert_eq!(
+            (MAX_REMOVALS, MAX_REMOVALS),
+            (newest.keys(), newest.removals.len())
+        );
         // Two hundred million steps otherwise.
         assert!(started.elapsed() < std::time::Duration::from_secs(2));
     }

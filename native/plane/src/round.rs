@@ -161,14 +161,22 @@ impl Round {
         };
         let mut bytes = 0;
         let entries = newest.between(at, end, self.snapshot);
-        chunk.extend(entries.take(allowed).take_while(|entry| {
-            let fits = bytes < SEGMENT;
-            bytes += entry.size();
-            fits
-        }).map(Arc::clone));
+        chunk.extend(
+            entries
+                .take(allowed)
+                .take_while(|entry| {
+                    let fits = bytes < SEGMENT;
+                    bytes += entry.size();
+                    fits
+                })
+                .map(Arc::clone),
+        );
         match chunk.last() {
             Some(last) if last.offset() < end => {
-                self.phase = Phase::Ranging { at: last.offset(), end };
+                self.phase = Phase::Ranging {
+                    at: last.offset(),
+                    end,
+                };
                 Refill::Ready
             }
             _ => self.end_at(end, chunk),

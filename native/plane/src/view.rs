@@ -79,7 +79,7 @@ impl View {
             !segment.is_empty() && segment.len().saturating_add(payload.len()) > SEGMENT
         };
         let write = |segment: &mut Segment| {
-            segment.push(entry.offset(), |out| write_message(out, opcode, payload))
+            segment.push(entry.offset(), |out| write_message(out, opcode, &payload))
         };
         let written = match self.segments.back_mut() {
             Some(segment) if !full(segment) => write(segment),

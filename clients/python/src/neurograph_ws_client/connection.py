@@ -131,7 +131,9 @@ class Connection:
 
     async def _close(self, code: int, reason: str) -> None:
         try:
-            await self._wire.close(code, reason)
+            # A peer that reads nothing would keep even the close frame waiting for ever.
+            async with asyncio.timeout(CLOSE_WAIT):
+                await self._wire.close(code, reason)
         except (OSError, WebSocketException):
             self.abort()
 

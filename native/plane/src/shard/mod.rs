@@ -24,6 +24,8 @@ mod rig;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod slow_rounds;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};

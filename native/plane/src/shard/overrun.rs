@@ -23,8 +23,8 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
-        let keeps_keys = cursor.options.delivery == Delivery::Latest
-            && cursor.channel.log().newest().is_some();
+        let keeps_keys =
+            cursor.options.delivery == Delivery::Latest && cursor.channel.log().newest().is_some();
         let from = match &mut cursor.way {
             // S13: there is more to be had than the ring.
             Way::Feed(feed) if keeps_keys => {
