@@ -8,6 +8,7 @@ MAX_EVENT = 128
 MAX_SEGMENTS = 16
 MAX_KEY_BYTES = 256
 MAX_TAGS = 16
+MAX_TAG_NAME = 64
 MAX_TAG_BYTES = 256
 
 _channel = re.compile(r"[A-Za-z0-9_.:/-]{1,64}").fullmatch
@@ -50,7 +51,8 @@ def check_tags(tags: Mapping[str, object]) -> tuple[str, str] | None:
         return "tags", f"expected at most {MAX_TAGS} tags, came {len(tags)}"
     for name, value in tags.items():
         if not is_tag_name(name):
-            return "tags", "expected tag names of 1 to 64 of A-Z a-z 0-9 _ . -"
+            expected = "expected a name of 1 to 64 of A-Z a-z 0-9 _ . -"
+            return f"tags.{name[:MAX_TAG_NAME]}", f"{expected}, came {name[:MAX_TAG_NAME]!r}"
         if not isinstance(value, str):
             return f"tags.{name}", f"expected a string, came {type(value).__name__}"
         if not _has_bytes(value, MAX_TAG_BYTES):

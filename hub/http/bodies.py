@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from channels._native import check_json
 from hub.http.answers import HttpProblem
 from hub.protocol.errors import Refusal
+from hub.protocol.wording import MAX_SHOWN, complaint_of
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
         raise HttpProblem(415, "encoding_unsupported", "expected a body without Content-Encoding")
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > 18 or int(declared) > most:
-        raise _too_large(most)
+        raise _too_large(most, f"Content-Length {declared[:MAX_SHOWN]}")
     try:
         async with asyncio.timeout(seconds):
             return await _gather(request.stream(), most)
@@ -35,12 +36,12 @@ async def _gather(chunks: AsyncIterator[bytes], most: int) -> bytes:
     async for chunk in chunks:
         body += chunk
         if len(body) > most:
-            raise _too_large(most)
+            raise _too_large(most, "more")
     return bytes(body)
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal("too_large", f"expected a body of at most {most} bytes", limit=most)
+def _too_large(most: int, came: str) -> Refusal:
+    return Refusal("too_large", f"expected a body of at most {most} bytes, came {came}", limit=most)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -62,9 +63,8 @@ def convert(text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `")
-        path = place.rstrip("`").removeprefix("$").lstrip(".") or None
-        raise Refusal("bad_message", message, path=path) from None
+        complaint = complaint_of(error, bytes(text), kind)
+        raise Refusal("bad_message", complaint.sentence, path=complaint.path or None) from None
 
 
 def is_array(body: bytes) -> bool:

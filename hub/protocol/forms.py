@@ -25,11 +25,13 @@ from hub.protocol.messages import (
     Subscribe,
     Unsubscribe,
 )
+from hub.protocol.wording import ID_FORM, came
 
 ALL = "*"
 MAX_NAMES = 64
 MAX_ENCODINGS = 16
 _POSITION = re.compile(r"[A-Za-z0-9_-]{4,16}:(0|[1-9][0-9]{0,15})")
+_KINDS = {b"{": "an object", b"[": "an array", b"t": "true", b"f": "false"}
 _MEDIA = ("content_type", "content_encoding", "meta")
 
 
@@ -49,8 +51,7 @@ def check_form(message: ClientMessage, resume_events: int) -> None:
     """Raise `Refusal` if `message` is not as section 3 says. `resume_events`: the largest N of `{"last":N}` (M24)."""
     kind = type(message)
     if kind is not Ack and message.id is not None and not is_id(message.id):  # type: ignore[union-attr]
-        expected = "expected an integer from 0 to 2^53-1 or a string of 1 to 64 bytes"
-        raise _bad("id", f"{expected}, came {_came(message.id)}")  # type: ignore[union-attr]
+        raise _bad("id", f"expected {ID_FORM}, came {came(message.id)}")  # type: ignore[union-attr]
     _CHECKS[kind](message, resume_events)
 
 
@@ -95,11 +96,11 @@ def _check_start(message: Subscribe, resume_events: int) -> None:
                 raise _bad("from", 'expected "snapshot" with delivery "latest" only (S5), came "all"')
         case {"last": count, **others} if not others:
             if type(count) is not int or not 1 <= count <= resume_events:
-                raise _bad("from.last", f"expected an integer from 1 to {resume_events}, came {_came(count)}")
+                raise _bad("from.last", f"expected an integer from 1 to {resume_events}, came {came(count)}")
         case {"since": _} | {"positions": _}:
             raise _bad("from", f"this hub does not replay from times or positions yet; {expected}", not_served=True)
         case other:
-            raise _bad("from", f"{expected}, came {_came(other)}")
+            raise _bad("from", f"{expected}, came {came(other)}")
 
 
 def _publish(message: Publish, _resume_events: int) -> None:
@@ -114,8 +115,8 @@ def _publish(message: Publish, _resume_events: int) -> None:
 def _emit(message: Emit, _resume_events: int) -> None:
     _check_event("event_type", message.event_type)
     if (message.vector is None) == (message.vectors is None):
-        came = "neither" if message.vector is None else "both"
-        raise _bad("vector", f"expected exactly one of vector and vectors, came {came}")
+        given = "neither" if message.vector is None else "both"
+        raise _bad("vector", f"expected exactly one of vector and vectors, came {given}")
     _check_labels(message)
 
 
@@ -128,9 +129,9 @@ def _ping(message: Ping, _resume_events: int) -> None:
     if not text or text == b"null" or text[:1] in b"-0123456789":
         return
     if text[:1] != b'"':
-        raise _bad("t", "expected a number or a string of at most 64 bytes, came another type")
+        raise _bad("t", f"expected a number or text of at most 64 bytes, came {_KINDS.get(text[:1], 'another value')}")
     if len(text) > 2 + 64 * 6 or _string_bytes(text) > 64:
-        raise _bad("t", "expected a string of at most 64 bytes, came a longer one")
+        raise _bad("t", f"expected text of at most 64 bytes, came {_string_bytes(text)} bytes")
 
 
 _CHECKS: Mapping[type, Callable[[Any, int], None]] = {
@@ -152,14 +153,10 @@ def _bad(path: str, message: str, *, not_served: bool = False) -> Refusal:
     return Refusal("bad_message", f"{path}: {message}", path=path, not_served=not_served)
 
 
-def _came(value: object) -> str:
-    return repr(value)[:80]
-
-
 def _check_named(message: Named) -> None:
     if (message.channel is None) == (message.channels is None):
-        came = "neither" if message.channel is None else "both"
-        raise _bad("channel", f"expected exactly one of channel and channels, came {came}")
+        given = "neither" if message.channel is None else "both"
+        raise _bad("channel", f"expected exactly one of channel and channels, came {given}")
     if message.channel is not None:
         _check_channel("channel", message.channel)
     elif message.channels != [ALL]:
@@ -172,23 +169,23 @@ def _check_named(message: Named) -> None:
 
 def _check_channel(path: str, name: str) -> None:
     if not is_channel_name(name):
-        raise _bad(path, f"expected 1 to 64 of A-Z a-z 0-9 _ . : / -, came {_came(name)}")
+        raise _bad(path, f"expected 1 to 64 of A-Z a-z 0-9 _ . : / -, came {came(name)}")
 
 
 def _check_event(path: str, name: str) -> None:
     if not is_event_name(name):
         expected = "1 to 128 of A-Z a-z 0-9 _ : - in at most 16 segments joined by dots"
-        raise _bad(path, f"expected {expected}, came {_came(name)}")
+        raise _bad(path, f"expected {expected}, came {came(name)}")
 
 
 def _check_labels(message: Publish | Emit) -> None:
     """`key`, `tags` and `mid` (M16); a trace context that is none is dropped, not refused (M17)."""
     if message.key is not None and not is_key(message.key):
-        raise _bad("key", f"expected 1 to 256 bytes without control characters, came {_came(message.key)}")
+        raise _bad("key", f"expected 1 to 256 bytes without control characters, came {came(message.key)}")
     if message.tags is not None and (complaint := check_tags(message.tags)):
         raise _bad(*complaint)
     if message.mid is not None and not is_mid(message.mid):
-        raise _bad("mid", f"expected 1 to 64 visible ASCII characters, came {_came(message.mid)}")
+        raise _bad("mid", f"expected 1 to 64 visible ASCII characters, came {came(message.mid)}")
     if message.traceparent is not None or message.tracestate is not None:
         message.traceparent, message.tracestate = trace_context(message.traceparent, message.tracestate)
 
@@ -197,9 +194,9 @@ def _check_positions(positions: Mapping[str, str]) -> None:
     for channel, position in positions.items():
         path = f"positions.{channel}" if is_channel_name(channel) else "positions"
         if not is_channel_name(channel):
-            raise _bad(path, f"expected names of channels, came {_came(channel)}")
+            raise _bad(path, f"expected names of channels, came {came(channel)}")
         if not is_position(position):
-            raise Refusal("bad_position", f"{path}: expected <epoch>:<offset>, came {_came(position)}", path=path)
+            raise Refusal("bad_position", f"{path}: expected <epoch>:<offset>, came {came(position)}", path=path)
 
 
 def _string_bytes(text: bytes) -> int:

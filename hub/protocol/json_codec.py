@@ -9,7 +9,7 @@ import orjson
 from hub.protocol.codec import Encoding, Members
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import ClientMessage
-from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, Inbound, Sized, Unreadable, bad, explain
+from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, Inbound, Sized, Unreadable, bad, explain, in_array
 
 
 class JsonCodec:
@@ -30,19 +30,19 @@ class JsonCodec:
         try:
             elements = _elements(data)
         except msgspec.ValidationError:
-            return [(bad(f"{BATCH_FORM}, came more"), len(data))]
+            return [(bad(f"{BATCH_FORM}, came {_number(data)}"), len(data))]
         except msgspec.DecodeError as error:
             return [(_bad_json(error), len(data))]
         if not elements:
             return [(bad(f"{BATCH_FORM}, came none"), len(data))]
-        return [(self.decode_one(element), len(element)) for element in elements]
+        return [(in_array(self.decode_one(element), index), len(element)) for index, element in enumerate(elements)]
 
     def decode_one(self, data: bytes) -> Inbound:
         """One message that is no array."""
         try:
             message: ClientMessage = self._decoder.decode(data)
         except msgspec.ValidationError as error:
-            return explain(data, str(error))
+            return explain(data, error)
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad_json(error)
         return message
@@ -74,11 +74,18 @@ _Batch = msgspec.defstruct(
     forbid_unknown_fields=True,
 )
 _batches = msgspec.json.Decoder(_Batch)
+_COUNTED = 16_384
+"""Bytes of an array that is too long whose elements are counted for the answer."""
 
 
 def _elements(data: bytes) -> list[bytes]:
     """The texts of the messages of an array; raises `ValidationError` if there are more than an array may hold."""
     return [text for element in msgspec.structs.astuple(_batches.decode(data)) if (text := bytes(element))]
+
+
+def _number(data: bytes) -> str:
+    """How many elements an array has that has too many."""
+    return str(len(orjson.loads(data))) if len(data) <= _COUNTED else "more"
 
 
 def _bad_json(error: Exception) -> Unreadable:

@@ -29,21 +29,29 @@ class MsgpackCodec:
         try:
             value = msgpack.unpackb(data, strict_map_key=True, object_pairs_hook=_members, ext_hook=_no_extension)
         except (ValueError, RecursionError) as error:
-            return [(bad(f"expected one msgpack map: {error}"), len(data))]
+            return [(bad(f"expected one msgpack map, came {_fault(error)}"), len(data))]
         if not isinstance(value, list):
             return [(self._decode_value(value), len(data))]
         if not 1 <= len(value) <= MAX_BATCH:
             return [(bad(f"{BATCH_FORM}, came {len(value)}"), len(data))]
-        return [(self._decode_value(element), _size(element, len(data))) for element in value]
+        return [
+            (in_array(self._decode_value(element), index), _size(element, len(data)))
+            for index, element in enumerate(value)
+        ]
 
     def _decode_value(self, value: Any) -> Inbound:
+        media = _take_media(value)
         try:
             _check_value(value)
             text = orjson.dumps(value)
             check_json(text)
         except (ValueError, TypeError) as error:
-            return bad(f"not a message: {error}")
-        return self._json.decode_one(text)
+            return bad(str(error))
+        message = self._json.decode_one(text)
+        if media is None or isinstance(message, Unreadable):
+            return message
+        member, refusal = media
+        return unserved(text, refusal) if member in _FREE.get(type(message), ()) else bad(f"{member}: {refusal.message}")
 
     def encode(self, message: dict[str, Any]) -> bytes:
         """One msgpack map."""

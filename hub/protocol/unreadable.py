@@ -4,14 +4,17 @@ import re
 from typing import Any
 
 import msgspec
+import orjson
 
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import is_id
-from hub.protocol.messages import CLIENT_TYPES, SERVER_TYPES, ClientMessage, Id
+from hub.protocol.messages import CLIENT_TYPES, SERVER_TYPES, TYPES, ClientMessage, Id
+from hub.protocol.wording import came, complaint_of
 
 MAX_BATCH = 256
 """Messages of one array (M12, L12)."""
 BATCH_FORM = f"expected an array of 1 to {MAX_BATCH} messages"
+OBJECT_FORM = "expected an object with a member type"
 RIGHT_FORM = 'a message is an object with a "type", such as {"type":"subscribe","channel":"metrics"}'
 
 
@@ -30,10 +33,6 @@ Sized = tuple[Inbound, int]
 """A message and its size on the wire."""
 
 
-_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
-
-
 class _Envelope(msgspec.Struct):
     """What is looked for in a message that has something wrong elsewhere."""
 
@@ -45,6 +44,7 @@ class _Envelope(msgspec.Struct):
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_CLASSES = {name: kind for kind, name in TYPES.items()}
 
 
 def bad(message: str, path: str | None = None) -> Unreadable:
@@ -52,15 +52,22 @@ def bad(message: str, path: str | None = None) -> Unreadable:
     return Unreadable(Refusal("bad_message", message, path=path))
 
 
-def explain(data: bytes, complaint: str) -> Unreadable:
+def in_array(message: Inbound, index: int) -> Inbound:
+    """`message` as an element of an array: one that is no object has nothing but its place to be told by (M12)."""
+    if isinstance(message, Unreadable) and message.refusal.message.startswith(OBJECT_FORM):
+        return bad(f"{index}: {message.refusal.message}", path=str(index))
+    return message
+
+
+def explain(data: bytes, error: msgspec.ValidationError) -> Unreadable:
     """The decoder's complaint in the protocol's words, with whatever the answer has to repeat."""
     try:
         seen = _envelopes.decode(data)
     except msgspec.ValidationError:
-        return bad(f"{RIGHT_FORM}; came no object")
+        return bad(f"{OBJECT_FORM}, came {came(orjson.loads(data))}")
     kind = seen.type if isinstance(seen.type, str) else None
     return Unreadable(
-        _refusal(seen, kind, complaint),
+        _refusal(data, seen, kind, error),
         type=kind if kind in CLIENT_TYPES else None,
         id=seen.id if is_id(seen.id) and kind != "ack" else None,  # `ack` defines no id (M5)
         channel=_short(seen.channel),
@@ -68,27 +75,20 @@ def explain(data: bytes, complaint: str) -> Unreadable:
     )
 
 
-def _refusal(seen: _Envelope, kind: str | None, complaint: str) -> Refusal:
+def _refusal(data: bytes, seen: _Envelope, kind: str | None, error: msgspec.ValidationError) -> Refusal:
     if kind is None:
         return Refusal("bad_message", _right_form(seen), path="type")
     if kind not in CLIENT_TYPES:
         return Refusal("unknown_type", _unknown_type(kind), path="type")
-    match = _AT.fullmatch(complaint)
-    what, path = (match["what"], match["path"] or "") if match else (complaint, "")
-    if missing := _MISSING.match(what):
-        path = f"{path}.{missing['name']}".removeprefix(".")
-        return Refusal("bad_message", f"{kind} needs {path}", path=path)
-    path = re.sub(r"\[(\d+)\]", r".\1", path).replace("[...]", "")
-    what = what.replace("`", "").replace(" | null", "").replace("Expected", "expected").replace("got", "came")
-    return Refusal("bad_message", f"{path}: {what}", path=path)
+    complaint = complaint_of(error, data, _CLASSES[kind])
+    return Refusal("bad_message", complaint.sentence, path=complaint.path)
 
 
 def _right_form(seen: _Envelope) -> str:
     old = seen.subscribe
     if seen.type is None and isinstance(old, str) and re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", old):
         return f'this form is no longer spoken; write {{"type":"subscribe","channel":"{old}"}}'
-    came = "none" if seen.type is None else f'a "type" that is no string ({type(seen.type).__name__})'
-    return f"{RIGHT_FORM}; came {came}"
+    return f"{RIGHT_FORM}; came {'none' if seen.type is None else f'the type {came(seen.type)}'}"
 
 
 def _unknown_type(kind: str) -> str:

@@ -10,6 +10,7 @@ from channels.permissions import Right
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import Emit, Ping, Publish
+from hub.protocol.wording import came
 from hub.session import effects
 from hub.session.effects import Ticket
 from hub.session.policy import SIGNALS, Moment
@@ -99,7 +100,7 @@ def _priority(value: Any) -> int:
     if type(value) is int and 0 <= value <= 255:
         return value
     expected = "priority: expected an integer from 0 to 255"
-    raise Refusal("schema_invalid", f"{expected}, came {value!r:.40}", path="priority")
+    raise Refusal("schema_invalid", f"{expected}, came {came(value)}", path="priority")
 
 
 def _pack_single(vector: Any) -> bytes:
@@ -136,6 +137,17 @@ def _pack(vector: Any) -> bytes | None:
 
 
 def _came(vector: Any) -> str:
+    """What keeps `vector` from being one: its type, its length, or the first element that is no such number."""
     if type(vector) is not list:
-        return type(vector).__name__
-    return f"{len(vector)} elements" if len(vector) != DIMENSIONS else f"{vector!r:.80}"
+        return came(vector)
+    if len(vector) != DIMENSIONS:
+        return f"{len(vector)} elements"
+    index = next((index for index, value in enumerate(vector) if not _is_float32(value)), 0)
+    return f"{came(vector[index])} at index {index}"
+
+
+def _is_float32(value: Any) -> bool:
+    try:
+        return type(value) in _NUMBERS and bool(struct.pack("<f", value))
+    except (OverflowError, struct.error):
+        return False

@@ -1,9 +1,11 @@
 """The clauses of PROTOCOL.md and the tests that cite them.
 
-In Python by `@pytest.mark.clause("M22")`, in Rust by a doc comment that begins with the numbers: `/// M22: …`.
+In Python by `@pytest.mark.clause("M22")`, in Rust by a doc comment that begins with the numbers: `/// M22: …`, in shared
+vectors by a member `clauses`.
 """
 
 import ast
+import json
 import re
 import tomllib
 from collections import defaultdict
@@ -11,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NUMBER = re.compile(r"\b([A-Z]\d{1,2})\b")
+NUMBER = re.compile(r"\b([BCEFHILMNPRSX]\d{1,2})\b")
+"""The letters of the protocol's sections; other documents number their rows with other letters."""
 
 
 def defined() -> set[str]:
@@ -43,10 +46,18 @@ def rust_citations() -> Iterator[tuple[str, str]]:
             yield from ((number, str(path.relative_to(ROOT))) for number in NUMBER.findall(head))
 
 
+def vector_citations() -> Iterator[tuple[str, str]]:
+    """(clause, file) for each case of the vectors that all clients read."""
+    for path in sorted((ROOT / "tests" / "vectors").glob("*.json")):
+        document = json.loads(path.read_text())
+        for case in document["cases"]:
+            yield from ((number, str(path.relative_to(ROOT))) for number in case.get("clauses", ()))
+
+
 def cited() -> dict[str, set[str]]:
     """Clause -> files whose tests cite it."""
     files: dict[str, set[str]] = defaultdict(set)
-    for number, path in (*python_citations(), *rust_citations()):
+    for number, path in (*python_citations(), *rust_citations(), *vector_citations()):
         files[number].add(path)
     return files
 

@@ -134,7 +134,7 @@ impl Round {
         }
         self.staging.settle(after);
         let whole = |newest: &&Newest| self.snapshot || newest.forgotten() <= after;
-        self.phase = if log.newest().filter(whole).is_some() {
+        self.phase = if log.newest().as_ref().is_some_and(whole) {
             Phase::Ranging { at: after, end }
         } else if log.first() > after + 1 && !self.snapshot {
             return Refill::Overrun;
