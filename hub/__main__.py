@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own = {name: given.pop(name) for name in list(given) if name not in Settings.model_fields}
     try:
         settings = load_settings(given)
-        for name in unknown_variables(os.environ):
-            print(f"neurograph-hub: {name} is no setting; neurograph-hub --help lists them", file=sys.stderr)
+        for name, meant in unknown_variables(os.environ).items():
+            print(f"neurograph-hub: {name} is no setting{meant}; neurograph-hub --help lists them", file=sys.stderr)
         return run(settings, own)
     except (ConfigError, PortError) as error:
         for line in str(error).splitlines():

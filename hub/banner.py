@@ -1,8 +1,17 @@
 """What the terminal shows when the hub is up (clients.md section 7): only what is really there."""
 
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
 from hub import __version__
 from hub.config import Settings
 from hub.quantities import is_loopback
+
+PROGRAM = "ng-ws"
+DEFAULT_URL = "ws://localhost:8000/ws"
+"""Where the program looks without `--url`."""
 
 
 def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str = "") -> str:
@@ -14,7 +23,7 @@ def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str =
         ("WebSocket", f"ws{secure}://{host}:{port}/ws         ng-ws.v1.json, ng-ws.v1.msgpack, or none"),
         ("REST", f"http{secure}://{host}:{port}/api/v1/status     Metrics  /metrics     Health  /health"),
         *_token_rows(settings, tokens),
-        ("Try", 'ng-ws --subscribe metrics,signals      ng-ws emit signal.input.text "hello"'),
+        *_try_rows(f"ws{secure}://{host}:{port}/ws", has_issuer=not settings.is_production),
         ("Stop", "Ctrl-C"),
     ]
     taken = (
@@ -43,3 +52,24 @@ def _token_rows(settings: Settings, tokens: dict[str, str]) -> list[tuple[str, s
     ]
     where = f", kept in {settings.dev_file}" if settings.dev_file else ""
     return [*rows, ("", f"(development, 24 h{where})")]
+
+
+def _try_rows(url: str, *, has_issuer: bool) -> list[tuple[str, str]]:
+    """Lines that work when copied: each on its own, with the program as it is found from here."""
+    program = command()
+    options = "" if url == DEFAULT_URL else f" --url {url}"
+    rows = [
+        ("Try", f"{program}{options} --subscribe metrics,signals"),
+        ("", f'{program}{options} emit signal.input.text "hello"'),
+    ]
+    token = [("", f"export NG_TOKEN=$({program}{options} token new --role developer)")] if has_issuer else []
+    return [*rows[:1], *token, *rows[1:]]
+
+
+def command() -> str:
+    """`ng-ws` where a shell finds it, else the one beside this interpreter, from here if that is shorter."""
+    beside = Path(sys.executable).with_name(PROGRAM)
+    if shutil.which(PROGRAM) or not beside.is_file():
+        return PROGRAM
+    here = Path.cwd()
+    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))

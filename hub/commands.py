@@ -42,7 +42,7 @@ def demo(settings: Settings, own: dict[str, Any]) -> int:
 def _serve(settings: Settings, companions: list[Any]) -> int:
     logs.configure(level=settings.log_level, rate=settings.log_rate, node=settings.node, shows_users=settings.log_users)
     allow_open_files()
-    listener = listen(settings.host, settings.port, may_step=not settings.is_production)
+    listener = listen(settings.host, settings.port, may_step=_may_step(settings))
     app = create_app(settings, companions=companions)
     hub: Hub = app.state.hub
     told = ", ".join(companion.description for companion in companions)
@@ -53,6 +53,11 @@ def _serve(settings: Settings, companions: list[Any]) -> int:
     server = HubServer(app, settings, greet)
     run(server, listener)
     return 0 if server.started and hub.health.is_live else 1
+
+
+def _may_step(settings: Settings) -> bool:
+    """Only the default port moves: who names a port has clients that look for the hub there."""
+    return not settings.is_production and "port" not in settings.model_fields_set
 
 
 def allow_open_files() -> None:

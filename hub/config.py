@@ -4,6 +4,7 @@ The fields below are the table: name, default, bounds and description, from whic
 check are made (architecture.md "Settings", protocol.md section 12, hardening.md section 1).
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from channels.buckets import Rate
 from channels.errors import ConfigError
 from hub import refusals
-from hub.complaints import PREFIX, explain
+from hub.complaints import PREFIX, Origins, explain, meant
 from hub.quantities import (
     NamesSetting,
     NetworksSetting,
@@ -299,17 +300,27 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise ConfigError(
-            "\n".join(explain(line, given, Settings.model_fields) for line in error.errors(include_context=False))
-        ) from None
+        origins = _origins(given)
+        lines = (explain(line, origins, Settings.model_fields) for line in error.errors(include_context=False))
+        raise ConfigError("\n".join(lines)) from None
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """`NG_...` variables that are no setting of the hub nor of its clients (a slip of the pen has no effect)."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {
+def _origins(flags: Mapping[str, Any]) -> Origins:
+    """Where the values of a start that failed came from; a file that could not be read failed before."""
+    file = flags.get("config") or os.environ.get(PREFIX + "CONFIG")
+    return Origins(flags, file, read_toml(Path(file)) if file else {})
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """`NG_...` variables that are no setting of the hub nor of its clients, each with what was probably meant.
+
+    A slip of the pen has no effect otherwise.
+    """
+    known = [PREFIX + name.upper() for name in Settings.model_fields] + [
         "NG_URL",
         "NG_TOKEN",
         "NG_FORMAT",
         "NG_CONTEXT",
-    }
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    ]
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return {name: meant(name, known) for name in unknown}

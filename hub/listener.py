@@ -13,7 +13,7 @@ class PortError(Exception):
 
 
 def listen(host: str, port: int, *, may_step: bool) -> socket.socket:
-    """A bound socket on `host`; a taken `port` is stepped over where `may_step` (development), else refused."""
+    """A bound socket on `host`; a taken `port` is stepped over where `may_step`, else refused."""
     ports = range(port, min(port + MAX_STEPS, 65_535) + 1) if may_step and port else (port,)
     for candidate in ports:
         try:
@@ -21,7 +21,7 @@ def listen(host: str, port: int, *, may_step: bool) -> socket.socket:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise PortError(f"NG_HOST, NG_PORT: cannot listen on {host}:{candidate}: {error.strerror}") from error
-    raise PortError(f"NG_PORT: expected a free port, came {port}, which another process holds")
+    raise PortError(f"NG_PORT: expected a free port, came {port}, which another process holds; 0 takes a free one")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -84,8 +84,8 @@ def _production(settings: "Settings") -> list[str]:
 
 def _sample_secret(settings: "Settings") -> str:
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
-    if secret is None:
-        return ""
+    if secret is None or len(secret.encode()) < SECRET_BYTES:
+        return ""  # the first check has told it
     if secret.startswith(DEVELOPMENT_PREFIX):
         return "NG_JWT_SECRET: expected a secret of its own, came one that development made for itself"
     if len(set(secret)) < 10 or any(word in secret.lower() for word in _SAMPLE_WORDS):

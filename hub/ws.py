@@ -21,7 +21,7 @@ from hub.auth import ANONYMOUS, AuthError, Identity
 from hub.connection import Newcomer
 from hub.handover import EXTENSION, Detached
 from hub.handshake import UPGRADE_REQUIRED
-from hub.http.guard import is_known_host
+from hub.http.guard import is_known_host, unknown_host
 from hub.protocol import close_codes
 from hub.protocol.credentials import Presented, find_credentials
 from hub.protocol.subprotocols import CODECS, Choice, negotiate, read_offers
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hub.counters import Counters
 
 PATH = "/ws"
+FOREIGN_ORIGIN = "this origin may not connect; the hub's own may, and those in NG_ORIGINS"
 
 log = structlog.get_logger("hub.ws")
 
@@ -94,12 +95,12 @@ class Entrance:
         """What is refused by HTTP (C11), in the order of what it costs to find out."""
         rules = self._rules
         if not is_known_host(handshake.host, rules.hosts, any_host=rules.is_production):
-            return Denial(400, "this hub is not reached by that name", "handshake/host")
+            return Denial(400, unknown_host(handshake.host), "handshake/host")
         if not is_allowed_origin(
             handshake.origins, handshake.host, handshake.scheme, rules.origins, development=not rules.is_production
         ):
             log.info("origin.refused", address=address)
-            return Denial(403, "this origin may not connect", "auth/origin")
+            return Denial(403, FOREIGN_ORIGIN, "auth/origin")
         if handshake.presented is None:
             return Denial(400, "expected each kind of credential once", "handshake/malformed")
         return self._connections.admission.deny(address, self._connections.moment().now)
@@ -135,7 +136,7 @@ class Entrance:
         except TooManyFailures:
             return None, ("rate_abuse", "too many failed logins of this address")
         except AuthError as error:
-            return None, (error.slug, "")
+            return None, (error.slug, error.message)
 
     def _hand_over(self, detached: Detached, newcomer: Newcomer) -> None:
         plane = self._connections.plane

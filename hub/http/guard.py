@@ -26,6 +26,8 @@ INFO = "hub.request"
 EXPOSED = ("X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::[0-9]{1,5})?")
+MAX_HOST = 64
+"""Characters of a foreign name that are repeated."""
 _PROBES = ("/health", "/ready")
 """Not charged to a rate: an orchestrator that is refused would restart a healthy hub."""
 
@@ -58,7 +60,8 @@ class Guard:
         settings = self._hub.settings
         if not is_known_host(Headers(scope=scope).get("host", ""), settings.hosts, any_host=settings.is_production):
             self._hub.counters.error("http", "host")
-            return failure(info, HttpProblem(400, "bad_host", "this hub is not reached by that name; see NG_HOSTS"))
+            host = Headers(scope=scope).get("host", "")
+            return failure(info, HttpProblem(400, "bad_host", unknown_host(host)))
         wait = 0.0 if scope["path"].startswith(_PROBES) else self._rates.take(info, time.monotonic())
         if wait:
             self._hub.counters.add("rate_limited", "http")
@@ -125,6 +128,11 @@ def is_known_host(host: str, names: Sequence[str], *, any_host: bool) -> bool:
         return False
     name = found.group(1).lower()
     return name in names or (not names and any_host) or is_loopback(name)
+
+
+def unknown_host(host: str) -> str:
+    """What is said to who came by a name that is none of the hub's."""
+    return f"Host: expected a name of this hub (NG_HOSTS), came {ascii(host[:MAX_HOST])}"
 
 
 def _request_id(scope: Scope) -> str:

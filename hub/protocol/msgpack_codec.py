@@ -12,8 +12,12 @@ import orjson
 
 from channels._native import check_json
 from hub.protocol.codec import Encoding, Members
+from hub.protocol.errors import Refusal
 from hub.protocol.json_codec import JsonCodec
-from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, Inbound, Sized, bad
+from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, OBJECT_FORM, Inbound, Sized, bad, in_array, salvage
+from hub.protocol.wording import MAX_SHOWN, came
+
+MEDIA = "media are not served by this hub yet; expected data that JSON can hold"
 
 
 class MsgpackCodec:
@@ -40,18 +44,17 @@ class MsgpackCodec:
         ]
 
     def _decode_value(self, value: Any) -> Inbound:
-        media = _take_media(value)
+        if type(value) is dict and value.get("type") == "publish" and type(value.get("data")) is bytes:
+            return salvage(value, Refusal("bad_message", f"data: {MEDIA}", path="data", not_served=True))  # B5
         try:
             _check_value(value)
             text = orjson.dumps(value)
             check_json(text)
+        except _MemberError as error:
+            return salvage(value, Refusal("bad_message", f"{error.path}: {error}", path=error.path))
         except (ValueError, TypeError) as error:
             return bad(str(error))
-        message = self._json.decode_one(text)
-        if media is None or isinstance(message, Unreadable):
-            return message
-        member, refusal = media
-        return unserved(text, refusal) if member in _FREE.get(type(message), ()) else bad(f"{member}: {refusal.message}")
+        return self._json.decode_one(text)
 
     def encode(self, message: dict[str, Any]) -> bytes:
         """One msgpack map."""
@@ -88,8 +91,47 @@ def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return members if len(members) == len(pairs) else _RepeatedKeys(members)
 
 
+class _ExtensionError(ValueError):
+    """An extension type, and which."""
+
+
+class _MemberError(ValueError):
+    """A member of the message holds what no message may."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(what)
+        self.path = path[:MAX_SHOWN]
+
+
 def _no_extension(code: int, data: bytes) -> Any:
-    raise ValueError(f"extension types are not spoken, came type {code} of {len(data)} bytes")
+    raise _ExtensionError(f"extension type {code} of {len(data)} bytes, and none is spoken")
+
+
+def _fault(error: Exception) -> str:
+    """What came instead of one msgpack map, as far as the bytes tell."""
+    match error:
+        case _ExtensionError():
+            return str(error)
+        case msgpack.ExtraData():
+            return f"{len(error.extra)} bytes more after it"
+        case msgpack.FormatError():
+            return "a byte that begins no value"
+        case msgpack.StackError() | RecursionError():
+            return "one nested too deeply"
+        case UnicodeDecodeError():
+            return "text that is not UTF-8"
+    for sign, words in _FAULTS.items():
+        if sign in str(error):
+            return words
+    return "bytes that are none"
+
+
+_FAULTS = {
+    "map key": "a key that is no text",
+    "exceeds max": "a length that its bytes cannot hold",
+    "incomplete": "one that ends too early",
+}
+"""What the library's text holds -> what came."""
 
 
 def _size(element: Any, whole: int) -> int:
@@ -104,28 +146,41 @@ def _size(element: Any, whole: int) -> int:
 
 def _check_value(value: Any) -> None:
     """What JSON text could not hold and must not become silently (M14); iterative, so that depth costs no stack."""
+    if type(value) is _RepeatedKeys:
+        raise ValueError("expected a map with each key once, came one twice")
     if type(value) is not dict:
-        raise ValueError(f"expected a map with each key once, came {_kind(value)}")
-    todo: list[tuple[Any, bool]] = [(child, key in {"data", "payload"}) for key, child in value.items()]
+        raise ValueError(f"{OBJECT_FORM}, came {_kind(value)}")
+    todo = [(child, _name(key)) for key, child in value.items()]
     while todo:
-        child, is_free = todo.pop()
+        child, member = todo.pop()
         match child:
             case float():
                 if not math.isfinite(child):
-                    raise ValueError(f"expected finite numbers, came {child}")
+                    raise _MemberError(member, f"expected finite numbers, came {child}")
             case dict():
-                if isinstance(child, _RepeatedKeys) and not is_free:
-                    raise ValueError("expected each key once, came one twice")
-                todo.extend((grandchild, is_free) for grandchild in child.values())
+                if isinstance(child, _RepeatedKeys) and member not in _FREE:
+                    raise _MemberError(member, "expected each key once, came one twice")
+                for key in child:
+                    _name(key, member)
+                todo.extend((grandchild, member) for grandchild in child.values())
             case list():
-                todo.extend((grandchild, is_free) for grandchild in child)
+                todo.extend((grandchild, member) for grandchild in child)
             case str() | int() | None:
                 pass
             case _:
-                raise ValueError(f"expected what JSON can hold, came {_kind(child)}")
+                raise _MemberError(member, f"expected what JSON can hold, came {_kind(child)}")
+
+
+_FREE = frozenset({"data", "payload"})
+"""Members that stay as they came (M11)."""
+
+
+def _name(key: Any, member: str = "") -> str:
+    if isinstance(key, str):
+        return key
+    what = f"expected keys that are text, came one of type {_kind(key)}"
+    raise _MemberError(member, what) if member else ValueError(what)
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, _RepeatedKeys):
-        return "a map with a key twice"
-    return {bytes: "bin", list: "an array", msgpack.Timestamp: "a timestamp"}.get(type(value), type(value).__name__)
+    return {bytes: "bin", msgpack.Timestamp: "a timestamp"}.get(type(value)) or came(value)

@@ -1,6 +1,7 @@
 """Messages that cannot be read: what is wrong with them, in the protocol's words, and what the answer can repeat."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -66,12 +67,18 @@ def explain(data: bytes, error: msgspec.ValidationError) -> Unreadable:
     except msgspec.ValidationError:
         return bad(f"{OBJECT_FORM}, came {came(orjson.loads(data))}")
     kind = seen.type if isinstance(seen.type, str) else None
+    return salvage(msgspec.structs.asdict(seen), _refusal(data, seen, kind, error))
+
+
+def salvage(members: Mapping[str, Any], refusal: Refusal) -> Unreadable:
+    """`refusal` of a message that holds at least these members, with whatever of them its answer has to repeat."""
+    kind, given = members.get("type"), members.get("id")
     return Unreadable(
-        _refusal(data, seen, kind, error),
-        type=kind if kind in CLIENT_TYPES else None,
-        id=seen.id if is_id(seen.id) and kind != "ack" else None,  # `ack` defines no id (M5)
-        channel=_short(seen.channel),
-        mid=_short(seen.mid),
+        refusal,
+        type=kind if isinstance(kind, str) and kind in CLIENT_TYPES else None,
+        id=given if is_id(given) and kind != "ack" else None,  # `ack` defines no id (M5)
+        channel=_short(members.get("channel")),
+        mid=_short(members.get("mid")),
     )
 
 

@@ -1,5 +1,6 @@
 """What one peer may do, and what the plane does with one that does more."""
 
+import contextlib
 import time
 
 import pytest
@@ -60,6 +61,21 @@ def test_bytes_beyond_the_rate_are_not_read_until_allowed() -> None:
         running.text(conn)
         assert time.monotonic() - started >= 0.25
         assert running.plane.stats()["late"] == 0
+
+
+@pytest.mark.clause("L19", "X6")
+def test_a_flooder_is_not_read_faster_for_having_been_closed() -> None:
+    with Running(byte_rate=(1_000.0, 1_000.0), control_rate=(5.0, 0.0), close_wait=0.5) as running:
+        conn, peer = running.connect_tcp()
+        peer.send_raw(masked(9, b"") * 6)
+        peer.sock.setblocking(False)
+        sent = 0
+        # It neither reads nor answers the close frame; its kernel takes what it sends until the buffers are full.
+        with contextlib.suppress(BlockingIOError):
+            while sent < 8_000_000:
+                sent += peer.sock.send(b"x" * 65_536)
+        assert running.closed(conn) == ((4229, "rate_abuse"), "limit")
+        assert running.plane.stats()["bytes_in"] < 300_000 < sent  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +220,7 @@ def test_nothing_is_lost_when_python_does_not_drain() -> None:
     with Running(inbox_messages=10, heartbeat_interval=0.1, heartbeat_timeout=0.1) as running:
         conn, peer = running.connect()
         peer.send_raw(b"".join(masked(1, b'{"n":%d}' % number) for number in range(500)))
-        time.sleep(0.5)
+        running.until("inbox_full", 1)
         assert running.plane.stats()["inbox"] == 10
         assert [b'{"n":%d}' % number for number in range(500)] == [running.text(conn) for _ in range(500)]
         assert running.pending == []

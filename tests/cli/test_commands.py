@@ -67,7 +67,9 @@ async def test_a_lost_connection_is_told_opened_again_and_what_was_missed_is_tol
     await process.noted("following logs")
     hub.is_mute = True
     hub.cut()
-    assert "connection lost; trying again in" in await process.noted("connection lost")
+    lost = await process.noted("connection lost")
+    assert "connection lost (no close frame: the hub is gone or the network was cut); trying again " in lost
+    assert "0.0 s" not in lost
     hub.publish("logs", 1)
     hub.is_mute = False
     hub.cut()
@@ -141,6 +143,83 @@ async def test_emitting_shows_token_novelty_and_neighbours(hub: FakeHub) -> None
     assert [message["priority"] for message in sent] == [220, 200]
 
 
+@pytest.mark.parametrize(
+    ("options", "payload"),
+    [
+        ((), {"text": "disk failing"}),
+        (("--no-text",), None),
+        (("--payload", '{"host":"db4"}'), {"text": "disk failing", "host": "db4"}),
+        (("--payload", '{"text":"mine"}'), {"text": "mine"}),
+        (("--payload", "[1]"), [1]),
+        (("--payload", '{"host":"db4"}', "--no-text"), {"host": "db4"}),
+    ],
+)
+async def test_a_text_goes_along_as_payload_unless_that_is_declined(
+    hub: FakeHub, options: tuple[str, ...], payload: object
+) -> None:
+    code, _, _ = await run("emit", "a.b", "disk failing", *options, NG_URL=hub.url)
+    (sent,) = await hub.asked("emit")
+    assert (code, sent.get("payload")) == (0, payload)
+
+
+async def test_a_vector_takes_nothing_along_and_lines_that_look_like_numbers_can_be_texts(hub: FakeHub) -> None:
+    assert (await run("emit", "a.b", "1,2,3,4,5,6,7,8", NG_URL=hub.url))[0] == 0
+    code, _, _ = await run("emit", "a.b", "-", "--as-text", NG_URL=hub.url, stdin=b"[INFO] up\n \n1,2\n")
+    sent = await hub.asked("emit")
+    assert (code, [message.get("payload") for message in sent]) == (0, [None, {"text": "[INFO] up"}, {"text": "1,2"}])
+
+
+async def test_the_options_of_listening_need_no_subcommand(hub: FakeHub) -> None:
+    for number in range(3):
+        hub.publish("logs", number)
+    code, out, err = await run("--subscribe", "logs", "-n", "2", "--from", "last:3", NG_URL=hub.url)
+    assert (code, [json.loads(line)["data"] for line in out.splitlines()], "2 events" in err) == (0, [0, 1], True)
+
+
+@pytest.mark.parametrize(
+    ("channels", "code", "told"),
+    [
+        ("nope,logs", 2, ["404 unknown_channel: nope is not configured"]),
+        ("shut,logs", 4, ["403 forbidden: may not subscribe to shut"]),
+        (
+            "nope,shut,logs",
+            4,
+            ["403 forbidden: may not subscribe to shut", "404 unknown_channel: nope is not configured"],
+        ),
+        (
+            "nope,shut",
+            4,
+            ["404 unknown_channel: nope is not configured", "403 forbidden: may not subscribe to shut"],
+        ),
+    ],
+)
+async def test_a_channel_that_is_refused_is_told_before_the_end_and_decides_the_exit_code(
+    channels: str, code: int, told: list[str]
+) -> None:
+    async with FakeHub(rights={"logs": ("subscribe",), "shut": ()}) as hub:
+        hub.publish("logs", 1)
+        ended = await run("sub", channels, "--from", "last:1", "-n", "1", "-q", NG_URL=hub.url)
+    notes = [line.removeprefix("ng-ws: ") for line in ended[2].splitlines() if line.startswith("ng-ws: 4")]
+    assert (ended[0], notes) == (code, told)
+
+
+async def test_an_empty_token_is_not_taken_for_no_token(hub: FakeHub) -> None:
+    for command in (("ping",), ("token", "check")):
+        code, _, err = await run(*command, NG_URL=hub.url, NG_TOKEN="")
+        assert (code, err.splitlines()[0]) == (
+            2,
+            "ng-ws: token: expected a JWT or an API key, came an empty string",
+        )
+    code, _, err = await run("token", "new", "--role", "bot", "--url", "ws://127.0.0.1:1/ws", NG_TOKEN="")
+    assert (code, "cannot connect" in err) == (5, True)
+
+
+@pytest.mark.parametrize("command", [("ping",), ("status",)])
+async def test_tls_on_a_plain_port_is_told_with_the_url_that_works(hub: FakeHub, command: tuple[str, ...]) -> None:
+    code, _, err = await run(*command, "--url", hub.url.replace("ws:", "wss:"))
+    assert (code, f"no TLS there; this port seems to speak plain ws: try {hub.url}" in err) == (5, True)
+
+
 async def test_ping_gives_a_line_each_and_a_summary(hub: FakeHub) -> None:
     code, out, err = await run("ping", "-c", "3", "--every", "1ms", "--url", hub.url)
     assert (code, [json.loads(line)["ping"] for line in out.splitlines()]) == (0, [1, 2, 3])
@@ -166,7 +245,15 @@ async def test_checking_a_token_shows_role_and_rights() -> None:
         (["emit", "a.b", "1,2,3"], 2, "vector: expected 8 numbers, got 3: 1,2,3"),
         (["emit", "a.b", "x", "--priority", "999"], 2, "--priority: expected 0 to 255, got 999"),
         (["pub", "logs", "--tag", "x"], 2, "--tag: expected NAME=VALUE, got 'x'"),
-        (["ping", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["ping", "--format", "xml"], 2, "--format: expected pretty, json or compact, got 'xml'"),
+        (["sub", "logs", "-n", "0"], 2, "-n: expected a whole number from 1, got 0"),
+        (["--subscribe", "logs", "-n", "0"], 2, "-n: expected a whole number from 1, got 0"),
+        (["emit", "a.b", "0.1,0.5,0.3,1,2,3,4,nan"], 2, "vector.7: expected a finite number, got 'nan'"),
+        (["emit", "a.b", ""], 2, "signal: expected 8 numbers or a text, got ''"),
+        (["emit", "a.b", "x", "--payload", "{bad"], 2, "--payload: expected JSON, got '{bad'"),
+        (["ping", "--token", ""], 2, "token: expected a JWT or an API key, came an empty string"),
+        (["token", "check", ""], 2, "token: expected a JWT or an API key, came an empty string"),
+        (["token", "new", "--role", "king"], 2, "--role: expected admin, developer, viewer or bot, got 'king'"),
         (["ping", "--url", "http://x"], 2, "url: expected one like ws://localhost:8000/ws, got 'http://x'"),
     ],
 )
@@ -213,7 +300,9 @@ async def test_a_token_given_on_the_command_line_is_shown_nowhere() -> None:
 @pytest.mark.accept("L6")
 async def test_verbose_shows_every_message_and_quiet_only_warnings(hub: FakeHub) -> None:
     _, _, err = await run("ping", "-c", "1", "-v", NG_URL=hub.url)
-    assert '"type":"pong"' in err.replace(" ", "")
+    frames = [line.removeprefix("ng-ws: ") for line in err.splitlines() if line.startswith(("ng-ws: < ", "ng-ws: > "))]
+    types = [(frame[0], json.loads(frame[2:])["type"]) for frame in frames]
+    assert [kind for kind in types if kind[1] in {"ping", "pong"}] == [(">", "ping"), ("<", "pong")]
     _, _, err = await run("ping", "-c", "1", "-q", NG_URL=hub.url)
     assert err == ""
 

@@ -3,7 +3,7 @@
 import pytest
 import typer
 from ng_ws.app import app
-from ng_ws.hoist import FLAGS, WITH_VALUE, hoisted
+from ng_ws.hoist import FLAGS, LISTENING_FLAGS, LISTENING_WITH_VALUE, WITH_VALUE, hoisted
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,15 @@ from ng_ws.hoist import FLAGS, WITH_VALUE, hoisted
         (["pub", "logs", "--", "--url"], ["pub", "logs", "--", "--url"]),
         (["ping", "--url"], ["--url", "ping"]),
         ([], []),
+        (["--subscribe", "metrics", "-n", "3"], ["--subscribe", "metrics", "sub", "-n", "3"]),
+        (
+            ["--for", "1s", "-q", "--from=last:5", "--fail-on-gap"],
+            ["-q", "sub", "--for", "1s", "--from=last:5", "--fail-on-gap"],
+        ),
+        (["-n3"], ["sub", "-n3"]),
+        (["-n", "3", "sub", "logs"], ["sub", "-n", "3", "logs"]),
+        (["-n", "3", "ping"], ["-n", "3", "ping"]),
+        (["--frob"], ["--frob"]),
     ],
 )
 def test_global_options_move_to_the_front_and_the_rest_keeps_its_order(given: list[str], moved: list[str]) -> None:
@@ -24,6 +33,12 @@ def test_global_options_move_to_the_front_and_the_rest_keeps_its_order(given: li
 def test_the_table_of_global_options_is_that_of_the_program() -> None:
     options = {name for option in typer.main.get_command(app).params for name in option.opts}
     assert options - {"-h", "--help"} == WITH_VALUE | FLAGS
+
+
+def test_the_table_of_listening_options_is_that_of_sub() -> None:
+    sub = typer.main.get_command(app).commands["sub"]  # type: ignore[attr-defined]
+    options = {name for option in sub.params for name in option.opts if name[0] == "-"}
+    assert options - {"-h", "--help"} == LISTENING_WITH_VALUE | LISTENING_FLAGS
 
 
 def test_no_command_has_an_option_of_a_global_name() -> None:

@@ -1,5 +1,6 @@
 """Flags, then the environment, then defaults."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_channels_are_a_list_with_commas_and_may_be_repeated() -> None:
     ("flags", "environ", "exit_code", "text"),
     [
         (Flags(), {"NG_FORMAT": "xml"}, Exit.USAGE, "NG_FORMAT: expected pretty, json or compact, got 'xml'"),
+        *(
+            (flags, environ, Exit.USAGE, "token: expected a JWT or an API key, came an empty string")
+            for flags, environ in [
+                (Flags(token=""), {}),
+                (Flags(token=" "), {"NG_TOKEN": "good"}),
+                (Flags(token_file=Path(os.devnull)), {}),
+                (Flags(), {"NG_TOKEN": ""}),
+            ]
+        ),
         (Flags(timeout=0), {}, Exit.USAGE, "--timeout: expected seconds above 0, got 0"),
         (Flags(token="x y"), {}, Exit.LOGIN, "token: expected one word"),
         (Flags(token="x" * 5000), {}, Exit.LOGIN, "token: expected one word"),
@@ -56,6 +66,17 @@ def test_what_is_wrong_is_told_with_what_was_expected(
         resolved(flags, environ)
     assert failure.value.exit_code is exit_code
     assert text in failure.value.message
+
+
+def test_an_empty_line_of_stdin_is_no_token_and_an_unset_variable_is_anonymous() -> None:
+    with pytest.raises(Failed, match="came an empty string") as failure:
+        resolved(Flags(token="-"), {"NG_TOKEN": "good"}, lambda limit: "")
+    assert failure.value.hint.startswith("--token - (stdin) is empty")
+    assert resolved(Flags(), {}).token is None
+
+
+def test_who_is_about_to_fill_the_variable_may_have_it_empty() -> None:
+    assert resolved(Flags(), {"NG_TOKEN": ""}, needs_token=False).token is None
 
 
 def test_a_token_is_in_no_repr_and_no_message() -> None:

@@ -2,10 +2,12 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from neurograph_ws_client import Last
+from ng_ws.arguments import above_zero, json_of, whole
 from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
 from ng_ws.listen import delivery_of, start_of
@@ -22,7 +24,7 @@ def test_eight_numbers_are_a_vector(text: str) -> None:
     assert vector_of(text) == EIGHT
 
 
-@pytest.mark.parametrize("text", ["hello, world", "disk failing", "[not json", "7", '["a"]', "a,b"])
+@pytest.mark.parametrize("text", ["hello, world", "disk failing", "7", "a,b", "see [1,2]", "1_0,x"])
 def test_anything_else_is_a_text(text: str) -> None:
     assert vector_of(text) is None
 
@@ -30,6 +32,65 @@ def test_anything_else_is_a_text(text: str) -> None:
 def test_seven_numbers_are_a_mistake() -> None:
     with pytest.raises(Failed, match="vector: expected 8 numbers, got 7: 1,2,3,4,5,6,7"):
         vector_of("1,2,3,4,5,6,7")
+    with pytest.raises(Failed, match="vector: expected 8 numbers, got 0"):
+        vector_of("[]")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("0.1,0.5,0.3,1,2,3,4,nan", "vector.7: expected a finite number, got 'nan'"),
+        ("[1,2,3,4,5,6,7,inf]", "vector.7: expected a finite number, got 'inf'"),
+        ("1,2,x,4,5,6,7,8", "vector.2: expected a finite number, got 'x'"),
+        ("1,2,3,4,5,6,7,8,", "vector.8: expected a finite number, got ''"),
+        ('["a"]', "vector.0: expected a finite number, got '\"a\"'"),
+        ("[true,2,3,4,5,6,7,8]", "vector.0: expected a finite number, got 'true'"),
+        ("[1,2,3", "vector: expected numbers up to a closing ], got '[1,2,3'"),
+    ],
+)
+def test_what_looks_like_numbers_is_never_read_as_a_text(text: str, told: str) -> None:
+    with pytest.raises(Failed) as failure:
+        vector_of(text)
+    assert (failure.value.message, failure.value.hint) == (told, "next: --as-text, if it is a text")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("{bad", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("hello", "Expecting value: line 1 column 1 (char 0)"),
+        ("[NaN]", "NaN is no JSON number"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_must_be_json_is_refused_with_the_place_of_the_mistake(text: str, place: str) -> None:
+    with pytest.raises(Failed, match="^--payload: expected JSON, got ") as failure:
+        json_of("--payload", text)
+    assert failure.value.hint.startswith(place)
+
+
+def test_json_is_read_as_it_stands() -> None:
+    assert json_of("--payload", '{"a":[1,"b"]}') == {"a": [1, "b"]}
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "told"),
+    [
+        (whole("-n", 1), "0", "-n: expected a whole number from 1, got 0"),
+        (whole("-n", 1), "x", "-n: expected a whole number from 1, got 'x'"),
+        (whole("--priority", 0, 255), "256", "--priority: expected 0 to 255, got 256"),
+        (above_zero("--timeout", "seconds"), "nan", "--timeout: expected seconds above 0, got 'nan'"),
+        (above_zero("--timeout", "seconds"), "x", "--timeout: expected seconds above 0, got 'x'"),
+    ],
+)
+def test_a_wrong_number_is_told_with_its_option(reader: Callable[[str], float], text: str, told: str) -> None:
+    with pytest.raises(Failed) as failure:
+        reader(text)
+    assert failure.value.message == told
+
+
+def test_right_numbers_are_read() -> None:
+    assert [whole("-n", 1)("3"), whole("-p", 0, 255)("255"), above_zero("-t", "s")("0.5")] == [3, 255, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_the_hub_means_by_every_code_what_the_client_does() -> None:
         (4213, "", "4213 slow"),
         (4003, "", "4003 forbidden or url_credential_disabled"),
         (4101, "token_expired; yesterday", "4101 token_expired; yesterday"),
-        (1006, "", "connection lost"),
+        (1006, "", "connection lost (no close frame: the hub is gone or the network was cut)"),
         (None, "", "connection lost"),
         (3456, "", "code 3456"),
     ],

@@ -248,6 +248,7 @@ async def test_the_end_of_a_turn_that_fails_is_made_up_by_the_next(node: Node, m
         patch.setattr(node.connections._performer, "finish", _fail)
         with pytest.raises(RuntimeError):
             node.connections._turn()
+    assert node.connections._is_turn_due is True
     assert [(await peer.next("pong"))["id"] for _ in range(20)] == list(range(20))
 
 

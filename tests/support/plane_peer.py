@@ -118,6 +118,13 @@ class Running:
             assert readable, f"nothing came but {self.pending}"
             self.pending += self.plane.drain()
 
+    def until(self, figure: str, least: int) -> None:
+        """Wait until a figure of `stats()` has grown to `least`; the plane has no other way to tell it."""
+        deadline = time.monotonic() + PATIENCE
+        while self.plane.stats()[figure] < least:  # type: ignore[operator]
+            assert time.monotonic() < deadline, f"{figure} stayed below {least}"
+            time.sleep(0.001)
+
     def text(self, conn: int) -> bytes:
         """The next message of a connection."""
         data = self.event(lambda event: event[:2] == (conn, EVENT_TEXT))[2]

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from .arguments import above_zero, json_of, whole
 from .durations import seconds
 from .exits import Exit
-from .settings import DEFAULT_URL, Flags, Format, Settings, resolved
+from .settings import DEFAULT_URL, Flags, Format, Settings, format_of, resolved
 
 _ENDING = "Global options (ng-ws --help) may stand before or after the command."
 
@@ -21,7 +22,8 @@ _LISTEN = _help(
     "ng-ws --subscribe metrics,signals --format compact",
     "ng-ws --url ws://localhost:8000/ws --subscribe signals --format json | jq -c .data",
     "Listen to a NeuroGraph Hub, publish to it, emit signals. Without a command it listens: to the channels of "
-    "--subscribe, else to every channel the role may read. Data goes to stdout, everything else to stderr.",
+    "--subscribe, else to every channel the role may read; the options of ng-ws sub (-n, --for, --from, …) hold here "
+    "too. Data goes to stdout, everything else to stderr.",
 )
 _SUB = _help(
     "ng-ws sub metrics signals",
@@ -37,7 +39,7 @@ _EMIT = _help(
     'ng-ws emit signal.input.text "disk failing on db4" --priority 220',
     "ng-ws emit signal.sensor 0.1,0.5,0.3,0.1,0.9,0.4,0.3,0.7",
     "Send a signal through the SignalSystem: 8 numbers, or a text, or - for every line of stdin. Shows its token, "
-    "whether it is new, and what is near.",
+    "whether it is new, and what is near. A text goes along as payload, so that others can read it.",
 )
 _PING = _help("ng-ws ping", "ng-ws ping -c 100 --every 50ms --format json", "Measure the time to the hub and back.")
 _TOKEN = _help(
@@ -87,12 +89,24 @@ def listen_by_default(
     ] = None,
     token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
     format: Annotated[  # noqa: A002 - the documents' name of the option
-        Format | None, typer.Option(help="[NG_FORMAT; pretty on a terminal, json into a pipe]")
+        Format | None,
+        typer.Option(
+            parser=format_of,
+            metavar="pretty|json|compact",
+            help="[NG_FORMAT; pretty on a terminal, json into a pipe]",
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every message, on stderr.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings on stderr.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colour [NO_COLOR].")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for a connection or an answer.")] = 5.0,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            parser=above_zero("--timeout", "seconds"),
+            metavar="SECONDS",
+            help="How long to wait for a connection or an answer.",
+        ),
+    ] = 5.0,
     no_reconnect: Annotated[bool, typer.Option("--no-reconnect", help="End when the connection is lost.")] = False,
     insecure: Annotated[bool, typer.Option("--insecure", help="Take any TLS certificate.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
@@ -116,7 +130,7 @@ def listen_by_default(
         no_reconnect=no_reconnect,
         is_insecure=insecure,
     )
-    ctx.obj = resolved(flags)
+    ctx.obj = resolved(flags, needs_token=ctx.invoked_subcommand != "token")
     if ctx.invoked_subcommand is not None:
         return None
     from .hub import run  # noqa: PLC0415
@@ -131,8 +145,18 @@ def sub(
     channels: Annotated[list[str] | None, typer.Argument(metavar="CHANNEL")] = None,
     start: Annotated[str | None, typer.Option("--from", help="new, snapshot or last:N.")] = None,
     delivery: Annotated[str | None, typer.Option(help="all or latest.")] = None,
-    max_rate: Annotated[float | None, typer.Option(help="Events per second, with --delivery latest.")] = None,
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many events.")] = None,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(
+            parser=above_zero("--max-rate", "events per second"),
+            metavar="RATE",
+            help="Events per second, with --delivery latest.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--count", "-n", parser=whole("-n", 1), metavar="N", help="End after so many events."),
+    ] = None,
     duration: Annotated[str | None, typer.Option("--for", help="End after this time, like 30s.")] = None,
     fail_on_gap: Annotated[bool, typer.Option("--fail-on-gap", help="Exit with 8 if anything was missed.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write data to a file.")] = None,
@@ -164,7 +188,7 @@ def pub(
     event: Annotated[str, typer.Option(help="Name of the event.")] = "message",
     key: Annotated[str | None, typer.Option(help="What it is about.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
-    repeat: Annotated[int, typer.Option(min=1, help="How often.")] = 1,
+    repeat: Annotated[int, typer.Option(parser=whole("--repeat", 1), metavar="N", help="How often.")] = 1,
     every: Annotated[str, typer.Option(help="Pause between repeats, like 100ms.")] = "0s",
 ) -> int:
     """Publish."""
@@ -181,8 +205,17 @@ def emit(
     ctx: typer.Context,
     event_type: Annotated[str, typer.Argument(metavar="TYPE")],
     signal: Annotated[str, typer.Argument(metavar="VECTOR|TEXT|-")],
-    priority: Annotated[int | None, typer.Option(help="0 to 255 [200 for a text, 128 for a vector].")] = None,
-    payload: Annotated[str | None, typer.Option(help="JSON that goes with it.")] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("--priority", 0, 255), metavar="N", help="0 to 255 [200 for a text, 128 for a vector]."
+        ),
+    ] = None,
+    payload: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What goes with it; to an object the text is added as `text`.")
+    ] = None,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Send the vector of the text, not the text.")] = False,
+    as_text: Annotated[bool, typer.Option("--as-text", help="It is a text, even if it looks like numbers.")] = False,
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
 ) -> int:
     """Emit."""
@@ -190,14 +223,23 @@ def emit(
     from .hub import run  # noqa: PLC0415
     from .publish import tags_of  # noqa: PLC0415
 
-    run(emit(ctx.obj, Emitting(event_type, signal, priority, payload, tags_of(tag or []))))
+    options = Emitting(
+        event_type,
+        signal,
+        priority,
+        payload=None if payload is None else json_of("--payload", payload),
+        takes_text_along=not no_text,
+        is_text=as_text,
+        tags=tags_of(tag or []),
+    )
+    run(emit(ctx.obj, options))
     return Exit.OK
 
 
 @app.command(help=_PING, short_help="Measure the time to the hub and back.", epilog=_ENDING)
 def ping(
     ctx: typer.Context,
-    count: Annotated[int, typer.Option("--count", "-c", min=1, help="How many.")] = 4,
+    count: Annotated[int, typer.Option("--count", "-c", parser=whole("-c", 1), metavar="N", help="How many.")] = 4,
     every: Annotated[str, typer.Option(help="Pause between them.")] = "500ms",
 ) -> int:
     """Ping."""

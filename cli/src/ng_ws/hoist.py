@@ -1,10 +1,15 @@
-"""Global options may stand before or after the subcommand: here the later ones are moved to the front."""
+"""Where options may stand: global ones before or after the subcommand, those of listening without any subcommand."""
 
 from collections.abc import Sequence
 
 # The options of the whole program: those that take a value, and the others.
 WITH_VALUE = frozenset({"--url", "--subscribe", "--token", "--token-file", "--format", "--timeout"})
 FLAGS = frozenset({"-v", "--verbose", "-q", "--quiet", "--no-color", "--no-reconnect", "--insecure", "--version"})
+
+
+# The options of `sub`, which hold too where nothing but listening is asked for.
+LISTENING_WITH_VALUE = frozenset({"--from", "--delivery", "--max-rate", "--count", "-n", "--for", "--output", "-o"})
+LISTENING_FLAGS = frozenset({"--fail-on-gap"})
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -25,4 +30,24 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
         else:
             rest.append(argument)
         at += 1
-    return front + rest
+    return front + _with_command(rest)
+
+
+def _with_command(rest: list[str]) -> list[str]:
+    """`sub` in front of its options, where they stand before it or without it."""
+    at = 0
+    while at < len(rest) and (width := _width(rest[at])):
+        at += width
+    if at == 0:
+        return rest
+    if at >= len(rest) or rest[at].startswith("-"):
+        return ["sub", *rest]
+    return ["sub", *rest[:at], *rest[at + 1 :]] if rest[at] == "sub" else rest
+
+
+def _width(argument: str) -> int:
+    """How many arguments an option of listening takes up; 0 where it is none."""
+    if argument in LISTENING_WITH_VALUE:
+        return 2
+    is_joined = argument.partition("=")[0] in LISTENING_WITH_VALUE or argument[:2] in {"-n", "-o"}
+    return 1 if is_joined or argument in LISTENING_FLAGS else 0

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from neurograph_ws_client import HubError, NeurographWSClient
 
 from ._version import __version__
+from .escape import escaped
 from .notes import Notes
 from .settings import Settings
 
@@ -66,11 +67,18 @@ def one_line(fault: Exception) -> str:
     return str(fault) if isinstance(fault, HubError) else f"{type(fault).__name__}: {fault}"
 
 
+class _OnOneLine(logging.Formatter):
+    """What the wire brought must not steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
+
+
 def _log_to_stderr() -> None:
     logger = logging.getLogger("neurograph_ws_client")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("ng-ws: %(message)s"))
+        handler.setFormatter(_OnOneLine("ng-ws: %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
 

@@ -25,7 +25,9 @@ def status(settings: Settings) -> None:
     if settings.format is Format.JSON:
         put(object_line(data))
     else:
-        put("".join(f"{name:<24} {value}\n" for name, value in _flat(data)).encode())
+        # The settings fill screens; who looks into them says so.
+        shown = {name: value for name, value in data.items() if settings.is_verbose or name != "settings"}
+        put("".join(f"{name:<24} {value}\n" for name, value in _flat(shown)).encode())
 
 
 def channels(settings: Settings, channel: str | None) -> None:

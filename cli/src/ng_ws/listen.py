@@ -26,6 +26,7 @@ from neurograph_ws_client.urls import masked
 
 from .durations import shown
 from .exits import Exit, Failed, misused
+from .failures import explained
 from .hub import close, new_client, one_line
 from .notes import Notes
 from .render import Item, Renderer, renderer
@@ -38,6 +39,9 @@ Ending = Literal["count", "time", "interrupted", "unread"]
 
 # How long a reader is waited for after an interruption, in seconds.
 _LAST_WORDS = 0.05
+
+# A shorter wait would be told as 0.0 s.
+_AT_ONCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ class Listener:
         self._begun_at = monotonic()
         self._lost_at: float | None = None
         self._missed: set[str] = set()
-        self._is_checked = False
+        self._checked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refusals: list[HubError] = []
         self._events = 0
         self._gaps = 0
 
@@ -132,7 +137,12 @@ class Listener:
         if not self._ended.done():
             # It ends only by raising what closed the client for good.
             following.result()
+        if self._ended.result() == "count":
+            # The hub may still owe the answer for one channel while another has delivered enough.
+            unanswered = (following, self._checked)
+            await asyncio.wait(unanswered, timeout=self._settings.timeout, return_when=asyncio.FIRST_COMPLETED)
         following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         return await self._ended
 
     async def _follow_for_ever(self, subscriptions: list[Subscription[Any]]) -> None:
@@ -164,12 +174,14 @@ class Listener:
     async def _check(self, subscriptions: Sequence[Subscription[Any]]) -> None:
         """Go on if any channel can be followed, and say why the others cannot."""
         outcomes = await asyncio.gather(*subscriptions, return_exceptions=True)
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        if len(refusals) == len(outcomes):
-            raise refusals[0]
-        for refusal in refusals:
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, HubError)]
+        self._refusals = sorted(refusals, key=lambda refusal: not isinstance(refusal, PermissionDenied))
+        # Where nothing is left to follow, the first one is told as what ended it.
+        for refusal in self._refusals[len(refusals) == len(outcomes) :]:
             self._notes.warn(one_line(refusal))
-        self._is_checked = True
+        if len(refusals) == len(outcomes):
+            raise self._refusals[0]
+        self._checked.set_result(None)
         followed = [one.channel for one in subscriptions if one.error is None]
         welcome = self._client.welcome
         role = welcome.role if welcome else "?"
@@ -195,7 +207,7 @@ class Listener:
         if change.new is State.RECONNECTING and change.retry_in is not None:
             self._lost_at = self._lost_at or monotonic()
             why = change.reason if change.reason.startswith("connection lost") else f"connection lost ({change.reason})"
-            self._notes.warn(f"{why}; trying again in {change.retry_in:.1f} s")
+            self._notes.warn(f"{why}; trying again {_when(change.retry_in)}")
         elif change.new is State.CONNECTED and self._lost_at is not None:
             away, self._lost_at = monotonic() - self._lost_at, None
             missed = f"missed: {', '.join(sorted(self._missed))}" if self._missed else "nothing was missed"
@@ -210,7 +222,7 @@ class Listener:
 
     def _error_told(self, fault: Exception) -> None:
         # Until then `_check` tells why a channel cannot be followed.
-        if self._is_checked or not isinstance(fault, HubError):
+        if self._checked.done() or not isinstance(fault, HubError):
             self._notes.warn(one_line(fault))
 
     def _end(self, ending: Ending) -> None:
@@ -227,7 +239,15 @@ class Listener:
     def _exit_of(self, ending: Ending) -> Exit:
         if self._gaps and self._options.fail_on_gap:
             return Exit.DATA_LOST
-        return Exit.INTERRUPTED if ending == "interrupted" else Exit.OK
+        if ending == "interrupted":
+            return Exit.INTERRUPTED
+        # A channel that was named and refused is a failure of the command, even if the others delivered.
+        is_short = bool(self._refusals and self._options.channels) and ending != "unread"
+        return explained(self._refusals[0]).exit_code if is_short else Exit.OK
+
+
+def _when(wait: float) -> str:
+    return f"in {wait:.1f} s" if wait >= _AT_ONCE else "now"
 
 
 def _counted(number: int, noun: str) -> str:

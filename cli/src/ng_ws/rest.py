@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from neurograph_ws_client.errors import Disconnected, HubError, RequestTimeout, error_from
+from neurograph_ws_client.reasons import reason_of
 from neurograph_ws_client.urls import checked, is_loopback
 
 from ._version import __version__
@@ -49,7 +50,7 @@ def _send(settings: Settings, request: Request) -> bytes:
         reason = getattr(fault, "reason", fault)
         if isinstance(reason, TimeoutError):
             raise RequestTimeout(f"no answer from {http_base(settings.url)} within {settings.timeout:g} s") from fault
-        text = getattr(reason, "strerror", None) or str(reason)
+        text = reason_of(reason, settings.url) if isinstance(reason, OSError) else str(reason)
         raise Disconnected(f"cannot connect to {http_base(settings.url)}: {text}") from fault
 
 

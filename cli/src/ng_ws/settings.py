@@ -60,21 +60,29 @@ class Settings:
 
 
 def resolved(
-    flags: Flags, environ: Mapping[str, str] | None = None, read_line: Callable[[int], str] = first_line
+    flags: Flags,
+    environ: Mapping[str, str] | None = None,
+    read_line: Callable[[int], str] = first_line,
+    *,
+    needs_token: bool = True,
 ) -> Settings:
-    """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT` and the terminal."""
+    """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT` and the terminal.
+
+    An empty `NG_TOKEN` is refused, but not by who is about to fill it: `needs_token` is False.
+    """
     environ = os.environ if environ is None else environ
     is_terminal = sys.stdout.isatty()
     if flags.timeout <= 0:
         raise misused("--timeout", "seconds above 0", flags.timeout)
-    given = flags.format or _format_of(environ)
+    name = environ.get("NG_FORMAT")
+    given = flags.format or (format_of(name, "NG_FORMAT") if name else None)
     return Settings(
         url=flags.url or environ.get("NG_URL") or DEFAULT_URL,
         format=given or (Format.PRETTY if is_terminal else Format.JSON),
         is_format_given=given is not None,
         timeout=flags.timeout,
         subscribe=tuple(name for names in flags.subscribe for name in names.split(",") if name),
-        token=_token(flags, environ, read_line),
+        token=_token(flags, environ, read_line, is_needed=needs_token),
         is_verbose=flags.is_verbose,
         is_quiet=flags.is_quiet,
         has_color=is_terminal and not flags.no_color and _takes_color(environ),
@@ -87,32 +95,45 @@ def _takes_color(environ: Mapping[str, str]) -> bool:
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def _format_of(environ: Mapping[str, str]) -> Format | None:
-    name = environ.get("NG_FORMAT")
-    if not name:
-        return None
+def format_of(name: str, source: str = "--format") -> Format:
+    """Read the name of a format."""
     try:
         return Format(name)
     except ValueError:
-        raise misused("NG_FORMAT", "pretty, json or compact", name) from None
+        raise misused(source, "pretty, json or compact", name) from None
 
 
-def _token(flags: Flags, environ: Mapping[str, str], read_line: Callable[[int], str]) -> str | None:
+def no_token_in(source: str) -> Failed:
+    """An empty credential is a variable or a file that was never filled, not the wish to be anonymous."""
+    hint = f"{source} is empty; without it you connect as anonymous; next: ng-ws token new --role developer"
+    return Failed(Exit.USAGE, "token: expected a JWT or an API key, came an empty string", hint)
+
+
+def _token(flags: Flags, environ: Mapping[str, str], read_line: Callable[[int], str], *, is_needed: bool) -> str | None:
     if flags.token is not None and flags.token_file is not None:
         raise Failed(Exit.USAGE, "--token and --token-file: expected one of them, got both")
     if flags.token == "-":  # noqa: S105 - means stdin
-        token = read_line(LONGEST_TOKEN + 2)
+        source, token = "--token - (stdin)", read_line(LONGEST_TOKEN + 2)
     elif flags.token_file is not None:
-        token = _read(flags.token_file)
+        source, token = f"--token-file {flags.token_file}", _read(flags.token_file)
+    elif flags.token is not None:
+        source, token = "--token", flags.token
+    elif (token := environ.get("NG_TOKEN", "").strip()) or ("NG_TOKEN" in environ and is_needed):
+        source = "NG_TOKEN"
     else:
-        token = flags.token if flags.token is not None else environ.get("NG_TOKEN", "")
-    token = token.strip()
+        return None
+    return _checked(source, token.strip())
+
+
+def _checked(source: str, token: str) -> str:
+    if not token:
+        raise no_token_in(source)
     # Its value is never shown, only what is wrong with it.
     if len(token) > LONGEST_TOKEN or not token.isascii() or any(letter.isspace() for letter in token):
         raise Failed(
             Exit.LOGIN, "token: expected one word of at most 4096 letters, digits and -_. , got something else"
         )
-    return token or None
+    return token
 
 
 def _read(path: Path) -> str:

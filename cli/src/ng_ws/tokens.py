@@ -20,7 +20,7 @@ from .hub import connected
 from .notes import Notes
 from .render import object_line
 from .rest import call
-from .settings import LONGEST_TOKEN, Format, Settings
+from .settings import LONGEST_TOKEN, Format, Settings, no_token_in
 from .stdin import first_line
 from .stdout import put
 
@@ -28,11 +28,17 @@ from .stdout import put
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
 
 
+# The roles a token can have.
+_ROLES = ("admin", "developer", "viewer", "bot")
+
+
 def new(settings: Settings, role: str | None, user: str | None, password: str | None) -> None:
     """Ask the hub's issuer; the token goes to stdout, the rest to stderr.
 
     Into a pipe too it is the bare token, for `$(…)`; JSON only where that was asked for.
     """
+    if role is not None and role not in _ROLES:
+        raise misused("--role", f"{', '.join(_ROLES[:-1])} or {_ROLES[-1]}", role)
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
@@ -75,14 +81,20 @@ def show(settings: Settings, token: str | None) -> None:
 
 def with_token(settings: Settings, token: str | None) -> Settings:
     """The settings with the token that was given as an argument, if one was."""
+    if token is None and settings.token is None and "NG_TOKEN" in os.environ:
+        raise no_token_in("NG_TOKEN")
     return settings if token is None else replace(settings, token=_given(settings, token))
 
 
 def _given(settings: Settings, token: str | None) -> str:
-    text = first_line(LONGEST_TOKEN + 2).strip() if token == "-" else token or settings.token  # noqa: S105 - means stdin
-    if not text:
+    if token is not None:
+        text = (first_line(LONGEST_TOKEN + 2) if token == "-" else token).strip()  # noqa: S105 - means stdin
+        if not text:
+            raise no_token_in("TOKEN" if token != "-" else "stdin")  # noqa: S105 - means stdin
+        return text
+    if settings.token is None:
         raise Failed(Exit.USAGE, "token: expected one as argument, -, --token-file or NG_TOKEN, got none")
-    return text
+    return settings.token
 
 
 def _decoded(part: str) -> Mapping[str, Any]:

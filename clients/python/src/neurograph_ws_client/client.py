@@ -36,7 +36,8 @@ AUTO: Any = object()
 class NeurographWSClient:
     """One connection to a hub that keeps itself up, with the subscriptions and requests on it.
 
-    `token` is a credential (JWT or API key) or a callable that is asked for one only when it is needed. Nothing
+    `token` is a credential (JWT or API key) or a callable that is asked for one only when it is needed; without one
+    the client is anonymous, and an empty one is a mistake. Nothing
     secret stands in `repr`, messages or logs. All methods belong to the event loop that `connect` ran in.
     """
 
@@ -59,6 +60,9 @@ class NeurographWSClient:
         debug: bool = False,
     ) -> None:
         self.url = checked(url)
+        if isinstance(token, str) and not token.strip():
+            # None is how nobody in particular connects; an empty one is a variable that was never filled.
+            raise ValueError("token: expected a JWT or an API key, came an empty string")
         self._timeout = timeout
         self._mid_prefix, self._mids = secrets.token_urlsafe(9), 0
         self._session = Session(

@@ -71,5 +71,5 @@ def describe(code: int | None, reason: str) -> str:
     if reason:
         return f"{code} {reason}"
     if code == 1006:
-        return "connection lost"
+        return "connection lost (no close frame: the hub is gone or the network was cut)"
     return f"{code} {' or '.join(SLUGS[code])}" if code in SLUGS else f"code {code}"

@@ -2,8 +2,7 @@
 """The shell around the session: carries its effects out, one socket, one timer, the token source, the listeners."""
 
 import asyncio
-import os
-import re
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout, T
 from .events import Event, Gap
 from .listeners import Listeners, logger
 from .policy import TokenSource
+from .reasons import reason_of
 from .requests import Request
 from .session import Session
 from .states import State, SubState
@@ -149,14 +149,16 @@ class Link:
         if connection is not self.connection:
             return
         self.bytes_in += len(payload)
-        if self._debug:
-            logger.debug("< %.2000s", payload)
+        if self._debug and connection.codec.is_text:
+            logger.debug("< %.2000s", payload.decode(errors="replace"))
         now = monotonic()
         try:
             decoded = connection.codec.decode(payload)
         except ValueError as fault:
             self.run(self.session.misread(str(fault)))
             return
+        if self._debug and not connection.codec.is_text:
+            logger.debug("< %.2000s", _json(decoded))
         if isinstance(decoded, list):
             for message in decoded:
                 self.run(self.session.receive(message, now))
@@ -281,7 +283,8 @@ class Link:
         except Refused as answer:
             self.run(session.refused(answer.status, answer.detail, monotonic(), answer.retry_after))
         except (OSError, EOFError) as fault:
-            self.run(session.failed(f"cannot connect to {masked(self._opening.url)}: {_reason(fault)}", monotonic()))
+            url = self._opening.url
+            self.run(session.failed(f"cannot connect to {masked(url)}: {reason_of(fault, url)}", monotonic()))
         else:
             self._opened(connection)
 
@@ -361,16 +364,18 @@ def _answer(ticket: object, resolve: Resolve | None, error: Exception | None) ->
 
 def _shown(message: Message | tuple[Message, ...]) -> str:
     """A message for the log: credentials are never in it."""
-    messages = message if isinstance(message, tuple) else (message,)
-    return str([{**one, "token": "***"} if "token" in one else dict(one) for one in messages])
+    if isinstance(message, tuple):
+        return _json([_without_token(one) for one in message])
+    return _json(_without_token(message))
 
 
-def _reason(fault: Exception) -> str:
-    """Why there is no connection; asyncio names each address it tried, the first number says enough."""
-    if isinstance(fault, TimeoutError):
-        return "no answer in time"
-    number = re.search(r"\[Errno (\d+)\]", str(fault))
-    return os.strerror(int(number[1])).lower() if number and int(number[1]) > 0 else str(fault)
+def _without_token(message: Message) -> Message:
+    return {**message, "token": "***"} if "token" in message else message
+
+
+def _json(value: Any) -> str:
+    """JSON for the log, whatever form the frame has."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr, skipkeys=True)
 
 
 def _current_task() -> asyncio.Future[Any] | None:

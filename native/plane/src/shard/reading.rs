@@ -186,18 +186,19 @@ impl Shard {
     }
 }
 
-/// Nothing is read while bytes were too many (L19), while answers are not taken (S11), while Python does not drain.
+/// Nothing is read while bytes were too many (L19), while answers are not taken (S11), while Python does not drain. Of a
+/// connection that is about to end only the first holds: who floods is not read faster for having been closed.
 fn reason_to_wait(
     connection: &Connection,
     shared: &Shared,
     batch: &Batch,
     now: Instant,
 ) -> KeptWaiting {
-    if connection.closing.is_some() {
-        return KeptWaiting::No;
-    }
     if let Some(until) = connection.peer.paused_until(now) {
         return KeptWaiting::Until(until);
+    }
+    if connection.closing.is_some() {
+        return KeptWaiting::No;
     }
     if connection.out.unread_answers() > shared.settings.answer_buffer {
         return KeptWaiting::ForItself;
