@@ -23,6 +23,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "byte_size": "a size such as 65536 or 64MiB",
     "byte_size_unit": "a size such as 65536 or 64MiB",
+    "string_type": "text",
     "dict_type": "a table of the TOML file",
 }
 

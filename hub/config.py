@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 takes a free one. Taken: only the default moves on to the next."""
     mode: Literal["development", "production"] = "development"
     """Development or production; development listens on loopback only."""
     node: NodeSetting = Field(default_factory=host_name)

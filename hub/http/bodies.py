@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import msgspec
+import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from channels._native import check_json
@@ -63,7 +64,7 @@ def convert(text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        complaint = complaint_of(error, bytes(text), kind)
+        complaint = complaint_of(error, orjson.loads(text), kind)
         raise Refusal("bad_message", complaint.sentence, path=complaint.path or None) from None
 
 

@@ -34,17 +34,6 @@ Sized = tuple[Inbound, int]
 """A message and its size on the wire."""
 
 
-class _Envelope(msgspec.Struct):
-    """What is looked for in a message that has something wrong elsewhere."""
-
-    type: Any = None
-    id: Any = None
-    channel: Any = None
-    mid: Any = None
-    subscribe: Any = None
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
 _CLASSES = {name: kind for kind, name in TYPES.items()}
 
 
@@ -63,11 +52,12 @@ def in_array(message: Inbound, index: int) -> Inbound:
 def explain(data: bytes, error: msgspec.ValidationError) -> Unreadable:
     """The decoder's complaint in the protocol's words, with whatever the answer has to repeat."""
     try:
-        seen = _envelopes.decode(data)
-    except msgspec.ValidationError:
-        return bad(f"{OBJECT_FORM}, came {came(orjson.loads(data))}")
-    kind = seen.type if isinstance(seen.type, str) else None
-    return salvage(msgspec.structs.asdict(seen), _refusal(data, seen, kind, error))
+        seen = orjson.loads(data)
+    except orjson.JSONDecodeError as fault:
+        return Unreadable(Refusal("bad_json", f"expected JSON: {fault}"))
+    if not isinstance(seen, dict):
+        return bad(f"{OBJECT_FORM}, came {came(seen)}")
+    return salvage(seen, _refusal(seen, error))
 
 
 def salvage(members: Mapping[str, Any], refusal: Refusal) -> Unreadable:
@@ -82,20 +72,21 @@ def salvage(members: Mapping[str, Any], refusal: Refusal) -> Unreadable:
     )
 
 
-def _refusal(data: bytes, seen: _Envelope, kind: str | None, error: msgspec.ValidationError) -> Refusal:
-    if kind is None:
-        return Refusal("bad_message", _right_form(seen), path="type")
+def _refusal(seen: Mapping[str, Any], error: msgspec.ValidationError) -> Refusal:
+    kind = seen.get("type")
+    if not isinstance(kind, str):
+        return Refusal("bad_message", _right_form(seen, kind), path="type")
     if kind not in CLIENT_TYPES:
         return Refusal("unknown_type", _unknown_type(kind), path="type")
-    complaint = complaint_of(error, data, _CLASSES[kind])
+    complaint = complaint_of(error, seen, _CLASSES[kind])
     return Refusal("bad_message", complaint.sentence, path=complaint.path)
 
 
-def _right_form(seen: _Envelope) -> str:
-    old = seen.subscribe
-    if seen.type is None and isinstance(old, str) and re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", old):
+def _right_form(seen: Mapping[str, Any], kind: object) -> str:
+    old = seen.get("subscribe")
+    if kind is None and isinstance(old, str) and re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", old):
         return f'this form is no longer spoken; write {{"type":"subscribe","channel":"{old}"}}'
-    return f"{RIGHT_FORM}; came {'none' if seen.type is None else f'the type {came(seen.type)}'}"
+    return f"{RIGHT_FORM}; came {'none' if kind is None else f'the type {came(kind)}'}"
 
 
 def _unknown_type(kind: str) -> str:

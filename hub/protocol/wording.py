@@ -7,7 +7,6 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-import orjson
 
 MAX_SHOWN = 64
 """Characters of what came that an answer repeats."""
@@ -50,14 +49,14 @@ def came(value: Any) -> str:
             return repr(value)[:MAX_SHOWN]
 
 
-def complaint_of(error: msgspec.ValidationError, text: bytes, kind: type) -> Complaint:
-    """What `error` says of the JSON `text`, which should have been a `kind`."""
+def complaint_of(error: msgspec.ValidationError, document: Any, kind: type) -> Complaint:
+    """What `error` says of `document`, which should have been a `kind`."""
     match = _AT.fullmatch(str(error))
     what, steps = (match["what"], _steps(match["path"] or "")) if match else (str(error), [])
     if missing := _MISSING.match(what):
         path = ".".join([*steps, missing[1]])
         return Complaint(path, f"{path}: expected {_expected(what, path, kind)}, it is missing")
-    path, value = _find(orjson.loads(text), steps, what)
+    path, value = _find(document, steps, what)
     sentence = f"expected {_expected(what, path, kind)}, came {came(value)}"
     return Complaint(path, f"{path}: {sentence}" if path else sentence)
 

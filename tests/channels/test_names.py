@@ -71,7 +71,7 @@ def test_tags_are_at_most_16_strings_of_at_most_256_bytes() -> None:
     ("tags", "fault"),
     [
         ({f"t{i}": "" for i in range(17)}, ("tags", "expected at most 16 tags, came 17")),
-        ({"a b": "x"}, ("tags", "expected tag names of 1 to 64 of A-Z a-z 0-9 _ . -")),
+        ({"a b": "x"}, ("tags.a b", "expected a name of 1 to 64 of A-Z a-z 0-9 _ . -, came 'a b'")),
         ({"env": 3}, ("tags.env", "expected a string, came int")),
         ({"env": "x" * 257}, ("tags.env", "expected at most 256 bytes of UTF-8")),
         ({"env": "\ud800"}, ("tags.env", "expected at most 256 bytes of UTF-8")),

@@ -17,8 +17,8 @@ from ng_ws.hoist import FLAGS, LISTENING_FLAGS, LISTENING_WITH_VALUE, WITH_VALUE
         ([], []),
         (["--subscribe", "metrics", "-n", "3"], ["--subscribe", "metrics", "sub", "-n", "3"]),
         (
-            ["--for", "1s", "-q", "--from=last:5", "--fail-on-gap"],
-            ["-q", "sub", "--for", "1s", "--from=last:5", "--fail-on-gap"],
+            ["--for", "1s", "-q", "--from=new", "--fail-on-gap"],
+            ["-q", "sub", "--for", "1s", "--from=new", "--fail-on-gap"],
         ),
         (["-n3"], ["sub", "-n3"]),
         (["-n", "3", "sub", "logs"], ["sub", "-n", "3", "logs"]),

@@ -64,7 +64,7 @@ def test_what_looks_like_numbers_is_never_read_as_a_text(text: str, told: str) -
     ],
 )
 def test_what_must_be_json_is_refused_with_the_place_of_the_mistake(text: str, place: str) -> None:
-    with pytest.raises(Failed, match="^--payload: expected JSON, got ") as failure:
+    with pytest.raises(Failed, match=r"^--payload: expected JSON, got ") as failure:
         json_of("--payload", text)
     assert failure.value.hint.startswith(place)
 

@@ -1,6 +1,7 @@
 """The client over real sockets, against a scripted hub."""
 
 import asyncio
+import json
 import logging
 from array import array
 from typing import Any
@@ -540,6 +541,30 @@ async def test_its_repr_and_figures_tell_the_same() -> None:
         assert (stats.subscriptions["logs"].state, stats.subscriptions["logs"].position) == ("active", "fake1:0")
         text = f"<NeurographWSClient {hub.url} connected role=developer events=1 gaps=0 reconnects=0 ['logs']>"
         assert repr(client) == text
+
+
+@pytest.mark.parametrize("token", ["", "  \n"])
+def test_an_empty_token_is_refused_instead_of_connecting_as_anonymous(token: str) -> None:
+    with pytest.raises(ValueError, match="token: expected a JWT or an API key, came an empty string"):
+        NeurographWSClient("ws://127.0.0.1:1/ws", token=token)
+
+
+async def test_with_debug_every_frame_is_logged_as_json_both_ways(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with FakeHub() as hub, client_of(hub, debug=True) as client:
+        await client.publish("logs", {"größe": 1})
+    lines = [record.getMessage() for record in caplog.records if record.name == "neurograph_ws_client"]
+    frames = [(line[:2], json.loads(line[2:])) for line in lines if line[:2] in {"< ", "> "}]
+    kinds = [(way, frame["type"], frame.get("data")) for way, frame in frames]
+    assert kinds[-2:] == [("> ", "publish", {"größe": 1}), ("< ", "ack", None)]
+
+
+@pytest.mark.clause("M23")
+async def test_channels_that_are_all_refused_have_each_its_own_error() -> None:
+    async with FakeHub(rights={"shut": ()}) as hub, client_of(hub) as client:
+        asked = [client.subscribe(channel) for channel in ("nope", "shut")]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [UnknownChannel, PermissionDenied]
 
 
 @pytest.mark.parametrize("size", [0, 1])

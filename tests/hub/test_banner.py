@@ -1,5 +1,7 @@
 """hub/banner.py: what the terminal shows."""
 
+from pathlib import Path
+
 import pytest
 
 from hub import __version__
@@ -23,6 +25,33 @@ def test_the_banner_shows_addresses_tokens_and_what_to_try() -> None:
 def test_a_port_that_was_taken_is_told() -> None:
     assert "port 8000 is taken, this is the next free one" in banner(Settings(), 8001, {})
     assert "taken" not in banner(Settings(port=0), 8001, {})
+
+
+def tries(text: str) -> list[str]:
+    block = text.partition("  Try ")[2].partition("  Stop ")[0]
+    return [line.strip() for line in block.splitlines()]
+
+
+def test_the_lines_to_try_name_the_program_beside_the_interpreter_where_no_path_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "my venv" / "bin" / "ng-ws"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    monkeypatch.setattr("sys.executable", str(program.with_name("python")))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.chdir(tmp_path)
+    assert tries(banner(Settings(), 8001, {})) == [
+        "'my venv/bin/ng-ws' --url ws://localhost:8001/ws --subscribe metrics,signals",
+        "export NG_TOKEN=$('my venv/bin/ng-ws' --url ws://localhost:8001/ws token new --role developer)",
+        "'my venv/bin/ng-ws' --url ws://localhost:8001/ws emit signal.input.text \"hello\"",
+    ]
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert tries(banner(Settings(), 8000, {})) == [
+        "ng-ws --subscribe metrics,signals",
+        "export NG_TOKEN=$(ng-ws token new --role developer)",
+        'ng-ws emit signal.input.text "hello"',
+    ]
 
 
 def test_production_shows_no_token() -> None:

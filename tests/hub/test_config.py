@@ -103,7 +103,37 @@ def test_every_wrong_value_is_told_at_once() -> None:
 def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     file = tmp_path / "hub.toml"
     file.write_text("jwt_secret = 12345\n")
-    assert faults(config=str(file)) == ["NG_JWT_SECRET: expected a valid string, came ***"]
+    assert faults(config=str(file)) == [f"jwt_secret: expected text, came *** (in {file})"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('port = "x"', "port: expected a whole number, came 'x' (in FILE)"),
+        ('proxies = "lan"', "proxies: expected an address or a network such as 10.0.0.0/8, came 'lan' (in FILE)"),
+        ("channels = 1", "channels: expected a table of the TOML file, came 1 (in FILE)"),
+        (
+            "[chanels.x]",
+            "[chanels] is no setting (in FILE); the nearest is channels; "
+            "tables are [channels.NAME], [api_keys.NAME], [users.NAME], [issuers.NAME], --help lists the rest",
+        ),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_the_file_and_its_key(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(text + "\n")
+    assert faults(config=str(file)) == [expected.replace("FILE", str(file))]
+
+
+def test_a_wrong_variable_is_not_blamed_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text("port = 1\n")
+    monkeypatch.setenv("NG_PORT", "y")
+    assert faults(config=str(file)) == ["NG_PORT: expected a whole number, came 'y'"]
+
+
+def test_a_secret_that_is_too_short_is_told_once_in_production_too() -> None:
+    assert faults(**{**PRODUCTION, "jwt_secret": "short"}) == ["NG_JWT_SECRET: expected at least 32 bytes, came 5"]
 
 
 def test_a_file_that_is_missing_or_no_toml_stops_the_start(tmp_path: Path) -> None:
@@ -187,7 +217,8 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_a_misspelt_variable_is_noticed() -> None:
     environment = {"NG_PROT": "1", "NG_PORT": "1", "NG_TOKEN": "t", "PATH": "/bin"}
-    assert unknown_variables(environment) == ["NG_PROT"]
+    assert unknown_variables(environment) == {"NG_PROT": "; the nearest is NG_PORT"}
+    assert unknown_variables({"NG_QQQQQQ": "1"}) == {"NG_QQQQQQ": ""}
 
 
 def test_every_setting_has_a_description() -> None:

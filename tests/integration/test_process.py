@@ -1,6 +1,7 @@
 """`neurograph-hub` as a process: banner, tokens, ports, signals, exit codes (K11, C1; hardening.md id10, pr4)."""
 
 import json
+import re
 import signal
 import socket
 import stat
@@ -71,14 +72,35 @@ def test_pr4_a_signal_closes_connections_with_4301_and_ends_with_0(
 
 
 @pytest.mark.accept("K11")
-def test_a_taken_port_is_stepped_over_and_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["flag", "variable", "file"])
+def test_a_port_that_was_named_and_is_taken_stops_the_start_with_a_sentence(tmp_path: Path, way: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        taken = other.getsockname()[1]
-        with HubProcess(tmp_path, "--port", str(taken)) as hub:
-            assert hub.port > taken
-            assert f"port {taken} is taken" in hub.banner
+        taken = str(other.getsockname()[1])
+        (tmp_path / "hub.toml").write_text(f"port = {taken}\n" if way == "file" else "")
+        arguments = ["--port", taken] if way == "flag" else ["--config", "hub.toml"]
+        ended = run(tmp_path, *arguments, **({"NG_PORT": taken} if way == "variable" else {}))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"NG_PORT: expected a free port, came {taken}, which another process holds" in ended.stderr
+
+
+@pytest.mark.accept("K11")
+def test_the_lines_of_the_banner_work_when_copied(tmp_path: Path) -> None:
+    with HubProcess(tmp_path, "--port", "0") as hub:
+        tries = re.findall(r"(?:Try)? +((?:export NG_TOKEN=|\S*ng-ws) ?.*)", hub.banner.partition("Try")[2])
+        listen, token, emit = (line.strip() for line in tries)
+        script = f"{token} && {emit} && {listen} --count 1"
+        ended = subprocess.run(
+            ["/bin/sh", "-ec", script],
+            cwd=tmp_path,
+            env={**environment(), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.accept("C1")

@@ -1,31 +1,48 @@
 """hub/http/bodies.py, rates.py: what a body may be, and what a publish costs."""
 
 import pytest
+from starlette.requests import Request
 
 from channels.buckets import Rate, SubjectBuckets
 from channels.channel import ChannelConfig
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity
 from hub.counters import Counters
-from hub.http.bodies import decode, is_array
+from hub.http.bodies import decode, is_array, read_body
 from hub.http.rates import PublishRates, owner_of
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import Publish
 
 
 @pytest.mark.parametrize(
-    ("body", "error", "path"),
+    ("body", "path", "message"),
     [
-        (b'{"channel":"a","event":7}', "bad_message", "event"),
-        (b'{"channel":"a"}', "bad_message", None),
-        (b'{"channel":"a","event":"b","tags":{"x":1}}', "bad_message", "tags[...]"),
-        (b"{", "bad_json", None),
+        (b'{"channel":"a","event":7}', "event", "event: expected text, came 7"),
+        (b'{"channel":"a"}', "event", "event: expected text, it is missing"),
+        (b'{"channel":"a","event":"b","tags":{"w":"","x":1}}', "tags.x", "tags.x: expected text, came 1"),
+        (b"null", None, "expected an object, came null"),
     ],
 )
-def test_a_body_that_is_wrong_is_refused_with_its_place(body: bytes, error: str, path: str | None) -> None:
+@pytest.mark.clause("E2")
+def test_a_body_that_is_wrong_is_told_its_place_what_was_expected_and_what_came(
+    body: bytes, path: str | None, message: str
+) -> None:
     with pytest.raises(Refusal) as caught:
         decode(body, Publish)
-    assert (caught.value.error, caught.value.path) == (error, path)
+    assert (caught.value.error, caught.value.path, caught.value.message) == ("bad_message", path, message)
+
+
+def test_a_body_that_is_no_json_is_bad_json() -> None:
+    with pytest.raises(Refusal) as caught:
+        decode(b"{", Publish)
+    assert caught.value.error == "bad_json"
+
+
+async def test_a_body_over_the_limit_is_told_the_length_it_declared() -> None:
+    request = Request({"type": "http", "method": "POST", "headers": [(b"content-length", b"1025")]})
+    with pytest.raises(Refusal) as caught:
+        await read_body(request, 1_024, 1.0)
+    assert caught.value.message == "expected a body of at most 1024 bytes, came Content-Length 1025"
 
 
 def test_data_stays_the_bytes_it_was() -> None:

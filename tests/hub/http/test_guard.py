@@ -13,7 +13,7 @@ from channels.buckets import Rate
 from hub.config import Settings
 from hub.counters import Counters
 from hub.http.answers import RequestInfo
-from hub.http.guard import AddressRates, Guard, is_known_host
+from hub.http.guard import AddressRates, Guard, is_known_host, unknown_host
 
 
 async def fine(scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +125,14 @@ def test_in_production_any_name_does_unless_names_are_configured() -> None:
 
 async def test_a_page_that_rebinds_its_name_is_refused() -> None:
     get, _ = guarded()
-    assert (await get(host="evil.example:8000")).json()["error"]["error"] == "bad_host"
+    error = (await get(host="evil.example:8000")).json()["error"]
+    assert error["error"] == "bad_host"
+    assert error["message"] == "Host: expected a name of this hub (NG_HOSTS), came 'evil.example:8000'"
+
+
+def test_a_foreign_name_is_repeated_short_and_without_control_characters() -> None:
+    told = unknown_host("\x1b[1m" + "x" * 1_000)
+    assert told == f"Host: expected a name of this hub (NG_HOSTS), came '\\x1b[1m{'x' * 60}'"
 
 
 def test_addresses_are_forgotten_when_their_bucket_is_full() -> None:

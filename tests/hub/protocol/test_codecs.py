@@ -64,7 +64,6 @@ def test_integers_stay_integers_and_floats_stay_floats() -> None:
     [
         pytest.param(packed(publish(float("nan"))), id="NaN"),
         pytest.param(packed(publish([float("inf")])), id="infinity"),
-        pytest.param(packed(publish(b"bytes")), id="bin"),
         pytest.param(packed(publish({"deep": [b"bytes"]})), id="bin inside data"),
         pytest.param(packed(publish(msgpack.Timestamp(1))), id="timestamp"),
         pytest.param(packed(publish(msgpack.ExtType(7, b"x"))), id="extension"),
@@ -87,6 +86,101 @@ def test_integers_stay_integers_and_floats_stay_floats() -> None:
 )
 def test_what_msgpack_may_not_hold_is_400(frame: bytes) -> None:
     assert refusal(frame) == "bad_message"
+
+
+@pytest.mark.clause("M4", "M14", "B5", "M15")
+def test_bin_as_data_is_told_to_be_unserved_with_what_the_answer_repeats() -> None:
+    ((message, _),) = MSGPACK.decode(packed({**publish(b"bytes"), "id": 7, "mid": "m"}))
+    assert isinstance(message, Unreadable)
+    assert (message.type, message.id, message.channel, message.mid) == ("publish", 7, "logs", "m")
+    assert (message.refusal.error, message.refusal.path) == ("bad_message", "data")
+    assert message.refusal.message == ("data: media are not served by this hub yet; expected data that JSON can hold")
+    assert not message.refusal.is_unreadable
+
+
+@pytest.mark.clause("M4", "M14")
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ({"type": "emit", "event_type": "x", "payload": b"b"}, "payload: expected what JSON can hold, came bin"),
+        (publish([float("nan")]), "data: expected finite numbers, came nan"),
+        (publish({b"k": 1}), "data: expected keys that are text, came one of type bin"),
+    ],
+)
+def test_what_json_cannot_hold_is_told_by_its_member_and_answered_by_its_id(
+    members: dict[str, Any], sentence: str
+) -> None:
+    ((message, _),) = MSGPACK.decode(packed({**members, "id": 7}))
+    assert isinstance(message, Unreadable)
+    assert (message.type, message.id, message.refusal.message) == (members["type"], 7, sentence)
+    assert message.refusal.is_unreadable
+
+
+@pytest.mark.clause("E2", "M14")
+@pytest.mark.parametrize(
+    ("frame", "came"),
+    [
+        (b"\xc1", "a byte that begins no value"),
+        (packed({1: 2}), "a key that is no text"),
+        (packed({"type": "ping"}) + b"\x00", "1 bytes more after it"),
+        (packed({"type": "ping"})[:-1], "one that ends too early"),
+        (b"\xdf\xff\xff\xff\xff", "a length that its bytes cannot hold"),
+        (b"\x81\xa4type\xa1\xff", "text that is not UTF-8"),
+        (b"\x91" * 2_000, "one nested too deeply"),
+        (packed(msgpack.ExtType(7, b"x")), "extension type 7 of 1 bytes, and none is spoken"),
+    ],
+)
+def test_bytes_that_are_no_msgpack_map_are_told_in_our_words(frame: bytes, came: str) -> None:
+    ((message, _),) = MSGPACK.decode(frame)
+    assert isinstance(message, Unreadable)
+    assert message.refusal.message == f"expected one msgpack map, came {came}"
+
+
+@pytest.mark.clause("E2", "M1", "M4", "M12", "M16")
+@pytest.mark.parametrize(
+    ("text", "path", "sentence"),
+    [
+        (b"null", None, "expected an object with a member type, came null"),
+        (b'"ping"', None, "expected an object with a member type, came 'ping'"),
+        (b'[{"type":"ping"},[]]', "1", "1: expected an object with a member type, came an array"),
+        (b"[" + b"{}," * 256 + b"{}]", None, "expected an array of 1 to 256 messages, came 257"),
+        (
+            b'{"type":"ping","id":1.5}',
+            "id",
+            "id: expected an integer from 0 to 2^53-1 or text of 1 to 64 bytes, came 1.5",
+        ),
+        (
+            b'{"type":"ping","id":true}',
+            "id",
+            "id: expected an integer from 0 to 2^53-1 or text of 1 to 64 bytes, came true",
+        ),
+        (
+            b'{"type":"subscribe","channel":"a","delivery":"newest"}',
+            "delivery",
+            "delivery: expected all or latest, came 'newest'",
+        ),
+        (
+            b'{"type":"publish","channel":"a","event":"b","tags":{"y":"","x":null}}',
+            "tags.x",
+            "tags.x: expected text, came null",
+        ),
+        (b'{"type":"subscribe","channels":["a",{}]}', "channels.1", "channels.1: expected text, came an object"),
+        (b'{"type":"ack"}', "positions", "positions: expected an object, it is missing"),
+        (b'{"type":"connect","client":{"name":false}}', "client.name", "client.name: expected text, came false"),
+    ],
+)
+def test_a_message_of_the_wrong_form_is_told_what_was_expected_and_what_came(
+    text: bytes, path: str | None, sentence: str
+) -> None:
+    message, _ = ARRAYS.decode(text)[-1]
+    assert isinstance(message, Unreadable)
+    assert (message.refusal.error, message.refusal.path, message.refusal.message) == ("bad_message", path, sentence)
+
+
+def test_what_an_answer_repeats_of_a_long_value_is_short() -> None:
+    ((message, _),) = JSON.decode(b'{"type":"subscribe","channel":"a","delivery":"' + b"x" * 60_000 + b'"}')
+    assert isinstance(message, Unreadable)
+    assert len(message.refusal.message) < 120
 
 
 @pytest.mark.clause("M11")

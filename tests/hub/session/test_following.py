@@ -294,7 +294,7 @@ def test_an_ack_is_never_answered() -> None:
         ({"logs": "k3Fq:-1"}, "bad_position", "positions.logs"),
         ({"logs": "k3Fq:9007199254740992"}, "bad_position", "positions.logs"),
         ({"log s": "k3Fq:1"}, "bad_message", "positions"),
-        ({"logs": 7}, "bad_message", "positions"),
+        ({"logs": 7}, "bad_message", "positions.logs"),
         (None, "bad_message", "positions"),
     ],
 )

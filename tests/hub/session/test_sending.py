@@ -89,8 +89,8 @@ def test_the_mids_of_an_anonymous_connection_are_those_of_its_session() -> None:
         ({"key": ""}, "key"),
         ({"key": "a\nb"}, "key"),
         ({"key": "é" * 129}, "key"),
-        ({"tags": {"a": 1}}, "tags"),
-        ({"tags": {"a b": "c"}}, "tags"),
+        ({"tags": {"a": 1}}, "tags.a"),
+        ({"tags": {"a b": "c"}}, "tags.a b"),
         ({"tags": {"a": "x" * 257}}, "tags.a"),
         ({"tags": {f"t{n}": "" for n in range(17)}}, "tags"),
         ({"tags": ["a"]}, "tags"),
@@ -216,6 +216,22 @@ def test_one_bad_vector_refuses_all_with_its_path(members: dict[str, Any], path:
     assert (answer["id"], answer["code"], answer["error"], answer["path"]) == (1, 422, "vector_invalid", path)
 
 
+@pytest.mark.clause("M32", "E2")
+@pytest.mark.parametrize(
+    ("vector", "came"),
+    [
+        (VECTOR[:7], "7 elements"),
+        ([0, None, *VECTOR[:6]], "null at index 1"),
+        ([*VECTOR[:7], True], "true at index 7"),
+        ([*VECTOR[:7], "0.1"], "'0.1' at index 7"),
+        ([*VECTOR[:7], 3.5e38], "3.5e+38 at index 7"),
+    ],
+)
+def test_what_is_no_vector_is_told_by_index_in_the_words_of_json(vector: list[Any], came: str) -> None:
+    answer = emit(bench(developer()), id=1, vector=vector)
+    assert answer["message"] == f"vector: expected 8 numbers that are finite as 32-bit floats, came {came}"
+
+
 @pytest.mark.clause("M32")
 @pytest.mark.parametrize("priority", [-1, 256, 1.5, "high", True, [1]])
 def test_a_priority_that_is_no_byte_is_422(priority: Any) -> None:
@@ -294,7 +310,18 @@ def test_a_ping_without_t_is_answered_without_t() -> None:
 
 
 @pytest.mark.clause("M37")
-@pytest.mark.parametrize("t", ["x" * 65, "é" * 33, True, [], {}])
-def test_a_ping_with_any_other_t_is_400(t: Any) -> None:
+@pytest.mark.parametrize(
+    ("t", "came"),
+    [
+        ("x" * 65, "65 bytes"),
+        ("é" * 33, "66 bytes"),
+        (True, "true"),
+        (False, "false"),
+        ([], "an array"),
+        ({}, "an object"),
+    ],
+)
+def test_a_ping_with_any_other_t_is_400_and_told_what_came(t: Any, came: str) -> None:
     (answer,) = bench().send({"type": "ping", "t": t})
     assert (answer["code"], answer["path"]) == (400, "t")
+    assert answer["message"].endswith(f"text of at most 64 bytes, came {came}")

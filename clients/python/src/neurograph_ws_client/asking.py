@@ -60,7 +60,11 @@ class Asking:
         return self._answered(wanted, effect.answer, now)
 
     def _refused(self, follows: Sequence[Follow], error: HubError, now: float) -> list[Effect]:
-        return [effect for follow in follows for effect in self._follows.failed(follow, error, now, self._draw())]
+        effects: list[Effect] = []
+        for follow in follows:
+            own = error.by_channel.get(follow.channel, error)
+            effects += self._follows.failed(follow, own, now, self._draw())
+        return effects
 
     def _answered(self, follows: Sequence[Follow], answer: Mapping[str, Any], now: float) -> list[Effect]:
         told, errors = answer.get("channels") or {}, answer.get("errors") or {}

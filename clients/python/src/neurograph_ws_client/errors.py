@@ -36,6 +36,7 @@ class HubError(Exception):
         path: str | None = None,
         limit: float | None = None,
         channel: str | None = None,
+        by_channel: Mapping[str, "HubError"] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -46,6 +47,8 @@ class HubError(Exception):
         self.path = path
         self.limit = limit
         self.channel = channel
+        # Where several channels were refused at once, the error of each (M23).
+        self.by_channel: Mapping[str, HubError] = by_channel or {}
 
     def __str__(self) -> str:
         return f"{self.code} {self.error}: {self.message}" if self.code and self.error else self.message
@@ -136,6 +139,7 @@ def error_from(answer: Mapping[str, Any], channel: str | None = None) -> HubErro
     code = answer.get("code")
     code = code if isinstance(code, int) else 500
     named = answer.get("channel", channel)
+    errors = answer.get("errors")
     return class_of(code)(
         str(answer.get("message") or "no message"),
         code=code,
@@ -145,6 +149,9 @@ def error_from(answer: Mapping[str, Any], channel: str | None = None) -> HubErro
         path=answer.get("path") if isinstance(answer.get("path"), str) else None,
         limit=_number(answer.get("limit")),
         channel=named if isinstance(named, str) else None,
+        by_channel={name: error_from(one, name) for name, one in errors.items() if isinstance(one, Mapping)}
+        if isinstance(errors, Mapping)
+        else None,
     )
 
 
