@@ -58,12 +58,13 @@ def _try_rows(url: str, *, has_issuer: bool) -> list[tuple[str, str]]:
     """Lines that work when copied: each on its own, with the program as it is found from here."""
     program = command()
     options = "" if url == DEFAULT_URL else f" --url {url}"
-    rows = [
-        ("Try", f"{program}{options} --subscribe metrics,signals"),
-        ("", f'{program}{options} emit signal.input.text "hello"'),
+    token = [f"export NG_TOKEN=$({program}{options} token new --role developer)"] if has_issuer else []
+    lines = [
+        *token,
+        f"{program}{options} --subscribe metrics,signals",
+        f'{program}{options} emit signal.input.text "hello"',
     ]
-    token = [("", f"export NG_TOKEN=$({program}{options} token new --role developer)")] if has_issuer else []
-    return [*rows[:1], *token, *rows[1:]]
+    return [("" if index else "Try", line) for index, line in enumerate(lines)]
 
 
 def command() -> str:

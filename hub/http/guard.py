@@ -132,7 +132,7 @@ def is_known_host(host: str, names: Sequence[str], *, any_host: bool) -> bool:
 
 def unknown_host(host: str) -> str:
     """What is said to who came by a name that is none of the hub's."""
-    return f"Host: expected a name of this hub (NG_HOSTS), came {ascii(host[:MAX_HOST])}"
+    return f"Host: expected a name of this hub (NG_HOSTS), came {host[:MAX_HOST]!a}"
 
 
 def _request_id(scope: Scope) -> str:

@@ -76,8 +76,8 @@ def test_messages_are_held_to_the_same_limits() -> None:
         slugs = [running.event(lambda event: event[1] == EVENT_UNREADABLE)[2] for _ in range(2)]
         assert slugs == ["bad_json", "too_large"]
         running.plane.feed(conn, b"x" * 801, binary=False)
-        assert [(CLOSE, (4013).to_bytes(2) + b"too_large")] == output(running, conn)
-        assert running.closed(conn) == ((4013, "too_large"), "limit")
+        assert [(CLOSE, (4013).to_bytes(2) + b"too_large; at most 800 bytes are skipped")] == output(running, conn)
+        assert running.closed(conn) == ((4013, "too_large; at most 800 bytes are skipped"), "limit")
 
 
 def test_text_that_is_no_utf8_closes() -> None:

@@ -210,6 +210,7 @@ async def test_an_empty_token_is_not_taken_for_no_token(hub: FakeHub) -> None:
             2,
             "ng-ws: token: expected a JWT or an API key, came an empty string",
         )
+    assert (await run("sub", "--help", NG_TOKEN=""))[0] == 0
     code, _, err = await run("token", "new", "--role", "bot", "--url", "ws://127.0.0.1:1/ws", NG_TOKEN="")
     assert (code, "cannot connect" in err) == (5, True)
 

@@ -10,7 +10,7 @@ from neurograph_ws_client import Last
 from ng_ws.arguments import above_zero, json_of, whole
 from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
-from ng_ws.listen import delivery_of, start_of
+from ng_ws.listen import delivery_of, in_time, start_of
 from ng_ws.publish import tags_of, value_of
 from ng_ws.rest import http_base
 from ng_ws.settings import Flags, resolved
@@ -104,6 +104,10 @@ def test_tags_are_names_with_values() -> None:
     assert tags_of(["env=prod", "q=a=b", "e="]) == {"env": "prod", "q": "a=b", "e": ""}
     with pytest.raises(Failed, match="--tag: expected NAME=VALUE, got 'env'"):
         tags_of(["env"])
+
+
+def test_no_time_is_no_number() -> None:
+    assert [in_time(wait) for wait in (0.0, 0.04, 0.05, 4.12)] == ["now", "now", "in 0.1 s", "in 4.1 s"]
 
 
 def test_where_and_how_to_listen() -> None:

@@ -42,14 +42,14 @@ def test_the_lines_to_try_name_the_program_beside_the_interpreter_where_no_path_
     monkeypatch.setenv("PATH", "")
     monkeypatch.chdir(tmp_path)
     assert tries(banner(Settings(), 8001, {})) == [
-        "'my venv/bin/ng-ws' --url ws://localhost:8001/ws --subscribe metrics,signals",
         "export NG_TOKEN=$('my venv/bin/ng-ws' --url ws://localhost:8001/ws token new --role developer)",
+        "'my venv/bin/ng-ws' --url ws://localhost:8001/ws --subscribe metrics,signals",
         "'my venv/bin/ng-ws' --url ws://localhost:8001/ws emit signal.input.text \"hello\"",
     ]
     monkeypatch.setenv("PATH", str(program.parent))
     assert tries(banner(Settings(), 8000, {})) == [
-        "ng-ws --subscribe metrics,signals",
         "export NG_TOKEN=$(ng-ws token new --role developer)",
+        "ng-ws --subscribe metrics,signals",
         'ng-ws emit signal.input.text "hello"',
     ]
 

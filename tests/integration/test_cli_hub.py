@@ -90,6 +90,28 @@ async def test_the_hub_says_what_it_holds_and_who_is_there(hub: RunningHub) -> N
     assert (code, "4010 kicked" in err) == (5, True)
 
 
+async def test_people_see_the_settings_only_where_they_ask_for_them(hub: RunningHub) -> None:
+    environ = {"NG_URL": hub.url, "NG_TOKEN": hub.token("admin"), "NG_FORMAT": "compact"}
+    for options, has_settings in (((), False), (("-v",), True), (("--format", "json"), True)):
+        code, out, _ = await run("status", *options, among=environ)
+        assert (code, "n1" in out, "max_message" in out) == (0, True, has_settings)
+
+
+@pytest.mark.parametrize("command", [("ping",), ("status",)])
+async def test_tls_on_the_hubs_plain_port_is_told_with_the_url_that_works(
+    hub: RunningHub, command: tuple[str, ...]
+) -> None:
+    code, _, err = await run(*command, "--url", hub.url.replace("ws:", "wss:"))
+    assert (code, f"this port seems to speak plain ws: try {hub.url}" in err) == (5, True)
+
+
+async def test_a_channel_that_is_refused_is_told_though_another_delivered(hub: RunningHub) -> None:
+    environ = {"NG_URL": hub.url, "NG_TOKEN": hub.token("viewer")}
+    for refused, code in (("nope", 2), ("signals", 4), ("nope,signals", 4)):
+        ended = await run("--subscribe", f"{refused},metrics", "-n", "1", "--for", "20s", among=environ)
+        assert (ended[0], [name in ended[2] for name in refused.split(",")]) == (code, [True] * len(refused.split(",")))
+
+
 async def test_a_hub_that_is_replaced_is_found_again_and_the_loss_is_told(start: Start) -> None:
     hub = start()
     listening = await Process.start("sub", "actions", NG_URL=hub.url, NG_TOKEN=hub.token("developer"))

@@ -1,6 +1,7 @@
 """The Python client against a real hub, over both ways a socket takes there."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,21 @@ async def test_a_publish_reaches_its_subscriber_whole_and_in_order(ws_hub: Runni
         assert [event.data for event in events] == data
         assert [event.position for event in events] == [one.position for one in stored]
         assert (events[0].event, events[0].key, events[0].tags) == ("deploy.started", "api", {"env": "prod"})
+
+
+@pytest.mark.parametrize("encoding", ["json", "msgpack"])
+async def test_with_debug_every_frame_is_logged_as_json(
+    ws_hub: RunningHub, encoding: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "neurograph_ws_client")
+    async with client_of(ws_hub, "admin", encoding=encoding, debug=True) as admin:
+        await admin.publish("actions", {"größe": 1})
+    lines = [record.getMessage() for record in caplog.records if record.name == "neurograph_ws_client"]
+    frames = [(line[:2], json.loads(line[2:])) for line in lines if line[:2] in {"> ", "< "}]
+    assert [(way, frame["type"], frame.get("data")) for way, frame in frames[-2:]] == [
+        ("> ", "publish", {"größe": 1}),
+        ("< ", "ack", None),
+    ]
 
 
 @pytest.mark.clause("M31")

@@ -84,7 +84,7 @@ def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nobody(nobody: R
     [
         (b"", "bad_json", None),
         (b"username=admin&password=secret", "bad_json", None),
-        (b'{"username":"admin"}', "bad_message", None),
+        (b'{"username":"admin"}', "bad_message", "password"),
         (b'{"username":"admin","password":7}', "bad_message", "password"),
         (b'{"username":"admin","username":"x","password":"secret"}', "bad_json", None),
     ],

@@ -84,7 +84,7 @@ def test_who_comes_with_a_revoked_credential_is_closed_with_4103(ws_hub: Running
     revocation = Revocation("token", "t-1", time.time(), time.time() + 60)
     ws_hub.call(lambda hub: hub.authenticator.revocations.revoke(revocation))
     with Peer(ws_hub, token=token, reads=False) as peer:
-        assert peer.closed() == (4103, "token_revoked")
+        assert peer.closed() == (4103, "token_revoked; the credential has been revoked")
     with Peer(ws_hub) as peer:
         assert peer.ask(type="connect", token=token)["error"] == "token_invalid"
 

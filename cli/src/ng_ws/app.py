@@ -64,6 +64,11 @@ _STATUS = _help("ng-ws status", "ng-ws status --format json | jq .", "Health and
 _CHANNELS = _help("ng-ws channels", "ng-ws channels signals --format json", "Channels with positions and subscribers.")
 _CONNS = _help("ng-ws conns --role bot", "ng-ws conns --kick c-8f2a41", "Connections of the hub (role admin).")
 
+
+class HelpAsked:
+    """Given as the context's object where the help of a command is wanted."""
+
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -130,7 +135,9 @@ def listen_by_default(
         no_reconnect=no_reconnect,
         is_insecure=insecure,
     )
-    ctx.obj = resolved(flags, needs_token=ctx.invoked_subcommand != "token")
+    # Neither help nor `token new` uses the variable that is still empty.
+    needs_token = ctx.invoked_subcommand != "token" and not ctx.find_object(HelpAsked)
+    ctx.obj = resolved(flags, needs_token=needs_token)
     if ctx.invoked_subcommand is not None:
         return None
     from .hub import run  # noqa: PLC0415

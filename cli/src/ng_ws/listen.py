@@ -207,7 +207,7 @@ class Listener:
         if change.new is State.RECONNECTING and change.retry_in is not None:
             self._lost_at = self._lost_at or monotonic()
             why = change.reason if change.reason.startswith("connection lost") else f"connection lost ({change.reason})"
-            self._notes.warn(f"{why}; trying again {_when(change.retry_in)}")
+            self._notes.warn(f"{why}; trying again {in_time(change.retry_in)}")
         elif change.new is State.CONNECTED and self._lost_at is not None:
             away, self._lost_at = monotonic() - self._lost_at, None
             missed = f"missed: {', '.join(sorted(self._missed))}" if self._missed else "nothing was missed"
@@ -246,7 +246,8 @@ class Listener:
         return explained(self._refusals[0]).exit_code if is_short else Exit.OK
 
 
-def _when(wait: float) -> str:
+def in_time(wait: float) -> str:
+    """When it is tried again."""
     return f"in {wait:.1f} s" if wait >= _AT_ONCE else "now"
 
 

@@ -43,11 +43,12 @@ def _run(given: list[str]) -> int:
 
         print(f"ng-ws {__version__}")
         return Exit.OK
-    from .app import app  # noqa: PLC0415 - a name and a version need no typer
+    from .app import HelpAsked, app  # noqa: PLC0415 - a name and a version need no typer
     from .hoist import hoisted  # noqa: PLC0415
 
     try:
-        code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False)
+        help_asked = None if {"-h", "--help"}.isdisjoint(given) else HelpAsked()
+        code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False, obj=help_asked)
     except SystemExit as end:
         # What typer makes of a closed pipe, of nothing else in this mode.
         raise NobodyReads from end

@@ -49,7 +49,12 @@ impl Shard {
             .bytes_received(bytes.len(), &self.shared.settings, now);
         let incoming = match whole(bytes, text, connection.max_message) {
             Ok(incoming) => incoming,
-            Err(fault) => return (bytes.len(), Outcome::Ends(faulty(fault))),
+            Err(fault) => {
+                return (
+                    bytes.len(),
+                    Outcome::Ends(faulty(fault, connection.max_message)),
+                );
+            }
         };
         let outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
         (bytes.len(), outcome)

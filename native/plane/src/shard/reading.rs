@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::closing::{Cause, Verdict};
-use crate::connection::{Connection, KeptWaiting};
+use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
 use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
 use crate::outbound::Progress;
 use crate::peer::Reception;
@@ -141,7 +141,7 @@ impl Shard {
                     connection.readable = true;
                 }
             }
-            Err(fault) => outcome = Outcome::Ends(faulty(fault)),
+            Err(fault) => outcome = Outcome::Ends(faulty(fault, connection.max_message)),
         }
         self.outcome(slot, outcome, now);
     }
@@ -245,11 +245,19 @@ pub(super) fn receive(
     }
 }
 
-/// What ends a connection whose input cannot be read any further.
-pub(super) fn faulty(fault: Fault) -> Verdict {
+/// What ends a connection whose input cannot be read any further, and that took messages of `max_message`.
+pub(super) fn faulty(fault: Fault, max_message: u64) -> Verdict {
     let cause = match fault {
         Fault::Protocol(_) | Fault::Utf8 => Cause::Protocol,
         Fault::TooLarge | Fault::EmptyFragments => Cause::Limit,
     };
-    Verdict::new(fault.close_code(), fault.reason(), cause)
+    let reason = match fault {
+        Fault::TooLarge => format!(
+            "{}; at most {} bytes are skipped",
+            fault.reason(),
+            max_message.saturating_mul(SKIP_FACTOR)
+        ),
+        other => other.reason().to_owned(),
+    };
+    Verdict::new(fault.close_code(), &reason, cause)
 }
