@@ -95,6 +95,8 @@ def _expected(what: str, path: str, kind: type) -> str:
     """What the member at `path` of `kind` should be: its own words, its choices, or the types the decoder names."""
     if path == "id":
         return ID_FORM
+    if path == "type" and (config := getattr(kind, "__struct_config__", None)) is not None:
+        return str(config.tag)
     hint = _hint(kind, path)
     if choices := _choices(hint):
         return " or ".join(choices)

@@ -130,7 +130,7 @@ def path_of(answer: Answer) -> tuple[int, str, str | None]:
         ({"event": "a..b"}, "bad_message", "event"),
         ({"key": "a\u0000b"}, "bad_message", "key"),
         ({"key": 7}, "bad_message", "key"),
-        ({"tags.a b": {"a b": "x"}}, "bad_message", "tags"),
+        ({"tags": {"a b": "x"}}, "bad_message", "tags.a b"),
         ({"tags": {"a": 1}}, "bad_message", "tags.a"),
         ({"mid": "a b"}, "bad_message", "mid"),
         ({"content_type": "image/png"}, "bad_message", "content_type"),

@@ -209,6 +209,12 @@ def test_a_foreign_origin_is_403(ws_hub: RunningHub, origin: str, status: int) -
     assert refused(ws_hub, headers={"Origin": origin})[0] == status
 
 
+@pytest.mark.clause("C12")
+def test_a_refused_origin_is_told_which_setting_lets_it_in(ws_hub: RunningHub) -> None:
+    with raw(ws_hub, "Origin: https://evil.example\r\n") as peer:
+        assert b"those in NG_ORIGINS" in read_until(peer, b"NG_ORIGINS")
+
+
 @pytest.mark.clause("C11")
 def test_a_foreign_host_is_400(ws_hub: RunningHub) -> None:
     with socket.create_connection(("127.0.0.1", ws_hub.port), timeout=10) as peer:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.support.hub import RunningHub
 from tests.support.ws import MSGPACK, Peer
@@ -160,7 +162,8 @@ def test_who_asks_too_fast_is_told_when_to_come_again(ws_hub: RunningHub) -> Non
 @pytest.mark.clause("L18")
 def test_a_flood_of_messages_is_closed_with_4229(start: Start) -> None:
     with Peer(start(message_rate="100/10", rate_ping="100000/100000")) as peer:
-        peer.send(*['{"type":"ping"}'] * 150)
+        with suppress(ConnectionClosed):  # it may be closed before the last of them is sent
+            peer.send(*['{"type":"ping"}'] * 150)
         assert peer.closed()[0] == 4229
 
 

@@ -21,6 +21,7 @@ from hub.protocol.messages import Publish
         (b'{"channel":"a"}', "event", "event: expected text, it is missing"),
         (b'{"channel":"a","event":"b","tags":{"w":"","x":1}}', "tags.x", "tags.x: expected text, came 1"),
         (b"null", None, "expected an object, came null"),
+        (b'{"type":"ping","channel":"a","event":"b"}', "type", "type: expected publish, came 'ping'"),
     ],
 )
 @pytest.mark.clause("E2")
