@@ -113,7 +113,10 @@ def running(server: Server, core: int) -> Iterator[tuple[int, int]]:
     port = free_port()
     environment = os.environ | server.environment | {"NG_PORT": str(port)}
     command = ["taskset", "-c", str(core), *(part.format(port=port) for part in server.command)]
-    with subprocess.Popen(command, env=environment, cwd=HERE.parent, stdout=subprocess.DEVNULL) as process:
+    with (
+        (BUILD / "server.log").open("wb") as log,
+        subprocess.Popen(command, env=environment, cwd=HERE.parent, stdout=log, stderr=log) as process,
+    ):
         try:
             wait_for_port(port, process)
             yield port, process.pid
@@ -130,7 +133,9 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"{process.args!r} ended with {process.returncode} before it listened")
+            raise SystemExit(
+                f"{process.args!r} ended with {process.returncode} before it listened; see {BUILD / 'server.log'}"
+            )
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
             return
         time.sleep(0.05)

@@ -185,7 +185,7 @@ class SignalValueError(ValueError):
     """The error name of the wire protocol: vector_invalid, schema_invalid, bad_message, too_large, or overloaded where
     the table of event types is full (4,096 names)."""
     path: str | None
-    """The member that is wrong: `vector`, `vectors.3`, `priority`, `event_type`, `key`, `tags`, `payload`, a setting."""
+    """The member that is wrong: `vector`, `vectors.3`, `priority`, `event_type`, `key`, `tags`, `payload`."""
 
 class SignalOverloaded(Exception):  # noqa: N818 - the protocol's word
     """The queue to the consumer is full; the signal was not processed (M34)."""

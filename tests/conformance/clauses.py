@@ -1,7 +1,7 @@
 """The clauses of PROTOCOL.md and the tests that cite them.
 
-In Python by `@pytest.mark.clause("M22")`, in Rust by a doc comment that begins with the numbers: `/// M22: …`, in shared
-vectors by a member `clauses`.
+In Python by `@pytest.mark.clause("M22")`, in Rust by a doc comment that begins with the numbers: `/// M22: …`, in
+shared vectors by a member `clauses`.
 """
 
 import ast
