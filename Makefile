@@ -35,7 +35,7 @@ fmt: setup ## format Python and Rust in place
 	.venv/bin/ruff format .
 	cd native && $(CARGO) fmt --all
 
-bench: setup ## the fan-out workload beside its peers, one run (about two minutes)
+bench: setup ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
 docs: setup ## regenerate what the documents take from the code
