@@ -27,7 +27,7 @@ lint: setup ## formatters, linters, types, import rules, the stub against the mo
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m mypy.stubtest channels._native --ignore-missing-stub --allowlist tests/stubtest-allow.txt
+	.venv/bin/python -m mypy.stubtest channels._native --allowlist tests/stubtest-allow.txt
 	cd native && $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
 
 fmt: setup ## format Python and Rust in place
