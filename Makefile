@@ -21,7 +21,7 @@ test-native: ## the Rust crates alone
 	cd native && $(CARGO) test --quiet --workspace --exclude ng-python
 
 test-python: ## the Python suites alone (WORKERS=2 processes)
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+	$(PY) -m pytest -n $(WORKERS)
 
 lint: setup ## formatters, linters, types, import rules, the stub against the module; changes nothing
 	.venv/bin/ruff check .
