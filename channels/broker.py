@@ -6,10 +6,10 @@ belong to the thread of the event loop.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from channels._native import PlaneError, SignalBatch
 from channels.backplane import Backplane, Result
@@ -69,6 +69,7 @@ class Broker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
         self._untold = 0  # news of presence that could not be stored
+        self._rotations = 0
 
     async def start(self) -> None:
         """Open the logs of the configured channels; publishes and subscriptions are taken from now on."""
@@ -137,11 +138,12 @@ class Broker:
         if self._loop is None:
             raise LogUnavailable("no subscription is taken: the node is not running")
         logs = [self._logs.use(spec.channel) for spec in specs]
-        for log in logs:
+        for log, spec in zip(logs, specs, strict=True):
             if subject is not None and log.companion is not None:
                 self._logs.use(log.companion)
+            self._compare_histories(log, spec)
         cursors = [
-            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep)
+            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
             for log, spec in zip(logs, specs, strict=True)
         ]
         try:
@@ -163,6 +165,22 @@ class Broker:
         except PlaneError as error:
             raise LogUnavailable(f"nothing can be unsubscribed: {error}") from error
         self._flush_soon()
+
+    def acknowledge(self, conn: int, positions: Mapping[str, Position]) -> None:
+        """`conn` has handled everything up to `positions`; what M36 says to ignore is ignored."""
+        known = ((self._logs.get(channel), position) for channel, position in positions.items())
+        self._plane.ack(conn, [(log.log, *position) for log, position in known if log is not None])
+        self._flush_soon()
+
+    def locate(self, conn: int) -> None:
+        """Ask the plane where the cursors of `conn` stand: it answers by EVENT_POSITIONS, see `located`."""
+        self._plane.positions(conn)
+        self._flush_soon()
+
+    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, str]:
+        """What EVENT_POSITIONS told, by channel."""
+        named = ((self._logs.name_of(number), position) for number, position in cursors)
+        return {channel: position for channel, position in named if channel is not None}
 
     def identity_changed(self, conn: int, subject: str | None) -> None:
         """What `conn` follows it follows for `subject` from now on (C16: an anonymous connection that logged in)."""
@@ -220,6 +238,7 @@ class Broker:
             "channels_refused": self._logs.refused,
             "followers": len(self._roster),
             "presence_untold": self._untold,
+            "epoch_rotations": self._rotations,
         }
 
     def sweep(self, now_wall: float, now: float) -> None:
@@ -231,6 +250,15 @@ class Broker:
         self._logs.forget_idle(now_wall)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _compare_histories(self, log: OpenLog, spec: SubscribeSpec) -> None:
+        """N4: a position that this hub has told and that lies beyond the head proves that entries were lost."""
+        if spec.proof is None:
+            return
+        info = self._logs.info(log)
+        if info["epoch"] == spec.proof.epoch and cast("int", info["head"]) < spec.proof.offset:
+            self._plane.rotate_log(log.log)
+            self._rotations += 1
 
     def _leave(self, conn: int, channels: Sequence[str]) -> list[OpenLog]:
         """Strike `channels` from what `conn` follows. -> the logs of those that it did follow"""

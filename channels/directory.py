@@ -63,6 +63,7 @@ class Directory:
         self._is_held = is_held
         self._most = most
         self._logs: dict[str, OpenLog] = {}
+        self._by_number: dict[int, OpenLog] = {}
         self._opened = 0  # channels of namespaces (L25)
         self._idle: deque[OpenLog] = deque()
 
@@ -87,6 +88,11 @@ class Directory:
     def get(self, channel: str) -> OpenLog | None:
         """The log of `channel` if it is open."""
         return self._logs.get(channel)
+
+    def name_of(self, number: int) -> str | None:
+        """The channel of an open log, by the plane's number of it."""
+        log = self._by_number.get(number)
+        return None if log is None else log.channel
 
     def use(self, channel: str) -> OpenLog:
         """The log of `channel`, opened if need be; raises `UnknownChannel`, `Overloaded` (L25) or `LogUnavailable`."""
@@ -137,7 +143,7 @@ class Directory:
             is_fixed,
             resolved.owner,
         )
-        self._logs[channel] = log
+        self._logs[channel] = self._by_number[log.log] = log
         self._opened += not is_fixed
         self._queue_if_idle(log)
         return log
@@ -163,7 +169,7 @@ class Directory:
 
     def _close(self, log: OpenLog) -> None:
         self._plane.close_log(log.log)
-        del self._logs[log.channel]
+        del self._logs[log.channel], self._by_number[log.log]
         self._opened -= 1
 
 

@@ -4,13 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from channels.publication import Position
+
 if TYPE_CHECKING:
     from channels._native import Delivery, OnSlow, Start
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeSpec:
-    """One channel of a `subscribe`. `keep`: a cursor that exists stays where it is, only its options change (M26)."""
+    """One channel of a `subscribe`. `keep`: a cursor that exists stays where it is, only its options change (M26).
+
+    `ack`: events that may await their acknowledgement (S10). `proof`: a position that this hub itself has told, and
+    sealed; where it lies beyond the head of its own history, that history has lost entries (N4).
+    """
 
     channel: str
     delivery: "Delivery"
@@ -18,6 +24,8 @@ class SubscribeSpec:
     max_rate: float | None = None
     start: "Start" = "new"
     keep: bool = False
+    ack: int | None = None
+    proof: Position | None = None
 
 
 @dataclass(slots=True)

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     """Required claim aud; needed in production."""
     token_keys: SecretsSetting = ()
-    """Sealing keys of reconnection tokens, newest first (not served by this version)."""
+    """Sealing keys of reconnection tokens, newest first, 32 bytes each at least; none: made from NG_JWT_SECRET."""
     anonymous: bool = True
     """Let clients in without a credential, as role anonymous."""
     url_credentials: bool = True
@@ -182,6 +182,16 @@ class Settings(BaseSettings):
     """Bytes of unread answers before a connection is not read (S11)."""
     resume_events: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Largest number of past events a subscription may ask for (R9)."""
+    resume_ttl: Seconds = 300
+    """Life of a reconnection token (R1)."""
+
+    # the end
+    drain_announce: Annotated[float, Field(ge=0, le=3_600)] | None = None
+    """Seconds after SIGTERM in which newcomers are still let in while balancers notice; production 5, development 0."""
+    drain_window: Annotated[float, Field(ge=0, le=3_600)] = 20
+    """Seconds over which clients that are asked to go spread (M50)."""
+    drain_deadline: Annotated[float, Field(ge=0, le=3_600)] = 30
+    """Seconds after which those that have not gone are closed with 4301 (M50)."""
 
     # HTTP
     http_body: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(1_048_576)
@@ -245,6 +255,12 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """Whether test switches, the development issuer and default users are refused."""
         return self.mode == "production"
+
+    @property
+    def announce_seconds(self) -> float:
+        """`drain_announce`, or what the mode has: in development nobody balances."""
+        default = 5.0 if self.is_production else 0.0
+        return default if self.drain_announce is None else self.drain_announce
 
     @model_validator(mode="after")
     def _refuse_what_does_not_go_together(self) -> Self:

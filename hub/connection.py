@@ -1,6 +1,6 @@
 """One connection as the shell holds it: its number at the plane, its session, and the relay if it has one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from channels._native import EVENT_BINARY, EVENT_TEXT
@@ -22,14 +22,14 @@ class Newcomer:
     codec: Codec
     address: str
     identity: Identity | None
-    refused_resume: bool = False
+    reconnection_token: str | None = field(default=None, repr=False)
     refusal: tuple[str, str] | None = None
 
 
 class Connection:
     """What the shell keeps of a connection; everything the protocol knows is in the session."""
 
-    __slots__ = ("counts", "number", "opened_at", "relay", "session", "spoken", "waits")
+    __slots__ = ("counts", "number", "opened_at", "owns", "predecessor", "relay", "session", "spoken", "waits")
 
     def __init__(
         self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
@@ -44,6 +44,10 @@ class Connection:
         """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
         self.waits = waits
         """Whether it has yet to log in."""
+        self.owns = session.session
+        """The session under which `hub.owners` knows it."""
+        self.predecessor: Connection | None = None
+        """Who had its session before, and has not been closed for that yet (R11)."""
 
     def __repr__(self) -> str:
         return f"Connection({self.number}, {self.session!r}, {'relayed' if self.relay else 'handed over'})"

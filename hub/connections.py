@@ -7,7 +7,7 @@ the loop is free. No task and no timer is made per message or connection.
 import asyncio
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -20,12 +20,15 @@ from channels._native import (
     EVENT_FATAL,
     EVENT_FEED,
     EVENT_OUTPUT,
+    EVENT_POSITIONS,
     EVENT_TEXT,
     EVENT_UNREADABLE,
 )
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
+from hub.departures import Departures
 from hub.endings import blame
+from hub.owners import Owners
 from hub.performer import Performer
 from hub.protocol import close_codes
 from hub.session import Effect, Moment, Session, State
@@ -51,6 +54,10 @@ STRETCH = 8
 """Events between two looks at the clock."""
 ALARM_STEP = 1.0
 """Seconds between two looks at the alarms: none rings later than that."""
+FORGET = "forget"
+"""Reason of a close by which a client wants its tokens dead (R15)."""
+SLICE = 256
+"""Connections asked to leave before the loop has its turn again."""
 CLOSE_PATIENCE = 5.0
 """Seconds for the last connections to be gone; the plane itself waits 2 s for a peer (X6)."""
 
@@ -87,9 +94,12 @@ class Connections:
         self._wall = wall
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
+        self._owners = Owners()
+        self._departures = Departures()
+        self._broker = broker
         self._performer = Performer(plane, broker, emissions, admission, counters)
+        self._performer.on_takeover = self._take_over
         self._backlog: deque[Event] = deque()
-        self._emptied = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._skew = 0.0
@@ -118,13 +128,33 @@ class Connections:
         self._performer.send_answers()
         self.plane.close_all(close_codes.CODE_OF[slug], close_codes.reason(slug))
         self.plane.flush()
-        if self._table:
-            self._emptied.clear()
-            try:
-                async with asyncio.timeout(CLOSE_PATIENCE):
-                    await self._emptied.wait()
-            except TimeoutError:
-                log.warning("connections.left", count=len(self._table))
+        await self.emptied()
+
+    async def emptied(self, numbers: Sequence[int] | None = None, patience: float = CLOSE_PATIENCE) -> None:
+        """Wait until these connections are gone, by default all there are; who is left after `patience` is told."""
+        asked = self._table.keys() if numbers is None else self._table.keys() & set(numbers)
+        if left := await self._departures.gone(asked, patience):
+            log.warning("connections.left", count=left)
+
+    async def leave(self, slug: str, window: tuple[float, float], deadline: float) -> None:
+        """Ask everybody to reconnect at a time of `window` (M50); who stays is closed after `deadline` seconds.
+
+        `slug`: `draining`, where nobody is let in any more, or `rebalance`. Returns when everybody asked is gone.
+        """
+        self.admission.is_draining = self.admission.is_draining or slug == "draining"
+        goaway = {"type": "goaway", "reason": slug, "reconnect_in": list(window), "deadline": deadline}
+        asked = list(self._table.values())
+        for start in range(0, len(asked), SLICE):
+            for connection in asked[start : start + SLICE]:
+                self._performer.perform(connection, connection.session.leave(goaway, slug))
+            self._performer.finish_soon()
+            await asyncio.sleep(0)
+        numbers = [connection.number for connection in asked if connection.number in self._table]
+        await self._departures.gone(numbers, deadline)
+        for connection in asked:
+            self._performer.perform(connection, connection.session.deadline_passed())
+        self._performer.finish_soon()
+        await self.emptied(numbers)
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
@@ -154,9 +184,10 @@ class Connections:
         connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
         self._table[number] = connection
         self._numbers[session.conn] = number
+        self._owners.opened(connection)
         self.admission.opened(newcomer.address if counts else None, waits=waits)
         if newcomer.refusal is None:
-            self._performer.perform(connection, session.opened(moment, refused_resume=newcomer.refused_resume))
+            self._performer.perform(connection, session.opened(moment, reconnection_token=newcomer.reconnection_token))
         else:
             self._performer.perform(connection, session.faulted(*newcomer.refusal))
         self._performer.finish_soon()
@@ -246,6 +277,8 @@ class Connections:
         if kind == EVENT_CLOSED:
             code, reason = a
             self._ended(connection, code, reason, str(b))
+        elif kind == EVENT_POSITIONS:
+            self._located(connection, a)
         elif kind == EVENT_UNREADABLE:
             self._performer.perform(connection, connection.session.received_unreadable(a, b))
         elif kind in _FRAMES:
@@ -255,12 +288,33 @@ class Connections:
         elif connection.relay is not None and kind == EVENT_FEED:
             connection.relay.feed_ready()
 
+    def _located(self, connection: Connection, cursors: Sequence[tuple[int, str]]) -> None:
+        """The I/O thread has had its turn since the question, so a `welcome` before it is written: R11 is due."""
+        told = connection.session.located(self._broker.located(cursors), self.moment())
+        self._performer.perform(connection, told)
+        self._owners.part(connection, self._taken_over)
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def _take_over(self, connection: Connection, session: str) -> None:
+        """`connection` has resumed `session`: whoever had it is read no more (R12), and goes once R11 is due."""
+        former = self._owners.take_over(connection, session)
+        if former is not None:
+            self._performer.perform(former, former.session.superseded())
+
+    def _taken_over(self, former: Connection) -> None:
+        if former.number in self._table:
+            self._performer.perform(former, former.session.taken_over())
+
     # --- ends ---------------------------------------------------------------------------------------------------------
 
     def _ended(self, connection: Connection, code: int, reason: str, cause: str) -> None:
         session = connection.session
         del self._table[connection.number]
         del self._numbers[session.conn]
+        if self._owners.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
+            self.surroundings.resumption.forget(session.session, self._wall())
+        self._owners.part(connection, self._taken_over)
         self._performer.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1
@@ -269,8 +323,7 @@ class Connections:
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)
-        if not self._table:
-            self._emptied.set()
+        self._departures.ended(connection.number)
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)

@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
         "subscriptions": (("channel", "result"), "subscribe requests per channel"),
         "errors": (("layer", "reason"), "every refusal and fault"),
         "auth": (("kind", "result"), "logins by kind of credential"),
+        "recoveries": (("result",), "sessions that were to be resumed: resumed, partial, refused"),
         "rate_limited": (("bucket",), "requests refused with 429"),
         "http_requests": (("route", "status"), "answered HTTP requests by route and status class"),
         "log_dropped": ((), "log lines left out"),

@@ -1,6 +1,7 @@
 """The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from hub.auth import Authenticator
 from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState, read_state, ready_tokens, write_state
 from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.auth.sealing import Sealer
 from hub.config import Settings
 from hub.connections import Connections
 from hub.counters import Counters
@@ -34,6 +36,7 @@ from hub.reporters.loop_lag import LoopLag
 from hub.reporters.metrics import MetricsReporter
 from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
+from hub.resumption import Resumption
 from hub.session.policy import Policy, Surroundings, Tally
 
 TICK = 1.0
@@ -80,12 +83,19 @@ class Hub:
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )
+        self.resumption = Resumption(
+            Sealer(_sealing_secrets(settings, self._development)),
+            ttl=settings.resume_ttl,
+            is_revoked=self.authenticator.is_revoked,
+            today=self.authenticator.today,
+        )
         self.surroundings = Surroundings(
             Policy.from_settings(settings),
             self.catalog,
             Logins(self.authenticator, self.counters),
             subjects,
             Tally(self.counters),
+            self.resumption,
         )
         self.admission = Admission(AdmissionLimits.from_settings(settings))
         self.emissions = Emissions(self.signals, self.pump)
@@ -150,8 +160,19 @@ class Hub:
             log.info("limit.files", wanted=self._wanted_connections, connections=self.settings.max_connections)
         log.info("hub.started", mode=self.settings.mode, version=__version__, audit=True)
 
+    async def leave(self) -> None:
+        """Drain as operators want it (hardening.md 8): not ready at once, newcomers taken until balancers have noticed,
+        then everybody asked to go and closed with 4301 at the deadline.
+        """
+        self.health.is_draining = True
+        settings = self.settings
+        log.info("hub.draining", connections=len(self.connections), deadline=settings.drain_deadline, audit=True)
+        await asyncio.sleep(settings.announce_seconds)
+        earliest = min(0.5, settings.drain_window)
+        await self.connections.leave("draining", (earliest, settings.drain_window), settings.drain_deadline)
+
     async def drain(self) -> None:
-        """Let nobody in any more and close who is in with 4301; may be called more than once."""
+        """Let nobody in any more and close who is in with 4301 at once; may be called more than once."""
         self.health.is_draining = True
         await self.connections.close_all("draining")
 
@@ -215,6 +236,7 @@ class Hub:
         self.authenticator.sweep(wall, now)
         self.auth_buckets.sweep(now)
         self.publish_rates.sweep(now)
+        self.resumption.sweep(wall)
         self.actions.sweep(now)
         self.status_reporter.report_changes()
         summary = logs.current().limiter.take_summary()
@@ -289,6 +311,18 @@ class Hub:
             write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
         except OSError as error:  # a directory that is read-only: the tokens hold until the next start
             log.warning("development.not_kept", file=str(self.settings.dev_file), reason=error.strerror)
+
+
+def _sealing_secrets(settings: Settings, development: DevelopmentState | None) -> list[bytes]:
+    """Of reconnection tokens: nodes and restarts with the same ones agree (R2). The first that is given counts."""
+    if settings.token_keys:
+        return [key.get_secret_value().encode() for key in settings.token_keys]
+    if settings.jwt_secret is not None:
+        return [settings.jwt_secret.get_secret_value().encode()]
+    if development is not None:
+        return [development.secret.encode()]
+    log.warning("resume.keys", message="NG_TOKEN_KEYS is not set: reconnection tokens end with this process")
+    return [secrets.token_bytes(32)]
 
 
 def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:

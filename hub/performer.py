@@ -17,6 +17,7 @@ from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
 from hub.protocol import answers
+from hub.resumption import read_position
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -40,6 +41,8 @@ class Performer:
         self.alarms = Alarms()
         self.on_published: Callable[[Identity, str, Publication, Stored], None] = lambda *_: None
         """Told of each publish that was stored, with who made it and the name of the connection."""
+        self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
+        """Told when a connection has resumed a session, before it says so."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -52,6 +55,9 @@ class Performer:
         self._execute: dict[type, Callable[[Connection, Any], None]] = {
             effects.Subscribe: self._subscribe,
             effects.Unsubscribe: self._unsubscribe,
+            effects.Acknowledge: self._acknowledge,
+            effects.Locate: self._locate,
+            effects.TakeOver: lambda connection, effect: self.on_takeover(connection, effect.session),
             effects.Publish: self._publish,
             effects.Emit: emissions.add,
             effects.SetLimit: self._set_limit,
@@ -145,7 +151,7 @@ class Performer:
         except BrokerError as error:
             self.perform(connection, connection.session.subscribe_failed(effect, error))
         else:
-            connection.session.surroundings.tally.messages_sent["subscribed",] += 1
+            connection.session.surroundings.tally.messages_sent[effect.head["type"],] += 1
 
     def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
         self._settle(effect.channels)
@@ -153,6 +159,14 @@ class Performer:
         self._broker.unsubscribe(connection.number, effect.channels, effect.reply)
         if effect.reply is not None:
             connection.session.surroundings.tally.messages_sent["unsubscribed",] += 1
+
+    def _acknowledge(self, connection: Connection, effect: effects.Acknowledge) -> None:
+        positions = {channel: read_position(text) for channel, text in effect.positions.items()}
+        self._broker.acknowledge(connection.number, positions)
+
+    def _locate(self, connection: Connection, _effect: effects.Locate) -> None:
+        self.send_answers()  # what was said before the token is written before it (M8)
+        self._broker.locate(connection.number)
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
         self._settle((effect.publication.channel,))

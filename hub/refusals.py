@@ -35,8 +35,10 @@ def _always(settings: "Settings") -> list[str]:
         "NG_DATA_DIR: this version keeps its logs in memory on one node and writes none to disk; unset it"
         if settings.data_dir
         else "",
-        "NG_TOKEN_KEYS: this version serves no reconnection tokens and would seal nothing with these keys; unset it"
-        if settings.token_keys
+        *_token_key_problems(settings),
+        f"NG_DRAIN_WINDOW: expected at most NG_DRAIN_DEADLINE ({settings.drain_deadline:g}), "
+        f"came {settings.drain_window:g}: who is to go later than that is closed before"
+        if settings.drain_window > settings.drain_deadline
         else "",
         "NG_TLS_CERT and NG_TLS_KEY: expected both or neither, came one"
         if (settings.tls_cert is None) != (settings.tls_key is None)
@@ -53,6 +55,15 @@ def _always(settings: "Settings") -> list[str]:
         f"came {settings.signal_window}"
         if settings.signal_window is not None and settings.signal_window > settings.signal_capacity
         else "",
+    ]
+
+
+def _token_key_problems(settings: "Settings") -> list[str]:
+    sizes = [len(key.get_secret_value().encode()) for key in settings.token_keys]
+    return [
+        f"NG_TOKEN_KEYS: expected at least {SECRET_BYTES} bytes in each key, came {size} in key {number}"
+        for number, size in enumerate(sizes, start=1)
+        if size < SECRET_BYTES
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
@@ -19,6 +20,8 @@ from hub.listener import BACKLOG
 
 if TYPE_CHECKING:
     from hub.hub import Hub
+
+log = structlog.get_logger("hub")
 
 ANSWER_TIME = 1.0
 """Seconds more than `http_time` after which a connection whose body does not come is cut: 408 is answered before."""
@@ -34,6 +37,8 @@ class HubServer(uvicorn.Server):
         self._handshake_timeout = settings.handshake_timeout
         self._hub: Hub = app.state.hub
         self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._hub.on_fatal = self._give_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -42,7 +47,7 @@ class HubServer(uvicorn.Server):
         tls: dict[str, Any] = {}
         if self.config.ssl is not None:
             tls = {"ssl": self.config.ssl, "ssl_handshake_timeout": self._handshake_timeout}
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         for sock in sockets or ():
             self.servers.append(await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG, **tls))
         if self.started and self._on_ready is not None:
@@ -57,13 +62,29 @@ class HubServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close WebSockets by 4301 first: uvicorn would give relayed ones 1012, and does not know the others."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+            await asyncio.gather(self._leaving, return_exceptions=True)
         await self._hub.drain()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT: readiness ends at once."""
+        """SIGTERM: not ready at once, and clients are asked to go (M50). SIGINT, or a second signal: the end now."""
+        is_first = not self._hub.health.is_draining
         self._hub.health.is_draining = True
-        super().handle_exit(sig, frame)
+        if sig == signal.SIGTERM and is_first and self.started and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._leave)
+        else:
+            super().handle_exit(sig, frame)
+
+    def _leave(self) -> None:
+        self._leaving = asyncio.ensure_future(self._hub.leave())
+        self._leaving.add_done_callback(self._left)
+
+    def _left(self, leaving: asyncio.Task[None]) -> None:
+        self.should_exit = True
+        if not leaving.cancelled() and (fault := leaving.exception()) is not None:
+            log.error("hub.drain_failed", exc_info=fault)
 
     def _give_up(self) -> None:
         """A native part is lost: an end that a supervisor sees is better than a hub that answers half (pr1)."""

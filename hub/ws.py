@@ -125,7 +125,7 @@ class Entrance:
             codec=CODECS[choice.selected],
             address=address,
             identity=identity,
-            refused_resume=presented.reconnection_token is not None,
+            reconnection_token=presented.reconnection_token,
             refusal=refusal,
         )
 

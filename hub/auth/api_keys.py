@@ -48,6 +48,11 @@ class ApiKeys:
         """When the key that identities call `token_id` expires; None if it never does or there is none."""
         return next((key.expires_at for key in self._keys.values() if key.identity.token_id == token_id), None)
 
+    def today(self, identity: Identity) -> Identity | None:
+        """What the key of `identity` gives now; None if there is no such key of that subject any more."""
+        found = (key.identity for key in self._keys.values() if key.identity.token_id == identity.token_id)
+        return next((known for known in found if known.subject == identity.subject), None)
+
     def authenticate(self, key: str, now: float) -> Identity:
         """Identity of the bearer; the table is searched by hash and the hash compared in constant time."""
         digest = digest_of(key)

@@ -79,6 +79,10 @@ class Authenticator:
         """When the credential of that id ends by itself; None if it never does or nothing is known of it."""
         return self._api_keys.expiry_of(token_id)
 
+    def today(self, identity: Identity) -> Identity | None:
+        """Who the bearer of a credential that was good before is by the present settings (R7); None: nobody."""
+        return self._api_keys.today(identity) if identity.kind == "api_key" else identity
+
     @property
     def is_ready(self) -> bool:
         """Whether every key set has keys that may be used."""

@@ -26,5 +26,13 @@ class Codec(Protocol):
     def embed(self, value: bytes) -> Any:
         """Something that `encode` writes as the JSON text `value`."""
 
-    def subscribed(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
-        """A `subscribed` in parts, one more than `channels`: between two the plane writes position and behind."""
+    def in_parts(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
+        """A `subscribed`, or the `welcome` of a resume, in parts, one more than `channels`.
+
+        Between two of them the plane writes position and behind (M42).
+        """
+
+
+def member_of(head: Members) -> str:
+    """The member that holds the subscription objects of a message that begins with `head`."""
+    return "subscriptions" if head["type"] == "welcome" else "channels"

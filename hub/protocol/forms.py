@@ -30,6 +30,8 @@ from hub.protocol.wording import ID_FORM, came
 ALL = "*"
 MAX_NAMES = 64
 MAX_ENCODINGS = 16
+MAX_WINDOW = 10_000
+"""Events that may await their acknowledgement (S10)."""
 _POSITION = re.compile(r"[A-Za-z0-9_-]{4,16}:(0|[1-9][0-9]{0,15})")
 _KINDS = {b"{": "an object", b"[": "an array", b"t": "true", b"f": "false"}
 _MEDIA = ("content_type", "content_encoding", "meta")
@@ -77,8 +79,8 @@ def _connect(message: Connect, _resume_events: int) -> None:
 
 def _subscribe(message: Subscribe, resume_events: int) -> None:
     _check_named(message)
-    if message.ack is not None:
-        raise _bad("ack", "this hub does not serve ack windows yet; leave ack out", not_served=True)
+    if message.ack is not None and not 1 <= message.ack <= MAX_WINDOW:
+        raise _bad("ack", f"expected an integer from 1 to {MAX_WINDOW}, came {message.ack}")
     if message.max_rate is not None and not 0.1 <= message.max_rate <= 1_000:
         raise _bad("max_rate", f"expected 0.1 to 1000 events per second, came {message.max_rate:g}")
     if message.max_rate is not None and message.delivery == "all":
@@ -87,7 +89,7 @@ def _subscribe(message: Subscribe, resume_events: int) -> None:
 
 
 def _check_start(message: Subscribe, resume_events: int) -> None:
-    expected = 'expected "new", "snapshot" or {"last":N}'
+    expected = 'expected "new", "snapshot", {"last":N}, {"since":T} or {"positions":{...}}'
     match message.start:
         case None | "new":
             return
@@ -97,8 +99,11 @@ def _check_start(message: Subscribe, resume_events: int) -> None:
         case {"last": count, **others} if not others:
             if type(count) is not int or not 1 <= count <= resume_events:
                 raise _bad("from.last", f"expected an integer from 1 to {resume_events}, came {came(count)}")
-        case {"since": _} | {"positions": _}:
-            raise _bad("from", f"this hub does not replay from times or positions yet; {expected}", not_served=True)
+        case {"since": moment, **others} if not others:
+            if type(moment) not in (int, float):
+                raise _bad("from.since", f"expected seconds since 1970, came {came(moment)}")
+        case {"positions": dict() as positions, **others} if not others:
+            _check_positions(positions, "from.positions")
         case other:
             raise _bad("from", f"{expected}, came {came(other)}")
 
@@ -190,12 +195,12 @@ def _check_labels(message: Publish | Emit) -> None:
         message.traceparent, message.tracestate = trace_context(message.traceparent, message.tracestate)
 
 
-def _check_positions(positions: Mapping[str, str]) -> None:
+def _check_positions(positions: Mapping[Any, Any], member: str = "positions") -> None:
     for channel, position in positions.items():
-        path = f"positions.{channel}" if is_channel_name(channel) else "positions"
+        path = f"{member}.{channel}" if is_channel_name(channel) else member
         if not is_channel_name(channel):
             raise _bad(path, f"expected names of channels, came {came(channel)}")
-        if not is_position(position):
+        if not isinstance(position, str) or not is_position(position):
             raise Refusal("bad_position", f"{path}: expected <epoch>:<offset>, came {came(position)}", path=path)
 
 

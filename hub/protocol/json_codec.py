@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from hub.protocol.codec import Encoding, Members
+from hub.protocol.codec import Encoding, Members, member_of
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import ClientMessage
 from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, Inbound, Sized, Unreadable, bad, explain, in_array
@@ -55,10 +55,10 @@ class JsonCodec:
         """The text itself, unchanged (M37)."""
         return orjson.Fragment(value)
 
-    def subscribed(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
+    def in_parts(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
         """Cut right after the opening brace of each channel's object."""
         parts = []
-        before = orjson.dumps(head)[:-1] + b',"channels":{'
+        before = orjson.dumps(head)[:-1] + f',"{member_of(head)}":{{'.encode()
         for name, options in channels.items():
             parts.append(before + orjson.dumps(name) + b":{")
             before = b"," + orjson.dumps(options)[1:] + b","

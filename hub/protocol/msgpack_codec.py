@@ -11,7 +11,7 @@ import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from channels._native import check_json
-from hub.protocol.codec import Encoding, Members
+from hub.protocol.codec import Encoding, Members, member_of
 from hub.protocol.errors import Refusal
 from hub.protocol.json_codec import JsonCodec
 from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, OBJECT_FORM, Inbound, Sized, bad, in_array, salvage
@@ -65,12 +65,12 @@ class MsgpackCodec:
         """The same value: integers stay integers, floats 64-bit floats (M14)."""
         return orjson.loads(value)
 
-    def subscribed(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
+    def in_parts(self, head: Members, channels: Mapping[str, Members], errors: Mapping[str, Members]) -> list[bytes]:
         """The plane's two members come first in each channel's map, whose header counts them."""
         packer = msgpack.Packer()
         leading = {**head, "errors": errors} if errors else head
         before = packer.pack_map_header(len(leading) + 1) + _packed_members(packer, leading)
-        before += packer.pack("channels") + packer.pack_map_header(len(channels))
+        before += packer.pack(member_of(head)) + packer.pack_map_header(len(channels))
         parts = []
         for name, options in channels.items():
             parts.append(before + packer.pack(name) + packer.pack_map_header(len(options) + 2))

@@ -21,10 +21,17 @@ class Subscribe(Struct, gc=False):
     specs: Sequence[SubscribeSpec]
     reply: Sequence[bytes]
     ticket: "Ticket"
+    head: Mapping[str, Any]
+    """What `reply` says before its channels: `subscribed`, or the `welcome` of a resume (M42)."""
     refused: Mapping[str, Any]
     """What `reply` says under `errors`."""
     added: Sequence[str]
     """Channels that were not subscribed before."""
+
+    @property
+    def is_resume(self) -> bool:
+        """Whether it restores a session, and is answered by a `welcome`."""
+        return bool(self.head["type"] == "welcome")
 
 
 class Unsubscribe(Struct, gc=False):
@@ -57,6 +64,22 @@ class Emit(Struct, gc=False):
     owner: str
     """Scope of `mid` (M31): the subject, or the session of an anonymous connection."""
     ticket: "Ticket"
+
+
+class Acknowledge(Struct, gc=False):
+    """The client has handled everything up to these positions: windows open (M36)."""
+
+    positions: Mapping[str, str]
+
+
+class Locate(Struct, gc=False):
+    """Ask where the cursors stand; `Session.located` hears it."""
+
+
+class TakeOver(Struct, gc=False):
+    """This connection has `session` from now on: whoever had it is read no more, and closed with 4009 (R11, R12)."""
+
+    session: str
 
 
 class SetLimit(Struct, gc=False):
@@ -100,4 +123,18 @@ class Ticket(Struct, frozen=True, gc=False):
     mid: str | None = None
 
 
-Effect = Send | Subscribe | Unsubscribe | Publish | Emit | SetLimit | Announce | Alarm | Fault | Close
+Effect = (
+    Send
+    | Subscribe
+    | Unsubscribe
+    | Acknowledge
+    | Locate
+    | TakeOver
+    | Publish
+    | Emit
+    | SetLimit
+    | Announce
+    | Alarm
+    | Fault
+    | Close
+)

@@ -10,7 +10,8 @@ from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import ALL, names_of
 from hub.protocol.messages import TYPES, Ack, Subscribe, Unsubscribe
-from hub.session import effects
+from hub.resumption import read_position
+from hub.session import effects, resuming
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
 
@@ -35,7 +36,9 @@ def subscribe(session: "Session", message: Subscribe, moment: Moment) -> None:
             refused[name] = refusal
     if accepted:
         errors = {name: refusal.members() for name, refusal in refused.items()}
-        _follow(session, Ticket(TYPES[Subscribe], message.id, message.channel), accepted, errors)
+        head = answers.answer("subscribed", message.id)
+        follow(session, Ticket(TYPES[Subscribe], message.id, message.channel), head, accepted, errors)
+        resuming.changed(session, moment)
     else:
         _refuse_all(session, message, refused)
 
@@ -49,10 +52,20 @@ def unsubscribe(session: "Session", message: Unsubscribe, moment: Moment) -> Non
     followed = [name for name in names if session.subscriptions.pop(name, None) is not None]
     answer = answers.unsubscribed(message.id, names, 0, "client")
     session.do(effects.Unsubscribe(followed, session.codec.encode(answer)))
+    if followed:
+        resuming.changed(session, moment)
 
 
-def ack(_session: "Session", _message: Ack, _moment: Moment) -> None:
-    """No subscription has a window here (`ack` in `subscribe` is refused), so there is nothing to open (M36)."""
+def ack(session: "Session", message: Ack, _moment: Moment) -> None:
+    """Opens windows (S10), and is remembered for a resume without positions (R8); others are ignored (M36)."""
+    positions = {name: text for name, text in message.positions.items() if name in session.subscriptions}
+    if not positions:
+        return
+    if session.token.is_held:
+        session.surroundings.resumption.acknowledged(session.session, positions)
+    windowed = {name: text for name, text in positions.items() if "ack" in session.subscriptions[name]}
+    if windowed:
+        session.do(effects.Acknowledge(windowed))
 
 
 def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> SubscribeSpec:
@@ -83,34 +96,46 @@ def _spec(session: "Session", message: Subscribe, name: str, config: ChannelConf
     for path, is_asked in (("from", message.start == "snapshot"), ("max_rate", message.max_rate is not None)):
         if is_asked and delivery == "all":
             raise Refusal("bad_message", f'{path}: needs delivery "latest", and {name} is delivered "all"', path=path)
+    start = _start(message.start, name)
     return SubscribeSpec(
         channel=name,
         delivery=delivery,
         on_slow=message.on_slow or config.on_slow,
         max_rate=message.max_rate,
-        start=_start(message.start, delivery),
-        keep=message.start is None and name in session.subscriptions,
+        start=start or ("snapshot" if delivery == "latest" else "new"),
+        keep=start is None and name in session.subscriptions,
+        ack=message.ack,
     )
 
 
-def _start(start: Any, delivery: str) -> "Start":
-    """M24. The form has been checked, so what is no string is `{"last":N}`."""
-    if start is None:
-        return "snapshot" if delivery == "latest" else "new"
-    if start == "new" or start == "snapshot":  # noqa: PLR1714 - for the type checker
-        return start  # type: ignore[no-any-return]
-    return "last", start["last"]
+def _start(start: Any, name: str) -> "Start | None":
+    """M24, for channel `name`; None where `from` says nothing of it. The form has been checked."""
+    match start:
+        case "new" | "snapshot":
+            return start  # type: ignore[no-any-return]
+        case {"last": count}:
+            return "last", count
+        case {"since": moment}:
+            return "since", float(moment)
+        case {"positions": positions} if name in positions:
+            position = read_position(positions[name])
+            return "at", position.epoch, position.offset
+    return None
 
 
-def _follow(
-    session: "Session", ticket: Ticket, accepted: Mapping[str, SubscribeSpec], refused: Mapping[str, Any]
+def follow(
+    session: "Session",
+    ticket: Ticket,
+    head: Mapping[str, Any],
+    accepted: Mapping[str, SubscribeSpec],
+    refused: Mapping[str, Any],
 ) -> None:
+    """Put the cursors of `accepted` and answer with `head` in one step (M9)."""
     added = [name for name in accepted if name not in session.subscriptions]
     options = {name: _options(spec) for name, spec in accepted.items()}
     session.subscriptions |= options
-    head = answers.answer("subscribed", ticket.id)
-    reply = session.codec.subscribed(head, options, refused)
-    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, refused, added))
+    reply = session.codec.in_parts(head, options, refused)
+    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, added))
 
 
 def retry_without(session: "Session", effect: effects.Subscribe, problem: answers.Problem) -> None:
@@ -121,10 +146,13 @@ def retry_without(session: "Session", effect: effects.Subscribe, problem: answer
     name = refusal.pop("channel", None)
     accepted = {spec.channel: spec for spec in effect.specs if spec.channel != name}
     refused = {**effect.refused, name: refusal} if name is not None else {}
-    if name is None or not accepted:
-        session.refuse(effect.ticket, problem, refused if len(refused) > 1 else None)
+    if name is not None and accepted:
+        follow(session, effect.ticket, effect.head, accepted, refused)
+    elif effect.is_resume:
+        everywhere = {spec.channel: refusal for spec in effect.specs}
+        resuming.restored_nothing(session, effect.head, {**effect.refused, **(refused or everywhere)})
     else:
-        _follow(session, effect.ticket, accepted, refused)
+        session.refuse(effect.ticket, problem, refused if len(refused) > 1 else None)
 
 
 def _options(spec: SubscribeSpec) -> dict[str, Any]:
@@ -132,6 +160,8 @@ def _options(spec: SubscribeSpec) -> dict[str, Any]:
     options: dict[str, Any] = {"delivery": spec.delivery, "on_slow": spec.on_slow}
     if spec.max_rate is not None:
         options["max_rate"] = spec.max_rate
+    if spec.ack is not None:
+        options["ack"] = spec.ack
     return options
 
 

@@ -17,10 +17,10 @@ from hub.protocol.messages import (
     Unsubscribe,
 )
 from hub.protocol.unreadable import Unreadable
-from hub.session import following, login, sending
+from hub.session import following, login, resuming, sending
 from hub.session.effects import Fault, Ticket
 from hub.session.policy import SIGNALS, Moment
-from hub.session.states import OVER, TRANSITIONS, TRIGGER_OF, Admission, State
+from hub.session.states import TRANSITIONS, TRIGGER_OF, Admission, State
 
 if TYPE_CHECKING:
     from hub.session.session import Session
@@ -32,10 +32,10 @@ _NOBODY = Ticket("")
 
 def receive(session: "Session", frame: bytes, moment: Moment) -> None:
     """One frame: a message, or an array of messages, each as if it had come alone (M12)."""
-    if session.state in OVER:
+    if session.is_deaf:
         return
     for message, size in session.codec.decode(frame):
-        if session.state in OVER:
+        if session.is_deaf:
             return
         if type(message) is Unreadable:
             _receive_unreadable(session, message, size)
@@ -47,13 +47,13 @@ def receive_foreign(session: "Session") -> None:
     """A frame of the kind that the subprotocol does not speak."""
     if session.codec.encoding == "msgpack":
         session.close("protocol_broken", "text frames are illegal under ng-ws.v1.msgpack")
-    elif session.state not in OVER:
+    elif not session.is_deaf:
         _refuse(session, _NOBODY, Refusal("bad_message", "this hub does not serve media frames yet; send text frames"))
 
 
 def receive_unreadable(session: "Session", error: str, message: str) -> None:
     """A message that the plane did not hand over."""
-    if session.state in OVER:
+    if session.is_deaf:
         return
     if error == "too_large":
         _refuse(session, _NOBODY, Refusal(error, message, limit=session.max_message))
@@ -171,7 +171,7 @@ _LARGE = frozenset({TYPES[Publish], _EMIT})
 
 _HANDLERS: Mapping[type, Callable[[Any, Any, Moment], None]] = {
     Connect: login.connect,
-    GetReconnectionToken: login.get_reconnection_token,
+    GetReconnectionToken: resuming.get_reconnection_token,
     Subscribe: following.subscribe,
     Unsubscribe: following.unsubscribe,
     Publish: sending.publish,

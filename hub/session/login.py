@@ -2,58 +2,76 @@
 
 from typing import TYPE_CHECKING, Any
 
-from channels.permissions import Right
+from channels.permissions import Right, Role
 from hub.auth import AuthError, Identity
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
-from hub.protocol.messages import Connect, GetReconnectionToken, Id
-from hub.session.effects import Alarm, Unsubscribe
+from hub.protocol.messages import Connect, Id
+from hub.resumption import MAX_URL_TOKEN
+from hub.session import resuming
+from hub.session.effects import Unsubscribe
 from hub.session.policy import Moment, TooManyFailures
 from hub.session.states import OVER, State, Trigger
 
 if TYPE_CHECKING:
     from hub.session.session import Session
 
+Bearer = tuple[str | None, Role]
+"""Subject and role."""
 MAX_FAILED_LOGINS = 5
 """Invalid credentials in a row before the connection is closed (C10)."""
 FAILURES = "too many failed logins of this address"
 VERSION = "1"
-_NO_RESUME = "this hub does not resume sessions yet; log in and subscribe again"
 
 
-def open_session(session: "Session", moment: Moment, *, refused_resume: bool) -> None:
-    """The first words of the server."""
-    if refused_resume:
-        session.send(answers.error(Refusal("resume_expired", _NO_RESUME), re="connect"))
-    _set_alarm(session, moment)
+def open_session(session: "Session", moment: Moment, reconnection_token: str | None) -> None:
+    """The first words of the server; a token of the URL that fails is told, and then as if it were absent (R6)."""
+    if session.state is not State.WAITING:
+        session.limit_messages(session.surroundings.policy.largest_message)
+    if reconnection_token is not None and _resumed_by_url(session, reconnection_token, moment):
+        return
+    session.set_alarm(moment)
     if session.state is State.WAITING:
         session.limit_messages(session.surroundings.policy.max_control)
     else:
-        session.limit_messages(session.surroundings.policy.largest_message)
-        session.send(_welcome(session, moment))
+        session.send(welcome(session, moment))
         session.announce("join")
 
 
+def _resumed_by_url(session: "Session", token: str, moment: Moment) -> bool:
+    identity = session.identity if session.identity.subject is not None else None
+    try:
+        if len(token) > MAX_URL_TOKEN:
+            expected = f"expected a token of at most {MAX_URL_TOKEN} characters in a URL; send it by connect"
+            raise Refusal("resume_expired", expected)
+        resuming.resume(session, token, {}, identity, moment)
+    except Refusal as refusal:
+        session.send(answers.error(refusal, re="connect"))
+        return False
+    return True
+
+
 def connect(session: "Session", message: Connect, moment: Moment) -> None:
-    """Log in, refresh, or name the client. What is refused changes nothing (M20)."""
+    """Log in, refresh, resume, or name the client. What is refused changes nothing (M20)."""
     if session.state is State.WAITING and message.token is None and message.resume is None:
         raise Refusal("login_required", "expected connect with a token")
     session.pay("default", 1, moment)
     identity = session.identity if message.token is None else _log_in(session, message.token, moment)
-    if message.resume is not None:
-        raise Refusal("resume_expired", _NO_RESUME, path="resume")
-    before = session.client
+    before, client = session.client, session.client
     if message.client is not None:
         named = {"name": message.client.name, "version": message.client.version}
-        session.client = {member: text for member, text in named.items() if text is not None}
-    become(session, identity, moment, id=message.id, is_renamed=session.client != before)
-
-
-def get_reconnection_token(session: "Session", _message: GetReconnectionToken, moment: Moment) -> None:
-    """Not served yet, and said so (M2)."""
-    session.pay("default", 1, moment)
-    message = "this hub does not serve reconnection tokens yet; subscribe again after a reconnect"
-    raise Refusal("unknown_type", message, not_served=True)
+        client = {member: text for member, text in named.items() if text is not None}
+    if message.resume is not None:
+        bearer = identity if identity.subject is not None else None
+        session.client = client
+        try:
+            resuming.resume(session, message.resume, message.positions or {}, bearer, moment, message.id)
+        except Refusal:
+            session.client = before
+            raise
+        return
+    session.client = client
+    become(session, identity, moment, id=message.id, is_renamed=client != before)
 
 
 def become(
@@ -65,23 +83,40 @@ def become(
     is_renamed: bool = False,
 ) -> None:
     """Act for `identity` from now on: stop what it may not follow, say `welcome`, name what was stopped (C17)."""
-    before = session.identity
-    session.identify(identity)
-    is_new = session.state is State.WAITING
-    session.step(Trigger.LOGIN_ACCEPTED)
-    session.limit_messages(session.surroundings.policy.largest_message)
+    before = enter(session, identity)
     stopped = [channel for channel in session.subscriptions if Right.SUBSCRIBE not in session.look_up(channel)[1]]
     for channel in stopped:
         del session.subscriptions[channel]
     if stopped:
         session.do(Unsubscribe(stopped, None))
-    session.send(_welcome(session, moment, id))
+    session.send(welcome(session, moment, id))
     if stopped:
         session.send(answers.unsubscribed(None, stopped, 403, "role changed"))
-    _set_alarm(session, moment)
-    if is_new:
+    if stopped or before != bearer(session.identity):
+        resuming.changed(session, moment)
+    entered(session, before, moment, is_renamed=is_renamed)
+
+
+def bearer(identity: Identity) -> Bearer:
+    """What of an identity others can see."""
+    return identity.subject, identity.role
+
+
+def enter(session: "Session", identity: Identity) -> Bearer | None:
+    """Be `identity`, in state Ready. -> who it was before, for `entered`; None where nobody had logged in yet"""
+    before = None if session.state is State.WAITING else bearer(session.identity)
+    session.identify(identity)
+    session.step(Trigger.LOGIN_ACCEPTED)
+    session.limit_messages(session.surroundings.policy.largest_message)
+    return before
+
+
+def entered(session: "Session", before: Bearer | None, moment: Moment, *, is_renamed: bool = False) -> None:
+    """The `welcome` is said: be called when the credential ends, and tell `connections`."""
+    session.set_alarm(moment)
+    if before is None or not session.is_announced:
         session.announce("join")
-    elif is_renamed or (before.subject, before.role) != (identity.subject, identity.role):
+    elif is_renamed or before != bearer(session.identity):
         session.announce("update")
 
 
@@ -93,7 +128,9 @@ def receive_alarm(session: "Session", moment: Moment) -> None:
     elif session.identity.expires_at is not None and session.identity.expires_at <= moment.wall:
         session.step(Trigger.CREDENTIAL_EXPIRED)
     elif session.state not in OVER:
-        _set_alarm(session, moment)
+        if session.token.due_at is not None and session.token.due_at <= moment.now:
+            resuming.push_now(session)
+        session.set_alarm(moment)
 
 
 def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
@@ -114,25 +151,34 @@ def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
     return identity
 
 
+def next_alarm(session: "Session", moment: Moment) -> float | None:
+    """When the session wants to be called: login overdue (L6), credential expired (C15), token due (R4)."""
+    times = [session.token.due_at]
+    if session.state is State.WAITING:
+        times.append(_login_deadline(session))
+    elif session.identity.expires_at is not None:
+        times.append(moment.now + max(0.0, session.identity.expires_at - moment.wall))
+    return min((time for time in times if time is not None), default=None)
+
+
 def _login_deadline(session: "Session") -> float:
     return session.opened_at + session.surroundings.policy.login_timeout
 
 
-def _set_alarm(session: "Session", moment: Moment) -> None:
-    if session.state is State.WAITING:
-        session.do(Alarm(_login_deadline(session)))
-    elif session.identity.expires_at is not None:
-        session.do(Alarm(moment.now + max(0.0, session.identity.expires_at - moment.wall)))
-
-
-def _welcome(session: "Session", moment: Moment, id: Id | None = None) -> dict[str, Any]:  # noqa: A002
-    """M40, M41; `subscriptions` and `errors` belong to a resume (M42)."""
+def welcome(
+    session: "Session",
+    moment: Moment,
+    id: Id | None = None,  # noqa: A002 - the protocol's word
+    *,
+    is_resumed: bool = False,
+) -> dict[str, Any]:
+    """M40, M41; `subscriptions` and `errors` belong to a resume and are added there (M42)."""
     identity, policy = session.identity, session.surroundings.policy
     members: dict[str, Any] = {"conn": session.conn, "session": session.session}
     members |= {"node": policy.node, "version": VERSION}
     if identity.subject is not None:
         members["user"] = identity.subject
-    members |= {"role": identity.role, "resumed": False}
+    members |= {"role": identity.role, "resumed": is_resumed}
     if identity.expires_at is not None:
         members["expires_in"] = max(0, int(identity.expires_at - moment.wall))
     heartbeat = _figures(policy.heartbeat_interval, policy.heartbeat_timeout)

@@ -9,6 +9,7 @@ from channels.config import Catalog
 from channels.tables import EMIT_CHANNEL, read_channels
 from hub.auth import Identity
 from hub.counters import Counters
+from hub.resumption import Resumption
 
 if TYPE_CHECKING:
     from hub.config import Settings
@@ -64,7 +65,7 @@ class Policy:
 class Tally:
     """What sessions count: the families of `hub.counters` that are theirs."""
 
-    __slots__ = ("errors", "messages_received", "messages_sent", "rate_limited", "subscriptions")
+    __slots__ = ("errors", "messages_received", "messages_sent", "rate_limited", "recoveries", "subscriptions")
 
     def __init__(self, counters: Counters) -> None:
         self.messages_received = counters.values["messages_received"]
@@ -73,6 +74,7 @@ class Tally:
         self.errors = counters.values["errors"]
         self.rate_limited = counters.values["rate_limited"]
         self.subscriptions = counters.values["subscriptions"]
+        self.recoveries = counters.values["recoveries"]
 
     def count_error(self, label: str) -> None:
         """`label` is layer/reason."""
@@ -101,3 +103,4 @@ class Surroundings:
     login: Login
     subjects: SubjectBuckets = field(default_factory=SubjectBuckets)
     tally: Tally = field(default_factory=lambda: Tally(Counters()))
+    resumption: Resumption = field(default_factory=Resumption)

@@ -4,6 +4,7 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 `hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,9 @@ from hub.protocol import answers, close_codes
 from hub.protocol.codec import Codec
 from hub.protocol.errors import ERRORS, Refusal
 from hub.protocol.messages import Id
-from hub.session import following, intake, login
+from hub.session import following, intake, login, resuming
 from hub.session.allowance import Allowance
-from hub.session.effects import Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
+from hub.session.effects import Alarm, Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
 
@@ -25,11 +26,28 @@ MAX_KNOWN = 64
 """Channels whose rights a session remembers."""
 
 
+class TokenState:
+    """Where a session stands with its reconnection tokens (R1, R4); times are of the monotonic clock."""
+
+    __slots__ = ("asked", "due_at", "farewell", "generation", "is_held", "is_pushing", "pushed_at")
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.is_held = False
+        """The client has a token, so that fresh ones are pushed."""
+        self.asked: deque[Ticket] = deque()
+        """Requests that wait for the plane to tell positions, at most as many as ids may be in flight."""
+        self.is_pushing = False
+        self.pushed_at = float("-inf")
+        self.due_at: float | None = None
+        self.farewell: dict[str, Any] | None = None
+        """The `goaway` that goes behind the next push (M50)."""
+
+
 class Session:
     """One connection's identity, subscriptions, allowance and open requests. Methods return the effects, in order."""
 
     __slots__ = (
-        "_is_announced",
         "_known",
         "_out",
         "address",
@@ -40,6 +58,9 @@ class Session:
         "failed_logins",
         "identity",
         "in_flight",
+        "is_announced",
+        "is_superseded",
+        "leaving",
         "max_message",
         "opened_at",
         "rates",
@@ -48,6 +69,7 @@ class Session:
         "state",
         "subscriptions",
         "surroundings",
+        "token",
         "unreadable",
     )
 
@@ -82,7 +104,12 @@ class Session:
         self.unreadable = 0
         self.max_message = 0
         self.in_flight: set[Id] = set()
-        self._is_announced = False
+        self.is_announced = False
+        self.is_superseded = False
+        """A newer connection owns the session: nothing more is read here (R12)."""
+        self.token = TokenState()
+        self.leaving = "draining"
+        """The slug with which a connection that is asked to go is closed in the end (M50)."""
         self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
         self._out: list[Effect] = []
         self.identify(identity or ANONYMOUS)
@@ -93,9 +120,9 @@ class Session:
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
-    def opened(self, moment: Moment, *, refused_resume: bool = False) -> list[Effect]:
-        """The upgrade is done: `welcome` at once, or wait for a login (C13). `refused_resume`: R6."""
-        login.open_session(self, moment, refused_resume=refused_resume)
+    def opened(self, moment: Moment, *, reconnection_token: str | None = None) -> list[Effect]:
+        """The upgrade is done: `welcome` at once, or wait for a login (C13). `reconnection_token`: of the URL (R3)."""
+        login.open_session(self, moment, reconnection_token)
         return self._take()
 
     def received(self, frame: bytes, moment: Moment) -> list[Effect]:
@@ -121,6 +148,8 @@ class Session:
     def identity_changed(self, identity: Identity, moment: Moment) -> list[Effect]:
         """An administrator changed the role or its rights (C17)."""
         if Trigger.ROLE_CHANGED in TRANSITIONS[self.state]:
+            if self.token.is_held:
+                self.surroundings.resumption.role_changed(self.session, identity.role, moment.wall)
             login.become(self, identity, moment)
         return self._take()
 
@@ -132,9 +161,32 @@ class Session:
         """An administrator ends the connection."""
         return self._happened(Trigger.KICKED, detail)
 
-    def drain_started(self) -> list[Effect]:
-        """The node goes away: what is open may finish, nothing new begins (section 14)."""
-        return self._happened(Trigger.DRAIN_STARTED)
+    def located(self, positions: Mapping[str, str], moment: Moment) -> list[Effect]:
+        """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
+        if self.state not in OVER:
+            resuming.located(self, positions, moment)
+        return self._take()
+
+    def superseded(self) -> list[Effect]:
+        """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
+        self.is_superseded = True
+        return self._take()
+
+    def taken_over(self) -> list[Effect]:
+        """The newer connection has its `welcome` (R11)."""
+        return self._happened(Trigger.TAKEN_OVER)
+
+    def leave(self, goaway: dict[str, Any], slug: str = "draining") -> list[Effect]:
+        """The client is asked to go elsewhere, with a fresh token where it holds one; nothing new begins (M50)."""
+        self.leaving = slug
+        was_ready = self.state is State.READY
+        self.step(Trigger.DRAIN_STARTED)
+        if was_ready and self.token.is_held:
+            self.token.farewell = goaway
+            resuming.push_now(self)
+        elif was_ready:
+            self.send(goaway)
+        return self._take()
 
     def deadline_passed(self) -> list[Effect]:
         """The time for leaving by itself is over."""
@@ -148,8 +200,8 @@ class Session:
     def ended(self, code: int) -> list[Effect]:
         """The connection is gone, closed with `code`."""
         self.step(Trigger.ENDED)
-        if self._is_announced:
-            self._is_announced = False
+        if self.is_announced:
+            self.is_announced = False
             self.do(Announce("leave", {**self.description(), "code": code}))
         return self._take()
 
@@ -254,8 +306,19 @@ class Session:
 
     def announce(self, event: str) -> None:
         """Tell `connections` (C22)."""
-        self._is_announced = True
+        self.is_announced = True
         self.do(Announce(event, self.description()))
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether what still comes is no longer applied (X6, R12)."""
+        return self.is_superseded or self.state in OVER
+
+    def set_alarm(self, moment: Moment) -> None:
+        """Be called when something is due; an alarm that is set takes the place of the one before."""
+        at = login.next_alarm(self, moment)
+        if at is not None:
+            self.do(Alarm(at))
 
     def description(self) -> dict[str, Any]:
         """What operators see of the connection (C22)."""
@@ -272,7 +335,7 @@ class Session:
         """Do what the table says; a trigger that is not in the row of the state changes nothing."""
         found = TRANSITIONS[self.state].get(trigger)
         if found is not None and found.close is not None:
-            self.close(found.close, detail)
+            self.close(self.leaving if trigger is Trigger.DEADLINE_PASSED else found.close, detail)
         elif found is not None:
             self.state = found.next
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from channels import _native
 from channels._native import PlaneError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from channels.publication import Entry
 
 TEXT, CLOSED, OUTPUT = 1, 4, 5
+POSITIONS = _native.EVENT_POSITIONS
 TEXT_FRAME, CLOSE_FRAME = 1, 8
 
 
@@ -96,14 +98,57 @@ class FakeLog:
                 return offset
         raise AssertionError(start)
 
+    def opening(self, start: "Start") -> tuple[str, int, dict[str, Any] | None]:
+        """Where a subscription starts: the position told, the offset delivered after, and the gap between (P10, P11)."""
+        if start[0] != "at":
+            offset = self.start(start)
+            return f"{self.epoch}:{offset}", offset, None
+        _, epoch, offset = start
+        if epoch == self.epoch and self.first - 1 <= offset <= self.head:
+            return f"{epoch}:{offset}", offset, None
+        is_lost = epoch == self.epoch and offset < self.first
+        after = self.head if epoch == self.epoch and not is_lost else self.first - 1
+        gap = self.gap(f"{epoch}:{offset}", after, "retention" if is_lost else "epoch")
+        return f"{epoch}:{offset}", after, gap | {"missed": after - offset if is_lost else None}
+
+    def gap(self, start: str, after: int, reason: str) -> dict[str, Any]:
+        return {
+            "type": "gap",
+            "channel": self.channel,
+            "from": start,
+            "to": f"{self.epoch}:{after}",
+            "missed": None,
+            "reason": reason,
+        }
+
+
+@dataclass
+class FakeCursor:
+    """Where a subscription stands, and what of it may not be sent yet (S10)."""
+
+    offset: int
+    is_due_snapshot: bool = False
+    window: int | None = None
+    acked: int = 0
+    unacked: list[int] = field(default_factory=list)
+
+    @property
+    def room(self) -> int | None:
+        return None if self.window is None else max(0, self.window - len(self.unacked))
+
+    @property
+    def proven(self) -> int:
+        """What a token may tell: with a window only what was acknowledged."""
+        return self.offset if self.window is None else self.acked
+
 
 @dataclass
 class FakeConnection:
-    """One virtual connection: what waits to be taken, its cursors (log -> offset), and those due a snapshot."""
+    """One virtual connection: what waits to be taken, and its cursors by log."""
 
     output: list[tuple[int, bytes]] = field(default_factory=list)
-    cursors: dict[int, int] = field(default_factory=dict)
-    snapshots: set[int] = field(default_factory=set)
+    cursors: dict[int, FakeCursor] = field(default_factory=dict)
+    is_asked: int = 0
     is_closing: bool = False
 
 
@@ -186,6 +231,9 @@ class FakePlane:
         for conn, connection in list(self.connections.items()):
             for log in sorted(connection.cursors):
                 self._feed_cursor(conn, connection, log)
+            for _ in range(connection.is_asked):
+                self._tell(conn, POSITIONS, self._positions(connection), None)
+            connection.is_asked = 0
 
     # logs and cursors
 
@@ -224,22 +272,52 @@ class FakePlane:
     def subscribe(
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]]",
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]]",
         reply: Sequence[bytes],
     ) -> None:
         logs = [self._log(spec[0]) for spec in specs]
         connection = self.connections.get(conn)
         if connection is None or connection.is_closing:
             return  # a late command is a no-op
-        message = reply[0]
-        for (number, delivery, _, _, start, keep), log, part in zip(specs, logs, reply[1:], strict=True):
-            if not (keep and number in connection.cursors):
-                connection.cursors[number] = log.start(start)
-                if delivery == "latest" and start == "snapshot":
-                    connection.snapshots.add(number)
-            offset = connection.cursors[number]
-            message += f'"position":"{log.epoch}:{offset}","behind":{log.head - offset}'.encode() + part
+        message, gaps = reply[0], []
+        for (number, delivery, _, _, start, keep, window), log, part in zip(specs, logs, reply[1:], strict=True):
+            if keep and number in connection.cursors:
+                cursor = connection.cursors[number]
+                cursor.window = window
+                position = f"{log.epoch}:{cursor.offset}"
+            else:
+                position, offset, gap = log.opening(start)
+                is_due_snapshot = delivery == "latest" and start == "snapshot"
+                cursor = connection.cursors[number] = FakeCursor(offset, is_due_snapshot, window, offset)
+                gaps += [gap] if gap else []
+            message += f'"position":"{position}","behind":{log.head - cursor.offset}'.encode() + part
         self._put(conn, TEXT_FRAME, message)
+        for gap in gaps:
+            self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+
+    def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
+        connection = self.connections.get(conn)
+        for number, epoch, offset in positions if connection is not None else ():
+            cursor, log = connection.cursors.get(number), self._log(number)
+            if cursor is not None and epoch == log.epoch and cursor.acked < offset <= cursor.offset:
+                cursor.acked = offset
+                cursor.unacked = [one for one in cursor.unacked if one > offset]
+
+    def positions(self, conn: int) -> None:
+        if conn in self.connections:
+            self.connections[conn].is_asked += 1
+
+    def rotate_log(self, log: int) -> str:
+        found = self._log(log)
+        former, found.epoch = found.epoch, f"e{next(self._numbers):04x}"
+        found.ring, found.last, found.head, found.size = [], {}, 0, 0
+        for conn, connection in self.connections.items():
+            cursor = connection.cursors.get(log)
+            if cursor is not None:
+                gap = found.gap(f"{former}:{cursor.offset}", 0, "epoch")
+                connection.cursors[log] = FakeCursor(0, window=cursor.window)
+                self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+        return found.epoch
 
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         connection = self.connections.get(conn)
@@ -287,16 +365,18 @@ class FakePlane:
         return self.logs[log]
 
     def _feed_cursor(self, conn: int, connection: FakeConnection, number: int) -> None:
-        log = self.logs[number]
-        offset = connection.cursors[number]
-        if number in connection.snapshots:
-            connection.snapshots.discard(number)
-            entries = log.newest_of_each_key()
-        else:
-            entries = log.after(offset)
-        for entry in entries:
+        log, cursor = self.logs[number], connection.cursors[number]
+        entries = log.newest_of_each_key() if cursor.is_due_snapshot else log.after(cursor.offset)
+        cursor.is_due_snapshot = False
+        allowed = entries[: cursor.room]
+        for entry in allowed:
             self._put(conn, TEXT_FRAME, entry[3])
-        connection.cursors[number] = log.head
+        if cursor.window is not None:
+            cursor.unacked += [entry[0] for entry in allowed]
+        cursor.offset = log.head if len(allowed) == len(entries) else (allowed or [(cursor.offset,)])[-1][0]
+
+    def _positions(self, connection: FakeConnection) -> list[tuple[int, str]]:
+        return [(log, f"{self.logs[log].epoch}:{cursor.proven}") for log, cursor in connection.cursors.items()]
 
     def _put(self, conn: int, opcode: int, payload: bytes) -> None:
         connection = self.connections.get(conn)

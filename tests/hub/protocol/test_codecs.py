@@ -231,17 +231,20 @@ def test_json_that_is_cut_is_bad_json_in_an_array_too() -> None:
 @pytest.mark.clause("M42", "M23")
 @pytest.mark.parametrize("codec", [JSON, MSGPACK])
 @pytest.mark.parametrize("errors", [{}, {"c": {"code": 404}}])
-def test_a_subscribed_leaves_room_for_the_members_that_the_plane_writes(codec: Any, errors: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "member"), [("subscribed", "channels"), ("welcome", "subscriptions")])
+def test_an_answer_leaves_room_for_the_members_that_the_plane_writes(
+    codec: Any, errors: dict[str, Any], kind: str, member: str
+) -> None:
     channels: dict[str, Any] = {
         "a": {"delivery": "all", "on_slow": "gap"},
         "b": {"delivery": "latest", "on_slow": "gap", "max_rate": 1.5},
     }
-    parts = codec.subscribed({"type": "subscribed", "id": 1}, channels, errors)
+    parts = codec.in_parts({"type": kind, "id": 1}, channels, errors)
     members: dict[str, Any] = {"position": "k3Fq:7", "behind": 2}
     text = json.dumps(members, separators=(",", ":")).encode()[1:-1]
     whole = (packed(members)[1:] if codec is MSGPACK else text).join(parts)
-    expected: dict[str, Any] = {"type": "subscribed", "id": 1, **({"errors": errors} if errors else {})}
-    expected["channels"] = {name: {**members, **own} for name, own in channels.items()}
+    expected: dict[str, Any] = {"type": kind, "id": 1, **({"errors": errors} if errors else {})}
+    expected[member] = {name: {**members, **own} for name, own in channels.items()}
     assert (msgpack.unpackb(whole) if codec is MSGPACK else json.loads(whole)) == expected
     assert len(parts) == 3
 

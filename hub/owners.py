@@ -1,0 +1,43 @@
+"""Which connection has which session: at most one each, the newest (R11)."""
+
+from collections.abc import Callable
+
+from hub.connection import Connection
+
+
+class Owners:
+    """Sessions of this node by id."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Connection] = {}
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def opened(self, connection: Connection) -> None:
+        """A connection has come, with a session of its own."""
+        connection.owns = connection.session.session
+        self._owners[connection.owns] = connection
+
+    def take_over(self, connection: Connection, session: str) -> Connection | None:
+        """`connection` has `session` from now on, and no other. -> who had it, now its predecessor"""
+        if self._owners.get(connection.owns) is connection:
+            del self._owners[connection.owns]
+        connection.owns = session
+        former = self._owners.get(session)
+        self._owners[session] = connection
+        connection.predecessor = former
+        return former
+
+    def part(self, connection: Connection, close: Callable[[Connection], None]) -> None:
+        """The `welcome` of `connection` is written, or will never be: its predecessor may go."""
+        former, connection.predecessor = connection.predecessor, None
+        if former is not None:
+            close(former)
+
+    def closed(self, connection: Connection) -> bool:
+        """`connection` is gone. -> whether it still had its session"""
+        is_owner = self._owners.get(connection.owns) is connection
+        if is_owner:
+            del self._owners[connection.owns]
+        return is_owner

@@ -1,0 +1,216 @@
+"""Sessions that outlive their connection: the tokens that carry them, and what this node remembers of them (R1-R15).
+
+A token holds the whole session, sealed, so that resuming needs no memory of the server. What is remembered is only what
+a token cannot know: the generation that the session has reached (R10), what an operator or the client decided since
+(R7, R15), and what was acknowledged (R8). Where that memory is lost, seal and expiry alone decide.
+"""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import msgpack  # type: ignore[import-untyped]
+import structlog
+
+from channels.buckets import Rate
+from channels.permissions import Role
+from channels.publication import Position
+from hub.auth import Identity
+from hub.auth.sealing import Sealer, SealError
+from hub.protocol.errors import Refusal
+
+TTL = 300.0
+"""Seconds that a token is good (R1)."""
+GRACE = 30.0
+"""Seconds for which tokens of the generation before still resume (R10)."""
+MAX_SESSIONS = 200_000
+"""Sessions that something is remembered of; the one that was not touched for the longest goes first."""
+MAX_TOKEN = 16_384
+MAX_URL_TOKEN = 6_144
+"""Characters of a token (R2), and of one in a URL (R3)."""
+_FORMAT = 1
+
+log = structlog.get_logger("hub.ws")
+
+
+class Held(NamedTuple):
+    """One subscription as a token holds it."""
+
+    position: str
+    options: Mapping[str, Any]
+    """`delivery`, `on_slow` and, where set, `max_rate` and `ack`: as `subscribed` told them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSession:
+    """What a token restores. `expires_at`: seconds of the wall clock."""
+
+    session: str
+    generation: int
+    identity: Identity
+    expires_at: float
+    subscriptions: Mapping[str, Held] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one session besides its tokens; `until`, on the wall clock, no token of it lives longer."""
+
+    until: float
+    generation: int = 0
+    raised_at: float = float("-inf")
+    role: Role | None = None
+    is_forgotten: bool = False
+    acked: dict[str, str] = field(default_factory=dict)
+
+
+class Resumption:
+    """Issues tokens, opens them, and remembers; one per hub."""
+
+    def __init__(
+        self,
+        sealer: Sealer | None = None,
+        *,
+        ttl: float = TTL,
+        is_revoked: Callable[[Identity, str], bool] = lambda _identity, _session: False,
+        today: Callable[[Identity], Identity | None] = lambda identity: identity,
+        most: int = MAX_SESSIONS,
+    ) -> None:
+        """`today`: who the bearer of a sealed identity is by the present settings; None if nobody any more (R7)."""
+        self._sealer = Sealer([secrets.token_bytes(32)]) if sealer is None else sealer
+        self._ttl = ttl
+        self._is_revoked = is_revoked
+        self._today = today
+        self._most = most
+        self._sessions: OrderedDict[str, _Memory] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def issue(
+        self, session: str, generation: int, identity: Identity, subscriptions: Mapping[str, Held], wall: float
+    ) -> tuple[str, float]:
+        """A token, and the seconds it is good for: never longer than the credential (R1)."""
+        left = self._ttl if identity.expires_at is None else min(self._ttl, max(0.0, identity.expires_at - wall))
+        sealed = SealedSession(session, generation, identity, wall + left, subscriptions)
+        self._memory(session, sealed.expires_at)
+        return self._sealer.seal(_pack(sealed)), left
+
+    def open(self, token: str, wall: float, now: float) -> SealedSession:
+        """What `token` restores, for whom it is today; raises `Refusal` 410 in the order of R5. Changes nothing."""
+        sealed = self._unseal(token)
+        if sealed is None or sealed.expires_at <= wall:
+            raise _expired("expected a token that this hub has sealed and that has not expired")
+        memory = self._sessions.get(sealed.session)
+        if (memory is not None and memory.is_forgotten) or self._is_revoked(sealed.identity, sealed.session):
+            raise Refusal("resume_revoked", "the session of this token is no longer to be resumed", path="resume")
+        if memory is not None and sealed.generation < memory.generation:
+            is_lost_welcome = sealed.generation == memory.generation - 1 and now - memory.raised_at <= GRACE
+            if not is_lost_welcome:
+                log.warning("resume.reused", session=sealed.session, generation=sealed.generation, audit=True)
+                raise _expired("a newer token of this session was used before")
+        return replace(sealed, identity=self._present(sealed, memory))
+
+    def claim(self, sealed: SealedSession, wall: float, now: float) -> int:
+        """`sealed` resumes its session. -> the generation that its new tokens carry (R10)"""
+        memory = self._memory(sealed.session, wall + self._ttl)
+        if sealed.generation >= memory.generation:
+            memory.generation, memory.raised_at = sealed.generation + 1, now
+        return memory.generation
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def acknowledged(self, session: str, positions: Mapping[str, str]) -> None:
+        """The client has handled everything up to `positions` (M36); a former one of the same epoch is not undone."""
+        memory = self._sessions.get(session)
+        if memory is not None:
+            memory.acked |= {channel: later(memory.acked.get(channel), text) for channel, text in positions.items()}
+
+    def acked(self, session: str, channel: str) -> str | None:
+        """The last position of `channel` that the session acknowledged, as far as it is remembered (R8)."""
+        memory = self._sessions.get(session)
+        return None if memory is None else memory.acked.get(channel)
+
+    def role_changed(self, session: str, role: Role, wall: float) -> None:
+        """An operator gave the session another role: tokens made before do not undo that (R7)."""
+        self._memory(session, wall + self._ttl).role = role
+
+    def forget(self, session: str, wall: float) -> None:
+        """The client wants its tokens dead (R15)."""
+        self._memory(session, wall + self._ttl).is_forgotten = True
+
+    def sweep(self, wall: float) -> None:
+        """Forget the sessions of which no token can be good any more."""
+        while self._sessions and next(iter(self._sessions.values())).until <= wall:
+            self._sessions.popitem(last=False)
+
+    def _memory(self, session: str, until: float) -> _Memory:
+        memory = self._sessions.setdefault(session, _Memory(until))
+        memory.until = max(memory.until, until)
+        self._sessions.move_to_end(session)
+        while len(self._sessions) > self._most:
+            self._sessions.popitem(last=False)
+        return memory
+
+    def _present(self, sealed: SealedSession, memory: _Memory | None) -> Identity:
+        identity = self._today(sealed.identity)
+        if identity is None:
+            raise Refusal("resume_revoked", "the credential of this session is no longer known", path="resume")
+        return identity if memory is None or memory.role is None else replace(identity, role=memory.role)
+
+    def _unseal(self, token: str) -> SealedSession | None:
+        if not 0 < len(token) <= MAX_TOKEN:
+            return None
+        try:
+            return _unpack(self._sealer.open(token))
+        except (SealError, ValueError, TypeError, KeyError, IndexError):  # what a former version sealed may differ
+            return None
+
+
+def later(one: str | None, other: str) -> str:
+    """The later of two positions; of different epochs the second, for they cannot be compared (P2)."""
+    if one is None:
+        return other
+    first, second = read_position(one), read_position(other)
+    return one if first.epoch == second.epoch and first.offset > second.offset else other
+
+
+def read_position(text: str) -> Position:
+    """`text` must have the form of P2."""
+    epoch, _, offset = text.rpartition(":")
+    return Position(epoch, int(offset))
+
+
+def _expired(message: str) -> Refusal:
+    return Refusal("resume_expired", message, path="resume")
+
+
+def _pack(sealed: SealedSession) -> bytes:
+    identity = sealed.identity
+    bearer = (
+        identity.subject,
+        identity.role.value,
+        identity.expires_at,
+        identity.token_id,
+        identity.kind,
+        identity.issued_at,
+        {name: (rate.capacity, rate.refill) for name, rate in identity.rates.items()},
+    )
+    held = {channel: (one.position, dict(one.options)) for channel, one in sealed.subscriptions.items()}
+    packed: bytes = msgpack.packb((_FORMAT, sealed.session, sealed.generation, bearer, sealed.expires_at, held))
+    return packed
+
+
+def _unpack(data: bytes) -> SealedSession:
+    form, session, generation, bearer, expires_at, held = msgpack.unpackb(data)
+    if form != _FORMAT:
+        raise ValueError(f"expected format {_FORMAT}, came {form}")
+    subject, role, credential_ends, token_id, kind, issued_at, rates = bearer
+    own = {name: Rate(*rate) for name, rate in rates.items()}
+    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own)
+    subscriptions = {channel: Held(position, options) for channel, (position, options) in held.items()}
+    return SealedSession(session, generation, identity, expires_at, subscriptions)

@@ -1,0 +1,94 @@
+"""Tokens of sessions, and what is remembered beside them."""
+
+import pytest
+
+from channels.buckets import Rate
+from channels.permissions import Role
+from hub.auth import Identity
+from hub.auth.sealing import Sealer
+from hub.protocol.errors import Refusal
+from hub.resumption import Held, Resumption, later, read_position
+
+WALL = 1_767_225_600.0
+OLD, NEW = b"o" * 32, b"n" * 32
+KEY = Identity("b7", Role.BOT, None, "key:b7", "api_key", 0.0, {"emit": Rate(5_000, 2_000.5)})
+
+
+def opened(resumption: Resumption, token: str, wall: float = WALL) -> Identity:
+    return resumption.open(token, wall, 0.0).identity
+
+
+def issue(resumption: Resumption, session: str = "s-1", identity: Identity = KEY) -> str:
+    return resumption.issue(session, 3, identity, {"actions": Held("k3Fq:1", {"delivery": "all"})}, WALL)[0]
+
+
+@pytest.mark.clause("R2")
+def test_a_token_holds_the_whole_session() -> None:
+    resumption = Resumption()
+    sealed = resumption.open(issue(resumption), WALL, 0.0)
+    assert (sealed.session, sealed.generation, sealed.identity, sealed.expires_at) == ("s-1", 3, KEY, WALL + 300)
+    assert sealed.subscriptions == {"actions": Held("k3Fq:1", {"delivery": "all"})}
+
+
+@pytest.mark.clause("R2")
+@pytest.mark.accept("E8")
+def test_nodes_and_restarts_with_the_same_secrets_agree_and_keys_may_be_rotated() -> None:
+    token = issue(Resumption(Sealer([OLD])))
+    assert opened(Resumption(Sealer([NEW, OLD])), token) == KEY
+    assert opened(Resumption(Sealer([OLD])), token) == KEY
+    with pytest.raises(Refusal, match="sealed"):
+        opened(Resumption(Sealer([NEW])), token)
+
+
+@pytest.mark.clause("R2", "R5")
+def test_what_another_version_has_sealed_is_expired() -> None:
+    sealer = Sealer([OLD])
+    for content in (b"", b"\x00", b"\x93\x01\x02\x03", b"\x96\x02\xa1s\x00\x90\x00\x80"):
+        with pytest.raises(Refusal, match="sealed"):
+            Resumption(sealer).open(sealer.seal(content), WALL, 0.0)
+
+
+@pytest.mark.clause("R7")
+def test_a_key_that_was_taken_away_resumes_no_more_and_one_that_was_changed_counts_as_it_is_now() -> None:
+    sealer = Sealer([OLD])
+    token = issue(Resumption(sealer))
+    viewer = Identity("b7", Role.VIEWER, None, "key:b7", "api_key")
+    assert opened(Resumption(sealer, today=lambda _identity: viewer), token) == viewer
+    with pytest.raises(Refusal, match="no longer known"):
+        opened(Resumption(sealer, today=lambda _identity: None), token)
+
+
+@pytest.mark.clause("R15")
+def test_a_forgotten_session_is_not_resumed() -> None:
+    resumption = Resumption()
+    token = issue(resumption)
+    resumption.forget("s-1", WALL)
+    with pytest.raises(Refusal) as refusal:
+        opened(resumption, token)
+    assert refusal.value.error == "resume_revoked"
+
+
+def test_what_is_remembered_is_bounded_and_lapses_with_the_tokens() -> None:
+    resumption = Resumption(most=3)
+    for number in range(5):
+        issue(resumption, f"s-{number}")
+    assert len(resumption) == 3
+    resumption.sweep(WALL + 299)
+    assert len(resumption) == 3
+    resumption.sweep(WALL + 300)
+    assert len(resumption) == 0
+
+
+def test_nothing_is_remembered_of_sessions_without_tokens() -> None:
+    resumption = Resumption()
+    resumption.acknowledged("s-1", {"actions": "k3Fq:1"})
+    assert (resumption.acked("s-1", "actions"), len(resumption)) == (None, 0)
+
+
+@pytest.mark.clause("P2", "R8")
+def test_positions_of_one_epoch_have_a_later_one() -> None:
+    assert later(None, "k3Fq:1") == "k3Fq:1"
+    assert later("k3Fq:10", "k3Fq:9") == "k3Fq:10"
+    assert later("k3Fq:9", "k3Fq:10") == "k3Fq:10"
+    assert later("k3Fq:10", "t0aZ:1") == "t0aZ:1"
+    assert read_position("a-_Z:7") == ("a-_Z", 7)
