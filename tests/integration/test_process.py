@@ -59,7 +59,8 @@ def test_tokens_are_kept_in_a_file_of_the_owner_and_survive_a_restart(tmp_path: 
 def test_pr4_a_signal_closes_connections_with_4301_and_ends_with_0(
     tmp_path: Path, number: signal.Signals, handover: str
 ) -> None:
-    with HubProcess(tmp_path, "--port", "0", handover) as hub, connect(f"ws://127.0.0.1:{hub.port}/ws") as ws:
+    settings = ("--port", "0", handover, "--drain-window", "0.2", "--drain-deadline", "0.5")
+    with HubProcess(tmp_path, *settings) as hub, connect(f"ws://127.0.0.1:{hub.port}/ws") as ws:
         assert json.loads(ws.recv(10))["type"] == "welcome"
         with socket.create_connection(("127.0.0.1", hub.port)) as half:
             half.sendall(b"GET /ws HTTP/1.1\r\n")

@@ -110,13 +110,6 @@ def test_a_change_of_role_is_told_by_a_welcome_without_id(ws_hub: RunningHub) ->
         assert peer.ask(type="publish", channel="logs", event="x")["code"] == 403
 
 
-@pytest.mark.clause("M20", "M2")
-def test_resumption_is_not_served_yet_and_said_so(ws_hub: RunningHub) -> None:
-    with Peer(ws_hub) as peer:
-        assert peer.ask(type="connect", resume="Zq3v0lT9c1")["error"] == "resume_expired"
-        assert peer.ask(type="get_reconnection_token")["error"] == "unknown_type"
-
-
 @pytest.mark.clause("M21")
 def test_the_name_of_a_client_is_shown_to_operators(ws_hub: RunningHub) -> None:
     with Peer(ws_hub, "viewer", subject="ann") as peer:

@@ -99,11 +99,13 @@ class FakeLog:
         raise AssertionError(start)
 
     def opening(self, start: "Start") -> tuple[str, int, dict[str, Any] | None]:
-        """Where a subscription starts: the position told, the offset delivered after, and the gap between (P10, P11)."""
-        if start[0] != "at":
-            offset = self.start(start)
-            return f"{self.epoch}:{offset}", offset, None
-        _, epoch, offset = start
+        """Where a subscription starts: the position told, the offset delivered after, the gap between (P10, P11)."""
+        match start:
+            case ("at", str(epoch), int(offset)):
+                pass
+            case _:
+                offset = self.start(start)
+                return f"{self.epoch}:{offset}", offset, None
         if epoch == self.epoch and self.first - 1 <= offset <= self.head:
             return f"{epoch}:{offset}", offset, None
         is_lost = epoch == self.epoch and offset < self.first
@@ -297,7 +299,9 @@ class FakePlane:
 
     def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
         connection = self.connections.get(conn)
-        for number, epoch, offset in positions if connection is not None else ():
+        if connection is None:
+            return
+        for number, epoch, offset in positions:
             cursor, log = connection.cursors.get(number), self._log(number)
             if cursor is not None and epoch == log.epoch and cursor.acked < offset <= cursor.offset:
                 cursor.acked = offset
@@ -373,7 +377,10 @@ class FakePlane:
             self._put(conn, TEXT_FRAME, entry[3])
         if cursor.window is not None:
             cursor.unacked += [entry[0] for entry in allowed]
-        cursor.offset = log.head if len(allowed) == len(entries) else (allowed or [(cursor.offset,)])[-1][0]
+        if len(allowed) == len(entries):
+            cursor.offset = log.head
+        elif allowed:
+            cursor.offset = allowed[-1][0]
 
     def _positions(self, connection: FakeConnection) -> list[tuple[int, str]]:
         return [(log, f"{self.logs[log].epoch}:{cursor.proven}") for log, cursor in connection.cursors.items()]

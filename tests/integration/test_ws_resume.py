@@ -1,0 +1,364 @@
+"""Sessions over real connections: tokens, resumes, takeovers, windows, and nodes that go away."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from channels.permissions import Role
+from tests.support.hub import RunningHub
+from tests.support.ws import MSGPACK, Peer, refused
+
+Start = Callable[..., RunningHub]
+BOARD: dict[str, Any] = {
+    "board": {"subscribe": ["viewer", "anonymous"], "broadcast": ["bot"]},
+    "wall": {"subscribe": ["viewer"], "broadcast": ["bot"], "delivery": "latest", "retention": {"last_per_key": True}},
+}
+
+
+@pytest.fixture
+def hub(start: Start) -> RunningHub:
+    return start(channels=BOARD, rate_publish="100000/100000", rate_default="10000/10000", rate_subscribe="1000/1000")
+
+
+def publish(bot: Peer, number: int, channel: str = "board", **members: Any) -> str:
+    """Publish 1 to `number`, numbered by their data. -> position of the last"""
+    for data in range(1, number):
+        bot.send({"type": "publish", "channel": channel, "event": "x", "data": data, **members})
+    answer = bot.ask(type="publish", channel=channel, event="x", data=number, **members)
+    position: str = answer["positions"][channel]
+    return position
+
+
+def token_of(peer: Peer) -> str:
+    token: str = peer.ask(type="get_reconnection_token")["token"]
+    return token
+
+
+def data_of(events: list[dict[str, Any]]) -> list[Any]:
+    return [event["data"] for event in events]
+
+
+@contextmanager
+def away(hub: RunningHub, **subscribe: Any) -> Iterator[tuple[str, Peer]]:
+    """Somebody who followed `board` up to 3 and is gone, with his token; the bot is still there."""
+    with Peer(hub, "bot") as bot:
+        with Peer(hub, "viewer", subject="ann") as peer:
+            peer.ask(type="subscribe", channel="board", **subscribe)
+            publish(bot, 3)
+            peer.events("board", 3)
+            token = token_of(peer)
+            peer.socket.socket.close()
+        yield token, bot
+
+
+@pytest.mark.clause("R3", "R5", "R8", "P3", "M9", "M42")
+@pytest.mark.accept("E1", "E4", "E5")
+@pytest.mark.parametrize("form", ["message", "url"])
+def test_who_resumes_gets_what_he_missed_and_then_what_comes(hub: RunningHub, form: str) -> None:
+    with away(hub) as (token, bot):
+        publish(bot, 4)
+        query = f"?reconnection_token={token}" if form == "url" else ""
+        with Peer(hub, query=query) as peer:
+            welcome = peer.welcome if form == "url" else peer.ask(type="connect", resume=token)
+            assert (welcome["resumed"], welcome["user"], welcome["role"]) == (True, "ann", "viewer")
+            assert welcome["subscriptions"]["board"]["behind"] == 4
+            publish(bot, 2)
+            assert data_of(peer.events("board", 6)) == [1, 2, 3, 4, 1, 2]
+            assert peer.received[-1]["offset"] == 9
+
+
+@pytest.mark.clause("R8", "P4")
+def test_positions_of_the_client_say_exactly_where_it_goes_on(hub: RunningHub) -> None:
+    with away(hub) as (token, bot):
+        epoch = publish(bot, 2).partition(":")[0]
+        with Peer(hub, subprotocols=(MSGPACK,)) as peer:
+            welcome = peer.ask(type="connect", resume=token, positions={"board": f"{epoch}:2"})
+            assert welcome["subscriptions"]["board"]["position"] == f"{epoch}:2"
+            assert [event["offset"] for event in peer.events("board", 3)] == [3, 4, 5]
+
+
+@pytest.mark.clause("R4", "R16")
+def test_a_token_that_was_pushed_covers_what_was_sent_before_it(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer", subject="ann") as peer:
+        token_of(peer)
+        peer.ask(type="subscribe", channel="board")
+        publish(bot, 5)
+        pushed = peer.next("reconnection_token")
+        seen = [message["offset"] for message in peer.received if message["type"] == "event"]
+        with Peer(hub) as other:
+            told = other.ask(type="connect", resume=pushed["token"])["subscriptions"]["board"]["position"]
+        assert int(told.partition(":")[2]) <= len(seen)
+
+
+@pytest.mark.clause("R9", "M48", "M49")
+@pytest.mark.accept("E5")
+def test_beyond_the_replay_cap_the_older_ones_are_told_as_one_gap(start: Start) -> None:
+    hub = start(channels=BOARD, rate_publish="1000/1000", resume_events=5)
+    with away(hub) as (token, bot):
+        publish(bot, 12)
+        with Peer(hub) as peer:
+            epoch = peer.ask(type="connect", resume=token)["subscriptions"]["board"]["position"].partition(":")[0]
+            gap = peer.next("gap")
+            assert (gap["from"], gap["to"], gap["missed"], gap["reason"]) == (f"{epoch}:3", f"{epoch}:10", 7, "limit")
+            assert data_of(peer.events("board", 5)) == [8, 9, 10, 11, 12]
+
+
+@pytest.mark.clause("M25", "M48", "M49", "S12")
+def test_what_the_log_no_longer_keeps_is_told_as_a_gap(start: Start) -> None:
+    short = {"board": {**BOARD["board"], "retention": {"seconds": 300, "bytes": "1KiB"}}}
+    hub = start(channels=short, rate_publish="1000/1000")
+    with away(hub) as (token, bot):
+        publish(bot, 40)
+        with Peer(hub) as peer:
+            peer.ask(type="connect", resume=token)
+            gap = peer.next("gap")
+            first = peer.events("board", 1)[0]["offset"]
+            assert (gap["reason"], gap["missed"], gap["to"].partition(":")[2]) == (
+                "retention",
+                first - 4,
+                str(first - 1),
+            )
+
+
+@pytest.mark.clause("P10", "P12", "N17", "R2")
+def test_after_a_restart_the_token_still_opens_and_the_lost_past_is_told(start: Start) -> None:
+    with away(start(channels=BOARD)) as (token, _):
+        reborn = start(channels=BOARD)
+        with Peer(reborn, "bot") as bot, Peer(reborn) as peer:
+            last = publish(bot, 2)
+            assert peer.ask(type="connect", resume=token)["resumed"] is True
+            gap = peer.next("gap")
+            assert (gap["reason"], gap["missed"], gap["to"]) == ("epoch", None, f"{last.partition(':')[0]}:0")
+            assert data_of(peer.events("board", 2)) == [1, 2]
+
+
+@pytest.mark.clause("R5", "R7", "C17")
+@pytest.mark.accept("E1")
+def test_a_channel_that_is_no_longer_allowed_is_not_replayed(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer", subject="ann") as peer:
+        peer.ask(type="subscribe", channels=["board", "wall"])
+        token = token_of(peer)
+        assert hub.call(lambda inside: inside.connections.change_role(peer.welcome["conn"], Role.ANONYMOUS)) is True
+        publish(bot, 1)
+        publish(bot, 1, "wall")
+        with Peer(hub) as other:
+            welcome = other.ask(type="connect", resume=token)
+            assert (welcome["role"], list(welcome["subscriptions"])) == ("anonymous", ["board"])
+            assert welcome["errors"]["wall"]["code"] == 403
+            assert data_of(other.events("board", 1)) == [1]
+
+
+@pytest.mark.clause("R11", "R12", "X1")
+def test_the_newest_resume_owns_the_session_and_the_former_one_is_closed_with_4009(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as first:
+        first.ask(type="subscribe", channel="board")
+        token = token_of(first)
+        with Peer(hub) as second:
+            second.ask(type="connect", resume=token)
+            assert first.closed() == (4009, "taken_over")
+            with Peer(hub) as third:
+                assert third.ask(type="connect", resume=token)["session"] == first.welcome["session"]
+                assert second.closed() == (4009, "taken_over")
+        sessions = [one["session"] for one in hub.call(lambda inside: inside.connections.snapshot())]
+        assert sessions in ([], [first.welcome["session"]])
+
+
+@pytest.mark.clause("R11", "R10")
+def test_of_many_resumes_at_once_exactly_one_connection_remains(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as first, ExitStack() as stack:
+        first.ask(type="subscribe", channel="board")
+        token = token_of(first)
+        peers = [stack.enter_context(Peer(hub)) for _ in range(12)]
+        threads = [threading.Thread(target=peer.send, args=({"type": "connect", "resume": token},)) for peer in peers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ends = {id(peer): peer.closed() for peer in [first, *peers] if not is_owner(hub, peer, first)}
+        assert len(ends) == len(peers)
+        assert set(ends.values()) == {(4009, "taken_over")}
+
+
+def is_owner(hub: RunningHub, peer: Peer, first: Peer) -> bool:
+    """Whether `peer` has the session once everybody has asked for it."""
+    peer_answered = peer is first or peer.next("welcome", resumed=True)
+    assert peer_answered
+    while len(standing := hub.call(lambda inside: inside.connections.snapshot())) > 1:
+        hub.call(lambda inside: inside.plane.flush())
+    return bool(standing[0]["id"] == peer.welcome["conn"])
+
+
+@pytest.mark.clause("R15")
+def test_a_client_that_forgets_leaves_no_token_behind(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as peer:
+        token = token_of(peer)
+        peer.socket.close(1000, "forget")
+    with Peer(hub) as other:
+        assert other.ask(type="connect", resume=token)["error"] == "resume_revoked"
+
+
+@pytest.mark.clause("R15")
+def test_a_token_outlives_a_close_with_1000(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as peer:
+        token = token_of(peer)
+        peer.socket.close(1000, "bye")
+    with Peer(hub) as other:
+        assert other.ask(type="connect", resume=token)["resumed"] is True
+
+
+@pytest.mark.clause("C9")
+def test_a_reconnection_token_is_no_credential_and_a_credential_no_reconnection_token(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as peer:
+        token = token_of(peer)
+        assert peer.ask(type="connect", token=token)["code"] == 401
+        assert peer.ask(type="connect", resume=hub.token("viewer"))["code"] == 410
+
+
+@pytest.mark.clause("C8")
+def test_no_reconnection_token_shows_in_a_log(hub: RunningHub) -> None:
+    with away(hub) as (token, _), Peer(hub, query=f"?reconnection_token={token}") as peer:
+        assert peer.welcome["resumed"] is True
+        assert token not in repr(hub.call(lambda _: list(hub.records)))
+
+
+# --- starts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("M24", "R14")
+@pytest.mark.accept("E4")
+def test_a_position_says_where_to_start_without_any_token(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as peer:
+        epoch = publish(bot, 5).partition(":")[0]
+        start = {"positions": {"board": f"{epoch}:3", "nowhere": f"{epoch}:1"}}
+        told = peer.ask(type="subscribe", channels=["board", "status"], **{"from": start})
+        assert told["channels"]["board"]["position"] == f"{epoch}:3"
+        assert data_of(peer.events("board", 2)) == [4, 5]
+
+
+@pytest.mark.clause("M24", "M45")
+def test_since_starts_at_the_first_entry_of_that_time(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as peer:
+        publish(bot, 2)
+        peer.ask(type="subscribe", channel="board", **{"from": {"last": 1}})
+        ts = peer.events("board", 1)[0]["ts"]
+        peer.ask(type="subscribe", channel="board", **{"from": {"since": ts}})
+        assert peer.events("board", 1)[0]["ts"] >= ts
+
+
+@pytest.mark.clause("P2", "P11")
+def test_a_position_beyond_the_head_is_a_gap_to_the_head_and_changes_no_log(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as peer:
+        last = publish(bot, 2)
+        beyond = f"{last.partition(':')[0]}:99"
+        peer.ask(type="subscribe", channel="board", **{"from": {"positions": {"board": beyond}}})
+        gap = peer.next("gap")
+        assert (gap["from"], gap["to"], gap["reason"], gap["missed"]) == (beyond, last, "epoch", None)
+        assert publish(bot, 1) == f"{last.partition(':')[0]}:3"
+        refusal = peer.ask(type="subscribe", channel="board", **{"from": {"positions": {"board": "k3Fq:01"}}})
+        assert (refusal["error"], refusal["path"]) == ("bad_position", "from.positions.board")
+
+
+# --- windows and watermarks -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("S10", "M36", "M42")
+@pytest.mark.accept("E3")
+def test_a_window_lets_so_many_events_through_and_an_ack_the_next(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer", subject="ann") as peer:
+        told = peer.ask(type="subscribe", channel="board", ack=3)["channels"]["board"]
+        assert told["ack"] == 3
+        epoch = publish(bot, 8).partition(":")[0]
+        assert data_of(peer.events("board", 3)) == [1, 2, 3]
+        assert [message for message in peer.quiet() if message["type"] == "event"] == []
+        peer.send({"type": "ack", "positions": {"board": f"{epoch}:2"}})
+        assert data_of(peer.events("board", 2)) == [4, 5]
+
+
+@pytest.mark.clause("S10", "R8")
+@pytest.mark.accept("E3")
+def test_what_was_not_acknowledged_is_delivered_again_after_a_resume(hub: RunningHub) -> None:
+    with away(hub, ack=10) as (token, bot), Peer(hub) as peer:
+        publish(bot, 1)
+        peer.ask(type="connect", resume=token)
+        assert data_of(peer.events("board", 4)) == [1, 2, 3, 1]
+
+
+@pytest.mark.clause("P9", "M47")
+def test_conflated_entries_are_told_by_a_watermark(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as peer:
+        last = publish(bot, 1_500, "wall", key="k")
+        publish(bot, 1, "wall", key="gone")
+        peer.ask(type="subscribe", channel="wall", **{"from": "snapshot", "max_rate": 1})
+        assert peer.events("wall", 1)[0]["offset"] == 1_500
+        bot.send(*[{"type": "publish", "channel": "wall", "event": "x", "data": None, "key": "gone"}] * 2)
+        watermark = peer.next("ack")
+        assert int(watermark["positions"]["wall"].partition(":")[2]) >= 1_500
+        assert watermark["positions"]["wall"].partition(":")[0] == last.partition(":")[0]
+
+
+# --- going away -------------------------------------------------------------------------------------------------------
+
+
+def leave(hub: RunningHub, slug: str, deadline: float) -> None:
+    hub.await_(hub.hub.connections.leave(slug, (0.0, deadline), deadline))
+
+
+@pytest.mark.clause("M50", "R4", "X1")
+@pytest.mark.accept("A8")
+def test_a_draining_hub_says_goaway_behind_a_fresh_token_and_closes_at_the_deadline(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as holder, Peer(hub) as other:
+        token_of(holder)
+        leave(hub, "draining", 0.3)
+        assert holder.closed() == (4301, "draining")
+        assert other.closed() == (4301, "draining")
+        kinds = [message["type"] for message in holder.received]
+        assert kinds == ["welcome", "reconnection_token", "reconnection_token", "goaway"]
+        goaway = other.received[-1]
+        assert goaway == {"type": "goaway", "reason": "draining", "reconnect_in": [0.0, 0.3], "deadline": 0.3}
+        assert refused(hub)[0] == 503
+
+
+@pytest.mark.clause("M50", "M51", "R11", "P3")
+def test_who_is_asked_to_go_opens_a_second_connection_first_and_loses_nothing(hub: RunningHub) -> None:
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer", subject="ann") as old:
+        old.ask(type="subscribe", channel="board")
+        epoch = publish(bot, 3).partition(":")[0]
+        old.events("board", 3)
+        token_of(old)
+        leaving = threading.Thread(target=leave, args=(hub, "rebalance", 5.0))
+        leaving.start()
+        token = old.next("reconnection_token")["token"]
+        assert old.next("goaway")["reason"] == "rebalance"
+        with Peer(hub) as new:
+            new.ask(type="connect", resume=token, positions={"board": f"{epoch}:3"})
+            publish(bot, 2)
+            assert data_of(new.events("board", 2)) == [1, 2]
+            assert old.closed() == (4009, "taken_over")
+            bot.socket.close()
+            leaving.join(10)
+            assert not leaving.is_alive()
+
+
+@pytest.mark.clause("M50")
+def test_who_stays_through_a_rebalance_is_closed_with_4302(hub: RunningHub) -> None:
+    with Peer(hub) as peer:
+        leave(hub, "rebalance", 0.1)
+        assert peer.closed() == (4302, "rebalance")
+        assert refused(hub)[0] == 101
+
+
+@pytest.mark.clause("H1", "H3")
+@pytest.mark.accept("A7")
+def test_a_client_that_only_answers_pings_is_kept(start: Start) -> None:
+    """A browser's tab in the background: its timers sleep, its network stack answers protocol PINGs by itself."""
+    hub = start(heartbeat_interval=0.2, heartbeat_timeout=0.2, channels=BOARD)
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as peer:
+        peer.ask(type="subscribe", channel="board")
+        stats = lambda inside: inside.plane.stats()["heartbeat_seconds"]  # noqa: E731
+        while sum(hub.call(stats)["counts"]) < 8:
+            bot.ask(type="ping")
+        publish(bot, 1)
+        assert data_of(peer.events("board", 1)) == [1]
