@@ -5,6 +5,7 @@ the loop is free. No task and no timer is made per message or connection.
 """
 
 import asyncio
+import math
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -136,14 +137,15 @@ class Connections:
         if left := await self._departures.gone(asked, patience):
             log.warning("connections.left", count=left)
 
-    async def leave(self, slug: str, window: tuple[float, float], deadline: float) -> None:
-        """Ask everybody to reconnect at a time of `window` (M50); who stays is closed after `deadline` seconds.
+    async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:
+        """Ask to reconnect at a time of `window` (M50); who stays is closed after `deadline` seconds.
 
-        `slug`: `draining`, where nobody is let in any more, or `rebalance`. Returns when everybody asked is gone.
+        `slug`: `draining`, where nobody is let in any more, or `rebalance`, of a `share` of the connections, the oldest
+        first. Returns when everybody asked is gone.
         """
         self.admission.is_draining = self.admission.is_draining or slug == "draining"
         goaway = {"type": "goaway", "reason": slug, "reconnect_in": list(window), "deadline": deadline}
-        asked = list(self._table.values())
+        asked = list(islice(self._table.values(), math.ceil(len(self._table) * share)))
         for start in range(0, len(asked), SLICE):
             for connection in asked[start : start + SLICE]:
                 self._performer.perform(connection, connection.session.leave(goaway, slug))

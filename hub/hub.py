@@ -129,6 +129,7 @@ class Hub:
 
         self._companions = companions
         self._tasks: list[asyncio.Task[None]] = []
+        self._rebalancing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
 
@@ -171,6 +172,14 @@ class Hub:
         earliest = min(0.5, settings.drain_window)
         await self.connections.leave("draining", (earliest, settings.drain_window), settings.drain_deadline)
 
+    def rebalance(self, window: float, deadline: float, share: float) -> bool:
+        """Ask a share of the clients to reconnect, which a balancer spreads anew. False while an earlier one runs."""
+        if self._rebalancing is not None and not self._rebalancing.done():
+            return False
+        leaving = self.connections.leave("rebalance", (0.0, window), deadline, share)
+        self._rebalancing = asyncio.get_running_loop().create_task(leaving, name="rebalance")
+        return True
+
     async def drain(self) -> None:
         """Let nobody in any more and close who is in with 4301 at once; may be called more than once."""
         self.health.is_draining = True
@@ -178,6 +187,8 @@ class Hub:
 
     async def stop(self) -> None:
         """End every part, in the order opposite to the start."""
+        if self._rebalancing is not None:
+            self._tasks.append(self._rebalancing)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ from hub import __version__
 from hub.hub import Hub
 from tests.support.hub import SECRET, RunningHub
 from tests.support.rest import Rest
+from tests.support.ws import Peer
 
 PARTS = ["plane", "signals", "broker", "backplane", "auth", "metrics"]
 
@@ -189,6 +190,24 @@ def test_of_very_many_channels_each_is_found_by_name_and_listed_by_right() -> No
     assert past["position"].endswith(":1")
     assert (len(everything["channels"]), everything["complete"]) == (1_000, False)
     assert status["channels"] == len(DEFAULT_CHANNELS) + len(names)
+
+
+@pytest.mark.clause("M50")
+def test_a_rebalance_asks_a_share_of_the_clients_to_reconnect(hub: RunningHub, admin: Rest) -> None:
+    with Peer(hub) as older, Peer(hub) as newer:
+        assert admin.post("/api/v1/clients/rebalance", {"window": 0.1, "deadline": 30, "share": 0.5}).status == 200
+        assert older.next("goaway")["reconnect_in"] == [0.0, 0.1]
+        assert admin.post("/api/v1/clients/rebalance").refusal == (409, "conflict")
+        assert [message["type"] for message in newer.quiet()] == []
+    with Rest(hub, "developer") as developer:
+        assert developer.post("/api/v1/clients/rebalance").refusal == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "body", [{"window": 31, "deadline": 30}, {"share": 0}, {"share": 1.5}, {"window": "soon"}, {"windows": 1}]
+)
+def test_a_rebalance_that_makes_no_sense_is_400(admin: Rest, body: dict[str, object]) -> None:
+    assert admin.post("/api/v1/clients/rebalance", body).refusal == (400, "bad_message")
 
 
 @pytest.mark.accept("H10", "C12")
