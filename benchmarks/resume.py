@@ -1,0 +1,283 @@
+"""W7 and pm11: thousands of clients resume at once, and thousands are asked to go and come back, with nothing lost.
+
+    .venv/bin/python benchmarks/resume.py [--clients 10000] [--missed 100] [--seconds 10] [--rate 2]
+
+One hub, one process of light clients (`light.py`), on a core each. First everybody connects and is cut; `--missed`
+events are published; then the same number connect anew without resuming (what the handshake alone costs) and, in
+another turn, resume with their tokens. At last all are asked to reconnect (`goaway` with reason `rebalance`, window
+20 s, deadline 30 s) while events go on: each opens its second connection first, resumes there from its own cursor, and
+both feed it. Every offset of every client is checked. Everything stays on loopback and ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+from light import Connection, Cursor, Pace
+from run import BUILD, HERE, Server, cpu_name, hub_server, running
+
+CHANNELS = '[channels.board]\nsubscribe = ["anonymous", "admin"]\nbroadcast = ["admin"]\n'
+LIMITS = {"NG_RATE_DEFAULT": "100/100", "NG_HTTP_RATE": "100000/100000", "NG_MAX_CONNECTIONS": "19000"}
+PATIENCE = 90.0
+
+
+class Client:
+    """One client: a cursor, its newest token, and the connections that feed the cursor."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self.cursor = Cursor()
+        self.token: str | None = None
+        self.current: Connection | None = None
+        self.switching: asyncio.Task[None] | None = None
+        self._crowd = crowd
+
+    async def connect(self, *, resumes: bool) -> None:
+        """Open a connection, and follow the channel on it anew or by resuming."""
+        connection = await Connection.open(self._crowd.port, self.cursor, self.hear)
+        if resumes:
+            positions = {"board": self.cursor.position}
+            connection.send({"type": "connect", "resume": self.token, "positions": positions})
+        else:
+            connection.send({"type": "subscribe", "channel": "board"})
+        if self.current is None:
+            self.current = connection
+
+    def hear(self, connection: Connection, message: dict[str, Any] | None) -> None:
+        """Anything but events."""
+        crowd = self._crowd
+        if message is None:
+            crowd.closed[connection.code or 1006] += 1
+            self.current = None if self.current is connection else self.current
+            crowd.told()
+            return
+        kind = message["type"]
+        if kind == "subscribed":
+            self.cursor.stand_at(message["channels"]["board"]["position"])
+            crowd.count("subscribed")
+        elif kind == "welcome" and message["resumed"]:
+            self.cursor.stand_at(message["subscriptions"]["board"]["position"])
+            self.current = connection
+            crowd.count("resumed")
+        elif kind == "reconnection_token":
+            self.token = message["token"]
+            crowd.count("token")
+        elif kind == "goaway":
+            low, high = message["reconnect_in"]
+            self.switching = asyncio.ensure_future(self._switch(random.uniform(low, high)))
+            crowd.count("goaway")
+        elif kind in {"gap", "error"}:
+            crowd.count(kind)
+
+    async def _switch(self, wait: float) -> None:
+        await asyncio.sleep(wait)
+        self._crowd.opened_at.append(time.monotonic())
+        await self.connect(resumes=True)
+
+
+class Crowd:
+    """All clients, and what has happened to them."""
+
+    def __init__(self, port: int, size: int) -> None:
+        self.port = port
+        self.clients = [Client(self) for _ in range(size)]
+        self.counts: Counter[str] = Counter()
+        self.closed: Counter[int] = Counter()
+        self.opened_at: list[float] = []
+        self._news = asyncio.Event()
+
+    def count(self, what: str) -> None:
+        """One more."""
+        self.counts[what] += 1
+        self.told()
+
+    def told(self) -> None:
+        """Something happened."""
+        self._news.set()
+
+    async def until(self, reached: Any) -> None:
+        """Until `reached()`; looked at whenever something happens and at least ten times a second."""
+        async with asyncio.timeout(PATIENCE):
+            while not reached():
+                self._news.clear()
+                try:
+                    async with asyncio.timeout(0.1):
+                        await self._news.wait()
+                except TimeoutError:
+                    continue
+
+    async def connect_all(self, seconds: float, *, resumes: bool) -> None:
+        """Everybody connects, spread over `seconds`."""
+        pace = Pace(len(self.clients) / seconds)
+        async with asyncio.TaskGroup() as group:
+            for client in self.clients:
+                await pace.turn()
+                group.create_task(client.connect(resumes=resumes))
+
+    async def cut(self) -> None:
+        """Every connection is lost."""
+        for client in self.clients:
+            if client.current is not None:
+                client.current.abort()
+        await self.until(lambda: all(client.current is None for client in self.clients))
+
+    def verdict(self) -> dict[str, int]:
+        """What the cursors have seen."""
+        cursors = [client.cursor for client in self.clients]
+        return {
+            "events": sum(cursor.events for cursor in cursors),
+            "repeats_dropped": sum(cursor.repeats for cursor in cursors),
+            "holes": sum(cursor.holes for cursor in cursors),
+            "gaps": self.counts["gap"],
+            "errors": self.counts["error"],
+        }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Time the process and its threads have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Operator:
+    """Publishes and asks by REST."""
+
+    def __init__(self, port: int, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30)
+
+    async def publish(self, number: int) -> None:
+        """So many events in one request."""
+        body = [{"channel": "board", "event": "x", "data": {"pad": "x" * 100}}] * number
+        (await self._http.post("/api/v1/publish", json=body)).raise_for_status()
+
+    async def rebalance(self) -> None:
+        """Ask everybody to reconnect."""
+        body = {"window": 20, "deadline": 30}
+        (await self._http.post("/api/v1/clients/rebalance", json=body)).raise_for_status()
+
+    async def connections(self) -> int:
+        """How many the hub has."""
+        return int((await self._http.get("/api/v1/status")).json()["data"]["connections"])
+
+    async def emptied(self, left: int = 0) -> None:
+        """Until the hub has no more than `left`."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.connections() > left:  # noqa: ASYNC110 - the hub is another process
+                await asyncio.sleep(0.1)
+
+
+async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
+    """W7: what a resume costs beyond its handshake, and when the last client has everything."""
+    size = len(crowd.clients)
+    await crowd.connect_all(options.seconds, resumes=False)
+    await crowd.until(lambda: crowd.counts["subscribed"] == size)
+    for client in crowd.clients:
+        client.current.send({"type": "get_reconnection_token"})
+    await crowd.until(lambda: crowd.counts["token"] == size)
+    await crowd.cut()
+    await operator.emptied()
+
+    bare = Crowd(crowd.port, size)
+    before = cpu_seconds(pid)
+    await bare.connect_all(options.seconds, resumes=False)
+    await bare.until(lambda: bare.counts["subscribed"] == size)
+    handshakes = cpu_seconds(pid) - before
+    await bare.cut()
+    await operator.emptied()
+
+    for _ in range(options.missed // 100):
+        await operator.publish(100)
+    wanted = size * options.missed
+    before, began = cpu_seconds(pid), time.monotonic()
+    await crowd.connect_all(options.seconds, resumes=True)
+    await crowd.until(lambda: crowd.verdict()["events"] >= wanted)
+    took, used = time.monotonic() - began, cpu_seconds(pid) - before
+    return {
+        "clients": size,
+        "missed_each": options.missed,
+        "spread_over_s": options.seconds,
+        "last_after_s": round(took, 2),
+        "handshake_cpu_us": round(handshakes / size * 1e6, 1),
+        "resume_cpu_us": round(used / size * 1e6, 1),
+        "beyond_handshake_cpu_us": round((used - handshakes) / size * 1e6, 1),
+        "resumed": crowd.counts["resumed"],
+        **crowd.verdict(),
+    }
+
+
+async def drain(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
+    """pm11: everybody is asked to go and comes back, two connections feeding one cursor, while events go on."""
+    size = len(crowd.clients)
+    crowd.counts.clear()
+    crowd.closed.clear()
+    seen, before, began = crowd.verdict(), cpu_seconds(pid), time.monotonic()
+    published = 0
+    await operator.rebalance()
+    while crowd.counts["resumed"] < size or sum(crowd.closed.values()) < size:
+        if time.monotonic() - began > PATIENCE:
+            break
+        await operator.publish(1)
+        published += 1
+        await asyncio.sleep(1 / options.rate)
+    took = time.monotonic() - began
+    await crowd.until(lambda: crowd.verdict()["events"] >= seen["events"] + size * published)
+    starts = sorted(moment - began for moment in crowd.opened_at)
+    per_second = Counter(int(moment) for moment in starts)
+    mean = size / max(1.0, starts[-1] - starts[0])
+    after = crowd.verdict()
+    return {
+        "clients": size,
+        "all_back_after_s": round(took, 2),
+        "peak_to_mean": round(max(per_second.values()) / mean, 2),
+        "cpu_s": round(cpu_seconds(pid) - before, 2),
+        "published": published,
+        "closed": dict(crowd.closed),
+        **{name: after[name] - seen[name] for name in after},
+    }
+
+
+async def measure(port: int, pid: int, server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Both parts on one hub."""
+    operator = Operator(port, server.query.removeprefix("?token="))
+    crowd = Crowd(port, options.clients)
+    first = await resume(crowd, operator, pid, options)
+    print(f"W7     {json.dumps(first)}", file=sys.stderr)
+    second = await drain(crowd, operator, pid, options)
+    print(f"drain  {json.dumps(second)}", file=sys.stderr)
+    return {"W7": first, "drain": second}
+
+
+def main() -> None:
+    """Run it and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=9_000, help="each needs two descriptors for a moment")
+    parser.add_argument("--missed", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, default=2.0, help="events per second while all are asked to go")
+    options = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "resume.toml").write_text(CHANNELS)
+    server = hub_server()
+    server.environment.update(LIMITS, NG_CONFIG=str(BUILD / "resume.toml"))
+    cpus = sorted(os.sched_getaffinity(0))
+    with running(server, cpus[0]) as (port, pid):
+        os.sched_setaffinity(0, {cpus[-1]})
+        figures = asyncio.run(measure(port, pid, server, options))
+    machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
+    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, **figures}
+    (HERE / "results" / "resume.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
