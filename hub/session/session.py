@@ -4,7 +4,6 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 `hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,27 +20,10 @@ from hub.session.allowance import Allowance
 from hub.session.effects import Alarm, Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
+from hub.session.token_state import TokenState
 
 MAX_KNOWN = 64
 """Channels whose rights a session remembers."""
-
-
-class TokenState:
-    """Where a session stands with its reconnection tokens (R1, R4); times are of the monotonic clock."""
-
-    __slots__ = ("asked", "due_at", "farewell", "generation", "is_held", "is_pushing", "pushed_at")
-
-    def __init__(self) -> None:
-        self.generation = 0
-        self.is_held = False
-        """The client has a token, so that fresh ones are pushed."""
-        self.asked: deque[Ticket] = deque()
-        """Requests that wait for the plane to tell positions, at most as many as ids may be in flight."""
-        self.is_pushing = False
-        self.pushed_at = float("-inf")
-        self.due_at: float | None = None
-        self.farewell: dict[str, Any] | None = None
-        """The `goaway` that goes behind the next push (M50)."""
 
 
 class Session:
