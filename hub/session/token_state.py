@@ -1,9 +1,10 @@
 """What a session knows of its reconnection tokens between two of them."""
 
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hub.session.effects import Ticket
+if TYPE_CHECKING:
+    from hub.session.effects import Ticket
 
 
 class TokenState:
