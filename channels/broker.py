@@ -141,7 +141,7 @@ class Broker:
             if subject is not None and log.companion is not None:
                 self._logs.use(log.companion)
         cursors = [
-            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep)
+            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
             for log, spec in zip(logs, specs, strict=True)
         ]
         try:

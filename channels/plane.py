@@ -17,6 +17,8 @@ class LogPlane(Protocol):
 
     def close_log(self, log: int) -> None: ...  # noqa: D102
 
+    def rotate_log(self, log: int) -> str: ...  # noqa: D102
+
     def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]: ...  # noqa: D102
 
     def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
@@ -24,11 +26,15 @@ class LogPlane(Protocol):
     def subscribe(  # noqa: D102
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]]",
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]]",
         reply: Sequence[bytes],
     ) -> None: ...
 
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None: ...  # noqa: D102
+
+    def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None: ...  # noqa: D102
+
+    def positions(self, conn: int) -> None: ...  # noqa: D102
 
     def log_info(self, log: int) -> dict[str, object]: ...  # noqa: D102
 

@@ -18,6 +18,7 @@ class SubscribeSpec:
     max_rate: float | None = None
     start: "Start" = "new"
     keep: bool = False
+    ack: int | None = None
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from channels._native import Delivery, Encoding, Event, OnSlow, SignalBatch, Start
     from channels.publication import Entry
 
-TEXT, CLOSED, OUTPUT = 1, 4, 5
+TEXT, CLOSED, OUTPUT, POSITIONS = 1, 4, 5, 8
 TEXT_FRAME, CLOSE_FRAME = 1, 8
 
 
@@ -211,6 +211,24 @@ class FakePlane:
         for connection in self.connections.values():
             connection.cursors.pop(log, None)
 
+    def rotate_log(self, log: int) -> str:
+        target = self._log(log)
+        former, target.epoch = target.epoch, f"e{next(self._numbers):04x}"
+        target.head, target.size, target.ring, target.last = 0, 0, [], {}
+        for conn, connection in self.connections.items():
+            if log in connection.cursors:
+                gap = {
+                    "type": "gap",
+                    "channel": target.channel,
+                    "from": f"{former}:{connection.cursors[log]}",
+                    "to": f"{target.epoch}:0",
+                    "missed": None,
+                    "reason": "epoch",
+                }
+                connection.cursors[log] = 0
+                self._put(conn, TEXT_FRAME, json.dumps(gap, separators=(",", ":")).encode())
+        return target.epoch
+
     def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]:
         target = self._log(log)
         first = target.head + 1
@@ -224,7 +242,7 @@ class FakePlane:
     def subscribe(
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]]",
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]]",
         reply: Sequence[bytes],
     ) -> None:
         logs = [self._log(spec[0]) for spec in specs]
@@ -232,7 +250,7 @@ class FakePlane:
         if connection is None or connection.is_closing:
             return  # a late command is a no-op
         message = reply[0]
-        for (number, delivery, _, _, start, keep), log, part in zip(specs, logs, reply[1:], strict=True):
+        for (number, delivery, _, _, start, keep, _), log, part in zip(specs, logs, reply[1:], strict=True):
             if not (keep and number in connection.cursors):
                 connection.cursors[number] = log.start(start)
                 if delivery == "latest" and start == "snapshot":
@@ -251,6 +269,15 @@ class FakePlane:
             connection.cursors.pop(log, None)
         if reply is not None:
             self._put(conn, TEXT_FRAME, reply)
+
+    def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
+        """No window is kept here."""
+
+    def positions(self, conn: int) -> None:
+        connection = self.connections.get(conn)
+        if connection is not None and not connection.is_closing:
+            cursors = connection.cursors.items()
+            self._tell(conn, POSITIONS, [(log, f"{self._log(log).epoch}:{offset}") for log, offset in cursors], None)
 
     def log_info(self, log: int) -> dict[str, object]:
         found = self._log(log)
