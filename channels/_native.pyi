@@ -33,6 +33,8 @@ EVENT_FEED: Final[int]
 """A virtual connection whose `feed` answered False can be fed again. a, b: None"""
 EVENT_FATAL: Final[int]
 """An I/O thread is lost; conn is 0. a: text. The process should report itself unhealthy and end."""
+EVENT_POSITIONS: Final[int]
+"""What `positions` asked for. a: list of (log, "<epoch>:<offset>"), one for every subscription, b: None"""
 
 Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""
@@ -44,9 +46,9 @@ class PlaneError(Exception):
 class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
-    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe`
-    and `close_log` is done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it
-    themselves. A command for a connection that is gone does nothing and is counted. An argument that is not as
+    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe`,
+    `ack`, `positions`, `rotate_log` and `close_log` is done in that order when the I/O thread next wakes, which `flush`
+    sees to; all others wake it themselves. A command for a connection that is gone does nothing and is counted. An argument that is not as
     described raises `ValueError`.
     """
 
@@ -121,6 +123,11 @@ class Plane:
     ) -> int:
         """A new log with a fresh random epoch. -> log. Opening a channel that is open raises `PlaneError`."""
     def close_log(self, log: int) -> None: ...
+    def rotate_log(self, log: int) -> str:
+        """Begin another history: nothing is kept of the former one, and offsets count from 1 again. -> its epoch
+
+        Every subscriber gets a `gap` of reason `epoch` from where it stands to `<epoch>:0` and goes on (P12).
+        """
     def append(
         self,
         log: int,
@@ -136,13 +143,14 @@ class Plane:
     def subscribe(
         self,
         conn: int,
-        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool]],
+        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]],
         reply: Sequence[bytes],
     ) -> None:
         """Put cursors of `conn` on logs and answer, in one step of the I/O thread.
 
-        A spec is (log, delivery, on_slow, max_rate, start, keep): with `keep`, a cursor that exists stays where it is
-        and only its options change (M26). `reply` has one part more than `specs`; between part i and i + 1 the plane
+        A spec is (log, delivery, on_slow, max_rate, start, keep, ack): with `keep`, a cursor that exists stays where it
+        is and only its options change (M26); with `ack`, at most so many events (1 to 10,000) are sent beyond what the
+        client has acknowledged (S10). `reply` has one part more than `specs`; between part i and i + 1 the plane
         writes the members `position` and `behind` of spec i in the encoding of the connection
         (`"position":"<epoch>:<offset>","behind":7`), sends the whole as one message before any event of these
         subscriptions (M9), and then starts them. "new" and "last" count from the head at this call, so that what is
@@ -150,6 +158,17 @@ class Plane:
         """
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         """Take cursors away; `reply` is sent after that, and no event of these logs after it."""
+    def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
+        """The client has handled what comes before these places, each (log, epoch, offset), which opens windows (S10).
+
+        A place older than an earlier one, not yet sent, of another epoch, or of a log without a window is ignored (M36).
+        """
+    def positions(self, conn: int) -> None:
+        """Ask where the cursors of `conn` stand; EVENT_POSITIONS says it, unless the connection has ended.
+
+        They cover what was handed to the connection's stream before the event and nothing else (R16): of a gap that was
+        not, the position before it. A subscription with `ack` stands where its client has acknowledged.
+        """
     def log_info(self, log: int) -> dict[str, object]:
         """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start)"""
     def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:

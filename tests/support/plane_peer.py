@@ -93,6 +93,7 @@ class Running:
             options.get("max_rate"),
             start,
             options.get("keep", False),
+            options.get("ack"),
         )
         self.plane.subscribe(conn, [spec], [b'{"type":"subscribed",', b"}"])
         self.plane.flush()

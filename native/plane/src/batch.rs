@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::closing::Verdict;
+use crate::epoch::Position;
 
 /// Something that happened to a connection.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Event {
     Output,
     /// A virtual connection can be fed again.
     Feed,
+    /// Where the subscriptions of a connection stand: the log, and the position.
+    Positions(Vec<(u64, Position)>),
     /// An I/O thread is lost.
     Fatal(String),
 }

@@ -10,6 +10,7 @@ use mio::Waker;
 use crate::channel::Channel;
 use crate::closing::Verdict;
 use crate::cursor::Options;
+use crate::epoch::Epoch;
 use crate::figures::ConnectionFigures;
 use crate::peer::Service;
 use crate::pipe::Pipe;
@@ -28,18 +29,24 @@ pub struct Spec {
     pub keep: bool,
     /// The channel's head when this was asked for: what is appended after that is after the start (C14).
     pub head: u64,
+    /// The history it was the head of.
+    pub epoch: Epoch,
 }
 
 impl Spec {
     /// A spec asked for at this moment.
     pub fn new(channel: Arc<Channel>, options: Options, start: Start, keep: bool) -> Self {
-        let head = channel.log().head();
+        let (epoch, head) = {
+            let log = channel.log();
+            (log.epoch().clone(), log.head())
+        };
         Self {
             channel,
             options,
             start,
             keep,
             head,
+            epoch,
         }
     }
 }
@@ -74,7 +81,11 @@ pub enum Command {
         /// What is sent after that.
         reply: Option<Box<[u8]>>,
     },
-    /// A channel this thread follows has new entries.
+    /// The peer has handled what comes before these places: (channel, epoch, offset).
+    Ack(u64, Vec<(u64, String, u64)>),
+    /// Where the cursors of a connection stand is to be told.
+    Positions(u64),
+    /// A channel this thread follows has new entries, or begins another history.
     Appended(Arc<Channel>, Instant),
     /// A channel is gone.
     Forget(u64),
@@ -98,6 +109,8 @@ impl Command {
             | Self::Send(conn, _)
             | Self::Close(conn, _)
             | Self::MaxMessage(conn, _)
+            | Self::Ack(conn, _)
+            | Self::Positions(conn)
             | Self::Unsubscribe { conn, .. } => Some(*conn),
             _ => None,
         }

@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use crate::bucket::{Bucket, Rate};
 use crate::channel::Channel;
+use crate::epoch::{Epoch, Position};
 use crate::feed::Feed;
 use crate::round::Round;
+use crate::staging::Staging;
+use crate::window::Window;
 
 /// S2, S3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Options {
     pub on_slow: OnSlow,
     /// Events per second at most (S7); with `Latest` only.
     pub max_rate: Option<f64>,
+    /// Events under way at most (S10).
+    pub ack: Option<u64>,
 }
 
 /// How the entries come.
@@ -46,6 +51,25 @@ pub enum Way {
     Feed(Box<Feed>),
     /// From the log, conflated.
     Round(Box<Round>),
+}
+
+impl Way {
+    fn staging(&self) -> Option<&Staging> {
+        match self {
+            Self::Follow(_) => None,
+            Self::Feed(feed) => Some(&feed.staging),
+            Self::Round(round) => Some(&round.staging),
+        }
+    }
+
+    /// What was sent by it, and what needs no sending any more; who follows is known by the view.
+    pub fn settled(&self) -> Option<u64> {
+        match self {
+            Self::Follow(_) => None,
+            Self::Feed(feed) => Some(feed.staging.settled()),
+            Self::Round(round) => Some(round.settled()),
+        }
+    }
 }
 
 /// One subscription on an I/O thread.
@@ -63,16 +87,63 @@ pub struct Cursor {
     pub pace: Option<Pace>,
     /// The view will wake the connection when there is something new.
     pub waiting: bool,
+    /// The history that it reads.
+    pub epoch: Epoch,
+    /// What the client was last told: the start, an event, a gap or a watermark. Not kept up while it follows, where every
+    /// entry tells itself.
+    pub told: Position,
+    /// Since when it stands further on than that (P9).
+    pub untold_since: Option<Instant>,
+    /// S10.
+    pub window: Option<Box<Window>>,
 }
 
 impl Cursor {
     /// The position before a gap that it was not told of yet.
-    pub fn owed_gap(&self) -> Option<&str> {
-        match &self.way {
-            Way::Follow(_) => None,
-            Way::Feed(feed) => feed.staging.owed_gap(),
-            Way::Round(round) => round.staging.owed_gap(),
+    pub fn owed_gap(&self) -> Option<&Position> {
+        self.way.staging().and_then(Staging::owed_gap)
+    }
+
+    /// The client is told that it stands at `offset`.
+    pub fn tell(&mut self, offset: u64) {
+        if self.told.epoch != self.epoch {
+            self.told.epoch = self.epoch.clone();
         }
+        self.told.offset = offset;
+        self.untold_since = None;
+    }
+
+    /// Messages of its staging were sent, which before had been sent up to `at`.
+    pub fn sent_since(&mut self, at: u64) {
+        let sent = |staging: &&Staging| staging.at() != at;
+        let Some(staging) = self.way.staging().filter(sent) else {
+            return;
+        };
+        let settled = staging.settled();
+        match &mut self.window {
+            Some(window) if staging.is_gap() => {
+                window.crossed(&self.told, &self.epoch.position(settled));
+            }
+            Some(window) => staging
+                .sent_since(at)
+                .for_each(|offset| window.sent(offset)),
+            None => {}
+        }
+        self.tell(settled);
+    }
+
+    /// Where it stands without its client having been told so by anything (P9).
+    pub fn untold(&self) -> Option<u64> {
+        let settled = self.way.settled()?;
+        let further = self.told.epoch == self.epoch && settled > self.told.offset;
+        (further && self.owed_gap().is_none()).then_some(settled)
+    }
+
+    /// Whether it waits for an `ack` of its client (S10).
+    pub fn is_exhausted(&self) -> bool {
+        self.window
+            .as_ref()
+            .is_some_and(|window| window.left() == 0)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Names of histories (P1, P2).
+//! Names of histories, and places in them (P1, P2).
 
+use std::fmt;
 use std::sync::Arc;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -35,8 +36,26 @@ impl Epoch {
     }
 
     /// The place just after the entry `offset` of this history.
-    pub fn position(&self, offset: u64) -> String {
-        format!("{}:{offset}", self.0)
+    pub fn position(&self, offset: u64) -> Position {
+        Position {
+            epoch: self.clone(),
+            offset,
+        }
+    }
+}
+
+/// The place just after an entry of one history. Those of different histories cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The history.
+    pub epoch: Epoch,
+    /// The entry; 0 is the place before the first.
+    pub offset: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.epoch.as_str(), self.offset)
     }
 }
 
@@ -53,6 +72,6 @@ mod tests {
         assert_ne!(one, two);
         assert_eq!(10, one.as_str().len());
         assert!(one.as_str().bytes().all(|byte| ALPHABET.contains(&byte)));
-        assert_eq!(format!("{}:7", one.as_str()), one.position(7));
+        assert_eq!(format!("{}:7", one.as_str()), one.position(7).to_string());
     }
 }

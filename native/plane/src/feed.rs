@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
+use crate::epoch::Epoch;
 use crate::segment::SEGMENT;
 use crate::staging::Staging;
 
@@ -19,6 +20,8 @@ pub enum Refill {
     Reached,
     /// The next entry has left the log.
     Overrun,
+    /// The log has begun another history.
+    Rotated,
     /// More work than one turn should do is left; nothing to send yet.
     Unready,
 }
@@ -55,19 +58,29 @@ impl Feed {
         self.after = offset;
     }
 
-    /// After the last chunk was sent: the next one, with entries up to `upto`.
+    /// The history ended here: another one begins, behind a gap that is yet to be staged.
+    pub fn begin_again(&mut self, settled: u64) {
+        *self = Self {
+            staging: Staging::new(settled),
+            after: 0,
+        };
+    }
+
+    /// After the last chunk was sent: the next one, with at most `most` entries of a history up to `upto`.
     pub fn refill(
         &mut self,
-        channel: &Channel,
-        upto: u64,
+        (channel, epoch): (&Channel, &Epoch),
+        (upto, most): (u64, u64),
         encoding: Encoding,
         batch: &mut Vec<Arc<Entry>>,
     ) -> Refill {
         self.staging.restart();
+        let upto = upto.min(self.after.saturating_add(most));
         while self.after < upto && !self.staging.is_full() {
             batch.clear();
-            if !take(channel, self.after, upto, batch) {
-                return self.ready_or(Refill::Overrun);
+            let missing = take((channel, epoch), self.after, upto, batch);
+            if missing != Refill::Ready {
+                return self.ready_or(missing);
             }
             for entry in batch.drain(..) {
                 self.after = entry.offset();
@@ -75,6 +88,18 @@ impl Feed {
             }
         }
         self.ready_or(Refill::Reached)
+    }
+
+    /// Whether what comes next is lost, for who may not send it yet.
+    pub fn look(&self, channel: &Channel, epoch: &Epoch) -> Refill {
+        let log = channel.log();
+        if log.epoch() != epoch {
+            Refill::Rotated
+        } else if self.after + 1 < log.first() {
+            Refill::Overrun
+        } else {
+            Refill::Reached
+        }
     }
 
     fn ready_or(&self, otherwise: Refill) -> Refill {
@@ -86,11 +111,19 @@ impl Feed {
     }
 }
 
-/// The entries after `after`, a batch of them, at least one; false if the first of them is no longer kept.
-fn take(channel: &Channel, after: u64, upto: u64, batch: &mut Vec<Arc<Entry>>) -> bool {
+/// The entries after `after`, a batch of them, at least one; or why there is none.
+fn take(
+    (channel, epoch): (&Channel, &Epoch),
+    after: u64,
+    upto: u64,
+    batch: &mut Vec<Arc<Entry>>,
+) -> Refill {
     let log = channel.log();
+    if log.epoch() != epoch {
+        return Refill::Rotated;
+    }
     if after + 1 < log.first() {
-        return false;
+        return Refill::Overrun;
     }
     let mut bytes = 0;
     for entry in log.after(after).take(BATCH) {
@@ -100,5 +133,9 @@ fn take(channel: &Channel, after: u64, upto: u64, batch: &mut Vec<Arc<Entry>>) -
         bytes += entry.size();
         batch.push(Arc::clone(entry));
     }
-    !batch.is_empty()
+    if batch.is_empty() {
+        Refill::Overrun
+    } else {
+        Refill::Ready
+    }
 }

@@ -52,6 +52,14 @@ pub struct Figures {
     pub stalls: Count,
     /// Connections closed because they were overrun (S9).
     pub overruns: Count,
+    /// Watermarks pushed (P9).
+    pub watermarks: Count,
+    /// Positions that opened a window, or confirmed one (M36).
+    pub acks: Count,
+    /// Positions that a peer acknowledged in vain (M36).
+    pub acks_ignored: Count,
+    /// Times that a subscription began to wait for an `ack` with entries ahead of it (S10).
+    pub window_waits: Count,
     /// Messages that were no messages.
     pub unreadable: Count,
     /// Commands for connections or logs that were gone.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::entry::Encoding;
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, Position};
 use crate::json::{escape, msgpack};
 
 /// Why entries do not come; where several reasons hold, the first of this list is named (M49).
@@ -38,7 +38,7 @@ impl GapReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// Position before the first missing entry, perhaps of another epoch.
-    pub from: String,
+    pub from: Position,
     /// The missing entries end here, included; the epoch is the log's.
     pub to: u64,
     /// Owed entries in between, where it can be known.
@@ -67,31 +67,42 @@ impl Gap {
         self.reason = self.reason.min(reason);
     }
 
+    /// The end of one history and the beginning of another (P12): what lies between cannot be counted.
+    pub fn between(from: Position, to: u64) -> Self {
+        Self {
+            from,
+            to,
+            missed: None,
+            reason: GapReason::Epoch,
+        }
+    }
+
     /// The `gap` message in the form of a connection.
     pub fn message(&self, channel: &str, epoch: &Epoch, encoding: Encoding) -> Vec<u8> {
         let mut json = br#"{"type":"gap","channel":"#.to_vec();
         escape::write_str(&mut json, channel);
         json.extend_from_slice(br#","from":"#);
-        escape::write_str(&mut json, &self.from);
+        escape::write_str(&mut json, &self.from.to_string());
         json.extend_from_slice(br#","to":"#);
-        escape::write_str(&mut json, &epoch.position(self.to));
+        escape::write_str(&mut json, &epoch.position(self.to).to_string());
         // Writing to a Vec cannot fail.
         let _ = match self.missed {
             Some(missed) => write!(json, r#","missed":{missed}"#),
             None => write!(json, r#","missed":null"#),
         };
         let _ = write!(json, r#","reason":"{}"}}"#, self.reason.name());
-        match encoding {
-            Encoding::Json => json,
-            Encoding::Msgpack => transcoded(&json),
-        }
+        in_form(json, encoding)
     }
 }
 
-fn transcoded(json: &[u8]) -> Vec<u8> {
+/// A message that was composed as JSON, from escaped strings and integers, in the form of a connection.
+pub fn in_form(json: Vec<u8>, encoding: Encoding) -> Vec<u8> {
+    if encoding == Encoding::Json {
+        return json;
+    }
     let mut out = Vec::with_capacity(json.len());
-    // Composed above from escaped strings and integers: it cannot be unreadable.
-    let _ = msgpack::transcode(json, &mut out);
+    // It cannot be unreadable.
+    let _ = msgpack::transcode(&json, &mut out);
     out
 }
 
@@ -109,12 +120,7 @@ mod tests {
         let text = slow.message("logs", &epoch, Encoding::Json);
         let expected = r#"{"type":"gap","channel":"logs","from":"k3Fq:100","to":"k3Fq:612","missed":512,"reason":"slow"}"#;
         assert_eq!(expected, String::from_utf8(text).unwrap());
-        let lost = Gap {
-            from: "k3Fq:612".into(),
-            to: 0,
-            missed: None,
-            reason: GapReason::Epoch,
-        };
+        let lost = Gap::between(epoch.position(612), 0);
         let text = lost.message("logs", &Epoch::named("t0aZ"), Encoding::Json);
         let expected = r#"{"type":"gap","channel":"logs","from":"k3Fq:612","to":"t0aZ:0","missed":null,"reason":"epoch"}"#;
         assert_eq!(expected, String::from_utf8(text).unwrap());

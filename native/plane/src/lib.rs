@@ -48,6 +48,8 @@ mod timer;
 mod transport;
 mod unfinished;
 mod view;
+mod watermark;
+mod window;
 
 pub use batch::{Batch, Event};
 pub use bucket::Rate;
@@ -56,7 +58,7 @@ pub use closing::{Cause, Verdict};
 pub use cursor::{Delivery, OnSlow, Options};
 pub use entry::Entry;
 pub use entry::{Encoding, NewEntry};
-pub use epoch::Epoch;
+pub use epoch::{Epoch, Position};
 pub use error::PlaneError;
 pub use figures::{ChannelFigures, ConnectionFigures, Count, Figures};
 pub use histogram::{BOUNDS_US, Histogram, Snapshot};

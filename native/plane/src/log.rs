@@ -47,6 +47,12 @@ fn leaving_event(channel: &str) -> Option<&'static str> {
     (channel == "connections" || channel.ends_with("/presence")).then_some("leave")
 }
 
+fn empty_newest(retention: Retention) -> Option<Newest> {
+    retention
+        .last_per_key
+        .map(|keys| Newest::new(keys, retention.max_bytes))
+}
+
 impl Log {
     /// An empty log.
     pub fn new(channel: &str, epoch: Epoch, retention: Retention) -> Self {
@@ -58,12 +64,19 @@ impl Log {
             ring: VecDeque::new(),
             head: 0,
             bytes: 0,
-            newest: retention
-                .last_per_key
-                .map(|keys| Newest::new(keys, retention.max_bytes)),
+            newest: empty_newest(retention),
             latest_ts: f64::NEG_INFINITY,
             lost_ts: f64::NEG_INFINITY,
         }
+    }
+
+    /// Begin another history: nothing of this one is kept.
+    pub fn rotate(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        self.ring = VecDeque::new();
+        (self.head, self.bytes) = (0, 0);
+        self.newest = empty_newest(self.retention);
+        (self.latest_ts, self.lost_ts) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     }
 
     /// Give every entry its place; the result is the offset of the first.

@@ -119,6 +119,13 @@ impl Logs {
         (epoch, first)
     }
 
+    /// Begin another history of a log; the name of it.
+    pub fn rotate(&self, channel: &Channel) -> Result<Epoch, PlaneError> {
+        let epoch = Epoch::random()?;
+        self.change(channel, |log| log.rotate(epoch.clone()));
+        Ok(epoch)
+    }
+
     /// Let go what is too old; `now` is the wall clock.
     pub fn sweep(&self, now: f64) {
         for channel in self.all() {

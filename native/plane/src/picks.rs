@@ -101,6 +101,11 @@ impl Picks {
         self.picked.pop_back()
     }
 
+    /// The same, and it stays the next.
+    pub fn peek(&self) -> Option<u64> {
+        self.picked.back().copied()
+    }
+
     /// That one was not delivered after all.
     pub fn put_back(&mut self, offset: u64) {
         self.picked.push_back(offset);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
+use crate::epoch::Epoch;
 use crate::feed::{Feed, Refill};
 use crate::log::Log;
 use crate::newest::Newest;
@@ -61,10 +62,18 @@ impl Round {
     }
 
     /// Rounds that begin with a snapshot (S5): what is no longer in the log is not missing, removed keys are left out.
-    pub fn snapshot() -> Self {
+    pub fn with_snapshot(self) -> Self {
         Self {
             snapshot: true,
-            ..Self::new(0)
+            ..self
+        }
+    }
+
+    /// The same from what was `settled` on: what was staged is found again (M26).
+    pub fn restaged(&self, settled: u64) -> Self {
+        Self {
+            snapshot: self.snapshot,
+            ..Self::new(settled)
         }
     }
 
@@ -95,12 +104,62 @@ impl Round {
         self.snapshot = true;
     }
 
+    /// The history ended here: another one begins, behind a gap that is yet to be staged.
+    pub fn begin_again(&mut self, settled: u64) {
+        *self = Self {
+            staging: Staging::new(settled),
+            ..Self::new(0)
+        };
+    }
+
+    /// Whether what comes next is lost, for who may not send it yet.
+    pub fn look(&mut self, channel: &Channel, epoch: &Epoch) -> Refill {
+        let log = channel.log();
+        if log.epoch() != epoch {
+            return Refill::Rotated;
+        }
+        let lost = match &self.phase {
+            Phase::Ranging { at, .. } => !self.is_whole(&log, *at),
+            Phase::Delivering(picks) => picks.peek().is_some_and(|next| next < log.first()),
+            Phase::Idle | Phase::Gathering(_) => false,
+        };
+        if lost && !self.snapshot {
+            self.phase = Phase::Idle;
+            self.end_early(self.staging.settled());
+        }
+        let idle = matches!(self.phase, Phase::Idle);
+        if idle && log.head() > self.after && self.is_overrun(&log) {
+            return Refill::Overrun;
+        }
+        Refill::Reached
+    }
+
+    /// The newest entry of each key is kept, of all that changed after `after`.
+    fn is_whole(&self, log: &Log, after: u64) -> bool {
+        let whole = |newest: &Newest| self.snapshot || newest.forgotten() <= after;
+        log.newest().is_some_and(whole)
+    }
+
+    fn is_overrun(&self, log: &Log) -> bool {
+        !self.snapshot && !self.is_whole(log, self.after) && log.first() > self.after + 1
+    }
+
     /// After the last chunk was sent: at most `allowed` more messages of this round, or of the next one if this one has
     /// ended. `Reached` when the head is reached.
-    pub fn refill(&mut self, channel: &Channel, encoding: Encoding, allowed: usize) -> Refill {
+    pub fn refill(
+        &mut self,
+        (channel, epoch): (&Channel, &Epoch),
+        encoding: Encoding,
+        allowed: usize,
+    ) -> Refill {
         self.staging.restart();
         let mut chunk = Vec::new();
-        let found = self.find(&channel.log(), allowed, &mut chunk);
+        let log = channel.log();
+        if log.epoch() != epoch {
+            return Refill::Rotated;
+        }
+        let found = self.find(&log, allowed, &mut chunk);
+        drop(log);
         for entry in chunk {
             self.staging.push_entry(&entry, encoding);
         }
@@ -133,10 +192,9 @@ impl Round {
             return Refill::Reached;
         }
         self.staging.settle(after);
-        let whole = |newest: &&Newest| self.snapshot || newest.forgotten() <= after;
-        self.phase = if log.newest().as_ref().is_some_and(whole) {
+        self.phase = if self.is_whole(log, after) {
             Phase::Ranging { at: after, end }
-        } else if log.first() > after + 1 && !self.snapshot {
+        } else if self.is_overrun(log) {
             return Refill::Overrun;
         } else {
             Phase::Gathering(Picks::new(after, end, self.snapshot))
@@ -179,7 +237,11 @@ impl Round {
                 };
                 Refill::Ready
             }
-            _ => self.end_at(end, chunk),
+            _ => {
+                // What is removed from now on was in the snapshot.
+                self.snapshot = false;
+                self.end_at(end, chunk)
+            }
         }
     }
 

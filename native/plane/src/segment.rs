@@ -146,6 +146,14 @@ impl Segment {
         count(to).saturating_sub(count(from))
     }
 
+    /// What the messages settle that end after `from` and not after `to`.
+    pub fn offsets_between(&self, from: u64, to: u64) -> impl Iterator<Item = u64> {
+        let marks = self.marks.iter().skip_while(move |mark| mark.end <= from);
+        marks
+            .take_while(move |mark| mark.end <= to)
+            .map(|mark| mark.offset)
+    }
+
     /// A socket took the bytes up to `position`: where the next message begins, and what must be written before that.
     pub fn cut(&self, position: u64) -> (u64, Option<Unfinished>) {
         match self.message_at(position) {

@@ -1,6 +1,7 @@
 //! Messages composed for one cursor alone: a replay, a round, a gap.
 
 use crate::entry::{Encoding, Entry};
+use crate::epoch::Position;
 use crate::frame::write_message;
 use crate::gap::Gap;
 use crate::segment::{SEGMENT, Segment};
@@ -12,7 +13,7 @@ pub struct Staging {
     before: u64,
     chunk: Segment,
     at: u64,
-    gap_from: Option<String>,
+    gap_from: Option<Position>,
 }
 
 impl Staging {
@@ -81,8 +82,23 @@ impl Staging {
     }
 
     /// The position before a gap that stands in the chunk and was not sent yet.
-    pub fn owed_gap(&self) -> Option<&str> {
-        self.gap_from.as_deref().filter(|_| !self.is_drained())
+    pub fn owed_gap(&self) -> Option<&Position> {
+        self.gap_from.as_ref().filter(|_| !self.is_drained())
+    }
+
+    /// The chunk is a gap, and nothing else.
+    pub fn is_gap(&self) -> bool {
+        self.gap_from.is_some()
+    }
+
+    /// How much of the chunk was sent.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// What was settled by the messages sent since [`Self::at`] was `at`.
+    pub fn sent_since(&self, at: u64) -> impl Iterator<Item = u64> {
+        self.chunk.offsets_between(at, self.at)
     }
 
     /// Add an entry.

@@ -1,7 +1,9 @@
 //! Where a cursor begins (M24, M25), and what of the past it goes without (P10, P11, R9).
 
+use crate::epoch::{Epoch, Position};
 use crate::gap::{Gap, GapReason};
 use crate::log::Log;
+use crate::newest::Newest;
 
 /// `from` of a subscription.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +28,8 @@ pub enum Start {
 /// A start resolved against a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opening {
-    /// The position to tell (M42).
-    pub position: String,
+    /// The position to tell (M42), perhaps of a former history.
+    pub position: Position,
     /// Offset after which entries are delivered.
     pub after: u64,
     /// Entries up to the head, an upper bound of what is replayed (M42).
@@ -36,19 +38,35 @@ pub struct Opening {
     pub gap: Option<Gap>,
     /// Whether the replay cap applies (R9).
     pub capped: bool,
+    /// The newest entry of each key comes first (S5).
+    pub snapshot: bool,
 }
 
-/// Resolve a start that was asked for when `head` was the head.
-pub fn open(log: &Log, start: &Start, head: u64) -> Opening {
+/// Resolve a start that was asked for when `head` was the head; under `latest` a log that keeps keys has no gaps but those
+/// between histories (P12).
+pub fn open(log: &Log, start: &Start, head: u64, latest: bool) -> Opening {
     // No further back than the log, no further on than where it was asked for.
     let kept = log.first().saturating_sub(1).min(head);
+    let newest = log.newest().filter(|_| latest);
     match start {
         Start::New => plain(log, head, head),
-        Start::Snapshot => plain(log, 0, head),
+        Start::Snapshot => snapshot(log, 0, head),
         Start::Last(count) => plain(log, head.saturating_sub(*count).max(kept), head),
-        Start::Since(ts) => since(log, *ts, head),
-        Start::At { epoch, offset } if epoch == log.epoch().as_str() => at(log, *offset, head),
-        Start::At { epoch, offset } => elsewhere(log, format!("{epoch}:{offset}"), head),
+        Start::Since(ts) => match newest.filter(|_| log.lost_since(*ts)) {
+            Some(newest) => since_kept(log, newest, *ts, head),
+            None => since(log, *ts, head),
+        },
+        Start::At { epoch, offset } if epoch == log.epoch().as_str() => match newest {
+            Some(_) if *offset <= log.head() => plain(log, *offset, head),
+            _ => at(log, *offset, head),
+        },
+        Start::At { epoch, offset } => {
+            let position = Epoch::named(epoch).position(*offset);
+            match newest {
+                Some(_) => renewed(log, position, head),
+                None => elsewhere(log, position, head),
+            }
+        }
     }
 }
 
@@ -59,6 +77,14 @@ fn plain(log: &Log, after: u64, head: u64) -> Opening {
         behind: head.saturating_sub(after),
         gap: None,
         capped: false,
+        snapshot: false,
+    }
+}
+
+fn snapshot(log: &Log, after: u64, head: u64) -> Opening {
+    Opening {
+        snapshot: true,
+        ..plain(log, after, head)
     }
 }
 
@@ -85,6 +111,21 @@ fn since(log: &Log, ts: f64, head: u64) -> Opening {
     capped(log, 0, after, Some(gap), head)
 }
 
+/// The same from what is kept per key: what the ring has lost of that time and is not kept there has a newer entry of its
+/// key, or was forgotten, and then a snapshot of what is kept is all that can be had.
+fn since_kept(log: &Log, newest: &Newest, ts: f64, head: u64) -> Opening {
+    let kept = newest
+        .between(0, log.head(), false)
+        .find(|entry| entry.ts() >= ts);
+    let kept = kept.map_or(log.head(), |entry| entry.offset() - 1);
+    let after = kept.min(log.before_ts(ts));
+    if newest.forgotten() > after {
+        snapshot(log, after, head)
+    } else {
+        plain(log, after, head)
+    }
+}
+
 fn at(log: &Log, offset: u64, head: u64) -> Opening {
     if offset > log.head() {
         return beyond(log, offset);
@@ -98,25 +139,26 @@ fn at(log: &Log, offset: u64, head: u64) -> Opening {
 /// P11: without a store behind it there is nothing that the log could catch up with.
 fn beyond(log: &Log, offset: u64) -> Opening {
     let head = log.head();
-    let gap = Gap {
-        missed: None,
-        ..Gap::within(log.epoch(), offset, head, GapReason::Epoch)
-    };
+    let gap = Gap::between(log.epoch().position(offset), head);
     capped(log, offset, head, Some(gap), head)
 }
 
 /// P10: everything still kept, behind a gap that says that the past is another.
-fn elsewhere(log: &Log, position: String, head: u64) -> Opening {
+fn elsewhere(log: &Log, position: Position, head: u64) -> Opening {
     let after = log.first() - 1;
-    let gap = Gap {
-        from: position.clone(),
-        to: after,
-        missed: None,
-        reason: GapReason::Epoch,
-    };
+    let gap = Gap::between(position.clone(), after);
     Opening {
         position,
         ..capped(log, after, after, Some(gap), head)
+    }
+}
+
+/// P12: the same where the newest entry of each key is kept: all of them.
+fn renewed(log: &Log, position: Position, head: u64) -> Opening {
+    Opening {
+        gap: Some(Gap::between(position.clone(), 0)),
+        position,
+        ..snapshot(log, 0, head)
     }
 }
 
@@ -149,7 +191,7 @@ pub fn share(owed: &[Owed<'_>], cap: usize) -> Vec<usize> {
 
 impl Opening {
     /// Keep only the newest `kept` of the entries up to `head`; the older ones are covered by the gap (R9).
-    pub fn cut(&mut self, log: &Log, kept: u64, head: u64) {
+    pub fn cut(&mut self, epoch: &Epoch, kept: u64, head: u64) {
         let after = head.saturating_sub(kept);
         if after <= self.after {
             return;
@@ -157,12 +199,7 @@ impl Opening {
         match &mut self.gap {
             Some(gap) => gap.extend(after, GapReason::Limit),
             None => {
-                self.gap = Some(Gap::within(
-                    log.epoch(),
-                    self.after,
-                    after,
-                    GapReason::Limit,
-                ));
+                self.gap = Some(Gap::within(epoch, self.after, after, GapReason::Limit));
             }
         }
         self.after = after;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
+use crate::epoch::Epoch;
 use crate::frame::write_message;
 use crate::segment::{SEGMENT, Segment};
 
@@ -33,6 +34,8 @@ pub struct View {
     pub cursors: usize,
     /// When the oldest entry that was not yet written was appended.
     pub appended_at: Option<Instant>,
+    /// The history of its entries.
+    pub epoch: Epoch,
     head: u64,
     floor: u64,
     segments: VecDeque<Segment>,
@@ -40,8 +43,12 @@ pub struct View {
 }
 
 impl View {
-    /// A view that begins after the entry `head`.
-    pub fn new(channel: Arc<Channel>, encoding: Encoding, head: u64) -> Self {
+    /// A view that begins where the log stands.
+    pub fn new(channel: Arc<Channel>, encoding: Encoding) -> Self {
+        let (epoch, head) = {
+            let log = channel.log();
+            (log.epoch().clone(), log.head())
+        };
         Self {
             channel,
             encoding,
@@ -49,6 +56,7 @@ impl View {
             waiting: Vec::new(),
             cursors: 0,
             appended_at: None,
+            epoch,
             head,
             floor: head,
             segments: VecDeque::from([Segment::new(0)]),

@@ -23,7 +23,7 @@ pub type PyEntry = (
     Option<PyBackedStr>,
 );
 
-/// `(log, delivery, on_slow, max_rate, start, keep)`
+/// `(log, delivery, on_slow, max_rate, start, keep, ack)`
 pub type PySpec<'py> = (
     LogId,
     PyBackedStr,
@@ -31,6 +31,7 @@ pub type PySpec<'py> = (
     Option<f64>,
     Bound<'py, PyAny>,
     bool,
+    Option<u64>,
 );
 
 pub fn at_least_one(name: &str, value: usize) -> PyResult<usize> {
@@ -102,7 +103,7 @@ pub fn appended(result: Result<Appended, PlaneError>) -> PyResult<(String, u64)>
 }
 
 pub fn subscription(
-    (log, delivery, on_slow, max_rate, start, keep): PySpec<'_>,
+    (log, delivery, on_slow, max_rate, start, keep, ack): PySpec<'_>,
 ) -> PyResult<Subscription> {
     let delivery = match &*delivery {
         "all" => Delivery::All,
@@ -118,6 +119,7 @@ pub fn subscription(
         delivery,
         on_slow,
         max_rate,
+        ack,
     };
     Ok(Subscription {
         log,

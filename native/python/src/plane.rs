@@ -218,6 +218,10 @@ impl PyPlane {
         Ok(self.inner.close_log(log).map_err(Raised::from)?)
     }
 
+    fn rotate_log(&self, log: LogId) -> PyResult<String> {
+        Ok(self.inner.rotate_log(log).map_err(Raised::from)?)
+    }
+
     fn append(
         &self,
         py: Python<'_>,
@@ -263,6 +267,14 @@ impl PyPlane {
     #[pyo3(signature = (conn, logs, reply = None))]
     fn unsubscribe(&self, conn: u64, logs: Vec<LogId>, reply: Option<&[u8]>) {
         self.inner.unsubscribe(conn, logs, reply.map(Box::from));
+    }
+
+    fn ack(&self, conn: u64, positions: Vec<(LogId, String, u64)>) {
+        self.inner.ack(conn, positions);
+    }
+
+    fn positions(&self, conn: u64) {
+        self.inner.positions(conn);
     }
 
     fn log_info<'py>(&self, py: Python<'py>, log: LogId) -> PyResult<Bound<'py, PyDict>> {

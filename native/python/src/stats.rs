@@ -9,6 +9,8 @@
 //! | `messages_in`, `bytes_in`, `unreadable` | from peers, up to a second old |
 //! | `answers`, `deliveries`, `bytes_out` | messages queued by `send` and with subscriptions; events and gaps written; bytes written in turns |
 //! | `stalls`, `overruns`, `panics`, `late`, `inbox_full` | 4213 for bytes or answers not taken; 4213 for overruns; panics contained; commands for what was gone; times reading stopped for Python |
+//! | `watermarks` | pushes that told clients where they stand (P9) |
+//! | `acks`, `acks_ignored`, `window_waits` | positions acknowledged by clients; in vain (M36); times a subscription with `ack` began to wait for one |
 //! | `inbox`, `logs`, `log_bytes`, `view_bytes` | gauges: events not drained; open logs; their bytes; bytes of wire segments |
 //! | `log_overflow` | entries that left early because of `log_memory` |
 //! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
@@ -39,6 +41,10 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("panics", &figures.panics),
         ("late", &figures.late),
         ("inbox_full", &figures.inbox_full),
+        ("watermarks", &figures.watermarks),
+        ("acks", &figures.acks),
+        ("acks_ignored", &figures.acks_ignored),
+        ("window_waits", &figures.window_waits),
         ("view_bytes", &figures.view_bytes),
         ("log_overflow", &plane.logs().overflowed),
     ] {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Kinds of events, the second member of each tuple.
-pub const KINDS: [(&str, u8); 7] = [
+pub const KINDS: [(&str, u8); 8] = [
     ("EVENT_TEXT", 1),
     ("EVENT_BINARY", 2),
     ("EVENT_UNREADABLE", 3),
@@ -13,6 +13,7 @@ pub const KINDS: [(&str, u8); 7] = [
     ("EVENT_OUTPUT", 5),
     ("EVENT_FEED", 6),
     ("EVENT_FATAL", 7),
+    ("EVENT_POSITIONS", 8),
 ];
 
 /// Take at most `max` events, each as (connection, kind, a, b).
@@ -55,6 +56,13 @@ fn tuple<'py, 'e>(
             .into_pyobject(py),
         Event::Output => (conn, 5, py.None(), py.None()).into_pyobject(py),
         Event::Feed => (conn, 6, py.None(), py.None()).into_pyobject(py),
+        Event::Positions(positions) => {
+            let positions: Vec<(u64, String)> = positions
+                .iter()
+                .map(|(log, position)| (*log, position.to_string()))
+                .collect();
+            (conn, 8, positions, py.None()).into_pyobject(py)
+        }
         Event::Fatal(text) => (conn, 7, text, py.None()).into_pyobject(py),
     }
 }

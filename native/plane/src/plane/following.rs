@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::channel::Channel;
 use crate::command::{Command, Spec, Subscribe};
 use crate::cursor::{Delivery, Options};
 use crate::entry::NewEntry;
@@ -11,6 +12,7 @@ use crate::log::Retention;
 use crate::logs::{LogId, Logs};
 use crate::plane::{ConnId, Plane};
 use crate::start::Start;
+use crate::window::MAX_WINDOW;
 
 /// Where a batch of entries went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +72,37 @@ impl Plane {
         let count = entries.len() as u64;
         let (epoch, first_offset) = self.logs.append(&channel, entries, ts);
         channel.figures().appended.add(count);
-        if let Some(ports) = self.ports.get() {
-            for port in channel.to_tell().filter_map(|number| ports.get(number)) {
-                port.push(Command::Appended(Arc::clone(&channel), Instant::now()));
-            }
-        }
+        self.tell_followers(&channel);
         Ok(Appended {
             epoch,
             first_offset,
         })
+    }
+
+    /// Begin another history of a log, and let every cursor on it know; the name of it.
+    pub fn rotate_log(&self, log: LogId) -> Result<String, PlaneError> {
+        let channel = self.logs.find(log)?;
+        let epoch = self.logs.rotate(&channel)?;
+        self.tell_followers(&channel);
+        Ok(epoch.as_str().to_owned())
+    }
+
+    fn tell_followers(&self, channel: &Arc<Channel>) {
+        if let Some(ports) = self.ports.get() {
+            for port in channel.to_tell().filter_map(|number| ports.get(number)) {
+                port.push(Command::Appended(Arc::clone(channel), Instant::now()));
+            }
+        }
+    }
+
+    /// The peer has handled what comes before these places, each a log, an epoch and an offset (M36).
+    pub fn ack(&self, conn: ConnId, positions: Vec<(LogId, String, u64)>) {
+        self.command(conn, Command::Ack(conn, positions));
+    }
+
+    /// Ask where the cursors of a connection stand; told at the end of a turn of its I/O thread.
+    pub fn positions(&self, conn: ConnId) {
+        self.command(conn, Command::Positions(conn));
     }
 
     /// Put cursors on logs and answer, in one step of the I/O thread.
@@ -127,6 +151,16 @@ impl Plane {
             let text = format!(
                 "max_rate: a positive number with delivery \"latest\" was expected, {:?} came",
                 options.max_rate
+            );
+            return Err(PlaneError::Argument(text));
+        }
+        if options
+            .ack
+            .is_some_and(|ack| !(1..=MAX_WINDOW).contains(&ack))
+        {
+            let text = format!(
+                "ack: 1 to {MAX_WINDOW} events were expected, {} came",
+                options.ack.unwrap_or(0)
             );
             return Err(PlaneError::Argument(text));
         }

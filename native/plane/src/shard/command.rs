@@ -77,6 +77,8 @@ impl Shard {
                 channels,
                 reply,
             } => self.unsubscribe(conn, &channels, reply.as_deref()),
+            Command::Ack(conn, positions) => self.acknowledge(conn, &positions),
+            Command::Positions(conn) => self.ask_positions(conn),
             Command::Appended(channel, at) => self.appended(&channel, at),
             Command::Forget(channel) => self.forget(channel),
             Command::InboxRoom => self.inbox_has_room(),

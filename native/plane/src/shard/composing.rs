@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use crate::channel::Channel;
+use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Entry;
+use crate::epoch::Epoch;
+use crate::feed::Feed;
 use crate::segment::SEGMENT;
 use crate::shard::Shard;
+use crate::shard::views::way_from;
 use crate::view::{Follower, View};
 
 /// Entries read under one lock of a log.
@@ -25,17 +29,28 @@ impl Shard {
         channel.heard(self.thread);
         loop {
             let mut entries = std::mem::take(&mut self.entries);
-            let head = self.views.all.get(number).map_or(0, View::head);
-            let overrun = read_on(&channel, head, &mut entries);
-            let before = budget;
-            if let Some(head) = overrun {
-                self.overtaken(number, head);
-            } else {
-                budget = budget.saturating_sub(self.compose(number, &entries));
-            }
+            let Some(view) = self.views.all.get(number) else {
+                return false;
+            };
+            let found = read_on(&channel, view, &mut entries);
+            let more = match found {
+                ReadOn::Entries => {
+                    let composed = self.compose(number, &entries);
+                    budget = budget.saturating_sub(composed);
+                    composed > 0
+                }
+                ReadOn::Lost(head) => {
+                    self.overtaken(number, head);
+                    false
+                }
+                ReadOn::Rotated(epoch) => {
+                    self.rotated(number, epoch);
+                    true
+                }
+            };
             entries.clear();
             self.entries = entries;
-            if budget == 0 || budget == before {
+            if budget == 0 || !more {
                 return budget == 0;
             }
         }
@@ -70,7 +85,7 @@ impl Shard {
         let Some(start) = view.excess(limit) else {
             return;
         };
-        self.feed_before(number, start);
+        self.feed_before(number, start, way_from);
         if let Some(view) = self.views.all.get_mut(number) {
             self.views.bytes -= view.bytes();
             view.release(start);
@@ -79,7 +94,7 @@ impl Shard {
     }
 
     /// Followers before `position` are fed from the log.
-    fn feed_before(&mut self, number: usize, position: u64) {
+    fn feed_before(&mut self, number: usize, position: u64, way: fn(u64, Delivery) -> Way) {
         let Some(view) = self.views.all.get(number) else {
             return;
         };
@@ -91,14 +106,37 @@ impl Shard {
             .map(|follower| follower.slot)
             .collect();
         for slot in slots {
-            self.unfollow(slot, number);
+            self.unfollow(slot, number, way);
+            self.enqueue(slot);
+        }
+    }
+
+    /// P12: the log has begun another history. What was composed of the former one and not sent is covered by a gap, which
+    /// every cursor gives in its turn.
+    fn rotated(&mut self, number: usize, epoch: Epoch) {
+        // S3: nothing is conflated that its socket would have taken.
+        let fed = |settled, _| Way::Feed(Box::new(Feed::new(settled)));
+        self.feed_before(number, u64::MAX, fed);
+        if let Some(view) = self.views.all.get_mut(number) {
+            self.views.bytes -= view.bytes();
+            view.restart(0);
+            view.epoch = epoch;
+        }
+        let on_it = |cursor: &Cursor| cursor.view == number;
+        let slots: Vec<usize> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.cursors.iter().any(on_it))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in slots {
             self.enqueue(slot);
         }
     }
 
     /// Entries left the log before this thread came to read them: every cursor finds that out by itself.
     fn overtaken(&mut self, number: usize, head: u64) {
-        self.feed_before(number, u64::MAX);
+        self.feed_before(number, u64::MAX, way_from);
         if let Some(view) = self.views.all.get_mut(number) {
             self.views.bytes -= view.bytes();
             view.restart(head);
@@ -106,11 +144,23 @@ impl Shard {
     }
 }
 
-/// The next entries after `head`, or where to go on because those are gone.
-fn read_on(channel: &Channel, head: u64, entries: &mut Vec<Arc<Entry>>) -> Option<u64> {
-    let log = channel.log();
+/// What comes after the entries of a view.
+enum ReadOn {
+    /// The next ones, or none.
+    Entries,
+    /// They are gone: go on after this offset.
+    Lost(u64),
+    /// Another history.
+    Rotated(Epoch),
+}
+
+fn read_on(channel: &Channel, view: &View, entries: &mut Vec<Arc<Entry>>) -> ReadOn {
+    let (log, head) = (channel.log(), view.head());
+    if *log.epoch() != view.epoch {
+        return ReadOn::Rotated(log.epoch().clone());
+    }
     if log.first() > head + 1 {
-        return Some(log.head());
+        return ReadOn::Lost(log.head());
     }
     let mut bytes = 0;
     for entry in log.after(head).take(BATCH) {
@@ -120,5 +170,5 @@ fn read_on(channel: &Channel, head: u64, entries: &mut Vec<Arc<Entry>>) -> Optio
         bytes += entry.size();
         entries.push(Arc::clone(entry));
     }
-    None
+    ReadOn::Entries
 }

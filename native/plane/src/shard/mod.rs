@@ -12,6 +12,7 @@ mod placing;
 mod reading;
 mod scan;
 mod subscribing;
+mod telling;
 mod views;
 mod writing;
 
@@ -27,6 +28,8 @@ mod scenarios;
 mod slow_rounds;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,6 +87,8 @@ pub struct Shard {
     batch: Batch,
     buffer: Vec<u8>,
     entries: Vec<Arc<Entry>>,
+    /// Connections whose positions are to be told at the end of the turn.
+    asked: Vec<u64>,
     stop_at: Option<Instant>,
 }
 
@@ -104,6 +109,7 @@ impl Shard {
             batch: Batch::default(),
             buffer: vec![0; shared.settings.turn_read.max(1)],
             entries: Vec::new(),
+            asked: Vec::new(),
             stop_at: None,
             shared,
         }
@@ -228,6 +234,7 @@ impl Shard {
 
     /// Hand everything that has happened to Python.
     pub fn report(&mut self) {
+        self.tell_positions();
         self.shared.inbox.hand_over(&mut self.batch);
     }
 

@@ -1,4 +1,4 @@
-//! What a subscriber may conclude from nothing but the messages it got (P3, M9, M48, S3).
+//! What a subscriber may conclude from nothing but the messages it got (P3, P4–P7, M9, M48, S3, S10).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,40 +6,55 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::shard::rig::offset_of;
-
-/// By log: key and data of every entry.
-pub type History = HashMap<u64, Vec<(String, Value)>>;
+/// By log and history: key and data of every entry.
+pub type History = HashMap<(u64, String), Vec<(String, Value)>>;
 
 /// What a peer may conclude from its own bytes, and what it must have got in the end.
 #[derive(Default)]
 pub struct Reader {
     pub cursors: HashMap<u64, Cursor>,
     pub answers: u64,
+    /// Answers to `subscribe`.
+    pub subscribed: u64,
+    /// Positions that Python was told, each list at a place of the stream.
+    pub told: HashMap<u64, Vec<(u64, String)>>,
+    /// No gap but between histories is given to `latest` (P12, S13).
+    pub keeps_keys: bool,
 }
 
 pub struct Cursor {
+    pub epoch: String,
     pub at: u64,
     pub latest: bool,
-    pub skipped: Vec<u64>,
+    /// Neither event nor gap has come.
+    pub untouched: bool,
+    /// It was `all` before it became `latest`, and may get the gap it had coming.
+    pub was_all: bool,
+    /// Removed keys may have been left out (S5).
+    pub snapshot: bool,
+    /// What was passed over without an event or a gap.
+    pub skipped: Vec<(String, u64)>,
+    pub window: Option<u64>,
+    pub acked: (String, u64),
+    /// Events since that.
+    pub under_way: Vec<u64>,
+}
+
+/// `<epoch>:<offset>`
+pub fn position(text: &Value) -> (String, u64) {
+    let (epoch, offset) = text.as_str().unwrap().rsplit_once(':').unwrap();
+    (epoch.to_owned(), offset.parse().unwrap())
+}
+
+fn log_of(channel: &str) -> u64 {
+    channel.strip_prefix('c').unwrap().parse().unwrap()
 }
 
 impl Reader {
     /// P3, M9: events rise from the position told, without a hole under `all`, or a gap stands in the hole's place.
     pub fn read(&mut self, message: &Value, history: &History) {
         match message["type"].as_str().unwrap() {
-            "subscribed" => {
-                let at = offset_of(&message["position"]);
-                let latest = message["latest"] == true;
-                self.cursors.insert(
-                    message["log"].as_u64().unwrap(),
-                    Cursor {
-                        at,
-                        latest,
-                        skipped: Vec::new(),
-                    },
-                );
-            }
+            "subscribed" => self.subscribed(message),
             "unsubscribed" => {
                 self.cursors.remove(&message["log"].as_u64().unwrap());
             }
@@ -49,22 +64,62 @@ impl Reader {
             }
             "event" => self.event(message, history),
             "gap" => self.gap(message),
+            "ack" => {
+                for (channel, told) in message["positions"].as_object().unwrap() {
+                    self.watermark(log_of(channel), &position(told));
+                }
+            }
+            "mark" => self.mark(message["n"].as_u64().unwrap()),
             other => panic!("nobody sends {other}"),
         }
     }
 
-    fn log_of(message: &Value) -> u64 {
-        message["channel"]
-            .as_str()
-            .unwrap()
-            .strip_prefix("c")
-            .unwrap()
-            .parse()
-            .unwrap()
+    /// M26: a cursor that is kept has moved by nothing but what was conflated.
+    fn subscribed(&mut self, message: &Value) {
+        self.subscribed += 1;
+        let log = message["log"].as_u64().unwrap();
+        let (epoch, at) = position(&message["position"]);
+        let former = self
+            .cursors
+            .remove(&log)
+            .filter(|_| message["keep"] == true);
+        let window = message["window"].as_u64();
+        let mut cursor = Cursor {
+            acked: (epoch.clone(), at),
+            epoch,
+            at,
+            latest: message["latest"] == true,
+            untouched: true,
+            was_all: false,
+            snapshot: message["snapshot"] == true,
+            skipped: Vec::new(),
+            window,
+            under_way: Vec::new(),
+        };
+        if let Some(former) = former {
+            cursor.skipped = former.skipped.clone();
+            cursor.snapshot = former.snapshot;
+            cursor.untouched = former.untouched;
+            cursor.was_all = former.was_all || !former.latest;
+            assert_eq!(former.epoch, cursor.epoch, "kept in its history");
+            assert!(
+                at == former.at || former.latest && at > former.at,
+                "kept at {}, told {at}",
+                former.at
+            );
+            let skipped = former.at + 1..=at;
+            cursor
+                .skipped
+                .extend(skipped.map(|offset| (former.epoch.clone(), offset)));
+            if former.window.is_some() && window.is_some() {
+                (cursor.acked, cursor.under_way) = (former.acked, former.under_way);
+            }
+        }
+        self.cursors.insert(log, cursor);
     }
 
     fn event(&mut self, message: &Value, history: &History) {
-        let log = Self::log_of(message);
+        let log = log_of(message["channel"].as_str().unwrap());
         let cursor = self
             .cursors
             .get_mut(&log)
@@ -80,28 +135,106 @@ impl Reader {
             "{offset} after {} is a hole",
             cursor.at
         );
-        cursor.skipped.extend(cursor.at + 1..offset);
+        cursor.pass(offset - 1);
         cursor.at = offset;
-        let (_, data) = &history[&log][usize::try_from(offset).unwrap() - 1];
+        cursor.untouched = false;
+        let entries = history
+            .get(&(log, cursor.epoch.clone()))
+            .expect("P12: no event of a history that was not told");
+        let (_, data) = &entries[usize::try_from(offset).unwrap() - 1];
         assert_eq!(data, &message["data"], "an offset names one entry for ever");
+        let under_way = cursor.under_way.len() as u64;
+        assert!(
+            cursor.window.is_none_or(|window| under_way < window),
+            "S10: {under_way} of {:?} were under way",
+            cursor.window
+        );
+        cursor.under_way.push(offset);
     }
 
     fn gap(&mut self, message: &Value) {
+        let log = log_of(message["channel"].as_str().unwrap());
         let cursor = self
             .cursors
-            .get_mut(&Self::log_of(message))
+            .get_mut(&log)
             .expect("no gap outside of a subscription");
-        let (from, to) = (offset_of(&message["from"]), offset_of(&message["to"]));
+        let (from, to) = (position(&message["from"]), position(&message["to"]));
+        assert_eq!(
+            cursor.epoch, from.0,
+            "a gap begins in the history that was told"
+        );
         // What was conflated between the last event and the gap was passed over before.
         assert!(
-            from == cursor.at || cursor.latest && from > cursor.at,
+            from.1 == cursor.at || cursor.latest && from.1 > cursor.at,
             "a gap begins where delivery stopped"
         );
-        assert!(to > from);
+        cursor.pass(from.1);
+        let onwards = to.0 == from.0 && to.1 > from.1;
         if let Some(missed) = message["missed"].as_u64() {
-            assert_eq!(to - from, missed);
+            assert_eq!(to.1 - from.1, missed);
         }
-        cursor.skipped.extend(cursor.at + 1..=from);
-        cursor.at = to;
+        assert!(onwards || message["reason"] == "epoch");
+        assert!(
+            !self.keeps_keys || !cursor.latest || cursor.was_all || message["reason"] == "epoch",
+            "P12: {message}"
+        );
+        if !onwards {
+            cursor.under_way.clear();
+            if to.0 == from.0 {
+                cursor.acked.1 = cursor.acked.1.min(to.1);
+            }
+        }
+        (cursor.epoch, cursor.at) = to;
+        cursor.untouched = false;
+    }
+
+    /// P7, I4: a watermark leads onwards, and over nothing that is owed.
+    fn watermark(&mut self, log: u64, told: &(String, u64)) {
+        let cursor = self
+            .cursors
+            .get_mut(&log)
+            .expect("no watermark outside of a subscription");
+        assert_eq!(cursor.epoch, told.0);
+        assert!(told.1 > cursor.at, "told nothing new");
+        assert!(cursor.latest, "under all every entry tells itself");
+        cursor.pass(told.1);
+        cursor.at = told.1;
+    }
+
+    /// R16: what Python was told covers nothing that stands behind this place of the stream.
+    fn mark(&mut self, number: u64) {
+        for (log, told) in self.told.remove(&number).unwrap() {
+            let (epoch, offset) = position(&Value::from(told));
+            let cursor = self.cursors.get_mut(&log).expect("a subscription");
+            if cursor.window.is_some() {
+                // What was acknowledged since then has this mark still ahead of it.
+                assert!(epoch != cursor.acked.0 || offset <= cursor.acked.1);
+                continue;
+            }
+            assert_eq!(cursor.epoch, epoch);
+            assert!(offset == cursor.at || cursor.latest && offset > cursor.at);
+            let skipped = cursor.at + 1..=offset;
+            cursor
+                .skipped
+                .extend(skipped.map(|offset| (epoch.clone(), offset)));
+        }
+    }
+}
+
+impl Cursor {
+    /// Nothing up to `offset` came by itself.
+    fn pass(&mut self, offset: u64) {
+        let skipped = self.at + 1..=offset;
+        self.skipped
+            .extend(skipped.map(|offset| (self.epoch.clone(), offset)));
+    }
+
+    /// M36, as a client knows it: whether this opens the window.
+    pub fn acknowledge(&mut self, offset: u64) {
+        let older = self.acked.0 == self.epoch && offset < self.acked.1;
+        if !older && offset <= self.at {
+            self.acked = (self.epoch.clone(), offset);
+            self.under_way.retain(|event| *event > offset);
+        }
     }
 }

@@ -23,13 +23,24 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
-        let keeps_keys =
-            cursor.options.delivery == Delivery::Latest && cursor.channel.log().newest().is_some();
+        let (rotated, keeps_keys) = {
+            let log = cursor.channel.log();
+            let keeps_keys = cursor.options.delivery == Delivery::Latest && log.newest().is_some();
+            (*log.epoch() != cursor.epoch, keeps_keys)
+        };
+        if rotated {
+            return self.cross(slot, at);
+        }
         let from = match &mut cursor.way {
             // S13: there is more to be had than the ring.
             Way::Feed(feed) if keeps_keys => {
                 let feed = std::mem::replace(&mut **feed, Feed::new(0));
                 cursor.way = Way::Round(Box::new(Round::continuing(feed)));
+                return Step::Went;
+            }
+            // P12: who has nothing of a history misses nothing of it in a snapshot.
+            Way::Round(round) if keeps_keys && round.after() == 0 => {
+                round.start_over();
                 return Step::Went;
             }
             Way::Feed(feed) => feed.after(),
@@ -41,6 +52,9 @@ impl Shard {
             return Step::Nothing;
         }
         let log = cursor.channel.log();
+        if *log.epoch() != cursor.epoch {
+            return Step::Went;
+        }
         let gap = if keeps_keys {
             back_to_the_beginning(&log, from)
         } else {
@@ -58,6 +72,42 @@ impl Shard {
             Way::Round(round) => stage_gap(round, &gap, encoding, &message),
             Way::Follow(_) => {}
         }
+        Step::Went
+    }
+
+    /// P12: the log has begun another history: a gap into it, in the place of what is missing of the former one.
+    pub(super) fn cross(&mut self, slot: usize, at: usize) -> Step {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Step::Nothing;
+        };
+        let encoding = connection.encoding();
+        let Some(cursor) = connection.cursors.get_mut(at) else {
+            return Step::Nothing;
+        };
+        let epoch = cursor.channel.log().epoch().clone();
+        if epoch == cursor.epoch {
+            // It is the view that has not heard of it yet; it will, and wakes who waits.
+            return self.wait_for_view(slot, at);
+        }
+        let Some(settled) = cursor.way.settled() else {
+            return Step::Nothing;
+        };
+        let gap = Gap::between(cursor.epoch.position(settled), 0);
+        let message = gap.message(&cursor.channel.name, &epoch, encoding);
+        cursor.channel.figures().count_gap(&gap);
+        cursor.epoch = epoch;
+        let staging = match &mut cursor.way {
+            Way::Feed(feed) => {
+                feed.begin_again(settled);
+                &mut feed.staging
+            }
+            Way::Round(round) => {
+                round.begin_again(settled);
+                &mut round.staging
+            }
+            Way::Follow(_) => return Step::Nothing,
+        };
+        staging.push_gap(&gap, encoding, &message);
         Step::Went
     }
 }

@@ -2,20 +2,23 @@
 
 use crate::command::Spec;
 use crate::cursor::Delivery;
+use crate::epoch::{Epoch, Position};
 use crate::shard::Shard;
 use crate::start::{self, Opening, Owed};
 
 /// A subscription on its way: what to tell, and where it begins unless it stays where it is.
 pub(super) struct Placed {
     pub(super) spec: Spec,
-    pub(super) position: String,
+    /// The history of the channel at this moment.
+    pub(super) epoch: Epoch,
+    pub(super) position: Position,
     pub(super) behind: u64,
     pub(super) opening: Option<Opening>,
 }
 
 impl Shard {
     /// Where a subscription begins, or stays (M26).
-    pub(super) fn place(&self, slot: usize, spec: Spec) -> Placed {
+    pub(super) fn place(&self, slot: usize, mut spec: Spec) -> Placed {
         let connection = self.connections.get(slot);
         let held = connection.and_then(|connection| {
             let at = connection
@@ -24,18 +27,28 @@ impl Shard {
             connection.cursors.get(at)
         });
         let log = spec.channel.log();
+        let epoch = log.epoch().clone();
+        if epoch != spec.epoch {
+            // All of this history was appended after the request.
+            spec.head = 0;
+        }
         let (position, behind, opening) = if let Some(cursor) = held {
-            let settled = self.settled(cursor);
-            let owed = cursor.owed_gap().map(str::to_owned);
-            let position = owed.unwrap_or_else(|| log.epoch().position(settled));
-            (position, log.head().saturating_sub(settled), None)
+            let position = self.position(cursor);
+            let told = if position.epoch == epoch {
+                position.offset
+            } else {
+                0
+            };
+            (position, log.head().saturating_sub(told), None)
         } else {
-            let opening = start::open(&log, &spec.start, spec.head);
+            let latest = spec.options.delivery == Delivery::Latest;
+            let opening = start::open(&log, &spec.start, spec.head, latest);
             (opening.position.clone(), opening.behind, Some(opening))
         };
         drop(log);
         Placed {
             spec,
+            epoch,
             position,
             behind,
             opening,
@@ -58,16 +71,20 @@ pub(super) fn cap_replay(placed: &mut [Placed], cap: u64) {
     let shares = start::share(&owed, cap_len);
     drop(owed);
     for (one, kept) in placed.iter_mut().filter(|one| counted(one)).zip(shares) {
-        let log = one.spec.channel.log();
         if let Some(opening) = &mut one.opening {
-            opening.cut(&log, kept as u64, one.spec.head);
+            opening.cut(&one.epoch, kept as u64, one.spec.head);
         }
     }
 }
 
 fn owed(one: &Placed, cap: usize) -> Owed<'_> {
     let log = one.spec.channel.log();
-    let head = one.spec.head;
+    // What was rotated away since is owed no more.
+    let head = if *log.epoch() == one.epoch {
+        one.spec.head
+    } else {
+        0
+    };
     let after = one.opening.as_ref().map_or(head, |opening| opening.after);
     let newest = (after + 1..=head).rev().take(cap);
     Owed {

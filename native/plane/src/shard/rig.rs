@@ -21,6 +21,7 @@ use crate::frame::{Opcode, ServerFrame, ServerFrames};
 use crate::inbox::Inbox;
 use crate::log::Retention;
 use crate::logs::Logs;
+use crate::newest::Newest;
 use crate::peer::Service;
 use crate::pipe::{Fed, Pipe};
 use crate::settings::Settings;
@@ -44,6 +45,7 @@ pub fn options(delivery: Delivery) -> Options {
         delivery,
         on_slow: OnSlow::Gap,
         max_rate: None,
+        ack: None,
     }
 }
 
@@ -126,8 +128,23 @@ impl Rig {
     }
 
     pub fn append(&mut self, log: u64, entries: Vec<NewEntry>) {
+        self.append_at(log, entries, 1.0);
+    }
+
+    pub fn append_at(&mut self, log: u64, entries: Vec<NewEntry>, ts: f64) {
         let channel = self.logs.find(log).unwrap();
-        self.logs.append(&channel, entries, 1.0);
+        self.logs.append(&channel, entries, ts);
+        self.tell(log);
+    }
+
+    /// Begin another history; the I/O thread is told of it by `tell`.
+    pub fn rotate(&mut self, log: u64) {
+        self.logs.rotate(&self.logs.find(log).unwrap()).unwrap();
+    }
+
+    /// Who follows is told of what was done to a log.
+    pub fn tell(&mut self, log: u64) {
+        let channel = self.logs.find(log).unwrap();
         for _ in channel.to_tell().collect::<Vec<_>>() {
             self.command(Command::Appended(Arc::clone(&channel), self.now));
         }
@@ -135,6 +152,23 @@ impl Rig {
 
     pub fn head(&self, log: u64) -> u64 {
         self.logs.find(log).unwrap().log().head()
+    }
+
+    pub fn epoch(&self, log: u64) -> String {
+        let channel = self.logs.find(log).unwrap();
+        channel.log().epoch().as_str().to_owned()
+    }
+
+    /// Neither the ring has an entry any more, nor what is kept per key.
+    pub fn is_gone(&self, log: u64, offset: u64) -> bool {
+        let channel = self.logs.find(log).unwrap();
+        let log = channel.log();
+        let kept = |newest: &Newest| newest.between(offset - 1, offset, false).next().is_some();
+        log.get(offset).is_none() && !log.newest().is_some_and(kept)
+    }
+
+    pub fn acknowledge(&mut self, conn: u64, log: u64, epoch: &str, offset: u64) {
+        self.command(Command::Ack(conn, vec![(log, epoch.to_owned(), offset)]));
     }
 
     /// Subscribe; the answer is `{"type":"subscribed","log":…,"position":…,"behind":…}`.
@@ -220,12 +254,12 @@ impl Rig {
     pub fn messages(&mut self, conn: u64) -> Vec<Value> {
         let bytes = self.received.get_mut(&conn).unwrap();
         let mut frames = ServerFrames::new(bytes);
-        let (mut messages, mut joined) = (Vec::new(), Vec::new());
-        for ServerFrame {
+        let (mut messages, mut joined, mut consumed) = (Vec::new(), Vec::new(), 0);
+        while let Some(ServerFrame {
             fin,
             opcode,
             payload,
-        } in frames.by_ref()
+        }) = frames.next()
         {
             if opcode.is_control() {
                 continue;
@@ -237,16 +271,12 @@ impl Rig {
             );
             joined.extend_from_slice(&bytes[payload]);
             if fin {
+                consumed = frames.consumed();
                 messages.push(
                     serde_json::from_slice(&std::mem::take(&mut joined)).expect("a whole message"),
                 );
             }
         }
-        assert!(
-            joined.is_empty(),
-            "a message is begun only by who takes all"
-        );
-        let consumed = frames.consumed();
         bytes.drain(..consumed);
         messages
     }
@@ -275,6 +305,12 @@ impl Rig {
                         Event::Closed(verdict) => Told::Closed(verdict.clone()),
                         Event::Output => Told::Output,
                         Event::Feed => Told::Feed,
+                        Event::Positions(positions) => Told::Positions(
+                            positions
+                                .iter()
+                                .map(|(log, position)| (*log, position.to_string()))
+                                .collect(),
+                        ),
                         Event::Fatal(_) => panic!("no thread runs"),
                     },
                 ));
@@ -294,6 +330,7 @@ pub enum Told {
     Closed(Verdict),
     Output,
     Feed,
+    Positions(Vec<(u64, String)>),
 }
 
 pub fn offset_of(position: &Value) -> u64 {

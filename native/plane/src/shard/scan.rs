@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::closing::Verdict;
 use crate::connection::{Connection, KeptWaiting};
+use crate::cursor::Cursor;
 use crate::peer::Heartbeat;
 use crate::settings::Settings;
 use crate::shard::Shard;
@@ -47,24 +48,29 @@ impl Shard {
         let patience = self.settings().heartbeat_timeout;
         let silence_counts = self.scans.begin(now, patience);
         let mut ended = Vec::new();
-        let mut pinged = Vec::new();
+        let mut due = Vec::new();
         let settings = &self.shared.settings;
         for (slot, connection) in &mut self.connections {
             if connection.report(&self.shared.figures) {
                 connection.shrink();
             }
             match judge(connection, settings, silence_counts, now) {
+                // S9: whoever waits for an `ack` may have been overrun meanwhile.
+                Judgement::Fine if connection.cursors.iter().any(Cursor::is_exhausted) => {
+                    due.push(slot);
+                }
                 Judgement::Fine => {}
-                Judgement::Ping => pinged.push(slot),
+                Judgement::Ping => due.push(slot),
                 Judgement::Ends(verdict) => ended.push((slot, verdict)),
             }
         }
-        for slot in pinged {
+        for slot in due {
             self.enqueue(slot);
         }
         for (slot, verdict) in ended {
             self.begin_close(slot, verdict, now);
         }
+        self.tell_standing(now);
         self.scan_views();
     }
 

@@ -2,18 +2,21 @@
 //! (M9) and the switch happens at the position it tells (M26).
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::command::{Spec, Subscribe};
 use crate::cursor::{Cursor, Delivery, Options, Pace, Way};
 use crate::entry::Encoding;
+use crate::epoch::Epoch;
 use crate::feed::Feed;
 use crate::frame::write_message;
 use crate::json::{escape, msgpack};
 use crate::round::Round;
 use crate::shard::Shard;
 use crate::shard::placing::{Placed, cap_replay};
-use crate::start::{Opening, Start};
+use crate::start::Opening;
+use crate::window::Window;
 
 impl Shard {
     /// Put cursors on channels and answer.
@@ -55,18 +58,27 @@ impl Shard {
         let mut parts = reply.iter();
         message.extend_from_slice(parts.next().map_or(&[][..], |part| part));
         for (one, part) in placed.iter().zip(parts) {
-            write_members(&mut message, &one.position, one.behind, encoding);
+            write_members(
+                &mut message,
+                &one.position.to_string(),
+                one.behind,
+                encoding,
+            );
             message.extend_from_slice(part);
         }
         self.queue_answer(slot, &message);
     }
 
-    /// One message behind the answers that wait already.
     pub(super) fn queue_answer(&mut self, slot: usize, message: &[u8]) {
+        self.shared.figures.answers.add(1);
+        self.queue_message(slot, message);
+    }
+
+    /// One message behind the answers that wait already.
+    pub(super) fn queue_message(&mut self, slot: usize, message: &[u8]) {
         if let Some(connection) = self.connections.get_mut(slot) {
             let opcode = connection.encoding().opcode();
             write_message(connection.out.answers(), opcode, message);
-            self.shared.figures.answers.add(1);
         }
     }
 
@@ -78,26 +90,41 @@ impl Shard {
         encoding: Encoding,
         now: Instant,
     ) {
-        let Placed { spec, opening, .. } = placed;
+        let Placed {
+            spec,
+            epoch,
+            position,
+            opening,
+            ..
+        } = placed;
         let held = self
             .connections
             .get(slot)
             .and_then(|connection| connection.cursor_on(spec.channel.id));
         let pace = spec.options.max_rate.map(|rate| Pace::new(rate, now));
-        let way = match (opening, held) {
-            (Some(opening), _) => begin(&opening, &spec, encoding),
-            (None, Some(at)) => self.kept_way(slot, at, spec.options),
-            (None, None) => return,
-        };
-        let channel = spec.channel;
-        let cursor = Cursor {
-            channel,
+        let mut cursor = Cursor {
             view,
             options: spec.options,
-            way,
+            way: Way::Feed(Box::new(Feed::new(0))),
             pace,
             waiting: false,
+            told: position,
+            untold_since: None,
+            window: None,
+            epoch,
+            channel: Arc::clone(&spec.channel),
         };
+        match (opening, held) {
+            (Some(opening), _) => cursor.way = begin(&opening, &spec, &cursor.epoch, encoding),
+            (None, Some(at)) => self.take_over(slot, at, &mut cursor),
+            (None, None) => return,
+        }
+        if let Some(size) = cursor.options.ack {
+            let window = cursor
+                .window
+                .get_or_insert_with(|| Box::new(Window::new(size, cursor.told.clone())));
+            window.resize(size);
+        }
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -107,6 +134,20 @@ impl Shard {
             self.release_cursor(&former);
         } else {
             connection.cursors.push(cursor);
+        }
+    }
+
+    /// M26: a cursor stays where it is, under other options.
+    fn take_over(&mut self, slot: usize, at: usize, cursor: &mut Cursor) {
+        cursor.way = self.kept_way(slot, at, cursor.options);
+        let held = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        if let Some(held) = held {
+            cursor.epoch = held.epoch.clone();
+            // What is under way stays counted.
+            cursor.window = held.window.take().filter(|_| cursor.options.ack.is_some());
         }
     }
 
@@ -122,12 +163,15 @@ impl Shard {
             .and_then(|connection| connection.cursors.get_mut(at))
             .map(|cursor| &mut cursor.way)
         {
-            Some(Way::Feed(feed)) => std::mem::replace(&mut **feed, Feed::new(settled)),
+            // A window may have become smaller than what is staged: what of it is allowed is staged again.
+            Some(Way::Feed(feed)) if options.ack.is_none() || feed.staging.owed_gap().is_some() => {
+                std::mem::replace(&mut **feed, Feed::new(settled))
+            }
             Some(Way::Round(round)) if round.staging.owed_gap().is_some() => {
                 std::mem::replace(&mut **round, Round::new(settled)).into_feed()
             }
-            Some(Way::Round(_)) if options.delivery == Delivery::Latest => {
-                return Way::Round(Box::new(Round::new(settled)));
+            Some(Way::Round(round)) if options.delivery == Delivery::Latest => {
+                return Way::Round(Box::new(round.restaged(settled)));
             }
             // From here the view is reached at once where the cursor was following it.
             _ => Feed::new(settled),
@@ -189,11 +233,11 @@ impl Shard {
 }
 
 /// How a new cursor begins: its gap first, then what comes after.
-fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
+fn begin(opening: &Opening, spec: &Spec, epoch: &Epoch, encoding: Encoding) -> Way {
     let mut feed = Feed::new(opening.after);
     if let Some(gap) = &opening.gap {
         spec.channel.figures().count_gap(gap);
-        let message = gap.message(&spec.channel.name, spec.channel.log().epoch(), encoding);
+        let message = gap.message(&spec.channel.name, epoch, encoding);
         feed.staging.push_gap(gap, encoding, &message);
     }
     match spec.options.delivery {
@@ -202,8 +246,8 @@ fn begin(opening: &Opening, spec: &Spec, encoding: Encoding) -> Way {
         Delivery::Latest if spec.options.max_rate.is_none() && opening.after == spec.head => {
             Way::Feed(Box::new(feed))
         }
-        Delivery::Latest if spec.start == Start::Snapshot => {
-            Way::Round(Box::new(Round::snapshot()))
+        Delivery::Latest if opening.snapshot => {
+            Way::Round(Box::new(Round::continuing(feed).with_snapshot()))
         }
         Delivery::Latest => Way::Round(Box::new(Round::continuing(feed))),
     }

@@ -8,6 +8,7 @@ use slab::Slab;
 use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Encoding;
+use crate::epoch::Position;
 use crate::feed::Feed;
 use crate::round::Round;
 use crate::shard::Shard;
@@ -37,11 +38,7 @@ impl Views {
         let number = *self
             .by_channel
             .entry((channel.id, encoding))
-            .or_insert_with(|| {
-                let head = channel.log().head();
-                self.all
-                    .insert(View::new(Arc::clone(channel), encoding, head))
-            });
+            .or_insert_with(|| self.all.insert(View::new(Arc::clone(channel), encoding)));
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;
         }
@@ -127,21 +124,24 @@ impl Shard {
         }
     }
 
-    /// What a cursor has settled (M26).
-    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
-        match &cursor.way {
-            Way::Feed(feed) => feed.staging.settled(),
-            Way::Round(round) => round.settled(),
-            Way::Follow(seat) => {
-                let view = self.views.all.get(cursor.view);
-                view.and_then(|view| Some(view.offset_at(view.followers.get(*seat)?.position)))
-                    .unwrap_or(0)
-            }
-        }
+    /// Where a cursor stands, as its client may be told: before a gap that it was not told of yet.
+    pub(super) fn position(&self, cursor: &Cursor) -> Position {
+        let owed = cursor.owed_gap().cloned();
+        owed.unwrap_or_else(|| cursor.epoch.position(self.settled(cursor)))
     }
 
-    /// A follower gets its entries from the log from now on: all of them, or the latest.
-    pub(super) fn unfollow(&mut self, slot: usize, number: usize) {
+    /// What a cursor has settled (M26).
+    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
+        let Way::Follow(seat) = cursor.way else {
+            return cursor.way.settled().unwrap_or(0);
+        };
+        let view = self.views.all.get(cursor.view);
+        view.and_then(|view| Some(view.offset_at(view.followers.get(seat)?.position)))
+            .unwrap_or(0)
+    }
+
+    /// A follower gets its entries from the log from now on, by the way that is made of what it has settled.
+    pub(super) fn unfollow(&mut self, slot: usize, number: usize, way: fn(u64, Delivery) -> Way) {
         let Some(connection) = self.connections.get(slot) else {
             return;
         };
@@ -158,17 +158,14 @@ impl Shard {
         let (settled, delivery) = (self.settled(cursor), cursor.options.delivery);
         if let Way::Follow(seat) = cursor.way {
             self.leave_seat(number, seat);
-            self.set_way(slot, at, way_from(settled, delivery));
-        }
-    }
-
-    pub(super) fn set_way(&mut self, slot: usize, at: usize, way: Way) {
-        let cursor = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.cursors.get_mut(at));
-        if let Some(cursor) = cursor {
-            cursor.way = way;
+            let cursor = self
+                .connections
+                .get_mut(slot)
+                .and_then(|connection| connection.cursors.get_mut(at));
+            if let Some(cursor) = cursor {
+                cursor.way = way(settled, delivery);
+                cursor.tell(settled);
+            }
         }
     }
 
@@ -201,7 +198,7 @@ impl Shard {
                         .is_some_and(|follower| follower.position < view.end())
                 });
                 if behind {
-                    self.unfollow(slot, number);
+                    self.unfollow(slot, number, way_from);
                 }
             }
             Way::Feed(feed) => {

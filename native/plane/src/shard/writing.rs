@@ -86,12 +86,58 @@ impl Shard {
             .connections
             .get(slot)
             .and_then(|connection| connection.cursors.get(at));
-        match cursor.map(|cursor| &cursor.way) {
-            Some(Way::Follow(seat)) => self.write_follower(slot, at, *seat, budget, now),
-            Some(Way::Feed(_)) => self.write_feed(slot, at, budget, now),
-            Some(Way::Round(_)) => self.write_round(slot, at, budget, now),
-            None => Ok(Step::Nothing),
+        let step = match cursor.map(|cursor| &cursor.way) {
+            Some(Way::Follow(seat)) => {
+                return self.write_follower(slot, at, *seat, budget, now);
+            }
+            Some(Way::Feed(_)) => self.write_feed(slot, at, budget, now)?,
+            Some(Way::Round(_)) => self.write_round(slot, at, budget, now)?,
+            None => Step::Nothing,
+        };
+        if step == Step::Nothing && self.is_far(slot, at, now) {
+            self.push_watermark(slot);
+            return Ok(Step::Went);
         }
+        Ok(step)
+    }
+
+    /// The view wakes the connection when there is something new.
+    pub(super) fn wait_for_view(&mut self, slot: usize, at: usize) -> Step {
+        let cursor = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        if let Some(cursor) = cursor
+            && let Some(view) = self.views.all.get_mut(cursor.view)
+            && !std::mem::replace(&mut cursor.waiting, true)
+        {
+            view.waiting.push(slot);
+        }
+        Step::Nothing
+    }
+
+    /// Nothing may be sent before the client acknowledges what is under way (S10); what is ahead is counted as waiting once.
+    fn wait_for_ack(&mut self, slot: usize, at: usize) -> Step {
+        let cursor = self
+            .connections
+            .get_mut(slot)
+            .and_then(|connection| connection.cursors.get_mut(at));
+        let Some(cursor) = cursor else {
+            return Step::Nothing;
+        };
+        let settled = cursor.way.settled().unwrap_or(u64::MAX);
+        let ahead = self
+            .views
+            .all
+            .get(cursor.view)
+            .is_some_and(|view| view.head() > settled);
+        if let Some(window) = &mut cursor.window
+            && ahead
+            && !std::mem::replace(&mut window.waits, true)
+        {
+            self.shared.figures.window_waits.add(1);
+        }
+        Step::Nothing
     }
 
     fn write_follower(
@@ -150,31 +196,47 @@ impl Shard {
             return Ok(Step::Nothing);
         };
         if !feed.staging.is_drained() {
+            let sent = feed.staging.at();
             let delivered =
                 connection
                     .out
                     .replay(&mut connection.transport, &mut feed.staging, budget, now)?
                     as u64;
+            cursor.sent_since(sent);
             cursor.channel.figures().deliveries.add(delivered);
             self.shared.figures.deliveries.add(delivered);
             return Ok(Step::Went);
         }
-        if let Some(position) = view.position_after(feed.after()) {
+        if view.epoch != cursor.epoch {
+            return Ok(self.cross(slot, at));
+        }
+        // The segments know nothing of windows, nor of a client that does not know where it stands (P9).
+        if cursor.window.is_none()
+            && cursor.told.offset >= feed.after()
+            && let Some(position) = view.position_after(feed.after())
+        {
             self.follow(slot, at, position);
             return Ok(Step::Went);
         }
-        match feed.refill(&cursor.channel, view.head(), encoding, &mut self.entries) {
-            Refill::Ready => Ok(Step::Went),
-            Refill::Unready => Ok(Step::Later),
-            Refill::Overrun => Ok(self.overrun(slot, at, now)),
-            Refill::Reached => {
-                // The log is ahead of the view: an append that this thread will be told of.
-                if !std::mem::replace(&mut cursor.waiting, true) {
-                    view.waiting.push(slot);
-                }
-                Ok(Step::Nothing)
-            }
-        }
+        let most = cursor
+            .window
+            .as_ref()
+            .map_or(u64::MAX, |window| window.left());
+        let log = (&*cursor.channel, &cursor.epoch);
+        let found = if most == 0 {
+            feed.look(log.0, log.1)
+        } else {
+            feed.refill(log, (view.head(), most), encoding, &mut self.entries)
+        };
+        Ok(match found {
+            Refill::Ready => Step::Went,
+            Refill::Unready => Step::Later,
+            Refill::Overrun => self.overrun(slot, at, now),
+            Refill::Rotated => self.cross(slot, at),
+            Refill::Reached if most == 0 => self.wait_for_ack(slot, at),
+            // The log may be ahead of the view: an append that this thread will be told of.
+            Refill::Reached => self.wait_for_view(slot, at),
+        })
     }
 
     fn write_round(
@@ -191,36 +253,53 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Ok(Step::Nothing);
         };
-        let (Way::Round(round), Some(view)) =
-            (&mut cursor.way, self.views.all.get_mut(cursor.view))
+        let (Way::Round(round), Some(view)) = (&mut cursor.way, self.views.all.get(cursor.view))
         else {
             return Ok(Step::Nothing);
         };
         if !round.staging.is_drained() {
+            let sent = round.staging.at();
             let delivered =
                 connection
                     .out
                     .replay(&mut connection.transport, &mut round.staging, budget, now)?
                     as u64;
+            cursor.sent_since(sent);
             cursor.channel.figures().deliveries.add(delivered);
             self.shared.figures.deliveries.add(delivered);
             return Ok(Step::Went);
+        }
+        if view.epoch != cursor.epoch {
+            return Ok(self.cross(slot, at));
         }
         if round.is_idle() && !round.again && cursor.pace.is_none() {
             cursor.way = Way::Feed(Box::new(Feed::new(round.after())));
             return Ok(Step::Went);
         }
+        let log = (&*cursor.channel, &cursor.epoch);
+        let left = cursor
+            .window
+            .as_ref()
+            .map_or(u64::MAX, |window| window.left());
+        let most = usize::try_from(left).unwrap_or(STAGED).min(STAGED);
+        if most == 0 {
+            return Ok(match round.look(log.0, log.1) {
+                Refill::Overrun => self.overrun(slot, at, now),
+                Refill::Rotated => self.cross(slot, at),
+                _ => self.wait_for_ack(slot, at),
+            });
+        }
         let allowed = cursor
             .pace
             .as_mut()
-            .map_or(STAGED, |pace| pace.allowed(STAGED, now));
+            .map_or(most, |pace| pace.allowed(most, now));
         if allowed == 0 {
             if let Some(at) = cursor.pace.as_mut().and_then(|pace| pace.wake(now)) {
                 self.timers.set(at, slot, id);
             }
             return Ok(Step::Nothing);
         }
-        match round.refill(&cursor.channel, encoding, allowed) {
+        match round.refill(log, encoding, allowed) {
             Refill::Ready => {
                 if let Some(pace) = &mut cursor.pace {
                     pace.sent(round.staging.messages(), now);
@@ -229,16 +308,12 @@ impl Shard {
             }
             Refill::Unready => Ok(Step::Later),
             Refill::Overrun => Ok(self.overrun(slot, at, now)),
+            Refill::Rotated => Ok(self.cross(slot, at)),
             Refill::Reached if cursor.pace.is_none() => {
                 round.again = false;
                 Ok(Step::Went)
             }
-            Refill::Reached => {
-                if !std::mem::replace(&mut cursor.waiting, true) {
-                    view.waiting.push(slot);
-                }
-                Ok(Step::Nothing)
-            }
+            Refill::Reached => Ok(self.wait_for_view(slot, at)),
         }
     }
 }

@@ -1,0 +1,451 @@
+//! Random histories: what may happen to channels and their subscribers, in any order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::command::{Command, Spec, Subscribe};
+use crate::cursor::{Delivery, Options};
+use crate::entry::{Encoding, NewEntry};
+use crate::log::Retention;
+use crate::settings::Settings;
+use crate::shard::model::{Cursor, History, Reader};
+use crate::shard::rig::{Rig, Told, keyed, options};
+use crate::start::Start;
+
+const CONNS: u64 = 3;
+const CHANNELS: usize = 2;
+
+/// What may happen in any order.
+#[derive(Clone, Debug)]
+pub enum Op {
+    Append {
+        channel: usize,
+        sizes: Vec<usize>,
+        key: u8,
+    },
+    Rotate {
+        channel: usize,
+    },
+    Take {
+        conn: u64,
+        bytes: usize,
+    },
+    Subscribe {
+        conn: u64,
+        channel: usize,
+        start: From,
+        keep: bool,
+        latest: bool,
+        paced: bool,
+        window: Option<u64>,
+        /// The channel begins another history before the I/O thread hears of the wish.
+        rotated: bool,
+    },
+    Unsubscribe {
+        conn: u64,
+        channel: usize,
+    },
+    Ack {
+        conn: u64,
+        channel: usize,
+        handled: Handled,
+    },
+    Positions {
+        conn: u64,
+    },
+    Send {
+        conn: u64,
+    },
+    Wait {
+        ms: u64,
+    },
+}
+
+/// Where a subscription is to start.
+#[derive(Clone, Debug)]
+pub enum From {
+    New,
+    Snapshot,
+    Last(u64),
+    Since(f64),
+    /// So far from the head, behind it or beyond.
+    Here(i64),
+    /// In the history before this one, or in one that never was.
+    Elsewhere(bool, u64),
+}
+
+/// What a client says that it has handled.
+#[derive(Clone, Copy, Debug)]
+pub enum Handled {
+    All,
+    Less(u64),
+    Unsent(u64),
+    Elsewhere,
+}
+
+pub fn op() -> impl Strategy<Value = Op> {
+    let conn = || 1..=CONNS;
+    let channel = || 0..CHANNELS;
+    let size = prop_oneof![8 => 0_usize..200, 1 => Just(5_000_usize), 1 => 60_000_usize..150_000];
+    let start = prop_oneof![
+        2 => Just(From::New),
+        2 => (0_u64..20).prop_map(From::Last),
+        1 => Just(From::Snapshot),
+        1 => (0_u8..4).prop_map(|ts| From::Since(f64::from(ts))),
+        2 => (-12_i64..3).prop_map(From::Here),
+        1 => (any::<bool>(), 0_u64..9).prop_map(|(former, offset)| From::Elsewhere(former, offset)),
+    ];
+    let handled = prop_oneof![
+        4 => Just(Handled::All),
+        2 => (0_u64..5).prop_map(Handled::Less),
+        1 => (1_u64..5).prop_map(Handled::Unsent),
+        1 => Just(Handled::Elsewhere),
+    ];
+    let window = prop::option::weighted(0.4, 1_u64..6);
+    let flags = (
+        any::<bool>(),
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.05),
+    );
+    prop_oneof![
+        8 => (channel(), prop::collection::vec(size, 1..6), 0_u8..4)
+            .prop_map(|(channel, sizes, key)| Op::Append { channel, sizes, key }),
+        1 => channel().prop_map(|channel| Op::Rotate { channel }),
+        12 => (conn(), prop_oneof![0_usize..40, 0_usize..3_000, Just(usize::MAX)])
+            .prop_map(|(conn, bytes)| Op::Take { conn, bytes }),
+        6 => (conn(), channel(), start, window, flags)
+            .prop_map(|(conn, channel, start, window, (keep, latest, paced, rotated))| {
+                Op::Subscribe { conn, channel, start, keep, latest, paced, window, rotated }
+            }),
+        2 => (conn(), channel()).prop_map(|(conn, channel)| Op::Unsubscribe { conn, channel }),
+        6 => (conn(), channel(), handled).prop_map(|(conn, channel, handled)| Op::Ack { conn, channel, handled }),
+        2 => conn().prop_map(|conn| Op::Positions { conn }),
+        4 => conn().prop_map(|conn| Op::Send { conn }),
+        4 => (0_u64..50).prop_map(|ms| Op::Wait { ms }),
+        1 => (900_u64..1_100).prop_map(|ms| Op::Wait { ms }),
+    ]
+}
+
+pub struct World {
+    rig: Rig,
+    logs: Vec<u64>,
+    /// The histories of each log, the present one last.
+    epochs: HashMap<u64, Vec<String>>,
+    history: History,
+    readers: HashMap<u64, Reader>,
+    answers: HashMap<u64, u64>,
+    /// Subscriptions asked for, by connection.
+    asked: HashMap<u64, u64>,
+    entries: u64,
+    marks: u64,
+    /// A log that was rotated, which the I/O thread hears of after the next thing that happens.
+    unheard: Option<u64>,
+}
+
+impl World {
+    pub fn new(retention: Retention, capacity: usize) -> Self {
+        let settings = Settings {
+            view_memory: 1,
+            turn_write: 3_000,
+            resume_events: 7,
+            ..Settings::default()
+        };
+        let mut rig = Rig::new(settings);
+        let logs: Vec<u64> = (1..=CHANNELS)
+            .map(|number| rig.open(&format!("c{number}"), retention))
+            .collect();
+        for conn in 1..=CONNS {
+            rig.connect(conn, capacity, Encoding::Json);
+        }
+        let reader = || Reader {
+            keeps_keys: retention.last_per_key.is_some(),
+            ..Reader::default()
+        };
+        let mut world = Self {
+            epochs: HashMap::new(),
+            history: History::new(),
+            readers: (1..=CONNS).map(|conn| (conn, reader())).collect(),
+            answers: HashMap::new(),
+            asked: HashMap::new(),
+            entries: 0,
+            marks: 0,
+            unheard: None,
+            rig,
+            logs,
+        };
+        for log in world.logs.clone() {
+            world.begin_history(log);
+        }
+        world
+    }
+
+    fn begin_history(&mut self, log: u64) {
+        let epoch = self.rig.epoch(log);
+        self.epochs.entry(log).or_default().push(epoch.clone());
+        self.history.insert((log, epoch), Vec::new());
+    }
+
+    pub fn apply(&mut self, op: &Op, allow_latest: bool) {
+        let unheard = self.unheard.take();
+        match op {
+            Op::Append {
+                channel,
+                sizes,
+                key,
+            } => self.append(self.logs[*channel], sizes, *key),
+            Op::Rotate { channel } => {
+                let log = self.logs[*channel];
+                self.rig.rotate(log);
+                self.begin_history(log);
+                self.unheard = Some(log);
+            }
+            Op::Take { conn, bytes } => {
+                self.rig.take(*conn, *bytes);
+                self.rig.run();
+                self.read(*conn);
+            }
+            Op::Subscribe {
+                conn,
+                channel,
+                start,
+                keep,
+                latest,
+                paced,
+                window,
+                rotated,
+            } => {
+                let latest = *latest && allow_latest;
+                let delivery = if latest {
+                    Delivery::Latest
+                } else {
+                    Delivery::All
+                };
+                let options = Options {
+                    max_rate: (latest && *paced).then_some(100.0),
+                    ack: *window,
+                    ..options(delivery)
+                };
+                self.subscribe(*conn, self.logs[*channel], options, start, *keep, *rotated);
+            }
+            Op::Unsubscribe { conn, channel } => self.rig.unsubscribe(*conn, self.logs[*channel]),
+            Op::Ack {
+                conn,
+                channel,
+                handled,
+            } => self.acknowledge(*conn, self.logs[*channel], *handled),
+            Op::Positions { conn } => self.positions(*conn),
+            Op::Send { conn } => {
+                let number = self.answers.entry(*conn).or_default();
+                let text = format!(r#"{{"type":"answer","n":{number}}}"#);
+                *number += 1;
+                self.rig.send(*conn, &text);
+            }
+            Op::Wait { ms } => self.rig.wait(Duration::from_millis(*ms)),
+        }
+        if let Some(log) = unheard {
+            self.rig.tell(log);
+        }
+    }
+
+    fn append(&mut self, log: u64, sizes: &[usize], key: u8) {
+        let epoch = self.rig.epoch(log);
+        let history = self.history.get_mut(&(log, epoch)).unwrap();
+        let mut entries: Vec<NewEntry> = Vec::new();
+        for (number, size) in sizes.iter().enumerate() {
+            self.entries += 1;
+            let key = format!("k{}", (usize::from(key) + number) % 4);
+            // A third of the small ones remove their keys (S6).
+            let data = match size {
+                0..66 => "null".to_owned(),
+                size => format!("\"{}{}\"", self.entries, "x".repeat(*size)),
+            };
+            entries.push(keyed(&key, &data));
+            history.push((key, serde_json::from_str(&data).unwrap()));
+        }
+        // The wall clock goes on, and now and then back (M45).
+        let ts = f64::from(u32::try_from(self.entries % 5).unwrap());
+        self.rig.append_at(log, entries, ts);
+    }
+
+    fn start(&self, log: u64, start: &From, latest: bool) -> Start {
+        let epochs = &self.epochs[&log];
+        let head = self.rig.head(log);
+        match start {
+            From::Snapshot if latest => Start::Snapshot,
+            From::New | From::Snapshot => Start::New,
+            From::Last(count) => Start::Last(*count),
+            From::Since(ts) => Start::Since(*ts),
+            From::Here(from_head) => Start::At {
+                epoch: epochs.last().unwrap().clone(),
+                offset: head.saturating_add_signed(*from_head),
+            },
+            From::Elsewhere(former, offset) => {
+                let former = epochs.iter().rev().nth(1).filter(|_| *former);
+                Start::At {
+                    epoch: former.map_or("elsewhere".to_owned(), Clone::clone),
+                    offset: *offset,
+                }
+            }
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        conn: u64,
+        log: u64,
+        options: Options,
+        from: &From,
+        keep: bool,
+        rotated: bool,
+    ) {
+        let latest = options.delivery == Delivery::Latest;
+        let start = self.start(log, from, latest);
+        let whole = latest && !matches!(from, From::New | From::Last(_));
+        let window = options.ack.map_or("null".to_owned(), |ack| ack.to_string());
+        let begin = format!(
+            r#"{{"type":"subscribed","log":{log},"latest":{latest},"snapshot":{whole},"keep":{keep},"window":{window},"#
+        );
+        let spec = Spec::new(self.rig.logs.find(log).unwrap(), options, start, keep);
+        if rotated {
+            self.rig.rotate(log);
+            self.begin_history(log);
+        }
+        *self.asked.entry(conn).or_default() += 1;
+        let reply = vec![begin.as_bytes().into(), b"}"[..].into()];
+        self.rig.command(Command::Subscribe(Box::new(Subscribe {
+            conn,
+            specs: vec![spec],
+            reply,
+        })));
+        if rotated {
+            self.rig.tell(log);
+        }
+    }
+
+    fn acknowledge(&mut self, conn: u64, log: u64, handled: Handled) {
+        let reader = self.readers.get_mut(&conn).unwrap();
+        if self
+            .asked
+            .get(&conn)
+            .is_some_and(|asked| *asked > reader.subscribed)
+        {
+            // Of which of its subscriptions it speaks, the other side could not know.
+            return;
+        }
+        let Some(cursor) = reader.cursors.get_mut(&log) else {
+            self.rig.acknowledge(conn, log, "nowhere", 0);
+            return;
+        };
+        if cursor.untouched {
+            // Nothing was handled; and a start beyond the head would name entries that are yet to come.
+            return;
+        }
+        let sent = self.history[&(log, cursor.epoch.clone())].len() as u64;
+        let offset = match handled {
+            Handled::All | Handled::Elsewhere => cursor.at,
+            Handled::Less(less) => cursor.at.saturating_sub(less),
+            Handled::Unsent(more) => sent + more,
+        };
+        if matches!(handled, Handled::Elsewhere) {
+            self.rig.acknowledge(conn, log, "elsewhere1", offset);
+            return;
+        }
+        let epoch = cursor.epoch.clone();
+        if !matches!(handled, Handled::Unsent(_)) {
+            cursor.acknowledge(offset);
+        }
+        self.rig.acknowledge(conn, log, &epoch, offset);
+    }
+
+    /// R16: behind everything that was written up to now, and before everything else, stands a mark.
+    fn positions(&mut self, conn: u64) {
+        self.rig.command(Command::Positions(conn));
+        let told = self.rig.events().into_iter().filter_map(|(of, told)| {
+            let Told::Positions(positions) = told else {
+                return None;
+            };
+            assert_eq!(conn, of);
+            Some(positions)
+        });
+        let told: Vec<_> = told.collect();
+        assert_eq!(1, told.len());
+        self.marks += 1;
+        let reader = self.readers.get_mut(&conn).unwrap();
+        reader.told.insert(self.marks, told[0].clone());
+        let mark = format!(r#"{{"type":"mark","n":{}}}"#, self.marks);
+        self.rig.send(conn, &mark);
+    }
+
+    fn read(&mut self, conn: u64) -> bool {
+        let messages: Vec<Value> = self.rig.messages(conn);
+        let reader = self.readers.get_mut(&conn).unwrap();
+        for message in &messages {
+            reader.read(message, &self.history);
+        }
+        !messages.is_empty()
+    }
+
+    /// Everybody takes everything and acknowledges it; then nobody may owe anything to anybody.
+    pub fn finish(&mut self) {
+        if let Some(log) = self.unheard.take() {
+            self.rig.tell(log);
+        }
+        let mut idle = 0;
+        while idle < 4 {
+            idle += 1;
+            for conn in 1..=CONNS {
+                self.rig.take_all(conn);
+                if self.read(conn) {
+                    idle = 0;
+                }
+                for log in self.logs.clone() {
+                    self.acknowledge(conn, log, Handled::All);
+                }
+            }
+            if idle > 0 {
+                self.rig.wait(Duration::from_secs(1));
+            }
+        }
+        for conn in 1..=CONNS {
+            let reader = &self.readers[&conn];
+            assert!(self.rig.bytes(conn).is_empty(), "whole messages");
+            assert_eq!(
+                self.answers.get(&conn).copied().unwrap_or(0),
+                reader.answers,
+                "every answer comes once"
+            );
+            assert!(reader.told.is_empty(), "every mark comes");
+            for (log, cursor) in &reader.cursors {
+                self.check_end(*log, cursor);
+            }
+        }
+    }
+
+    fn check_end(&self, log: u64, cursor: &Cursor) {
+        // P9: under `latest` too the client knows in the end that it has got everything.
+        assert_eq!(
+            (self.rig.epoch(log), self.rig.head(log)),
+            (cursor.epoch.clone(), cursor.at),
+            "all of it came"
+        );
+        // S3: what was passed over has a newer entry of its key, or it took its key out of a snapshot (S6).
+        for (epoch, offset) in &cursor.skipped {
+            let history = &self.history[&(log, epoch.clone())];
+            let (key, data) = &history[usize::try_from(*offset).unwrap() - 1];
+            let newer = &history[usize::try_from(*offset).unwrap()..];
+            // Of what the log had let go, a snapshot knows nothing (S5).
+            let former = *epoch != cursor.epoch;
+            let gone = data.is_null() || former || self.rig.is_gone(log, *offset);
+            assert!(
+                newer.iter().any(|(other, _)| other == key) || cursor.snapshot && gone,
+                "{offset} was the newest of {key}"
+            );
+        }
+    }
+}
