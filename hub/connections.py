@@ -131,10 +131,10 @@ class Connections:
         self.plane.flush()
         await self.emptied()
 
-    async def emptied(self, numbers: Sequence[int] | None = None, patience: float = CLOSE_PATIENCE) -> None:
-        """Wait until these connections are gone, by default all there are; who is left after `patience` is told."""
+    async def emptied(self, numbers: Sequence[int] | None = None) -> None:
+        """Wait until these connections are gone, by default all there are (at most `CLOSE_PATIENCE`)."""
         asked = self._table.keys() if numbers is None else self._table.keys() & set(numbers)
-        if left := await self._departures.gone(asked, patience):
+        if left := await self._departures.gone(asked, CLOSE_PATIENCE):
             log.warning("connections.left", count=left)
 
     async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:

@@ -86,6 +86,8 @@ def changed(session: "Session", moment: Moment) -> None:
     token.due_at = at if token.due_at is None else min(token.due_at, at)
     if token.due_at <= moment.now:
         push_now(session)
+    else:
+        session.set_alarm(moment)
 
 
 def push_now(session: "Session") -> None:

@@ -189,9 +189,17 @@ def test_what_this_version_cannot_keep_is_refused_not_ignored(name: str, value: 
     assert sentence.startswith(f"NG_{name.upper()}: this version keeps its logs in memory on one node")
 
 
-def test_keys_of_tokens_that_this_version_does_not_serve_are_refused_not_ignored() -> None:
-    (sentence,) = faults(token_keys="k" * 44)
-    assert sentence.startswith("NG_TOKEN_KEYS: this version serves no reconnection tokens")
+def test_sealing_keys_are_long_enough_and_the_one_that_is_not_is_named() -> None:
+    (sentence,) = faults(token_keys=f"{'k' * 32},short")
+    assert sentence == "NG_TOKEN_KEYS: expected at least 32 bytes in each key, came 5 in key 2"
+
+
+@pytest.mark.clause("M50")
+def test_nobody_is_asked_to_go_later_than_the_deadline() -> None:
+    (sentence,) = faults(drain_window=31)
+    assert sentence.startswith("NG_DRAIN_WINDOW: expected at most NG_DRAIN_DEADLINE (30), came 31")
+    production = Settings(mode="production", jwt_secret=SECRET, jwt_issuer="i", jwt_audience="a")  # type: ignore[arg-type]
+    assert [one.announce_seconds for one in (Settings(), production, Settings(drain_announce=2))] == [0.0, 5.0, 2.0]
 
 
 def test_one_issuer_has_one_family_of_keys() -> None:

@@ -65,6 +65,8 @@ def test_pr4_a_signal_closes_connections_with_4301_and_ends_with_0(
         with socket.create_connection(("127.0.0.1", hub.port)) as half:
             half.sendall(b"GET /ws HTTP/1.1\r\n")
             assert hub.end(number) == 0
+        if number == signal.SIGTERM:
+            assert json.loads(ws.recv(10))["type"] == "goaway"
         with pytest.raises(ConnectionClosed) as closed:
             ws.recv(10)
         assert closed.value.rcvd is not None

@@ -11,6 +11,7 @@ from channels.permissions import Role
 from hub.auth import ANONYMOUS
 from hub.protocol import answers
 from hub.session import Close, Effect, Emit, Publish, Send, State, Subscribe, Unsubscribe
+from hub.session.effects import Locate
 from tests.hub.session.support import Bench, admin, bench, identity
 
 VECTOR = [0.5] * 8
@@ -49,7 +50,7 @@ class Shell:
 
     def __init__(self, peer: Bench) -> None:
         self.peer = peer
-        self.waiting: list[Publish | Emit] = []
+        self.waiting: list[Publish | Emit | Locate] = []
         self.answers: list[dict[str, Any]] = []
         self.is_closed = False
 
@@ -63,7 +64,7 @@ class Shell:
                     self.answers.append(self.peer.decode(b'"position":"k3Fq:1","behind":0'.join(effect.reply)))
                 case Unsubscribe() if effect.reply is not None:
                     self.answers.append(self.peer.decode(effect.reply))
-                case Publish() | Emit():
+                case Publish() | Emit() | Locate():
                     self.waiting.append(effect)
                 case Close():
                     self.is_closed = True
@@ -71,7 +72,11 @@ class Shell:
     def answer(self, *, well: bool) -> None:
         waiting, self.waiting = self.waiting, []
         for effect in waiting:
-            ticket, session = effect.ticket, self.peer.session
+            session = self.peer.session
+            if isinstance(effect, Locate):
+                self.execute(session.located({}, self.peer.moment))
+                continue
+            ticket = effect.ticket
             if well:
                 message = answers.answer("ack" if isinstance(effect, Publish) else "emitted", ticket.id)
                 self.execute(session.answered(ticket, message))

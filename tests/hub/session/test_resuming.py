@@ -115,7 +115,8 @@ def test_the_largest_session_fits_into_a_token() -> None:
 def test_a_change_of_subscriptions_pushes_a_fresh_token_at_most_once_a_second() -> None:
     household = Household()
     peer, _ = following(household)
-    assert Locate() not in peer.send({"type": "unsubscribe", "channel": "metrics"})
+    answers = peer.send({"type": "unsubscribe", "channel": "metrics"})
+    assert (Locate() in answers, answers[-1]) == (False, Alarm(START.now + 1.0))
     peer.now = 1.0
     assert Locate() in peer.take(peer.session.alarm(peer.moment))
     told_token(peer, WHERE)
