@@ -76,7 +76,7 @@ async def test_the_documents_first_form_receives_what_is_published() -> None:
 async def test_a_raw_message_goes_out_as_it_stands() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
         await client.send({"type": "get_reconnection_token"})
-        assert await hub.asked("get_reconnection_token") == [{"type": "get_reconnection_token"}]
+        assert (await hub.asked("get_reconnection_token", 2))[1] == {"type": "get_reconnection_token"}
 
 
 async def test_iterating_gives_events_in_order_and_gaps_where_they_are_wanted() -> None:
@@ -248,7 +248,7 @@ async def test_a_channel_is_followed_once_and_again_after_it_ended() -> None:
         await logs.unsubscribe()
         assert (logs.state, await hub.asked("unsubscribe")) == (
             "ended",
-            [{"type": "unsubscribe", "channels": ["logs"], "id": 2}],
+            [{"type": "unsubscribe", "channels": ["logs"], "id": 3}],
         )
         again = await client.subscribe("logs")
         hub.publish("logs", 1)
@@ -495,7 +495,10 @@ async def test_a_listener_can_be_removed_and_a_wrong_name_is_refused() -> None:
         await client.connect()
         await client.close()
         assert seen.items == []
-        with pytest.raises(ValueError, match="on: expected one of state, connected, disconnected, gap, error"):
+        with pytest.raises(
+            ValueError,
+            match="on: expected one of state, connected, disconnected, resumed, gap, reconnection_token, error",
+        ):
             client.on("stat", seen)  # type: ignore[arg-type]
 
 
@@ -556,7 +559,10 @@ async def test_with_debug_every_frame_is_logged_as_json_both_ways(caplog: pytest
     lines = [record.getMessage() for record in caplog.records if record.name == "neurograph_ws_client"]
     frames = [(line[:2], json.loads(line[2:])) for line in lines if line[:2] in {"< ", "> "}]
     kinds = [(way, frame["type"], frame.get("data")) for way, frame in frames]
-    assert kinds[-2:] == [("> ", "publish", {"größe": 1}), ("< ", "ack", None)]
+    assert [kind for kind in kinds if kind[1] in {"publish", "ack"}] == [
+        ("> ", "publish", {"größe": 1}),
+        ("< ", "ack", None),
+    ]
 
 
 @pytest.mark.clause("M23")

@@ -21,6 +21,7 @@ class Request:
     """
 
     __slots__ = (
+        "conn",
         "deadline",
         "id",
         "is_patient",
@@ -39,12 +40,15 @@ class Request:
         deadline: float,
         is_repeatable: bool = False,
         is_patient: bool = False,
+        conn: int | None = None,
     ) -> None:
         self.message = message
         self.ticket = ticket
         self.deadline = deadline
         self.is_repeatable = is_repeatable
         self.is_patient = is_patient
+        # The connection it is meant for, or was sent on: its id belongs there (R12).
+        self.conn = conn
         self.id: Any = None
         self.sent_at = 0.0
         self.repeat_at = 0.0
@@ -57,11 +61,15 @@ class Request:
 
 
 class Requests:
-    """The questions of one client: awaiting an answer, held back for a free id, or parked for later."""
+    """The questions of one client: awaiting an answer, held back for a free id, or parked for later.
+
+    `conn` is the connection they go to, None while there is none in order; ids are never used twice by a client, so
+    that those of two connections cannot be taken for each other.
+    """
 
     def __init__(self, in_flight: int = 256) -> None:
         self.in_flight = in_flight
-        self.is_open = False
+        self.conn: int | None = None
         self._last_id = 0
         self._awaiting: dict[Any, Request] = {}
         self._held: deque[Request] = deque()
@@ -72,9 +80,9 @@ class Requests:
         return len(self._awaiting) + len(self._held) + len(self._parked)
 
     def submit(self, request: Request, now: float) -> list[Send | Reject]:
-        """Send a request, or hold it back until an id is free."""
+        """Send a request, or hold it back until an id is free and a connection is in order."""
         self._look_by(request.deadline)
-        if len(self._awaiting) < self.in_flight:
+        if self._may_go(request):
             return [self._send(request, now)]
         if len(self._held) < MAX_HELD_BACK:
             self._held.append(request)
@@ -82,7 +90,11 @@ class Requests:
         text = f"{request.name}: {len(self._awaiting)} await their answer and {len(self._held)} wait to be sent"
         return [Reject(request.ticket, RateLimited(text, temporary=True))]
 
+    def _may_go(self, request: Request) -> bool:
+        return len(self._awaiting) < self.in_flight and (request.conn or self.conn) is not None
+
     def _send(self, request: Request, now: float) -> Send:
+        request.conn = request.conn or self.conn
         request.id = request.message.get("id")
         if request.id is None:
             self._last_id += 1
@@ -91,13 +103,16 @@ class Requests:
             raise ValueError(f"id {request.id!r} is still awaiting its answer")
         request.sent_at = now
         self._awaiting[request.id] = request
-        return Send(({**request.message, "id": request.id},))
+        return Send(({**request.message, "id": request.id},), request.conn or 0)
 
-    def answer(self, message: Mapping[str, Any], now: float, drawn: float) -> list[Send | Resolve | Reject] | None:
-        """Take an answer; None if nobody awaits it."""
-        request = self._awaiting.pop(message.get("id"), None)
-        if request is None:
+    def answer(
+        self, message: Mapping[str, Any], now: float, drawn: float, conn: int = 1
+    ) -> list[Send | Resolve | Reject] | None:
+        """Take an answer that came on a connection; None if nobody awaits it there."""
+        request = self._awaiting.get(message.get("id"))
+        if request is None or request.conn != conn:
             return None
+        del self._awaiting[request.id]
         effects: list[Send | Resolve | Reject] = []
         if message.get("type") != "error":
             effects.append(Resolve(request.ticket, message, now - request.sent_at))
@@ -118,38 +133,48 @@ class Requests:
             return False
         request.repeats += 1
         request.repeat_at = now + wait
+        request.conn = None
         self._parked.append(request)
         self._look_by(request.repeat_at)
         return True
 
     def _refill(self, now: float) -> list[Send]:
         sends = []
-        while self._held and len(self._awaiting) < self.in_flight:
+        while self._held and self._may_go(self._held[0]):
             sends.append(self._send(self._held.popleft(), now))
         return sends
 
-    def lost(self) -> list[Reject]:
-        """The connection ended: what may be repeated waits for the next one, the rest has an unknown outcome."""
-        self.is_open = False
+    def lost(self, conn: int, *, is_last: bool = True) -> list[Reject]:
+        """A connection ended: what may be repeated waits for the next one, the rest has an unknown outcome.
+
+        With `is_last` there is no other, and what was held back goes the same way.
+        """
+        if is_last or self.conn == conn:
+            self.conn = None
+        gone = [request for request in self._awaiting.values() if request.conn == conn]
+        gone += [request for request in self._held if is_last or request.conn == conn]
         rejects = []
-        for request in (*self._awaiting.values(), *self._held):
+        for request in gone:
+            self._remove(request)
             if request.is_repeatable:
-                request.repeat_at = 0.0
+                request.repeat_at, request.conn = 0.0, None
                 self._parked.append(request)
             else:
                 text = f"the connection ended before {request.name} was answered; whether it had an effect is unknown"
                 rejects.append(Reject(request.ticket, Disconnected(text, temporary=True)))
-        self._awaiting.clear()
-        self._held.clear()
         return rejects
 
-    def restored(self, now: float) -> list[Send | Reject]:
-        """A connection is in order: repeat what waited for it."""
-        self.is_open = True
-        return self._repeat(now)
+    def restored(self, conn: int, now: float) -> list[Send | Reject]:
+        """A connection is in order: send what waited for it, and everything that follows."""
+        self.conn = conn
+        return [*self._repeat(now), *self._refill(now)]
+
+    def is_awaited_on(self, conn: int) -> bool:
+        """Whether a connection still owes an answer."""
+        return any(request.conn == conn for request in self._awaiting.values())
 
     def _repeat(self, now: float) -> list[Send | Reject]:
-        due = [request for request in self._parked if request.repeat_at <= now] if self.is_open else []
+        due = [request for request in self._parked if request.repeat_at <= now] if self.conn is not None else []
         self._parked = [request for request in self._parked if request not in due]
         return [effect for request in due for effect in self.submit(request, now)]
 
@@ -166,7 +191,7 @@ class Requests:
         for request in self._everything():
             self._look_by(request.deadline)
         for request in self._parked:
-            self._look_by(max(request.repeat_at, now) if self.is_open else request.deadline)
+            self._look_by(max(request.repeat_at, now) if self.conn is not None else request.deadline)
         return effects
 
     def withdraw(self, ticket: Ticket) -> None:
@@ -185,7 +210,7 @@ class Requests:
         self._held.clear()
         self._parked.clear()
         self._look_at = None
-        self.is_open = False
+        self.conn = None
         return rejects
 
     def deadline(self) -> float | None:
