@@ -98,6 +98,37 @@ def given(case: Wire) -> list[Wire]:
             return []
         case "connected":
             return [*connect, {"receive": "welcome", "now": 0, "then": [limit, *connected]}]
+        case "following logs at aaaa:10 with token R1":
+            asks = [{"type": "subscribe", "channel": "logs", "id": 1}, {"type": "get_reconnection_token", "id": 2}]
+            start = [{"sub": "logs", "state": "active"}, {"cursor": "logs", "position": "aaaa:10"}]
+            return [
+                {"do": "subscribe", "channel": "logs", "now": 0, "then": []},
+                *connect,
+                {"receive": "welcome", "now": 0, "then": [limit, {"send": asks}]},
+                {"receive": "logs_at_10", "now": 0, "then": [*start, *connected]},
+                {
+                    "receive": {"$": "token_r1", "id": 2},
+                    "now": 0,
+                    "then": [{"tell": "reconnection_token", "token": "R1"}],
+                },
+            ]
+        case "following logs at aaaa:10 with a window of 4":
+            windowed = {"logs": {"position": "aaaa:10", "behind": 0, "delivery": "all", "on_slow": "gap", "ack": 4}}
+            start = [{"sub": "logs", "state": "active"}, {"cursor": "logs", "position": "aaaa:10"}]
+            return [
+                {"do": "subscribe", "channel": "logs", "options": {"ack": 4}, "now": 0, "then": []},
+                *connect,
+                {
+                    "receive": "welcome",
+                    "now": 0,
+                    "then": [limit, {"send": [{"type": "subscribe", "channel": "logs", "ack": 4, "id": 1}]}],
+                },
+                {
+                    "receive": {"$": "logs_at_10", "channels": windowed},
+                    "now": 0,
+                    "then": [*start, *connected],
+                },
+            ]
         case "following logs at aaaa:10":
             ask = {"send": [{"type": "subscribe", "channel": "logs", "id": 1}]}
             start = [{"sub": "logs", "state": "active"}, {"cursor": "logs", "position": "aaaa:10"}]

@@ -2,6 +2,7 @@
 
 from .follows import Follow
 from .line import Line
+from .positions import Position
 
 # What was handled is acknowledged this long after the first of it.
 EVERY = 1.0
@@ -42,8 +43,12 @@ class Acks:
         for follow in self._pending:
             follow.unacked = 0
             reading, cursor = line.readings.get(follow.channel), follow.cursor
-            if reading is not None and reading.follow is follow and cursor and cursor.epoch == reading.epoch:
-                positions[follow.channel] = f"{cursor.epoch}:{min(cursor.offset, reading.offset)}"
+            if reading is None or reading.follow is not follow or not cursor or cursor.epoch != reading.epoch:
+                continue
+            place = Position(cursor.epoch, min(cursor.offset, reading.offset))
+            if not reading.acked.reaches(place):
+                reading.acked = place
+                positions[follow.channel] = str(place)
         self._pending.clear()
         self._due_at = None
         return positions

@@ -17,11 +17,13 @@ class Reading:
     Two connections may stand at different places of one channel; what both bring goes through one cursor (M51).
     """
 
-    __slots__ = ("epoch", "follow", "offset")
+    __slots__ = ("acked", "epoch", "follow", "offset")
 
     def __init__(self, follow: "Follow", start: Position) -> None:
         self.follow = follow
         self.epoch, self.offset = start
+        # What was acknowledged here, at first the start (S10).
+        self.acked = start
 
 
 class Line:

@@ -1,6 +1,6 @@
 """Ids and answers: what was asked, what awaits its answer, what is sent once more (M4-M6, R12, R13)."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -72,6 +72,8 @@ class Requests:
         self.conn: int | None = None
         self._last_id = 0
         self._awaiting: dict[Any, Request] = {}
+        # How many of them on each connection: the limit is one of a connection (M6).
+        self._counts: Counter[int] = Counter()
         self._held: deque[Request] = deque()
         self._parked: list[Request] = []
         self._look_at: float | None = None
@@ -91,7 +93,8 @@ class Requests:
         return [Reject(request.ticket, RateLimited(text, temporary=True))]
 
     def _may_go(self, request: Request) -> bool:
-        return len(self._awaiting) < self.in_flight and (request.conn or self.conn) is not None
+        conn = request.conn or self.conn
+        return conn is not None and self._counts[conn] < self.in_flight
 
     def _send(self, request: Request, now: float) -> Send:
         request.conn = request.conn or self.conn
@@ -103,6 +106,7 @@ class Requests:
             raise ValueError(f"id {request.id!r} is still awaiting its answer")
         request.sent_at = now
         self._awaiting[request.id] = request
+        self._counts[request.conn or 0] += 1
         return Send(({**request.message, "id": request.id},), request.conn or 0)
 
     def answer(
@@ -112,7 +116,7 @@ class Requests:
         request = self._awaiting.get(message.get("id"))
         if request is None or request.conn != conn:
             return None
-        del self._awaiting[request.id]
+        self._remove(request)
         effects: list[Send | Resolve | Reject] = []
         if message.get("type") != "error":
             effects.append(Resolve(request.ticket, message, now - request.sent_at))
@@ -162,6 +166,7 @@ class Requests:
             else:
                 text = f"the connection ended before {request.name} was answered; whether it had an effect is unknown"
                 rejects.append(Reject(request.ticket, Disconnected(text, temporary=True)))
+        del self._counts[conn]
         return rejects
 
     def restored(self, conn: int, now: float) -> list[Send | Reject]:
@@ -171,7 +176,7 @@ class Requests:
 
     def is_awaited_on(self, conn: int) -> bool:
         """Whether a connection still owes an answer."""
-        return any(request.conn == conn for request in self._awaiting.values())
+        return self._counts[conn] > 0
 
     def _repeat(self, now: float) -> list[Send | Reject]:
         due = [request for request in self._parked if request.repeat_at <= now] if self.conn is not None else []
@@ -201,12 +206,16 @@ class Requests:
 
     def forget(self, number: Any) -> Request | None:
         """It never went out: its id is free again."""
-        return self._awaiting.pop(number, None)
+        request = self._awaiting.get(number)
+        if request is not None:
+            self._remove(request)
+        return request
 
     def fail(self, error: HubError) -> list[Reject]:
         """End everything with this error."""
         rejects = [Reject(request.ticket, error) for request in self._everything()]
         self._awaiting.clear()
+        self._counts.clear()
         self._held.clear()
         self._parked.clear()
         self._look_at = None
@@ -228,6 +237,7 @@ class Requests:
     def _remove(self, request: Request) -> None:
         if self._awaiting.get(request.id) is request:
             del self._awaiting[request.id]
+            self._counts[request.conn or 0] -= 1
         elif request in self._held:
             self._held.remove(request)
         else:

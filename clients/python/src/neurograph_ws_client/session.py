@@ -176,7 +176,7 @@ class Session:
     def handled(self, channel: str, place: Position, now: float) -> list[Effect]:
         """The application has handled everything of a channel up to here (P5)."""
         follow = self.follows.get(channel)
-        if follow is None:
+        if follow is None or follow.cursor == place:
             return []
         follow.cursor = place
         return self._acknowledge() if self.acks.count(follow, now) else []
