@@ -76,7 +76,7 @@ async def test_the_documents_first_form_receives_what_is_published() -> None:
 async def test_a_raw_message_goes_out_as_it_stands() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
         await client.send({"type": "get_reconnection_token"})
-        assert await hub.asked("get_reconnection_token") == [{"type": "get_reconnection_token"}]
+        assert (await hub.asked("get_reconnection_token", 2))[1] == {"type": "get_reconnection_token"}
 
 
 async def test_iterating_gives_events_in_order_and_gaps_where_they_are_wanted() -> None:
@@ -108,10 +108,11 @@ async def test_a_start_in_the_past_replays_it() -> None:
 
 
 @pytest.mark.accept("E6", "A9")
-async def test_after_a_cut_it_comes_back_subscribed_and_says_exactly_what_it_missed() -> None:
+async def test_after_a_cut_it_comes_back_subscribed_and_has_what_it_missed() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
-        gaps, states, seen = Seen(), Seen(), Seen()
+        gaps, states, seen, resumed = Seen(), Seen(), Seen(), Seen()
         client.on("gap", gaps)
+        client.on("resumed", resumed)
         client.on("state", states)
         logs = await client.subscribe("logs", seen)
         hub.publish("logs", 1)
@@ -125,9 +126,9 @@ async def test_after_a_cut_it_comes_back_subscribed_and_says_exactly_what_it_mis
         hub.cut()
         await client.wait_for(State.CONNECTED, SOON)
         hub.publish("logs", 4)
-        assert [event.data for event in await seen.wait(2)] == [1, 4]
-        assert await gaps.wait(1) == [Gap("logs", "fake1:1", "fake1:3", 2, "reconnect")]
-        assert (logs.recovered, logs.position, client.stats().reconnects) == (False, "fake1:4", 1)
+        assert [event.data for event in await seen.wait(4)] == [1, 2, 3, 4]
+        assert [(told.replayed, told.gaps, told.downtime > 0) for told in await resumed.wait(1)] == [(2, 0, True)]
+        assert (gaps.items, logs.recovered, logs.position, client.stats().reconnects) == ([], True, "fake1:4", 1)
         told: list[StateChange] = states.items
         assert [told[0].new, told[-1].new] == [State.RECONNECTING, State.CONNECTED]
 
@@ -248,7 +249,7 @@ async def test_a_channel_is_followed_once_and_again_after_it_ended() -> None:
         await logs.unsubscribe()
         assert (logs.state, await hub.asked("unsubscribe")) == (
             "ended",
-            [{"type": "unsubscribe", "channels": ["logs"], "id": 2}],
+            [{"type": "unsubscribe", "channels": ["logs"], "id": 3}],
         )
         again = await client.subscribe("logs")
         hub.publish("logs", 1)
@@ -495,7 +496,10 @@ async def test_a_listener_can_be_removed_and_a_wrong_name_is_refused() -> None:
         await client.connect()
         await client.close()
         assert seen.items == []
-        with pytest.raises(ValueError, match="on: expected one of state, connected, disconnected, gap, error"):
+        with pytest.raises(
+            ValueError,
+            match="on: expected one of state, connected, disconnected, resumed, gap, reconnection_token, error",
+        ):
             client.on("stat", seen)  # type: ignore[arg-type]
 
 
@@ -556,7 +560,10 @@ async def test_with_debug_every_frame_is_logged_as_json_both_ways(caplog: pytest
     lines = [record.getMessage() for record in caplog.records if record.name == "neurograph_ws_client"]
     frames = [(line[:2], json.loads(line[2:])) for line in lines if line[:2] in {"< ", "> "}]
     kinds = [(way, frame["type"], frame.get("data")) for way, frame in frames]
-    assert kinds[-2:] == [("> ", "publish", {"größe": 1}), ("< ", "ack", None)]
+    assert [kind for kind in kinds if kind[1] in {"publish", "ack"}] == [
+        ("> ", "publish", {"größe": 1}),
+        ("< ", "ack", None),
+    ]
 
 
 @pytest.mark.clause("M23")

@@ -1,11 +1,13 @@
 """A subscription by itself: its queue, its cursor, its handler."""
 
 import asyncio
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import pytest
 from neurograph_ws_client import Event, Gap, HubError, PermissionDenied, QueueOverflow, Subscription, SubState
 from neurograph_ws_client.effects import CursorMoved
+from neurograph_ws_client.subscription import Item
 
 
 class FakeOwner:
@@ -16,6 +18,8 @@ class FakeOwner:
         self.asked_to_stop = asyncio.Event()
         self.held = 0
         self.reported: list[Exception] = []
+        self.updated: list[tuple[str, dict[str, Any]]] = []
+        self.settled: list[tuple[str, str]] = []
 
     async def unsubscribe(self, *channels: str) -> None:
         self.unsubscribed += channels
@@ -29,6 +33,15 @@ class FakeOwner:
 
     def report(self, error: Exception) -> None:
         self.reported.append(error)
+
+    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
+        self.updated.append((channel, dict(options)))
+
+    def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(work)
+
+    def handled(self, channel: str, item: Item) -> None:
+        self.settled.append((channel, str(item.place)))
 
 
 def event(offset: int) -> Event[Any]:
@@ -199,16 +212,13 @@ async def test_a_subscription_with_a_handler_is_not_iterated_too() -> None:
             pass
 
 
-@pytest.mark.parametrize(("reason", "recovered"), [(None, True), ("reconnect", False), ("epoch", False)])
-async def test_it_knows_whether_a_reconnect_lost_anything(reason: str | None, recovered: bool) -> None:
+async def test_whether_a_reconnect_lost_anything_is_unknown_until_the_session_knows() -> None:
     one, _ = subscription(lambda got: None)
     one.change_state(SubState.ACTIVE, None)
+    one.recovered = True
     one.change_state(SubState.SUSPENDED, None)
-    assert None is one.recovered
     one.change_state(SubState.ACTIVE, None)
-    if reason is not None:
-        one.deliver(Gap("logs", "aaaa:1", "aaaa:2", 1, reason))
-    assert recovered is one.recovered
+    assert None is one.recovered
 
 
 async def test_its_repr_tells_state_place_and_counts() -> None:

@@ -95,10 +95,8 @@ async def test_with_debug_every_frame_is_logged_as_json(
         await admin.publish("actions", {"größe": 1})
     lines = [record.getMessage() for record in caplog.records if record.name == "neurograph_ws_client"]
     frames = [(line[:2], json.loads(line[2:])) for line in lines if line[:2] in {"> ", "< "}]
-    assert [(way, frame["type"], frame.get("data")) for way, frame in frames[-2:]] == [
-        ("> ", "publish", {"größe": 1}),
-        ("< ", "ack", None),
-    ]
+    asked = [(way, frame["type"], frame.get("data")) for way, frame in frames if frame["type"] in {"publish", "ack"}]
+    assert asked == [("> ", "publish", {"größe": 1}), ("< ", "ack", None)]
 
 
 @pytest.mark.clause("M31")

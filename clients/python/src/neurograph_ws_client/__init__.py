@@ -6,8 +6,9 @@ What belongs here: the client side of PROTOCOL.md and nothing of the server. `se
 
 from ._version import __version__
 from .answers import Emitted, Limits, Neighbor, Published, Welcome
+from .calls import AUTO
 from .channels import Channel
-from .client import AUTO, NeurographWSClient
+from .client import NeurographWSClient
 from .encoder import Axis, encode_text
 from .errors import (
     AuthError,
@@ -28,9 +29,12 @@ from .errors import (
 )
 from .events import Event, Gap
 from .policy import Backoff, TokenRequest, TokenSource
-from .starts import Last, Start
+from .recovery import Resumed
+from .restoring import ReconnectionToken
+from .starts import Last, Since, Start
 from .states import State, StateChange, SubState
 from .stats import ClientStats, SubscriptionStats
+from .stores import FileStore, PositionStore
 from .subscription import Subscription
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "Disconnected",
     "Emitted",
     "Event",
+    "FileStore",
     "Gap",
     "HubError",
     "Last",
@@ -52,13 +57,17 @@ __all__ = [
     "Neighbor",
     "NeurographWSClient",
     "PermissionDenied",
+    "PositionStore",
     "ProtocolViolation",
     "Published",
     "QueueOverflow",
     "RateLimited",
+    "ReconnectionToken",
     "RequestTimeout",
     "ResumeExpired",
+    "Resumed",
     "ServerError",
+    "Since",
     "Start",
     "State",
     "StateChange",

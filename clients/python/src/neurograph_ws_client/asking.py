@@ -3,76 +3,147 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .effects import Effect, Reject, Resolve
-from .errors import HubError
-from .follows import Follow, Follows, subscribes
+from .effects import Effect, Reject, Resolve, Send, Ticket
+from .errors import Disconnected, error_from
+from .events import Gap
+from .follows import Follow, Follows, subscribes, update_of
+from .line import Line
+from .recovery import Recovery
 from .requests import Request, Requests
 
 
 class Asked:
-    """The ticket of one subscribe: equal to itself alone."""
+    """The ticket of one subscribe on one connection: equal to itself alone."""
 
-    __slots__ = ("follows",)
+    __slots__ = ("follows", "line")
 
-    def __init__(self, follows: Sequence[Follow]) -> None:
-        self.follows = follows
+    def __init__(self, follows: Sequence[Follow], line: Line) -> None:
+        self.follows, self.line = follows, line
+
+
+class Own:
+    """The ticket of a question of the client itself whose answer changes nothing by itself."""
+
+    __slots__ = ("is_told",)
+
+    def __init__(self, *, is_told: bool) -> None:
+        self.is_told = is_told
+
+
+OWN = Own(is_told=False)
+# That the hub did not take a name is no secret.
+NAMING = Own(is_told=True)
+
+
+class Updated:
+    """The ticket of a subscribe that replaces the options of one channel; `ticket` is the caller's."""
+
+    __slots__ = ("follow", "line", "options", "ticket")
+
+    def __init__(self, follow: Follow, line: Line, options: Mapping[str, Any], ticket: Ticket) -> None:
+        self.follow, self.line, self.options, self.ticket = follow, line, options, ticket
 
 
 class Asking:
-    """Subscribes that await their answer; `is_settled` when there is none left."""
+    """Subscribes that await their answer."""
 
-    def __init__(self, follows: Follows, requests: Requests, draw: Callable[[], float], timeout: float) -> None:
+    def __init__(
+        self, follows: Follows, requests: Requests, recovery: Recovery, draw: Callable[[], float], timeout: float
+    ) -> None:
         self._follows = follows
         self._requests = requests
+        self._recovery = recovery
         self._draw = draw
         self._timeout = timeout
         self._open: set[Asked] = set()
+        # Stretches that no hub accounted for and that were told as missing here.
+        self.gaps = 0
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether every channel asked for has its answer."""
-        return not self._open
+    def is_settled(self, line: Line) -> bool:
+        """Whether every channel asked for on a connection has its answer."""
+        return all(asked.line is not line for asked in self._open)
 
-    def forget(self) -> None:
+    def forget(self, line: Line) -> None:
         """The connection is gone, and the questions with it."""
-        self._open.clear()
+        self._open = {asked for asked in self._open if asked.line is not line}
 
-    def ask(self, now: float) -> list[Effect]:
+    def ask(self, line: Line, now: float) -> list[Effect]:
         """Subscribe to what is wanted and due, equal options in one message."""
         effects: list[Effect] = []
-        for message, group in subscribes(self._follows.due(now)):
-            asked = Asked(group)
+        for message, group in subscribes(self._follows.due(line, now)):
+            asked = Asked(group, line)
             self._open.add(asked)
             for follow in group:
-                follow.is_asked, follow.retry_at = True, None
-            effects += self._requests.submit(Request(message, asked, now + self._timeout), now)
+                line.asked.add(follow)
+                follow.retry_at = None
+            effects += self._requests.submit(Request(message, asked, now + self._timeout, conn=line.number), now)
         return effects
 
-    def settle(self, effect: Resolve | Reject, now: float) -> list[Effect]:
+    def update(
+        self, follow: Follow, options: Mapping[str, Any], ticket: Ticket, line: Line, now: float
+    ) -> list[Send | Reject]:
+        """Replace the options of a channel that is followed (M26)."""
+        request = Request(
+            update_of(follow, options), Updated(follow, line, options, ticket), now + self._timeout, conn=line.number
+        )
+        return self._requests.submit(request, now)
+
+    def settle(self, asked: Asked, effect: Resolve | Reject, now: float) -> list[Effect]:
         """Act on the answer to a subscribe."""
-        asked = effect.ticket
-        if not isinstance(asked, Asked):
-            raise TypeError(f"expected the ticket of a subscribe, got {asked!r}")
         self._open.discard(asked)
-        wanted = [follow for follow in asked.follows if self._follows.is_wanted(follow)]
         if isinstance(effect, Reject):
-            return self._refused(wanted, effect.error, now)
-        return self._answered(wanted, effect.answer, now)
+            error = effect.error
+            errors = {one.channel: error.by_channel.get(one.channel, error) for one in asked.follows}
+            return self.refused(asked, errors, now)
+        answer = effect.answer
+        told = answer.get("channels") or {}
+        effects = self._unwanted([channel for channel in told if channel not in self._follows], asked.line, now)
+        for follow in asked.follows:
+            if follow.channel in told and self._follows.is_wanted(follow):
+                effects += self.started(follow, told[follow.channel], asked.line)
+        left = {follow.channel: _error_of(follow, answer) for follow in asked.follows if follow.channel not in told}
+        return effects + self.refused(asked, left, now)
 
-    def _refused(self, follows: Sequence[Follow], error: HubError, now: float) -> list[Effect]:
+    def started(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
+        """The hub delivers a channel on a connection; what goes on from a cursor is watched until it is whole."""
+        goes_on = follow.place is not None and not line.is_second
+        effects = self._follows.subscribed(follow, told, line)
+        is_whole = not any(isinstance(effect, Gap) for effect in effects)
+        self.gaps += not is_whole
+        return effects + self._recovery.started(follow, is_whole=is_whole) if goes_on else effects
+
+    def settle_update(self, updated: Updated, effect: Resolve | Reject) -> list[Effect]:
+        """The options are replaced, or are to be replaced once there is a connection again."""
+        follow, ticket = updated.follow, updated.ticket
+        if isinstance(effect, Resolve):
+            follow.options, follow.is_stale = updated.options, False
+            told = effect.answer["channels"].get(follow.channel)
+            moved = [] if told is None else self._follows.updated(follow, told, updated.line)
+            return [*moved, Resolve(ticket, effect.answer, effect.took)]
+        if isinstance(effect.error, Disconnected):
+            follow.options, follow.is_stale = updated.options, True
+            return [Resolve(ticket, {}, 0.0)]
+        return [Reject(ticket, effect.error)]
+
+    def refused(self, asked: Asked, errors: Mapping[str, Any], now: float) -> list[Effect]:
+        """The hub does not deliver these."""
         effects: list[Effect] = []
-        for follow in follows:
-            own = error.by_channel.get(follow.channel, error)
-            effects += self._follows.failed(follow, own, now, self._draw())
+        for follow in asked.follows:
+            if follow.channel in errors and self._follows.is_wanted(follow):
+                effects += self._follows.failed(follow, errors[follow.channel], asked.line, now, self._draw())
+                effects += self._recovery.left(follow)
         return effects
 
-    def _answered(self, follows: Sequence[Follow], answer: Mapping[str, Any], now: float) -> list[Effect]:
-        told, errors = answer.get("channels") or {}, answer.get("errors") or {}
-        effects: list[Effect] = []
-        for follow in follows:
-            if follow.channel in told:
-                effects += self._follows.subscribed(follow, told[follow.channel])
-            else:
-                error = errors.get(follow.channel, {"code": 500, "message": f"no answer about {follow.channel}"})
-                effects += self._follows.refused(follow, error, now, self._draw())
-        return effects
+    def _unwanted(self, channels: Sequence[str], line: Line, now: float) -> list[Effect]:
+        """It was unsubscribed here before the hub had answered."""
+        return list(self.stop(channels, OWN, line, now)) if channels else []
+
+    def stop(self, channels: Sequence[str], ticket: Ticket, line: Line, now: float) -> list[Send | Reject]:
+        """Tell the hub that channels are wanted no more."""
+        message = {"type": "unsubscribe", "channels": list(channels)}
+        return self._requests.submit(Request(message, ticket, now + self._timeout, conn=line.number), now)
+
+
+def _error_of(follow: Follow, answer: Mapping[str, Any]) -> Any:
+    told = (answer.get("errors") or {}).get(follow.channel)
+    return error_from(told or {"code": 500, "message": f"no answer about {follow.channel}"}, follow.channel)

@@ -47,6 +47,9 @@ SLUGS: Mapping[int, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# A newer connection of the session took over: of another process, unless it was ours (R11).
+TAKEN_OVER = 4009
+
 # Without a goaway the clients of a draining node spread over this time (X5).
 DEFAULT_WINDOW = (0.0, 5.0)
 

@@ -59,6 +59,7 @@ class Connection:
     """An open connection. Payloads come in slices, and not at all while someone holds them back."""
 
     def __init__(self, wire: Wire, codec: Codec, receiver: Receiver) -> None:
+        self.number = 0
         self.codec = codec
         self.takes_arrays = wire.subprotocol is not None
         self._wire = wire

@@ -1,6 +1,7 @@
 """What the session asks its shell to do. Values only: a test compares them, the shell carries them out in order.
 
-An `Event` and a `Gap` are effects too: they go to the subscription of their channel.
+An `Event` and a `Gap` are effects too: they go to the subscription of their channel. `conn` is the number of the
+connection that an effect belongs to.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from .errors import HubError
 from .events import Event, Gap
 from .policy import TokenRequest
+from .positions import Position
 from .states import SubState
 
 Ticket = object
@@ -19,6 +21,7 @@ class Send(NamedTuple):
     """Write these messages, in order, as one array where the connection takes arrays (M12)."""
 
     messages: tuple[Mapping[str, Any], ...]
+    conn: int = 1
 
 
 class AskToken(NamedTuple):
@@ -28,12 +31,15 @@ class AskToken(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open a connection with the credential the session holds."""
+    """Open a connection of this number with the credential the session holds."""
+
+    conn: int
 
 
 class Drop(NamedTuple):
-    """End the connection with this code; `is_abrupt` where no close frame would be answered any more."""
+    """End a connection with this code; `is_abrupt` where no close frame would be answered any more."""
 
+    conn: int
     code: int
     reason: str = ""
     is_abrupt: bool = False
@@ -42,6 +48,7 @@ class Drop(NamedTuple):
 class SetLimit(NamedTuple):
     """No message from the hub is longer than this many bytes from now on (L11)."""
 
+    conn: int
     max_message: int
 
 
@@ -68,20 +75,44 @@ class SubChanged(NamedTuple):
     error: HubError | None = None
 
 
+class SubRecovered(NamedTuple):
+    """Whether a subscription missed nothing while the connection was away, as soon as it is known."""
+
+    channel: str
+    is_whole: bool
+
+
 class CursorMoved(NamedTuple):
     """The place a subscription stands at without an event: its start, or a watermark (P4, P7)."""
 
     channel: str
     position: str
 
+    @property
+    def place(self) -> Position:
+        """The position in parts."""
+        return Position.parse(self.position)
+
 
 class Tell(NamedTuple):
-    """Tell the application: `state`, `connected`, `disconnected` or `error`."""
+    """Tell the application: `state`, `connected`, `disconnected`, `resumed`, `reconnection_token` or `error`."""
 
     name: str
     value: Any = None
 
 
 Effect = (
-    Send | AskToken | Open | Drop | SetLimit | Resolve | Reject | SubChanged | CursorMoved | Tell | Event[Any] | Gap
+    Send
+    | AskToken
+    | Open
+    | Drop
+    | SetLimit
+    | Resolve
+    | Reject
+    | SubChanged
+    | SubRecovered
+    | CursorMoved
+    | Tell
+    | Event[Any]
+    | Gap
 )

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from .positions import Position
+
 T = TypeVar("T")
 
 _NO_TAGS: Mapping[str, str] = {}
@@ -47,6 +49,11 @@ class Event(Mapping[str, Any], Generic[T]):
     def position(self) -> str:
         """The place just after it, `epoch:offset`."""
         return f"{self.epoch}:{self.offset}"
+
+    @property
+    def place(self) -> Position:
+        """Its position in parts."""
+        return Position(self.epoch, self.offset)
 
     @property
     def ts(self) -> float:
@@ -123,6 +130,11 @@ class Gap:
     to: str
     missed: int | None
     reason: str
+
+    @property
+    def place(self) -> Position:
+        """Where it ends, in parts."""
+        return Position.parse(self.to)
 
     @property
     def message(self) -> Mapping[str, Any]:

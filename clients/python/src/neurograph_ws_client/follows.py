@@ -1,15 +1,16 @@
 """What the client follows: one record per channel, with the place up to which events were received.
 
-Two places are kept apart. `Follow.place` is what was received, and decides what is a repeat (P6) and what is missing;
-the cursor of P5 (what was handled) belongs to the subscription, which sees the same events and gaps in the same order.
+Two places are kept apart. `Follow.place` is what was received, from whichever connection, and decides what is a repeat
+(P6) and what is missing; `Follow.cursor` is what was handled (P5), and is all that the hub is ever told (R8, S10).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .effects import CursorMoved, Effect, SubChanged
-from .errors import HubError, PermissionDenied, error_from
-from .events import Event, Gap
+from .errors import BadRequest, HubError, PermissionDenied, error_from
+from .events import Gap
+from .line import Line
 from .policy import Backoff
 from .positions import Position
 from .states import SubState
@@ -24,31 +25,55 @@ class Follow:
     """One channel the application wants to follow."""
 
     __slots__ = (
+        "behind",
         "channel",
+        "cursor",
         "epoch",
         "error",
-        "is_asked",
+        "head",
+        "is_adopted",
         "is_latest",
+        "is_recovering",
+        "is_stale",
+        "is_whole",
+        "knows_positions",
         "offset",
         "options",
         "repeats",
         "retry_at",
         "start",
         "state",
+        "unacked",
+        "window",
     )
 
     def __init__(self, channel: str, options: Mapping[str, Any], start: Any = None) -> None:
         self.channel = channel
         self.options = options
-        self.start = start
+        self.start = None if isinstance(start, Position) else start
         self.state = SubState.PENDING
         self.epoch: str | None = None
         self.offset = 0
+        self.cursor: Position | None = None
+        # The head when the hub last said where it starts, and how much lay before it.
+        self.head: Position | None = None
+        self.behind = 0
         self.is_latest = options.get("delivery") == "latest"
-        self.is_asked = False
+        self.is_adopted = False
+        self.is_recovering = False
+        self.is_whole = True
+        # Options that the hub may not have seen yet.
+        self.is_stale = False
+        # Whether this hub takes positions as a start.
+        self.knows_positions = True
         self.retry_at: float | None = None
         self.repeats = 0
+        self.window: int | None = None
+        self.unacked = 0
         self.error: HubError | None = None
+        if isinstance(start, Position):
+            self.cursor = start
+            self.stand_at(start)
 
     @property
     def place(self) -> Position | None:
@@ -59,15 +84,26 @@ class Follow:
         """Everything up to here was received or is known to be missing."""
         self.epoch, self.offset = place
 
-    def wire_options(self) -> dict[str, Any]:
-        """The members of a subscribe besides the channel.
+    def starts_at(self, told: Mapping[str, Any]) -> Position:
+        """Take what the hub says of the subscription (M42); where it starts."""
+        start = Position.parse(told["position"])
+        self.behind = int(told.get("behind", 0))
+        self.head = Position(start.epoch, start.offset + self.behind)
+        self.is_latest = told.get("delivery") == "latest"
+        self.window = told.get("ack")
+        self.state, self.retry_at, self.repeats = SubState.ACTIVE, None, 0
+        return start
 
-        A channel that was followed before starts at the snapshot or at the head: what came in between under `all` is
-        told as a gap. Starting from the positions themselves belongs here.
+    def wire_start(self) -> Any:
+        """The member `from` of a subscribe: after what was handled, else where the application wants to start.
+
+        At a hub that takes no positions a channel goes on at its snapshot or head, and what lies between is a gap.
         """
-        again = "snapshot" if self.is_latest else "new"
-        start = self.start if self.epoch is None else again
-        return {**self.options, "from": start} if start is not None else dict(self.options)
+        if self.cursor is None:
+            return self.start
+        if self.knows_positions:
+            return {"positions": {self.channel: str(self.cursor)}}
+        return "snapshot" if self.is_latest else "new"
 
 
 class Follows(Mapping[str, Follow]):
@@ -75,7 +111,6 @@ class Follows(Mapping[str, Follow]):
 
     def __init__(self) -> None:
         self._by_channel: dict[str, Follow] = {}
-        self.events = self.duplicates = 0
 
     def __getitem__(self, channel: str) -> Follow:
         return self._by_channel[channel]
@@ -87,8 +122,12 @@ class Follows(Mapping[str, Follow]):
         return len(self._by_channel)
 
     def add(self, channel: str, options: Mapping[str, Any], start: Any) -> Follow:
-        """Want a channel; one whose former subscription ended is replaced."""
+        """Want a channel; one whose former subscription ended is replaced, one that was only restored is taken up."""
         known = self._by_channel.get(channel)
+        if known is not None and known.is_adopted:
+            known.is_adopted, known.is_stale = False, bool(options)
+            known.options = options or known.options
+            return known
         if known is not None and known.state is not SubState.ENDED:
             raise ValueError(
                 f"{channel} is subscribed already; unsubscribe it first, or iterate the subscription you have"
@@ -96,9 +135,19 @@ class Follows(Mapping[str, Follow]):
         follow = self._by_channel[channel] = Follow(channel, options, start)
         return follow
 
+    def adopt(self, channel: str, told: Mapping[str, Any]) -> Follow:
+        """A channel that a reconnection token of a former process restored: followed until somebody takes it up."""
+        names = ("delivery", "on_slow", "max_rate", "ack", "filter")
+        follow = self.add(channel, {name: told[name] for name in names if name in told}, None)
+        follow.is_adopted = True
+        return follow
+
     def remove(self, channel: str) -> Follow | None:
         """Want it no more."""
-        return self._by_channel.pop(channel, None)
+        follow = self._by_channel.pop(channel, None)
+        if follow is not None:
+            follow.state = SubState.ENDED
+        return follow
 
     def is_wanted(self, follow: Follow) -> bool:
         """Whether this very record is still the one for its channel."""
@@ -106,21 +155,35 @@ class Follows(Mapping[str, Follow]):
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def due(self, now: float) -> list[Follow]:
-        """The channels to be asked for now."""
+    def due(self, line: Line, now: float) -> list[Follow]:
+        """The channels to be asked for on a connection now."""
         return [
             follow
             for follow in self._by_channel.values()
-            if follow.state in {SubState.PENDING, SubState.SUSPENDED}
-            and not follow.is_asked
+            if follow.state is not SubState.ENDED
+            and follow not in line.asked
             and (follow.retry_at is None or follow.retry_at <= now)
         ]
 
+    def positions(self) -> dict[str, str]:
+        """The cursors that a resume presents (R8): what was handled, never what was merely received."""
+        return {
+            channel: str(follow.cursor)
+            for channel, follow in self._by_channel.items()
+            if follow.cursor is not None and follow.state is not SubState.ENDED
+        }
+
     def lost(self) -> list[Effect]:
         """The connection is away: subscriptions are suspended, their places safe."""
+        return self._suspended(list(self._by_channel.values()))
+
+    def moved_to(self, line: Line) -> list[Effect]:
+        """Another connection takes over: what is not read there is suspended and asked for at once."""
+        return self._suspended([follow for follow in self._by_channel.values() if not line.reads(follow)])
+
+    def _suspended(self, follows: list[Follow]) -> list[Effect]:
         effects: list[Effect] = []
-        for follow in self._by_channel.values():
-            follow.is_asked = False
+        for follow in follows:
             follow.retry_at = None
             if follow.state is SubState.ACTIVE:
                 follow.state = SubState.SUSPENDED
@@ -135,7 +198,7 @@ class Follows(Mapping[str, Follow]):
         self._by_channel.clear()
         return list(effects)
 
-    def revive(self, allowed: Collection[str]) -> list[Effect]:
+    def revive(self, allowed: Collection[str], line: Line) -> list[Effect]:
         """Ask again for what ended for want of a right that is granted now."""
         effects: list[Effect] = []
         for follow in self._by_channel.values():
@@ -144,7 +207,8 @@ class Follows(Mapping[str, Follow]):
                 and isinstance(follow.error, PermissionDenied)
                 and follow.channel in allowed
             ):
-                follow.state, follow.error, follow.is_asked = SubState.PENDING, None, False
+                follow.state, follow.error = SubState.PENDING, None
+                line.forget(follow)
                 effects.append(SubChanged(follow.channel, SubState.PENDING))
         return effects
 
@@ -156,14 +220,18 @@ class Follows(Mapping[str, Follow]):
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def subscribed(self, follow: Follow, told: Mapping[str, Any]) -> list[Effect]:
-        """The hub follows the channel for us, from `position` on (P4)."""
-        start = Position.parse(told["position"])
-        before = follow.place
-        follow.is_latest = told.get("delivery") == "latest"
-        follow.state, follow.retry_at, follow.repeats = SubState.ACTIVE, None, 0
-        effects: list[Effect] = [SubChanged(follow.channel, SubState.ACTIVE)]
+    def subscribed(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
+        """The hub delivers the channel on a connection, from `position` on (P4).
+
+        A larger cursor is kept. A start beyond it that no `gap` of the hub accounts for is told all the same: a hub
+        without the past must not make it disappear.
+        """
+        was_active, before = follow.state is SubState.ACTIVE, follow.place
+        start = follow.starts_at(told)
+        line.read(follow, start)
+        effects: list[Effect] = [] if was_active else [SubChanged(follow.channel, SubState.ACTIVE)]
         if before is None:
+            follow.cursor = start
             effects.append(CursorMoved(follow.channel, str(start)))
         elif before.reaches(start):
             return effects
@@ -172,20 +240,28 @@ class Follows(Mapping[str, Follow]):
         follow.stand_at(start)
         return effects
 
-    def refused(self, follow: Follow, answer: Mapping[str, Any], now: float, drawn: float) -> list[Effect]:
-        """The hub does not; what is temporary is asked for again, the rest ends the subscription."""
-        return self.failed(follow, error_from(answer, follow.channel), now, drawn)
+    def updated(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
+        """Filter or options were replaced (M26): the place where the hub switched was settled up to."""
+        start = follow.starts_at(told)
+        line.read(follow, start)
+        if start.epoch != follow.epoch or start.offset <= follow.offset:
+            return []
+        follow.stand_at(start)
+        return [CursorMoved(follow.channel, str(start))]
 
-    def failed(self, follow: Follow, error: HubError, now: float, drawn: float) -> list[Effect]:
-        """Asking did not work."""
-        follow.is_asked = False
+    def failed(self, follow: Follow, error: HubError, line: Line, now: float, drawn: float) -> list[Effect]:
+        """Asking did not work: what is temporary is asked for again, the rest ends the subscription."""
+        line.forget(follow)
+        if isinstance(error, BadRequest) and follow.knows_positions and _is_about_positions(follow, error):
+            follow.knows_positions, follow.retry_at = False, now
+            return []
         if error.temporary:
             follow.retry_at = now + _ASK_AGAIN.delay(follow.repeats, drawn, error.retry_after or 0.0)
             follow.repeats += 1
             return []
         return [self._ended(follow, error)]
 
-    def withdrawn(self, channel: str, code: int, reason: str, now: float, drawn: float) -> list[Effect]:
+    def withdrawn(self, channel: str, code: int, reason: str, line: Line, now: float, drawn: float) -> list[Effect]:
         """The hub ended the subscription (M43): 503 may be asked for again, 403 waits for the right."""
         follow = self._by_channel.get(channel)
         if follow is None or follow.state is SubState.ENDED:
@@ -193,51 +269,16 @@ class Follows(Mapping[str, Follow]):
         answer = {"code": code, "error": "unsubscribed", "message": f"{channel}: {reason}", "temporary": code >= 500}
         follow.state = SubState.SUSPENDED
         effects: list[Effect] = [SubChanged(channel, SubState.SUSPENDED)] if code >= 500 else []
-        return effects + self.refused(follow, answer, now, drawn)
+        return effects + self.failed(follow, error_from(answer, channel), line, now, drawn)
 
     def _ended(self, follow: Follow, error: HubError | None) -> SubChanged:
         follow.state, follow.error, follow.retry_at = SubState.ENDED, error, None
         return SubChanged(follow.channel, SubState.ENDED, error)
 
-    # -- the stream ------------------------------------------------------------------------------------------------
 
-    def event(self, message: Mapping[str, Any], wire: bytes | None) -> Sequence[Effect]:
-        """An entry, unless it is a repeat (P6) or of a channel that is no longer wanted."""
-        follow = self._by_channel.get(message["channel"])
-        if follow is None or follow.state is not SubState.ACTIVE or follow.epoch is None:
-            return ()
-        offset = message["offset"]
-        if offset <= follow.offset:
-            self.duplicates += 1
-            return ()
-        follow.offset = offset
-        self.events += 1
-        return (Event(message, follow.epoch, wire),)
-
-    def gap(self, message: Mapping[str, Any]) -> Sequence[Effect]:
-        """Entries that will not come (P7)."""
-        follow = self._by_channel.get(message["channel"])
-        if follow is None or follow.state is not SubState.ACTIVE:
-            return ()
-        start, end = Position.parse(message["from"]), Position.parse(message["to"])
-        if start.epoch != follow.epoch:
-            return ()
-        if end.epoch == follow.epoch and end.offset <= follow.offset and end.offset >= start.offset:
-            self.duplicates += 1
-            return ()
-        follow.stand_at(end)
-        missed = message.get("missed")
-        return (Gap(follow.channel, str(start), str(end), missed, str(message.get("reason", ""))),)
-
-    def watermark(self, positions: Mapping[str, Any]) -> Sequence[Effect]:
-        """The hub has settled everything up to here (P9)."""
-        effects: list[Effect] = []
-        for channel, text in positions.items():
-            follow, place = self._by_channel.get(channel), Position.parse(text)
-            if follow is not None and place.epoch == follow.epoch and place.offset > follow.offset:
-                follow.stand_at(place)
-                effects.append(CursorMoved(channel, text))
-        return effects
+def _is_about_positions(follow: Follow, error: HubError) -> bool:
+    """Whether a hub of an earlier version refuses the start rather than the subscription."""
+    return follow.cursor is not None and (error.path or "").partition(".")[0] == "from"
 
 
 def _between(channel: str, before: Position, start: Position) -> Gap:
@@ -249,17 +290,33 @@ def _between(channel: str, before: Position, start: Position) -> Gap:
 
 def subscribes(follows: Iterable[Follow]) -> list[tuple[dict[str, Any], list[Follow]]]:
     """The subscribe messages for these channels: one for all with equal options, at most 64 channels each."""
-    groups: list[tuple[dict[str, Any], list[Follow]]] = []
+    groups: list[tuple[Any, list[Follow]]] = []
     for follow in follows:
-        options = follow.wire_options()
+        start = follow.wire_start()
+        options = (dict(follow.options), "positions" if _has_positions(start) else start)
         group = next((group for known, group in groups if known == options and len(group) < MAX_CHANNELS), None)
         if group is None:
             groups.append((options, [follow]))
         else:
             group.append(follow)
-    return [(_subscribe([follow.channel for follow in group], options), group) for options, group in groups]
+    return [(_subscribe(group), group) for _, group in groups]
 
 
-def _subscribe(channels: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
+def _has_positions(start: Any) -> bool:
+    return isinstance(start, Mapping) and "positions" in start
+
+
+def _subscribe(group: list[Follow]) -> dict[str, Any]:
+    """One subscribe; each channel goes on at its own position (R14)."""
+    channels = [follow.channel for follow in group]
     named = {"channel": channels[0]} if len(channels) == 1 else {"channels": channels}
-    return {"type": "subscribe", **named, **options}
+    start = group[0].wire_start()
+    if _has_positions(start):
+        start = {"positions": {follow.channel: str(follow.cursor) for follow in group}}
+    placed = {} if start is None else {"from": start}
+    return {"type": "subscribe", **named, **group[0].options, **placed}
+
+
+def update_of(follow: Follow, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A subscribe that replaces the options and keeps the cursor, for want of `from` (M26)."""
+    return {"type": "subscribe", "channel": follow.channel, **options}

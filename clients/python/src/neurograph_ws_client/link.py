@@ -1,47 +1,67 @@
 # ruff: noqa: ASYNC109 - a time-out in seconds is what the documents promise
-"""The shell around the session: carries its effects out, one socket, one timer, the token source, the listeners."""
+"""The shell around the session: carries its effects out, one timer, the token source, the listeners."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .codec import Message
-from .connection import Connection, Opening, Refused, open_connection
-from .effects import AskToken, CursorMoved, Drop, Effect, Open, Reject, Resolve, Send, SetLimit, SubChanged, Tell
-from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout, TooLarge
+from .connection import Connection, Opening, Refused
+from .effects import (
+    AskToken,
+    CursorMoved,
+    Drop,
+    Effect,
+    Open,
+    Reject,
+    Resolve,
+    Send,
+    SetLimit,
+    SubChanged,
+    SubRecovered,
+    Tell,
+)
+from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
 from .events import Event, Gap
+from .journal import Journal
 from .listeners import Listeners, logger
+from .masking import log_messages
 from .policy import TokenSource
-from .reasons import reason_of
 from .requests import Request
 from .session import Session
+from .sockets import Sockets, current_task
 from .states import State, SubState
-from .urls import masked
-
-if TYPE_CHECKING:
-    from .subscription import Subscription
+from .subscription import Item, Subscription
 
 
 class Link:
     """What keeps a client connected. It owns every task and timer of the client, and ends them."""
 
-    def __init__(self, session: Session, opening: Opening, token: TokenSource | None, *, debug: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        opening: Opening,
+        token: TokenSource | None,
+        *,
+        patience: float,
+        journal: Journal | None,
+        debug: bool,
+    ) -> None:
         self.session = session
         self.subscriptions: dict[str, Subscription[Any]] = {}
-        self.connection: Connection | None = None
-        self.bytes_in = self.bytes_out = self.messages_out = 0
-        self._opening = opening
-        self._token = token
-        self._debug = debug
+        self.bytes_in = 0
         self.listeners = Listeners(self._background)
-        self._holders = 0
+        self.sockets = Sockets(opening, self, self._background, journal=journal, debug=debug)
+        self._token = token
+        self._patience = patience
+        self._journal = journal
+        self._debug = debug
+        self._handlers: set[asyncio.Future[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
         self._is_flush_due = False
         self._asking: asyncio.Future[None] | None = None
-        self._opener: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
         self._moved: asyncio.Future[None] | None = None
 
@@ -65,10 +85,11 @@ class Link:
 
     async def send(self, message: Message) -> None:
         """Write a message as it is; Disconnected where there is no connection in order."""
-        connection = self.connection
-        if connection is None or self.session.state is not State.CONNECTED:
+        number = self.session.conn
+        if number is None or number not in self.sockets:
             raise self.session.cause or Disconnected(f"not connected ({self.session.state})", temporary=True)
-        self._write_one(connection, message)
+        connection = self.sockets[number]
+        self.sockets.write_one(connection, message)
         try:
             await connection.drain()
         except OSError as fault:
@@ -94,6 +115,12 @@ class Link:
             # Without the connection nothing comes, and no later one will ask for them.
             return
 
+    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
+        """Replace options of a subscription; returns when the hub has switched, HubError where it refused."""
+        ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
+        self.run(self.session.update(channel, options, ticket, monotonic()))
+        await ticket
+
     async def wait_for(self, reached: Callable[[State], bool]) -> None:
         """Until a state is one that was wanted."""
         while not reached(self.session.state):
@@ -113,63 +140,98 @@ class Link:
             raise self.session.cause or Closed("the client was closed")
 
     async def close(self, code: int, reason: str) -> None:
-        """End it all and wait until the socket and every task are gone."""
-        connection = self.connection
+        """End it all, let the handlers finish what they have in hand, and leave no socket and no task."""
         self.run(self.session.close(code, reason))
-        if connection is not None:
-            await connection.wait_closed()
-        ending = [task for task in (self._opener, self._asking) if task is not None and task is not _current_task()]
+        await self.sockets.finish()
+        handlers = {task for task in self._handlers if task is not current_task()}
+        if handlers:
+            _, stuck = await asyncio.wait(handlers, timeout=self._patience)
+            for task in stuck:
+                task.cancel()
+        if self._asking is not None and self._asking is not current_task():
+            self._asking.cancel()
+        ending = [task for task in (*handlers, *self._tasks) if task is not current_task()]
         await asyncio.gather(*ending, return_exceptions=True)
 
-    # -- Owner of subscriptions, Receiver of the connection ----------------------------------------------------------
+    # -- Owner of subscriptions --------------------------------------------------------------------------------------
 
     def hold(self) -> None:
         """A consumer wants nothing more read."""
-        self._holders += 1
-        if self.connection is not None:
-            self.connection.hold()
-        self.session.heartbeat.stop()
+        self.sockets.hold()
+        self.session.hold()
 
     def release(self) -> None:
         """It has caught up."""
-        self._holders -= 1
-        if self.connection is None:
-            return
-        self.connection.release()
-        if self._holders == 0:
-            self.session.heartbeat.start(monotonic())
+        if self.sockets.release():
+            self.session.release(monotonic())
             self._arm()
+
+    def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
+        """Run a handler beside the loop's other work; `close` waits for it."""
+        task = asyncio.ensure_future(work)
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+        return task
+
+    def handled(self, channel: str, item: Item) -> None:
+        """The application has handled an item, where that has to be known at once."""
+        if self._journal is not None and type(item) is Event:
+            self._journal.handled(self.session.conn or 0, channel, item.position)
+        self.run(self.session.handled(channel, item.place, monotonic()))
+
+    def _tell_cursors(self) -> None:
+        """Elsewhere it is told when it matters: what follows presents the cursors (R8)."""
+        for channel, subscription in self.subscriptions.items():
+            place = subscription.place
+            if place is not None and not subscription.is_watched:
+                self.session.handled(channel, place, monotonic())
 
     def report(self, error: Exception) -> None:
         """Tell an error that nobody awaits."""
         self.listeners.tell("error", error)
 
+    # -- what the sockets bring --------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """The upgrade is done."""
+        self._tell_cursors()
+        self.run(self.session.opened(connection.number, monotonic()))
+
+    def refused(self, number: int, answer: Refused) -> None:
+        """The hub answered with an HTTP status."""
+        self.run(self.session.refused(number, answer.status, answer.detail, monotonic(), answer.retry_after))
+
+    def failed(self, number: int, text: str) -> None:
+        """There was no connection."""
+        self.run(self.session.failed(number, text, monotonic()))
+
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """One message, or an array of them (M12)."""
-        if connection is not self.connection:
+        if connection.number not in self.sockets:
             return
         self.bytes_in += len(payload)
-        if self._debug and connection.codec.is_text:
-            logger.debug("< %.2000s", payload.decode(errors="replace"))
-        now = monotonic()
         try:
             decoded = connection.codec.decode(payload)
         except ValueError as fault:
             self.run(self.session.misread(str(fault)))
             return
-        if self._debug and not connection.codec.is_text:
-            logger.debug("< %.2000s", _json(decoded))
+        if self._debug:
+            log_messages("<", decoded)
         if isinstance(decoded, list):
             for message in decoded:
-                self.run(self.session.receive(message, now))
+                self._take(connection.number, message, None)
         else:
-            self.run(self.session.receive(decoded, now, payload if connection.codec.is_text else None))
+            self._take(connection.number, decoded, payload if connection.codec.is_text else None)
+
+    def _take(self, number: int, message: Any, wire: bytes | None) -> None:
+        if self._journal is not None:
+            self._journal.message(number, "in", message)
+        self.run(self.session.receive(number, message, monotonic(), wire))
 
     def connection_closed(self, connection: Connection, code: int, reason: str) -> None:
         """The socket is gone."""
-        if connection is self.connection:
-            self.connection = None
-            self.run(self.session.closed(int(code), reason, monotonic()))
+        if self.sockets.gone(connection, int(code)):
+            self.run(self.session.closed(connection.number, int(code), reason, monotonic()))
 
     # -- effects -----------------------------------------------------------------------------------------------------
 
@@ -190,8 +252,8 @@ class Link:
 
     def _run_other(self, effect: Effect) -> None:
         match effect:
-            case Send(messages):
-                self._write(messages)
+            case Send(messages, conn):
+                self.sockets.write(conn, messages, self._unsendable)
             case Gap(channel) | CursorMoved(channel):
                 self._deliver(channel, effect)
             case Resolve(ticket):
@@ -200,42 +262,18 @@ class Link:
                 _answer(ticket, None, error)
             case SubChanged(channel, state, error):
                 self._sub_changed(channel, state, error)
+            case SubRecovered(channel, is_whole) if channel in self.subscriptions:
+                self.subscriptions[channel].recovered = is_whole
             case Tell(name, value):
                 self._tell(name, value)
             case AskToken():
                 self._ask_token(effect)
-            case Open():
-                self._opener = self._replace(self._opener, self._open())
-            case Drop():
-                self._drop(effect)
-            case SetLimit(max_message) if self.connection is not None:
-                self.connection.limit(max_message)
-
-    def _write(self, messages: tuple[Message, ...]) -> None:
-        connection = self.connection
-        if connection is None:
-            return
-        if len(messages) > 1 and connection.takes_arrays:
-            self._write_one(connection, messages)
-            return
-        for message in messages:
-            try:
-                self._write_one(connection, message)
-            except (TypeError, ValueError, OverflowError, TooLarge) as fault:
-                self._unsendable(message, fault)
-
-    def _write_one(self, connection: Connection, message: Message | tuple[Message, ...]) -> None:
-        payload = connection.codec.encode(message)
-        limit = self.session.welcome.limits.message if self.session.welcome else len(payload)
-        if len(payload) > limit:
-            # Larger ones cost the connection, not only the message (L10).
-            text = f"the message is {len(payload)} bytes, the hub takes {limit}"
-            raise TooLarge(text, error="too_large", limit=limit)
-        if self._debug:
-            logger.debug("> %.2000s", _shown(message))
-        if connection.send_nowait(payload):
-            self.messages_out += 1
-            self.bytes_out += len(payload)
+            case Open(conn):
+                self.sockets.open(conn, self.session.credentials.token)
+            case Drop(conn, code, reason, is_abrupt):
+                self.sockets.drop(conn, code, reason, is_abrupt=is_abrupt)
+            case SetLimit(conn, max_message) if conn in self.sockets:
+                self._limit(conn, max_message)
 
     def _unsendable(self, message: Message, fault: Exception) -> None:
         request = self.session.requests.forget(message.get("id"))
@@ -251,8 +289,17 @@ class Link:
         if isinstance(item, Gap):
             self._tell("gap", item)
 
+    def _limit(self, conn: int, max_message: int) -> None:
+        self.sockets[conn].limit(max_message)
+        welcome = self.session.lines[conn].welcome
+        if welcome is not None:
+            self.sockets.max_message = welcome.limits.message
+
     def _sub_changed(self, channel: str, state: SubState, error: HubError | None) -> None:
         subscription = self.subscriptions.get(channel)
+        if subscription is None and state is SubState.ACTIVE:
+            # Restored by the token of a former process: what comes is kept for who takes it up.
+            subscription = self.subscriptions[channel] = Subscription(channel, self)
         if subscription is not None:
             subscription.change_state(state, error)
 
@@ -276,41 +323,6 @@ class Link:
         else:
             self.run(self.session.token_ready(str(token or ""), monotonic()))
 
-    async def _open(self) -> None:
-        session = self.session
-        try:
-            connection = await open_connection(self._opening, session.credentials.token, self)
-        except Refused as answer:
-            self.run(session.refused(answer.status, answer.detail, monotonic(), answer.retry_after))
-        except (OSError, EOFError) as fault:
-            url = self._opening.url
-            self.run(session.failed(f"cannot connect to {masked(url)}: {reason_of(fault, url)}", monotonic()))
-        else:
-            self._opened(connection)
-
-    def _opened(self, connection: Connection) -> None:
-        if self.session.state is State.CLOSED:
-            connection.close_nowait(1000)
-            return
-        self.connection = connection
-        for _ in range(self._holders):
-            connection.hold()
-        self.run(self.session.opened(monotonic()))
-        connection.start()
-
-    def _drop(self, effect: Drop) -> None:
-        connection, self.connection = self.connection, None
-        if self.session.state is State.CLOSED:
-            for task in (self._opener, self._asking):
-                if task is not None and task is not _current_task():
-                    task.cancel()
-        if connection is None:
-            return
-        if effect.is_abrupt:
-            connection.abort()
-        else:
-            connection.close_nowait(effect.code, effect.reason)
-
     # -- time and tasks ----------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
@@ -327,8 +339,9 @@ class Link:
 
     def _expired(self) -> None:
         self._timer = None
-        if self.connection is not None and not self.connection.is_held:
-            self.session.heartbeat.heard(self.connection.heard_at)
+        for connection in self.sockets.each():
+            if not connection.is_held:
+                self.session.heard(connection.number, connection.heard_at)
         self.run(self.session.expired(monotonic()))
 
     def _flush(self) -> None:
@@ -336,7 +349,7 @@ class Link:
         self.run(self.session.flush(monotonic()))
 
     def _replace(self, old: asyncio.Future[None] | None, work: Awaitable[None]) -> asyncio.Future[None]:
-        if old is not None and old is not _current_task():
+        if old is not None and old is not current_task():
             old.cancel()
         return self._background(work)
 
@@ -360,26 +373,3 @@ def _answer(ticket: object, resolve: Resolve | None, error: Exception | None) ->
         ticket.set_exception(error)
     else:
         ticket.set_result(resolve)
-
-
-def _shown(message: Message | tuple[Message, ...]) -> str:
-    """A message for the log: credentials are never in it."""
-    if isinstance(message, tuple):
-        return _json([_without_token(one) for one in message])
-    return _json(_without_token(message))
-
-
-def _without_token(message: Message) -> Message:
-    return {**message, "token": "***"} if "token" in message else message
-
-
-def _json(value: Any) -> str:
-    """JSON for the log, whatever form the frame has."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr, skipkeys=True)
-
-
-def _current_task() -> asyncio.Future[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

@@ -9,8 +9,8 @@ from .errors import HubError
 
 logger = logging.getLogger("neurograph_ws_client")
 
-Told = Literal["state", "connected", "disconnected", "gap", "error"]
-TOLD: tuple[Told, ...] = ("state", "connected", "disconnected", "gap", "error")
+Told = Literal["state", "connected", "disconnected", "resumed", "gap", "reconnection_token", "error"]
+TOLD: tuple[Told, ...] = ("state", "connected", "disconnected", "resumed", "gap", "reconnection_token", "error")
 
 Listener = Callable[[Any], Any]
 

@@ -1,6 +1,6 @@
 """Ids and answers: what was asked, what awaits its answer, what is sent once more (M4-M6, R12, R13)."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +21,7 @@ class Request:
     """
 
     __slots__ = (
+        "conn",
         "deadline",
         "id",
         "is_patient",
@@ -39,12 +40,15 @@ class Request:
         deadline: float,
         is_repeatable: bool = False,
         is_patient: bool = False,
+        conn: int | None = None,
     ) -> None:
         self.message = message
         self.ticket = ticket
         self.deadline = deadline
         self.is_repeatable = is_repeatable
         self.is_patient = is_patient
+        # The connection it is meant for, or was sent on: its id belongs there (R12).
+        self.conn = conn
         self.id: Any = None
         self.sent_at = 0.0
         self.repeat_at = 0.0
@@ -57,13 +61,19 @@ class Request:
 
 
 class Requests:
-    """The questions of one client: awaiting an answer, held back for a free id, or parked for later."""
+    """The questions of one client: awaiting an answer, held back for a free id, or parked for later.
+
+    `conn` is the connection they go to, None while there is none in order; ids are never used twice by a client, so
+    that those of two connections cannot be taken for each other.
+    """
 
     def __init__(self, in_flight: int = 256) -> None:
         self.in_flight = in_flight
-        self.is_open = False
+        self.conn: int | None = None
         self._last_id = 0
         self._awaiting: dict[Any, Request] = {}
+        # How many of them on each connection: the limit is one of a connection (M6).
+        self._counts: Counter[int] = Counter()
         self._held: deque[Request] = deque()
         self._parked: list[Request] = []
         self._look_at: float | None = None
@@ -72,9 +82,9 @@ class Requests:
         return len(self._awaiting) + len(self._held) + len(self._parked)
 
     def submit(self, request: Request, now: float) -> list[Send | Reject]:
-        """Send a request, or hold it back until an id is free."""
+        """Send a request, or hold it back until an id is free and a connection is in order."""
         self._look_by(request.deadline)
-        if len(self._awaiting) < self.in_flight:
+        if self._may_go(request):
             return [self._send(request, now)]
         if len(self._held) < MAX_HELD_BACK:
             self._held.append(request)
@@ -82,7 +92,12 @@ class Requests:
         text = f"{request.name}: {len(self._awaiting)} await their answer and {len(self._held)} wait to be sent"
         return [Reject(request.ticket, RateLimited(text, temporary=True))]
 
+    def _may_go(self, request: Request) -> bool:
+        conn = request.conn or self.conn
+        return conn is not None and self._counts[conn] < self.in_flight
+
     def _send(self, request: Request, now: float) -> Send:
+        request.conn = request.conn or self.conn
         request.id = request.message.get("id")
         if request.id is None:
             self._last_id += 1
@@ -91,13 +106,17 @@ class Requests:
             raise ValueError(f"id {request.id!r} is still awaiting its answer")
         request.sent_at = now
         self._awaiting[request.id] = request
-        return Send(({**request.message, "id": request.id},))
+        self._counts[request.conn or 0] += 1
+        return Send(({**request.message, "id": request.id},), request.conn or 0)
 
-    def answer(self, message: Mapping[str, Any], now: float, drawn: float) -> list[Send | Resolve | Reject] | None:
-        """Take an answer; None if nobody awaits it."""
-        request = self._awaiting.pop(message.get("id"), None)
-        if request is None:
+    def answer(
+        self, message: Mapping[str, Any], now: float, drawn: float, conn: int = 1
+    ) -> list[Send | Resolve | Reject] | None:
+        """Take an answer that came on a connection; None if nobody awaits it there."""
+        request = self._awaiting.get(message.get("id"))
+        if request is None or request.conn != conn:
             return None
+        self._remove(request)
         effects: list[Send | Resolve | Reject] = []
         if message.get("type") != "error":
             effects.append(Resolve(request.ticket, message, now - request.sent_at))
@@ -118,38 +137,49 @@ class Requests:
             return False
         request.repeats += 1
         request.repeat_at = now + wait
+        request.conn = None
         self._parked.append(request)
         self._look_by(request.repeat_at)
         return True
 
     def _refill(self, now: float) -> list[Send]:
         sends = []
-        while self._held and len(self._awaiting) < self.in_flight:
+        while self._held and self._may_go(self._held[0]):
             sends.append(self._send(self._held.popleft(), now))
         return sends
 
-    def lost(self) -> list[Reject]:
-        """The connection ended: what may be repeated waits for the next one, the rest has an unknown outcome."""
-        self.is_open = False
+    def lost(self, conn: int, *, is_last: bool = True) -> list[Reject]:
+        """A connection ended: what may be repeated waits for the next one, the rest has an unknown outcome.
+
+        With `is_last` there is no other, and what was held back goes the same way.
+        """
+        if is_last or self.conn == conn:
+            self.conn = None
+        gone = [request for request in self._awaiting.values() if request.conn == conn]
+        gone += [request for request in self._held if is_last or request.conn == conn]
         rejects = []
-        for request in (*self._awaiting.values(), *self._held):
+        for request in gone:
+            self._remove(request)
             if request.is_repeatable:
-                request.repeat_at = 0.0
+                request.repeat_at, request.conn = 0.0, None
                 self._parked.append(request)
             else:
                 text = f"the connection ended before {request.name} was answered; whether it had an effect is unknown"
                 rejects.append(Reject(request.ticket, Disconnected(text, temporary=True)))
-        self._awaiting.clear()
-        self._held.clear()
+        del self._counts[conn]
         return rejects
 
-    def restored(self, now: float) -> list[Send | Reject]:
-        """A connection is in order: repeat what waited for it."""
-        self.is_open = True
-        return self._repeat(now)
+    def restored(self, conn: int, now: float) -> list[Send | Reject]:
+        """A connection is in order: send what waited for it, and everything that follows."""
+        self.conn = conn
+        return [*self._repeat(now), *self._refill(now)]
+
+    def is_awaited_on(self, conn: int) -> bool:
+        """Whether a connection still owes an answer."""
+        return self._counts[conn] > 0
 
     def _repeat(self, now: float) -> list[Send | Reject]:
-        due = [request for request in self._parked if request.repeat_at <= now] if self.is_open else []
+        due = [request for request in self._parked if request.repeat_at <= now] if self.conn is not None else []
         self._parked = [request for request in self._parked if request not in due]
         return [effect for request in due for effect in self.submit(request, now)]
 
@@ -166,7 +196,7 @@ class Requests:
         for request in self._everything():
             self._look_by(request.deadline)
         for request in self._parked:
-            self._look_by(max(request.repeat_at, now) if self.is_open else request.deadline)
+            self._look_by(max(request.repeat_at, now) if self.conn is not None else request.deadline)
         return effects
 
     def withdraw(self, ticket: Ticket) -> None:
@@ -176,16 +206,20 @@ class Requests:
 
     def forget(self, number: Any) -> Request | None:
         """It never went out: its id is free again."""
-        return self._awaiting.pop(number, None)
+        request = self._awaiting.get(number)
+        if request is not None:
+            self._remove(request)
+        return request
 
     def fail(self, error: HubError) -> list[Reject]:
         """End everything with this error."""
         rejects = [Reject(request.ticket, error) for request in self._everything()]
         self._awaiting.clear()
+        self._counts.clear()
         self._held.clear()
         self._parked.clear()
         self._look_at = None
-        self.is_open = False
+        self.conn = None
         return rejects
 
     def deadline(self) -> float | None:
@@ -203,6 +237,7 @@ class Requests:
     def _remove(self, request: Request) -> None:
         if self._awaiting.get(request.id) is request:
             del self._awaiting[request.id]
+            self._counts[request.conn or 0] -= 1
         elif request in self._held:
             self._held.remove(request)
         else:

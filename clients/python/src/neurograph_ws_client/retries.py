@@ -31,13 +31,16 @@ class Retries:
             self._attempt = 0
         self._connected_at = None
 
-    def plan(self, now: float, remedy: Remedy, at_least: float = 0.0) -> float | None:
-        """Set the time of the next attempt; the wait in seconds, or None when the attempts are used up."""
+    def plan(self, now: float, remedy: Remedy, at_least: float = 0.0, drawn: float | None = None) -> float | None:
+        """Set the time of the next attempt; the wait in seconds, or None when the attempts are used up.
+
+        `drawn` is what a `goaway` left of its window; without one the default window holds (X5).
+        """
         if self._backoff.is_used_up(self._attempt):
             return None
         if remedy is Remedy.WINDOW:
             low, high = DEFAULT_WINDOW
-            at_least = max(at_least, low + self._draw() * (high - low))
+            at_least = max(at_least, low + self._draw() * (high - low) if drawn is None else drawn)
         # A new credential is tried at once, unless the hub took it before and threw us out all the same.
         is_at_once = remedy is Remedy.NEW_CREDENTIAL and self._attempt == 0
         wait = 0.0 if is_at_once else self._backoff.delay(self._attempt, self._draw(), at_least)

@@ -18,7 +18,10 @@ class SubscriptionStats(NamedTuple):
 
 
 class ClientStats(NamedTuple):
-    """Figures since the client was made; `rtt` in seconds, of the last ping that was answered."""
+    """Figures since the client was made; `rtt` in seconds, of the last ping that was answered.
+
+    `switches` counts connections that were replaced before they ended, unseen by the application (M51).
+    """
 
     state: State
     connection: str | None
@@ -31,6 +34,7 @@ class ClientStats(NamedTuple):
     duplicates: int
     gaps: int
     reconnects: int
+    switches: int
     unreadable: int
     awaiting: int
     subscriptions: Mapping[str, SubscriptionStats]

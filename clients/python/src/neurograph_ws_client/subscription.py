@@ -4,13 +4,14 @@
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
 from .events import Event, Gap
+from .positions import Position
 from .states import SubState
 
 T = TypeVar("T")
@@ -39,6 +40,18 @@ class Owner(Protocol):
         """Tell the application of an error nobody awaits."""
         ...
 
+    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
+        """Replace options at the hub."""
+        ...
+
+    def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
+        """Run something that the client ends with itself."""
+        ...
+
+    def handled(self, channel: str, item: Item) -> None:
+        """An item of a watched subscription was handled."""
+        ...
+
 
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
     """A channel that is followed. Await it to know that it is active; iterate it, or give it a handler.
@@ -56,6 +69,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         on_full: OnFull = "gap",
         on_error: Literal["continue", "stop"] = "continue",
         gaps: bool = False,
+        position: str | None = None,
+        is_watched: bool = False,
     ) -> None:
         self.channel = channel
         self.state = SubState.PENDING
@@ -64,19 +79,32 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self.handled = 0
         self.failures = 0
         self.error: HubError | None = None
+        # Whether the owner has to know of each item at once: for acknowledgements and journals.
+        self.is_watched = is_watched
         self._owner = owner
+        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
+        self._queue: deque[Item] = deque()
+        # The last item that was settled: its position is composed when asked for, not per event.
+        self._cursor: Item | None = None if position is None else CursorMoved(channel, position)
+        self._given: Item | None = None
+        self._task: asyncio.Future[Any] | None = None
+        self._is_holding = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def _configure(
+        self,
+        handler: Handler | None,
+        queue_size: int,
+        on_full: OnFull,
+        on_error: Literal["continue", "stop"],
+        *,
+        gaps: bool,
+    ) -> None:
         self._handler = handler
         self._queue_size = queue_size
         self._on_full = on_full
         self._on_error = on_error
         self._wants_gaps = gaps
-        self._queue: deque[Item] = deque()
-        # The last item that was settled: its position is composed when asked for, not per event.
-        self._cursor: Item | None = None
-        self._given: Item | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._is_holding = False
-        self._waiters: list[asyncio.Future[None]] = []
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -84,6 +112,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def position(self) -> str | None:
         """The cursor: everything up to here was handled or is told as a gap (P5, P7)."""
         return None if self._cursor is None else _end_of(self._cursor)
+
+    @property
+    def place(self) -> Position | None:
+        """The cursor in parts."""
+        return None if self._cursor is None else self._cursor.place
 
     @property
     def queued(self) -> int:
@@ -97,6 +130,23 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
                 return await self.__anext__()
         except TimeoutError as fault:
             raise RequestTimeout(f"{self.channel}: nothing came within {timeout:g} s", temporary=True) from fault
+
+    async def update(
+        self,
+        *,
+        delivery: Literal["all", "latest"] | None = None,
+        on_slow: Literal["gap", "close"] | None = None,
+        max_rate: float | None = None,
+        ack: int | None = None,
+    ) -> None:
+        """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
+
+        What is left out stays as it is.
+        """
+        wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
+        options = {name: value for name, value in wire.items() if value is not None}
+        self.is_watched = self.is_watched or ack is not None
+        await self._owner.update(self.channel, options)
 
     async def unsubscribe(self) -> None:
         """End it; what is queued is dropped."""
@@ -145,12 +195,26 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     # -- what the client tells ---------------------------------------------------------------------------------------
 
+    def take_up(
+        self,
+        handler: Handler | None,
+        *,
+        queue_size: int,
+        on_full: OnFull,
+        on_error: Literal["continue", "stop"],
+        gaps: bool,
+        is_watched: bool,
+    ) -> None:
+        """Somebody follows what was restored: the handler gets what has come since."""
+        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
+        self.is_watched = is_watched
+        if handler is not None and self._queue:
+            self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
+
     def change_state(self, state: SubState, error: HubError | None) -> None:
         """The session moved it."""
         if state is SubState.SUSPENDED:
             self.recovered = None
-        elif state is SubState.ACTIVE and self.state is SubState.SUSPENDED:
-            self.recovered = True
         self.state, self.error = state, error
         if state is SubState.ENDED:
             self._release()
@@ -160,8 +224,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def deliver(self, item: Item) -> None:
         """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
-        if type(item) is Gap and item.reason in {"reconnect", "epoch"}:
-            self.recovered = False
         if self._is_idle(item):
             self._handle_nowait(item)
             return
@@ -199,7 +261,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
-                _forget(asyncio.ensure_future(self._owner.unsubscribe(self.channel)))
+                self._owner.start(self._owner.unsubscribe(self.channel))
 
     def _drop_oldest(self) -> None:
         """Make room for one: a gap takes the place of the oldest two events, or grows over the next item."""
@@ -254,7 +316,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if waiting is None:
             self._settle(item)
         else:
-            self._task = asyncio.ensure_future(self._handle_rest(item, waiting))
+            self._task = self._owner.start(self._handle_rest(item, waiting))
 
     def _call(self, item: Item) -> Awaitable[Any] | None:
         if self._handler is None or not self._is_shown(item):
@@ -291,7 +353,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._owner.report(fault)
         if self._on_error == "stop":
             self.discard()
-            _forget(asyncio.ensure_future(self._owner.unsubscribe(self.channel)))
+            self._owner.start(self._owner.unsubscribe(self.channel))
 
     def _settle_given(self) -> None:
         """The consumer of the iterator came back: what it was given is handled."""
@@ -302,6 +364,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _settle(self, item: Item) -> None:
         self.handled += type(item) is Event
         self._cursor = item
+        if self.is_watched:
+            self._owner.handled(self.channel, item)
 
     def _is_shown(self, item: Item) -> bool:
         return type(item) is Event or (self._wants_gaps and type(item) is Gap)
@@ -323,12 +387,3 @@ def _joined(gap: Gap, item: Item) -> Gap:
             more, to = 0, item.position
     missed = None if gap.missed is None or more is None else gap.missed + more
     return Gap(gap.channel, gap.from_, to, missed, gap.reason)
-
-
-_background: set[asyncio.Future[Any]] = set()
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Keep a task that nobody awaits alive until it is done."""
-    _background.add(task)
-    task.add_done_callback(_background.discard)

@@ -1,0 +1,31 @@
+"""A client's log in the form that delivery is checked from (I0): one dict per line, given to the application."""
+
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import Any, Literal
+
+from .masking import without_secrets
+
+Line = dict[str, Any]
+
+
+class Journal:
+    """Writes what went out and in, on which connection, what was handled and how connections ended.
+
+    The messages in its lines are the client's own: read them, or write them away, but do not change them.
+    """
+
+    def __init__(self, write: Callable[[Line], Any]) -> None:
+        self._write = write
+
+    def message(self, conn: int, direction: Literal["in", "out"], message: Mapping[str, Any]) -> None:
+        """A message went out, or came in."""
+        self._write({"t": monotonic_ns(), "conn": conn, "dir": direction, "msg": without_secrets(message)})
+
+    def handled(self, conn: int, channel: str, position: str) -> None:
+        """The handler of an event has finished."""
+        self._write({"t": monotonic_ns(), "conn": conn, "dir": "handled", "channel": channel, "position": position})
+
+    def closed(self, conn: int, code: int) -> None:
+        """A connection ended."""
+        self._write({"t": monotonic_ns(), "conn": conn, "dir": "close", "code": code})

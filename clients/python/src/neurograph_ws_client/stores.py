@@ -1,0 +1,117 @@
+"""Where positions outlive a process, so that the next one goes on exactly where this one stopped handling."""
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from .positions import Position
+
+# Positions are saved at most this often, in seconds.
+EVERY = 1.0
+
+
+@runtime_checkable
+class PositionStore(Protocol):
+    """Keeps the position of each channel. `save` runs in a thread of its own and never twice at a time."""
+
+    def load(self) -> Mapping[str, str]:
+        """What was saved last; empty the first time."""
+        ...
+
+    def save(self, positions: Mapping[str, str]) -> None:
+        """Keep all of these in place of what was there."""
+        ...
+
+
+class FileStore:
+    """Positions in one JSON file, replaced as a whole: whoever reads it finds the old ones or the new ones."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def load(self) -> dict[str, str]:
+        """Read the file; one that does not exist yet is empty. ValueError where it holds something else."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        try:
+            return checked(json.loads(text))
+        except ValueError as fault:
+            raise ValueError(f"{self.path}: expected a JSON object of channels and positions: {fault}") from fault
+
+    def save(self, positions: Mapping[str, str]) -> None:
+        """Write a new file beside it, put it on disk, and rename it into its place."""
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(positions, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+
+
+def checked(positions: object) -> dict[str, str]:
+    """Positions by channel; ValueError says what came in their place."""
+    if not isinstance(positions, Mapping):
+        raise ValueError(f"positions: expected channels with positions, got {positions!r:.80}")
+    return {str(channel): str(Position.parse(text)) for channel, text in positions.items()}
+
+
+class Saver:
+    """Saves what moved, off the loop: at most once a second, and once more at the end."""
+
+    def __init__(
+        self, store: PositionStore, current: Callable[[], dict[str, str]], report: Callable[[Exception], object]
+    ) -> None:
+        self._store = store
+        self._current = current
+        self._report = report
+        self._saved: dict[str, str] | None = None
+        self._worker: ThreadPoolExecutor | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Look once a second from now on."""
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._run())
+
+    async def finish(self) -> None:
+        """Save what is left, and leave neither task nor thread."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        await self._save()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self._save()
+
+    async def _save(self) -> None:
+        positions = self._current()
+        if positions == self._saved or (self._saved is None and not positions):
+            return
+        self._worker = self._worker or ThreadPoolExecutor(1, thread_name_prefix="neurograph-positions")
+        try:
+            await asyncio.shield(
+                asyncio.get_running_loop().run_in_executor(self._worker, self._store.save, dict(positions))
+            )
+        except Exception as fault:  # noqa: BLE001 - whatever a store raises is told, and tried again a second later
+            self._report(fault)
+        else:
+            self._saved = positions
