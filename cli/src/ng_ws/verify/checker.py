@@ -1,8 +1,8 @@
 """The delivery checker: takes the lines of a history as they are written, in linear time, and says what they prove."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from neurograph_ws_client.positions import Position
 
@@ -20,6 +20,8 @@ class Outcome:
     findings: Findings
     incomplete: tuple[str, ...]
     figures: Figures
+    # What the wire checker looked at, by name.
+    wire: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_passed(self) -> bool:
@@ -88,6 +90,9 @@ class Checker:
                 yield f"{stream.subscriber} never confirmed the head of {stream.channel}; it stands at {stream.cursor}"
 
     # -- lines -------------------------------------------------------------------------------------------------------
+
+    def _run(self, line: Line) -> None:
+        """How the run was asked for: for whoever reads the file."""
 
     def _pub(self, line: Line) -> None:
         self._ledger.begun(line, self._number)
@@ -201,6 +206,7 @@ def _position(text: object, number: int) -> Position:
 
 
 _TAKERS = {
+    "run": Checker._run,
     "pub": Checker._pub,
     "ack": Checker._ack,
     "nak": Checker._nak,
