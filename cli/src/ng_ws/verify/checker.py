@@ -39,6 +39,8 @@ class Checker:
         self._ledger = Ledger(self.findings)
         self._streams: dict[tuple[str, str], Stream] = {}
         self._healing: defaultdict[tuple[str, str], list[Healing]] = defaultdict(list)
+        # Faults that healed since an entry of the channel was last acknowledged: kind and time.
+        self._healed_faults: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         # Whether the next line of a stream tells how its recovery went.
         self._undecided: set[tuple[str, str]] = set()
         self._unhealed: dict[object, str] = {}
@@ -99,6 +101,9 @@ class Checker:
 
     def _ack(self, line: Line) -> None:
         self._ledger.acknowledged(line, self._number)
+        publication = self._ledger.publications.get(str(line["id"]))
+        if publication is not None and self._healed_faults[publication.channel]:
+            self._stored_after_faults(publication.channel, place_of(line))
 
     def _nak(self, line: Line) -> None:
         self._ledger.refused(line, self._number)
@@ -139,9 +144,10 @@ class Checker:
         start, end = (_position(line[member], self._number) for member in ("from", "to"))
         if name in self._undecided:
             self._decide(name, "with a gap")
-        self.figures.gaps[str(line.get("reason", ""))] += 1
+        reason = str(line.get("reason", ""))
+        self.figures.gaps[reason] += 1
         self.figures.gap_entries += int(line.get("missed") or 0)
-        stream.missed(start, end, self._number)
+        stream.missed(start, end, reason, self._number)
         self._reached(name, stream)
 
     def _end(self, line: Line) -> None:
@@ -181,12 +187,18 @@ class Checker:
         self.figures.recoveries[how] += 1
 
     def _healed(self, kind: str) -> None:
-        """From now on the time runs until who is behind has reached what was the head at this moment."""
+        """From now on the time runs until everybody has the first entry that is stored after it."""
         self.figures.healing.setdefault(kind, Samples())
+        for channel in {stream.channel for stream in self._streams.values()}:
+            self._healed_faults[channel].append((kind, self._time))
+
+    def _stored_after_faults(self, channel: str, head: Position) -> None:
+        for kind, healed_at in self._healed_faults.pop(channel):
+            for name, stream in self._streams.items():
+                if stream.channel == channel and stream.cursor is not None:
+                    self._healing[name].append(Healing(kind, healed_at, stream.cursor.epoch, head))
         for name, stream in self._streams.items():
-            head = self._ledger.head(stream.channel)
-            if head is not None and stream.cursor is not None and not stream.cursor.reaches(head.place):
-                self._healing[name].append(Healing(kind, self._time, stream.cursor.epoch, head.place))
+            self._reached(name, stream)
 
     def _reached(self, name: tuple[str, str], stream: Stream) -> None:
         waiting = self._healing.get(name)

@@ -42,7 +42,7 @@ class Samples:
 
 @dataclass(slots=True)
 class Healing:
-    """Subscribers that were behind the head when a fault healed, and have not reached it yet."""
+    """A subscriber that has not yet come to the first entry that was stored after a fault had healed."""
 
     kind: str
     healed_at: int

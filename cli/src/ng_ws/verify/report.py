@@ -113,7 +113,7 @@ def _rows(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "latency", _times(found["latency_ms"])
     for kind, times in found["heal_to_head_ms"].items():
         if times["count"]:
-            yield f"after {kind}", f"{_times(times)} to the head ({times['count']} were behind)"
+            yield f"after {kind}", f"{_times(times)} to the head"
     if found["wire"]:
         yield "on the wire", ", ".join(f"{count} {name}" for name, count in found["wire"].items())
 

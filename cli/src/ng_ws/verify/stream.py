@@ -87,16 +87,20 @@ class Stream:
         else:
             self._at_or_below(place, number)
 
-    def missed(self, start: Position, end: Position, number: int) -> None:
-        """A gap: from the place where delivery stopped to `end`, nothing will come."""
+    def missed(self, start: Position, end: Position, reason: str, number: int) -> None:
+        """A gap: from the place where delivery stopped to `end`, nothing will come.
+
+        Reason `epoch` may lead back: the position was beyond the head of a log that lost its end (P11). What stands
+        there later are other entries at the same offsets, and V2 and V3 say so.
+        """
         cursor = self.cursor
         if cursor != start:
             self._break("V5", f"a gap begins at {start}, and delivery stopped at {cursor}", number)
             if cursor is not None:
                 self._owe_between(cursor, start, number)
-        if end.epoch == start.epoch and end.offset < start.offset:
+        if end.epoch == start.epoch and end.offset < start.offset and reason != "epoch":
             self._break("V5", f"a gap from {start} goes back to {end}", number)
-        elif cursor is None or end.epoch != cursor.epoch or end.offset > cursor.offset:
+        elif cursor is None or end.epoch != cursor.epoch or end.offset > cursor.offset or reason == "epoch":
             self._stand(end, number)
 
     def confirmed(self, head: Position, number: int) -> None:

@@ -247,7 +247,8 @@ class Subscriber:
         cursor = self.cursors.get(channel)
         is_fresh = channel in self._fresh
         self._fresh.discard(channel)
-        asked, granted, lost = cursor, is_granted if cursor else None, {}
+        # A client that cannot ask for its place is granted nothing, even where nothing came in between.
+        asked, granted, lost = cursor, is_granted and self._maker.able.takes_positions if cursor else None, {}
         if is_fresh and cursor is not None:
             if self._is_without_cursor and getattr(self._client.welcome, "resumed", False):
                 asked, granted, lost = None, None, {"lost": True}

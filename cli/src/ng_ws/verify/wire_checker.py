@@ -82,7 +82,6 @@ class WireChecker:
         return self._cursors[name]
 
     def _close(self, connection: WireConnection) -> None:
-        connection.finish()
         self.counts["answers"] += connection.answers
         self.counts["gaps"] += connection.gaps
         self.counts["unanswered"] += connection.awaited

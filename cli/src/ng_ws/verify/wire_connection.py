@@ -22,8 +22,6 @@ class Followed:
     # Unfiltered and of delivery `all`: then no number may be unaccounted for.
     is_whole: bool
     epochs: set[str] = field(default_factory=set)
-    # A position that was presented and is not the start: only a gap from there makes that good.
-    owed: Position | None = None
 
 
 class WireConnection:
@@ -42,7 +40,7 @@ class WireConnection:
         self._rights: dict[str, bool] | None = None
         self._welcome_line = 0
         self._followed: dict[str, Followed] = {}
-        self._presented: dict[str, Position] = {}
+        self._presented: dict[str, tuple[Position, int]] = {}
 
     @property
     def awaited(self) -> int:
@@ -71,7 +69,8 @@ class WireConnection:
 
     def _present(self, positions: Mapping[str, Any], number: int) -> None:
         for channel, text in positions.items():
-            self._presented[channel] = place = Position.parse(text)
+            place = Position.parse(text)
+            self._presented[channel] = place, number
             self._cursors(channel).presented(place, number)
 
     # -- in ----------------------------------------------------------------------------------------------------------
@@ -123,10 +122,11 @@ class WireConnection:
         for channel, told in started.items():
             place = Position.parse(told["position"])
             is_whole = told.get("delivery") == "all" and not told.get("filter")
-            followed = self._followed[channel] = Followed(place, number, is_whole, {place.epoch})
-            presented = self._presented.pop(channel, None)
-            if presented is not None and presented != place:
-                followed.owed = presented
+            self._followed[channel] = Followed(place, number, is_whole, {place.epoch})
+            presented, line = self._presented.pop(channel, (place, 0))
+            if presented != place:
+                # A past that is gone is told by a gap behind this very position (R8, M25, P10).
+                self._break("I3", f"{channel} starts at {place}, and {presented} was presented", line, number)
             self._cursors(channel).starts(place, keeps_larger=keeps_larger)
 
     def _event(self, message: Message, number: int) -> None:
@@ -136,7 +136,6 @@ class WireConnection:
             self._break("I2", f"an event of {channel} came outside a subscription", number)
             return
         self._need_right(channel, number)
-        self._need_start(channel, followed, number)
         place = Position(followed.place.epoch, int(message["offset"]))
         if place.offset <= followed.place.offset:
             self._break("I2", f"{channel} {place} came after {followed.place}", followed.line, number)
@@ -156,12 +155,9 @@ class WireConnection:
             self._break("I2", f"a gap of {channel} came outside a subscription", number)
             return
         start, end = Position.parse(message["from"]), Position.parse(message["to"])
-        if start == followed.owed:
-            followed.owed = None
-        elif start != followed.place:
+        if start != followed.place:
             text = f"a gap of {channel} begins at {start}, and delivery stopped at {followed.place}"
             self._break("I3", text, followed.line, number)
-        self._need_start(channel, followed, number)
         missed = message.get("missed")
         if missed is not None and start.epoch == end.epoch and missed > max(0, end.offset - start.offset):
             self._break("I3", f"a gap of {channel} from {start} to {end} tells {missed} missed", number)
@@ -187,21 +183,10 @@ class WireConnection:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _need_start(self, channel: str, followed: Followed, number: int) -> None:
-        if followed.owed is not None:
-            text = f"{channel} starts at {followed.place}, and {followed.owed} was presented"
-            self._break("I3", text, followed.line, number)
-            followed.owed = None
-
     def _need_right(self, channel: str, number: int) -> None:
         if self._rights is None or _may(self._rights, channel):
             return
         self._break("I2", f"an event of {channel} came without the right to it", self._welcome_line, number)
-
-    def finish(self) -> None:
-        """A start elsewhere is one, even if nothing came after it."""
-        for channel, followed in self._followed.items():
-            self._need_start(channel, followed, followed.line)
 
     def _break(self, rule: str, what: str, *numbers: int) -> None:
         self._findings.add(rule, f"{self._name}: {what}", *numbers)
