@@ -39,10 +39,13 @@ fmt: setup ## format Python and Rust in place
 bench: setup ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
+verify: setup ## campaigns of faults against the hub, and against hubs with planted bugs (about four minutes)
+	$(PY) scripts/verify.py
+
 docs: setup ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so
 
-.PHONY: help setup run test test-native test-python lint fmt bench docs clean
+.PHONY: help setup run test test-native test-python lint fmt bench verify docs clean

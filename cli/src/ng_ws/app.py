@@ -63,6 +63,14 @@ _TOKEN_CHECK = _help(
 _STATUS = _help("ng-ws status", "ng-ws status --format json | jq .", "Health and figures of the hub.")
 _CHANNELS = _help("ng-ws channels", "ng-ws channels signals --format json", "Channels with positions and subscribers.")
 _CONNS = _help("ng-ws conns --role bot", "ng-ws conns --kick c-8f2a41", "Connections of the hub (role admin).")
+_VERIFY = _help(
+    "ng-ws verify --for 30s --seed 7",
+    "ng-ws verify --url ws://localhost:8000/ws --channels room:verify --fault cut,stall,slow",
+    "Check what a hub delivers: publishers and subscribers at work, faults between them and the hub, and rules that "
+    "say from their history alone whether anything was lost, repeated, reordered or missed in silence. Starts a hub of "
+    "its own unless --url or NG_URL names one. Exit code 0: passed; 8: a rule is broken, shown with the lines that "
+    "prove it and the seed that repeats the run; 1: too little was confirmed to say so.",
+)
 
 
 class HelpAsked:
@@ -319,3 +327,49 @@ def conns(
 
     conns(ctx.obj, role, kick)
     return Exit.OK
+
+
+@app.command(help=_VERIFY, short_help="Check what a hub delivers, under faults.", epilog=_ENDING)
+def verify(
+    ctx: typer.Context,
+    clients: Annotated[int, typer.Option(parser=whole("--clients", 1, 2000), metavar="N", help="Subscribers.")] = 14,
+    publishers: Annotated[int, typer.Option(parser=whole("--publishers", 1, 100), metavar="N", help="Publishers.")] = 3,
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(help="Names, comma between them; repeatable. With a hub of our own: how many [2]."),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(
+            parser=above_zero("--rate", "entries per second"),
+            metavar="RATE",
+            help="Entries a second, of all publishers.",
+        ),
+    ] = 60.0,
+    duration: Annotated[str, typer.Option("--for", help="How long faults go on, like 30s.")] = "1m",
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(parser=whole("--seed", 0), metavar="N", help="What decides the schedule; repeatable [random]."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="cut, rst, stall, hole, refuse, delay, jitter, slice, slow, and with a hub of our own kill, stop, "
+            "pause; or none; repeatable [all that can be had]."
+        ),
+    ] = None,
+    start_hub: Annotated[bool, typer.Option("--start-hub", help="A hub of our own, whatever NG_URL says.")] = False,
+    hub_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="How it is started [neurograph-hub].")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep what happened, one JSON object a line.")
+    ] = None,
+) -> int:
+    """Verify."""
+    from .hub import run  # noqa: PLC0415
+    from .verify.command import Asked, planned, verify  # noqa: PLC0415
+
+    asked = Asked(clients, publishers, channels, rate, duration, seed, fault, start_hub, hub_command, history)
+    is_named = ctx.find_root().params.get("url") is not None
+    return run(verify(ctx.obj, planned(ctx.obj, asked, is_named=is_named)))

@@ -1,0 +1,197 @@
+"""One campaign: publishers and subscribers at work, faults by a seeded schedule, then calm, the head, the verdict."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from random import Random
+from time import monotonic
+from urllib.parse import urlsplit, urlunsplit
+
+from neurograph_ws_client.positions import Position
+
+from ..exits import Exit, Failed
+from .clients import Maker, abilities
+from .history import History
+from .hub_process import HubProcess
+from .plan import Plan
+from .proxy import Proxy
+from .publishers import Publisher
+from .schedule import KINDS, Fault, planned
+from .subscribers import HABITS, Subscriber
+
+# How long everybody may take to connect, and to confirm the head after the last fault.
+CONNECT_WAIT = 30.0
+CONFIRM_WAIT = 60.0
+
+# A subscriber that is connected, answered, and was given nothing for so long will be given nothing more.
+QUIET = 8.0
+
+# What a handler takes for each event while a `slow` fault is on it.
+SLOW = 0.02
+
+Say = Callable[[str], None]
+
+
+class Campaign:
+    """One run with one seed. `url` is where the hub is; clients reach it through the proxy where faults need one."""
+
+    def __init__(
+        self, plan: Plan, seed: int, url: str, token: str | None, history: History, hub: HubProcess | None, say: Say
+    ) -> None:
+        self._plan, self._seed, self._url, self._token = plan, seed, url, token
+        self._history = history
+        self._hub = hub
+        self._say = say
+        self._random = Random(f"{seed}/targets")  # noqa: S311 - to be repeated
+        self._subscribers: list[Subscriber] = []
+        self._publishers: list[Publisher] = []
+        self._proxy: Proxy | None = None
+        self._run = f"{seed:x}-{monotonic():.0f}"
+
+    async def run(self) -> None:
+        """From the first connection to the last confirmation; everything is in the history afterwards."""
+        try:
+            await self._gather()
+            await self._work()
+            await self._confirm()
+        finally:
+            everybody: list[Publisher | Subscriber] = [*self._publishers, *self._subscribers]
+            await asyncio.gather(*(one.close() for one in everybody), return_exceptions=True)
+            if self._proxy is not None:
+                await self._proxy.stop()
+
+    # -- phases ------------------------------------------------------------------------------------------------------
+
+    async def _gather(self) -> None:
+        """Everybody connects and is active, so that the calm is calm."""
+        url = await self._behind_proxy() if self._plan.faults else self._url
+        maker = Maker(url, self._token, self._history.journal, abilities())
+        plan, began = self._plan, monotonic()
+        settled = (self._run, maker, self._history, plan.channels, self._seed)
+        self._publishers = [Publisher(f"p{number}", *settled) for number in range(1, plan.publishers + 1)]
+        self._subscribers = [
+            Subscriber(f"s{number + 1}", HABITS[number % len(HABITS)], *settled) for number in range(plan.clients)
+        ]
+        everybody: list[Publisher | Subscriber] = [*self._publishers, *self._subscribers]
+        try:
+            async with asyncio.timeout(CONNECT_WAIT):
+                await asyncio.gather(*(one.connect() for one in everybody))
+        except TimeoutError as fault:
+            text = f"verify: {len(everybody)} clients were not connected within {CONNECT_WAIT:g} s"
+            raise Failed(Exit.CONNECT, text, "next: fewer --clients, or ng-ws ping") from fault
+        self._say(f"{len(everybody)} clients connected in {monotonic() - began:.1f} s")
+
+    async def _work(self) -> None:
+        schedule = planned(self._seed, self._plan.faults, self._plan.duration)
+        for fault in schedule:
+            self._history.write("fault", do="planned", **asdict(fault))
+        names = ", ".join(dict.fromkeys(fault.kind for fault in schedule)) or "none"
+        self._say(f"{self._plan.duration:g} s with {len(schedule)} faults ({names})")
+        ending, began = asyncio.Event(), monotonic()
+        rate = self._plan.rate / len(self._publishers)
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(publisher.publish(rate, ending)) for publisher in self._publishers]
+            working += [group.create_task(subscriber.live(ending)) for subscriber in self._subscribers]
+            faults = [group.create_task(self._happens(fault, began)) for fault in schedule]
+            await asyncio.sleep(self._plan.duration)
+            await asyncio.gather(*faults)
+            ending.set()
+            _, late = await asyncio.wait(working, timeout=CONFIRM_WAIT)
+            for task in late:
+                # Whoever is not back by now does not confirm the head, and that is told.
+                task.cancel()
+
+    async def _confirm(self) -> None:
+        """The last entries, the head as the hub tells it to somebody who asks anew, and who comes to it."""
+        marks = await asyncio.gather(*(publisher.mark() for publisher in self._publishers))
+        if not all(marks):
+            self._say(f"{marks.count(False)} publishers could not store their last entry")
+            return
+        heads = await self._heads()
+        began = monotonic()
+        waits = [self._confirms(subscriber, channel, heads) for subscriber in self._subscribers for channel in heads]
+        confirmed = await asyncio.gather(*waits)
+        self._say(f"{sum(confirmed)} of {len(confirmed)} heads confirmed in {monotonic() - began:.1f} s")
+        for one in self._subscribers:
+            if not one.is_connected:
+                self._say(f"{one.name} ({one.habit}) is {one.state}")
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    async def _happens(self, fault: Fault, began: float) -> None:
+        await asyncio.sleep(max(0.0, began + fault.at - monotonic()))
+        if KINDS[fault.kind].needs_hub and self._hub is not None:
+            async with self._hub.turn:
+                await self._happens_to_hub(fault, self._hub)
+            return
+        self._told(fault, "begun")
+        slowed = self._slow(fault) if fault.kind == "slow" else []
+        if self._proxy is not None:
+            self._proxy.begin(fault)
+        await asyncio.sleep(fault.length)
+        if self._proxy is not None:
+            self._proxy.heal(fault)
+        for subscriber in slowed:
+            subscriber.pause -= SLOW
+        self._told(fault, "healed")
+
+    def _slow(self, fault: Fault) -> list[Subscriber]:
+        count = max(1, round(fault.share * len(self._subscribers)))
+        slowed = self._random.sample(self._subscribers, count)
+        for subscriber in slowed:
+            subscriber.pause += SLOW
+        return slowed
+
+    async def _happens_to_hub(self, fault: Fault, hub: HubProcess) -> None:
+        self._told(fault, "begun")
+        match fault.kind:
+            case "kill" | "stop":
+                await (hub.kill() if fault.kind == "kill" else hub.stop())
+                await asyncio.sleep(fault.length)
+                await hub.start()
+            case "pause":
+                hub.pause()
+                try:
+                    await asyncio.sleep(fault.length)
+                finally:
+                    hub.resume()
+        self._told(fault, "healed")
+
+    def _told(self, fault: Fault, do: str) -> None:
+        self._history.write("fault", no=fault.no, kind=fault.kind, do=do)
+
+    # -- the head ----------------------------------------------------------------------------------------------------
+
+    async def _heads(self) -> dict[str, Position]:
+        """The head of each channel: where somebody starts who asks for what is new (M24)."""
+        maker = Maker(self._url, self._token, self._history.journal, abilities())
+        async with asyncio.timeout(CONNECT_WAIT), maker.client("head") as client:
+            followed = [client.subscribe(channel, lambda _: None, start="new") for channel in self._plan.channels]
+            await asyncio.gather(*followed)
+            return {one.channel: Position.parse(one.position) for one in followed}
+
+    async def _confirms(self, subscriber: Subscriber, channel: str, heads: Mapping[str, Position]) -> bool:
+        """Wait until it is at the head, or certain that nothing more comes: what is missing then is lost."""
+        head, until = heads[channel], monotonic() + CONFIRM_WAIT
+        while not self._is_at(subscriber, channel, head):
+            is_moving = await subscriber.moves(channel, QUIET)
+            if not is_moving and subscriber.is_connected and await subscriber.ping():
+                break
+            if monotonic() >= until:
+                return False
+        self._history.write("fin", s=subscriber.name, ch=channel, off=head.offset, ep=head.epoch)
+        return True
+
+    @staticmethod
+    def _is_at(subscriber: Subscriber, channel: str, head: Position) -> bool:
+        cursor = subscriber.cursors.get(channel)
+        return cursor is not None and cursor.reaches(head)
+
+    # -- the way -----------------------------------------------------------------------------------------------------
+
+    async def _behind_proxy(self) -> str:
+        parts = urlsplit(self._url)
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        self._proxy = Proxy(parts.hostname or "127.0.0.1", port, self._seed)
+        here = await self._proxy.start()
+        return urlunsplit((parts.scheme, f"127.0.0.1:{here}", parts.path, parts.query, ""))

@@ -1,0 +1,172 @@
+"""`ng-ws verify`: a campaign for each seed, the verdict, and the exit code."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from neurograph_ws_client.urls import is_loopback, masked
+
+from ..exits import Exit, Failed
+from ..notes import Notes
+from ..rest import call
+from ..settings import Format, Settings
+from ..stdout import put
+from .campaign import Campaign
+from .checker import Checker, Outcome
+from .clients import abilities
+from .history import History
+from .hub_process import HubProcess, command_of
+from .plan import Plan, channels_of, checked, duration_of, faults_of
+from .report import as_json, as_text, totals
+from .rules import Findings
+from .wire_checker import WireChecker
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options as they were given."""
+
+    clients: int
+    publishers: int
+    channels: list[str] | None
+    rate: float
+    duration: str
+    seeds: list[int] | None
+    faults: list[str] | None
+    starts_hub: bool
+    hub_command: str | None
+    history: Path | None
+
+
+def planned(settings: Settings, asked: Asked, *, is_named: bool) -> Plan:
+    """The options as they hold. A hub is started unless one `is_named`, by `--url` or NG_URL."""
+    if asked.starts_hub and is_named:
+        raise Failed(Exit.USAGE, "--start-hub and --url: expected one of them, got both")
+    starts_hub = asked.starts_hub or not (is_named or os.environ.get("NG_URL"))
+    if asked.hub_command is not None and not starts_hub:
+        raise Failed(Exit.USAGE, "--hub-command: expected a hub of our own, got --url or NG_URL; next: --start-hub")
+    return checked(
+        Plan(
+            clients=asked.clients,
+            publishers=asked.publishers,
+            channels=channels_of(asked.channels, starts_hub=starts_hub),
+            rate=asked.rate,
+            duration=duration_of(asked.duration),
+            # One that nobody chose is told, so that the run can be repeated.
+            seeds=tuple(dict.fromkeys(asked.seeds or [secrets.randbelow(1_000_000)])),
+            faults=faults_of(asked.faults, starts_hub=starts_hub, is_near=is_loopback(settings.url)),
+            starts_hub=starts_hub,
+            hub_command=asked.hub_command,
+            history=asked.history,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one seed showed, and where its history is."""
+
+    seed: int
+    outcome: Outcome
+    history: Path
+
+
+async def verify(settings: Settings, plan: Plan) -> Exit:
+    """Run every seed, tell each, and decide."""
+    notes = Notes(settings)
+    able = abilities()
+    if not able.takes_positions:
+        notes.say("the installed client cannot resume: it starts at the head after each cut and tells what it missed")
+    verdicts = []
+    with tempfile.TemporaryDirectory(prefix="ng-verify-") as directory:
+        for seed in plan.seeds:
+            verdict = await _one(settings, plan, seed, Path(directory), notes)
+            verdicts.append(verdict)
+            _tell(settings, plan, verdict)
+    if len(verdicts) > 1:
+        notes.say(totals([verdict.outcome for verdict in verdicts]))
+    return exit_of([verdict.outcome for verdict in verdicts])
+
+
+def exit_of(outcomes: list[Outcome]) -> Exit:
+    """8 where a rule is broken, 1 where a run proves too little, 0 where all passed."""
+    if any(outcome.findings.total for outcome in outcomes):
+        return Exit.DATA_LOST
+    return Exit.OK if all(outcome.has_passed for outcome in outcomes) else Exit.UNEXPECTED
+
+
+async def _one(settings: Settings, plan: Plan, seed: int, directory: Path, notes: Notes) -> Verdict:
+    findings = Findings()
+    checker = Checker(findings, takes_strangers=not plan.starts_hub)
+    wire = WireChecker(findings)
+    path = directory / f"history-{seed}.jsonl" if plan.history is None else _numbered(plan, seed)
+    home = directory / f"hub-{seed}"
+    home.mkdir()
+    with _created(path) as file:
+        history = History(file, checker.take, wire.take)
+        history.write("run", seed=seed, clients=plan.clients, publishers=plan.publishers, rate=plan.rate)
+        async with _hub(settings, plan, home, notes) as (hub, url, token):
+            notes.say(f"seed {seed}: {plan.publishers} publishers, {plan.clients} subscribers, {masked(url)}")
+            campaign = Campaign(plan, seed, url, token, history, hub, notes.say)
+            try:
+                await campaign.run()
+            except BaseExceptionGroup as faults:
+                raise faults.exceptions[0] from None
+        wire.finish()
+    return Verdict(seed, replace(checker.finish(), wire=wire.counts), path)
+
+
+@contextlib.asynccontextmanager
+async def _hub(
+    settings: Settings, plan: Plan, home: Path, notes: Notes
+) -> AsyncIterator[tuple[HubProcess | None, str, str | None]]:
+    """The hub of this run, with its URL and a token of it."""
+    if not plan.starts_hub:
+        yield None, settings.url, settings.token
+        return
+    hub = HubProcess(command_of(plan.hub_command), home, plan.channels)
+    try:
+        await hub.start()
+        if not hub.is_durable:
+            notes.say("this hub keeps no log on disk: a kill ends an epoch, and a gap has to tell it")
+        yield hub, hub.url, await asyncio.to_thread(_token, replace(settings, url=hub.url, token=None))
+    finally:
+        hub.resume()
+        await hub.kill()
+
+
+def _token(settings: Settings) -> str:
+    """From the development issuer of our own hub."""
+    body = {"username": "developer", "password": "secret"}
+    return str(call(settings, "POST", "/api/v1/auth/token", body)["token"])
+
+
+def _tell(settings: Settings, plan: Plan, verdict: Verdict) -> None:
+    if settings.format is Format.JSON:
+        put(as_json(verdict.seed, verdict.outcome))
+    else:
+        put(as_text(verdict.seed, verdict.outcome, verdict.history, plan).encode())
+
+
+def _numbered(plan: Plan, seed: int) -> Path:
+    """`--history FILE`, with the seed in its name where there are several."""
+    path = plan.history
+    if path is None or len(plan.seeds) == 1:
+        return path or Path()
+    return path.with_name(f"{path.stem}-{seed}{path.suffix}")
+
+
+@contextlib.contextmanager
+def _created(path: Path) -> Iterator[TextIO]:
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as fault:
+        raise Failed(Exit.USAGE, f"--history: expected a file to write, got {path}: {fault.strerror}") from fault
+    with file:
+        yield file

@@ -1,0 +1,186 @@
+"""A hub of our own: a process that is started, killed, stopped, paused and started again on the same port and data."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from ..exits import Exit, Failed
+
+# How long a start, and an end after SIGTERM, may take: a drain has a deadline of 30 s.
+START_WAIT = 30.0
+STOP_WAIT = 60.0
+
+# A process that is starting tells nobody when it is ready but who asks.
+_ASK_EVERY = 0.05
+
+_ROLES = '["admin", "developer", "viewer", "bot"]'
+
+# Rates are those of a load test: what is measured here is delivery, not admission.
+_PLENTY = "1000000/1000000"
+_RATES = ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", "PING", "DEFAULT")
+
+
+def command_of(given: str | None) -> list[str]:
+    """How a hub is started: as asked, else `neurograph-hub` beside this interpreter or on PATH."""
+    if given is not None:
+        return shlex.split(given)
+    beside = Path(sys.executable).with_name("neurograph-hub")
+    found = str(beside) if beside.exists() else shutil.which("neurograph-hub")
+    if found is None:
+        hint = "next: name one with --hub-command, or a running hub with --url ws://HOST:8000/ws"
+        raise Failed(Exit.USAGE, "verify: expected neurograph-hub beside ng-ws or on PATH, found none", hint)
+    return [found]
+
+
+class HubProcess:
+    """One hub on a free port of loopback, its data and its log in `directory`."""
+
+    def __init__(self, command: list[str], directory: Path, channels: tuple[str, ...]) -> None:
+        self.is_durable = True
+        self.starts = 0
+        self.port = _free_port()
+        self._command = command
+        self._directory = directory
+        self._channels = channels
+        self._secret = secrets.token_urlsafe(48)
+        self._process: asyncio.subprocess.Process | None = None
+        # Kill, stop and pause may overlap in a schedule; on one process they take turns.
+        self.turn = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def log(self) -> Path:
+        """What it said."""
+        return self._directory / "hub.log"
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready; one that keeps no durable log is taken as it is, and that is told."""
+        if not await self._started():
+            if self.starts or not self.is_durable:
+                raise self._failed()
+            self.is_durable = False
+            if not await self._started():
+                raise self._failed()
+        self.starts += 1
+
+    async def kill(self) -> None:
+        """kill -9."""
+        await self._end(signal.SIGKILL, STOP_WAIT)
+
+    async def stop(self) -> None:
+        """SIGTERM: it drains; one that does not end in time is killed."""
+        try:
+            await self._end(signal.SIGTERM, STOP_WAIT)
+        except TimeoutError:
+            await self.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP: as a long pause of its runtime would look."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    async def _started(self) -> bool:
+        """Start it. -> False if it ended before it was ready"""
+        self._configure()
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                cwd=self._directory,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        ended = asyncio.ensure_future(self._process.wait())
+        try:
+            async with asyncio.timeout(START_WAIT):
+                while not ended.done():
+                    if await asyncio.to_thread(is_ready, self.port):
+                        return True
+                    await asyncio.wait((ended,), timeout=_ASK_EVERY)
+        except TimeoutError:
+            await self.kill()
+            raise self._failed() from None
+        finally:
+            ended.cancel()
+        return False
+
+    def _configure(self) -> None:
+        (self._directory / "data").mkdir(exist_ok=True)
+        durable = ", durable = true" if self.is_durable else ""
+        tables = "\n".join(
+            f'[channels."{channel}"]\nsubscribe = {_ROLES}\nbroadcast = ["admin", "developer", "bot"]\n'
+            f'delivery = "all"\non_slow = "gap"\npublish_rate = "{_PLENTY}"\n'
+            f'retention = {{ seconds = 3600, bytes = "64MiB"{durable} }}\n'
+            for channel in self._channels
+        )
+        (self._directory / "hub.toml").write_text(tables, encoding="utf-8")
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NG_")}
+        own = {
+            "NG_CONFIG": str(self._directory / "hub.toml"),
+            "NG_DEV_FILE": str(self._directory / "dev.json"),
+            "NG_HOST": "127.0.0.1",
+            "NG_PORT": str(self.port),
+            "NG_JWT_SECRET": self._secret,
+            "NG_HANDSHAKE_RATE": _PLENTY,
+            "NG_AUTH_RATE": _PLENTY,
+            # A half-open connection is to be found while the run lasts.
+            "NG_HEARTBEAT_INTERVAL": "3",
+            "NG_HEARTBEAT_TIMEOUT": "2",
+            **{f"NG_RATE_{name}": _PLENTY for name in _RATES},
+        }
+        return {**kept, **own, **({"NG_DATA_DIR": str(self._directory / "data")} if self.is_durable else {})}
+
+    async def _end(self, number: signal.Signals, patience: float) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        self._signal(number)
+        async with asyncio.timeout(patience):
+            await process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def _failed(self) -> Failed:
+        said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+        text = f"verify: the hub did not start ({shlex.join(self._command)}): {' | '.join(said) or 'it said nothing'}"
+        return Failed(Exit.UNEXPECTED, text, "next: the same command alone shows why")
+
+
+def is_ready(port: int) -> bool:
+    """Whether a hub on loopback says that it is ready."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

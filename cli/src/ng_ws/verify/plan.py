@@ -1,0 +1,84 @@
+"""What a run was asked to be, and the bounds of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..durations import seconds
+from ..exits import misused
+from .schedule import EVERYWHERE, KINDS
+
+MAX_CLIENTS = 2_000
+MAX_PUBLISHERS = 100
+MAX_CHANNELS = 64
+MAX_SEEDS = 100
+MAX_DURATION = 3_600.0
+
+# Entries handled by all subscribers together: the checker keeps some bytes of each.
+MAX_HANDLED = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options of `verify`; `rate` is of all publishers together, entries a second."""
+
+    clients: int
+    publishers: int
+    channels: tuple[str, ...]
+    rate: float
+    duration: float
+    seeds: tuple[int, ...]
+    faults: tuple[str, ...]
+    starts_hub: bool
+    hub_command: str | None = None
+    history: Path | None = None
+
+
+def channels_of(given: Sequence[str] | None, *, starts_hub: bool) -> tuple[str, ...]:
+    """Read `--channels`: names, or for a hub of our own how many."""
+    names = tuple(dict.fromkeys(name for text in given or () for name in text.split(",") if name))
+    if not names and starts_hub:
+        names = ("2",)
+    if len(names) == 1 and names[0].isdecimal():
+        count = int(names[0])
+        if not starts_hub or not 1 <= count <= MAX_CHANNELS:
+            raise misused("--channels", f"names, or 1 to {MAX_CHANNELS} with a hub of our own", names[0])
+        return tuple(f"verify:{number}" for number in range(1, count + 1))
+    if not 1 <= len(names) <= MAX_CHANNELS:
+        hint = "next: name channels on which the role may publish and that nobody minds: --channels room:verify"
+        raise misused("--channels", f"1 to {MAX_CHANNELS} names of channels", len(names), hint)
+    return names
+
+
+def faults_of(given: Sequence[str] | None, *, starts_hub: bool, is_near: bool) -> tuple[str, ...]:
+    """Read `--fault`: those that were named, else all that can be had; `none` is none."""
+    names = tuple(dict.fromkeys(name for text in given or () for name in text.split(",") if name))
+    if names == ("none",):
+        return ()
+    possible = tuple(KINDS) if starts_hub else EVERYWHERE if is_near else ()
+    for name in names:
+        if name not in KINDS:
+            raise misused("--fault", f"{', '.join(KINDS)} or none", name)
+        if name not in possible:
+            what = "a hub of our own" if KINDS[name].needs_hub else "a hub on this machine"
+            raise misused("--fault", f"{what} for {name}", "--url", "next: the same with --start-hub, or --fault none")
+    return names or possible
+
+
+def duration_of(text: str) -> float:
+    """Read `--for`."""
+    duration = seconds("--for", text)
+    if not 0.5 <= duration <= MAX_DURATION:
+        raise misused("--for", "a time from 500ms to 1h", text)
+    return duration
+
+
+def checked(plan: Plan) -> Plan:
+    """The plan, if this process can hold what it would bring."""
+    if len(plan.seeds) > MAX_SEEDS:
+        raise misused("--seed", f"at most {MAX_SEEDS} seeds", len(plan.seeds))
+    handled = plan.clients * plan.rate * plan.duration
+    if handled > MAX_HANDLED:
+        expected = f"at most {MAX_HANDLED:,} handled entries (clients x rate x time)"
+        raise misused("--clients, --rate, --for", expected, f"{handled:,.0f}")
+    return plan

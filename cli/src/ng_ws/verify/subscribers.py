@@ -1,0 +1,279 @@
+"""Subscribers: what their handlers were given, in the words of the history, and the ways in which they come and go."""
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from random import Random
+from typing import Any, Literal
+
+from neurograph_ws_client import Event, Gap, HubError, NeurographWSClient, State, Subscription
+from neurograph_ws_client.positions import Position
+
+from .clients import Maker
+from .history import History
+from .payload import known
+
+Habit = Literal["stays", "msgpack", "window", "resubscribes", "restarts", "token only", "lazy"]
+
+# In turn: who plainly stays, who reads msgpack, who acknowledges, who comes and goes in one of three ways, who is slow.
+HABITS: tuple[Habit, ...] = ("stays", "msgpack", "window", "resubscribes", "restarts", "token only", "lazy")
+
+WINDOW = 32
+
+# Reasons by which the client itself says that it did not start where it had stopped.
+_OWN_REASONS = {"reconnect", "epoch"}
+
+# Events that wait for a handler before the socket is not read.
+_QUEUE = 200
+
+_MAX_ERRORS = 100
+
+# What a lazy handler takes for each event, in seconds.
+_LAZY = 0.002
+
+
+class Subscriber:
+    """One application that follows every channel of the run."""
+
+    def __init__(
+        self, name: str, habit: Habit, run: str, maker: Maker, history: History, channels: tuple[str, ...], seed: int
+    ) -> None:
+        self.name, self.habit = name, habit
+        self.channels = channels
+        # Seconds that the handler takes for each event: its own laziness, and what a fault adds.
+        self.pause = 0.0
+        self.cursors: dict[str, Position] = {}
+        self.errors: list[str] = []
+        self._run = run
+        self._maker = maker
+        self._history = history
+        self._random = Random(f"{seed}/{name}")  # noqa: S311 - to be repeated
+        self._moved = {channel: asyncio.Event() for channel in channels}
+        self._starts = dict.fromkeys(channels, 0)
+        self._begun: set[str] = set()
+        # Channels that start anew: what came before was this subscriber's own choice, or its process's death.
+        self._fresh: set[str] = set()
+        self._is_without_cursor = False
+        # What a handler of an earlier life still holds when its process has ended was never handled.
+        self._lives = dict.fromkeys(channels, 0)
+        self._subscriptions: dict[str, Subscription[Any]] = {}
+        self._client = self._made()
+
+    @property
+    def is_connected(self) -> bool:
+        """At this moment."""
+        return self._client.state is State.CONNECTED
+
+    @property
+    def state(self) -> str:
+        """For who has to be told why it never came to the head."""
+        return f"{self._client.state}{': ' + self.errors[-1] if self.errors else ''}"
+
+    async def connect(self) -> None:
+        """Follow every channel; returns when all are active."""
+        self._subscribe(*self.channels)
+        await self._client.connect()
+        await asyncio.gather(*self._subscriptions.values())
+
+    async def live(self, ending: asyncio.Event) -> None:
+        """Come and go by habit until it ends."""
+        turn = {"resubscribes": self._resubscribe, "restarts": self._restart, "token only": self._resume_by_token}
+        act = turn.get(self.habit)
+        while act is not None and not ending.is_set():
+            try:
+                async with asyncio.timeout(self._random.uniform(1.5, 5.0)):
+                    await ending.wait()
+            except TimeoutError:
+                await act()
+
+    async def moves(self, channel: str, longest: float) -> bool:
+        """Whether its cursor moves within so many seconds."""
+        self._moved[channel].clear()
+        try:
+            async with asyncio.timeout(longest):
+                await self._moved[channel].wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def ping(self) -> bool:
+        """Whether the hub answers on this very connection."""
+        try:
+            await self._client.ping()
+        except HubError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close its client."""
+        await self._client.close()
+
+    # -- habits ------------------------------------------------------------------------------------------------------
+
+    async def _resubscribe(self) -> None:
+        """Unsubscribe one channel and follow it again from where it stopped."""
+        channel = self._random.choice(self.channels)
+        try:
+            await self._client.unsubscribe(channel)
+        except HubError as fault:
+            self._failed(fault)
+        self._ended(channel)
+        self._subscribe(channel)
+
+    async def _restart(self) -> None:
+        """As if the process had ended in order: a new client, with the positions that were saved."""
+        await self._leave()
+        self._is_without_cursor = False
+        able = self._maker.able.takes_positions
+        saved = {channel: str(place) for channel, place in self.cursors.items()}
+        await self._return(**({"positions": saved} if able else {}))
+
+    async def _resume_by_token(self) -> None:
+        """As if all that was left were the reconnection token: repeats may come, and no hole."""
+        token = None if self.pause else await self._fresh_token()
+        if token is None or self.pause:
+            # With a slow handler events wait that the token counts as received.
+            await self._restart()
+            return
+        await self._leave()
+        self._is_without_cursor = True
+        await self._return(reconnection_token=token)
+
+    async def _fresh_token(self) -> str | None:
+        ask = getattr(self._client, "get_reconnection_token", None)
+        if not self._maker.able.takes_tokens or ask is None:
+            return None
+        try:
+            answer = await ask()
+        except HubError:
+            return None
+        return str(getattr(answer, "token", answer))
+
+    async def _leave(self) -> None:
+        client = self._client
+        await client.close()
+        self._left()
+
+    async def _return(self, **given: Any) -> None:
+        self._client = self._made(**given)
+        self._subscribe(*self.channels)
+        try:
+            await self._client.connect(retry=True)
+        except HubError as fault:
+            self._failed(fault)
+
+    def _failed(self, fault: Exception) -> None:
+        if len(self.errors) < _MAX_ERRORS:
+            self.errors.append(str(fault)[:200])
+
+    def _made(self, **given: Any) -> NeurographWSClient:
+        encoding = "msgpack" if self.habit == "msgpack" else "json"
+        client = self._maker.client(self.name, encoding=encoding, **given)
+        client.on("connected", lambda _: self._connected(client))
+        client.on("disconnected", lambda _: self._left() if client is self._client else None)
+        client.on("error", self._failed)
+        return client
+
+    def _subscribe(self, *channels: str) -> None:
+        able = self._maker.able
+        window: dict[str, Any] = {"ack": WINDOW} if self.habit == "window" and able.takes_windows else {}
+        for channel in channels:
+            place = self.cursors.get(channel)
+            start: dict[str, Any] = {}
+            if place is not None and self.habit == "resubscribes" and able.starts_at_positions:
+                start = {"start": str(place)}
+            self._fresh.add(channel)
+            self._lives[channel] += 1
+            self._subscriptions[channel] = self._client.subscribe(
+                channel,
+                partial(self._handler, channel, self._lives[channel]),
+                delivery="all",
+                queue_size=_QUEUE,
+                on_full="wait",
+                gaps=True,
+                **window,
+                **start,
+            )
+
+    # -- what comes --------------------------------------------------------------------------------------------------
+
+    def _handler(self, channel: str, life: int, item: Event[Any] | Gap) -> Awaitable[None] | None:
+        pause = self.pause + (_LAZY if self.habit == "lazy" else 0.0)
+        if pause:
+            return self._handle_later(channel, life, item, pause)
+        self._handle(channel, item)
+        return None
+
+    async def _handle_later(self, channel: str, life: int, item: Event[Any] | Gap, pause: float) -> None:
+        await asyncio.sleep(pause)
+        if life == self._lives[channel]:
+            self._handle(channel, item)
+
+    def _handle(self, channel: str, item: Event[Any] | Gap) -> None:
+        if channel not in self._begun:
+            self._begin_with(channel, item)
+        told = {"s": self.name, "ch": channel, "n": self._starts[channel]}
+        if isinstance(item, Gap):
+            ends = {"from": item.from_, "to": item.to}
+            self._history.write("gap", **told, **ends, missed=item.missed, reason=item.reason)
+            place = Position.parse(item.to)
+        else:
+            place = Position(item.epoch, item.offset)
+            name, named = known(self._run, item)
+            self._history.write("msg", **told, id=name, sum=named, off=place.offset, ep=place.epoch)
+        self.cursors[channel] = place
+        self._moved[channel].set()
+
+    # -- starts ------------------------------------------------------------------------------------------------------
+
+    def _connected(self, client: NeurographWSClient) -> None:
+        """Whatever told nothing yet begins now: it stands where it stood, or at the head."""
+        if client is not self._client:
+            return
+        for channel, subscription in self._subscriptions.items():
+            if channel not in self._begun and subscription.position is not None:
+                self._begin(channel, Position.parse(subscription.position), subscription.recovered is not False)
+
+    def _begin_with(self, channel: str, item: Event[Any] | Gap) -> None:
+        """The first item tells where it began, unless it is one that waited for its handler since before the cut."""
+        if isinstance(item, Gap):
+            self._begin(channel, Position.parse(item.from_), item.reason not in _OWN_REASONS)
+        elif channel in self._fresh:
+            self._begin(channel, Position(item.epoch, item.offset - 1), is_granted=True)
+
+    def _begin(self, channel: str, start: Position, is_granted: bool) -> None:
+        self._begun.add(channel)
+        self._starts[channel] += 1
+        cursor = self.cursors.get(channel)
+        is_fresh = channel in self._fresh
+        self._fresh.discard(channel)
+        # A client that cannot ask for its place is granted nothing, even where nothing came in between.
+        asked, granted, lost = cursor, is_granted and self._maker.able.takes_positions if cursor else None, {}
+        if is_fresh and cursor is not None:
+            if self._is_without_cursor and getattr(self._client.welcome, "resumed", False):
+                asked, granted, lost = None, None, {"lost": True}
+            elif start != cursor and not self._asked_for_its_place():
+                granted = False
+        elif cursor is not None:
+            # The stream goes on after what was handled; a refused recovery is told by the gap that stands in it.
+            start = cursor
+        place = {"off": start.offset, "ep": start.epoch}
+        told = {"s": self.name, "ch": channel, "n": self._starts[channel]}
+        self._history.write("sub", **told, req=str(asked) if asked else None, rec=granted, **place, **lost)
+        self.cursors[channel] = start
+        self._moved[channel].set()
+
+    def _asked_for_its_place(self) -> bool:
+        able = self._maker.able
+        if self._is_without_cursor:
+            return False
+        return able.starts_at_positions if self.habit == "resubscribes" else able.takes_positions
+
+    def _left(self) -> None:
+        for channel in tuple(self._begun):
+            self._ended(channel)
+
+    def _ended(self, channel: str) -> None:
+        if channel in self._begun:
+            self._begun.discard(channel)
+            self._history.write("end", s=self.name, ch=channel, n=self._starts[channel])

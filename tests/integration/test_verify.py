@@ -1,0 +1,48 @@
+"""`ng-ws verify` against the real hub: one that it starts, and one that runs already."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ng_ws.verify.checker import check
+from ng_ws.verify.history import read
+
+from tests.support.process import HubProcess
+from tests.support.program import run
+
+SMALL = ("verify", "--clients", "7", "--publishers", "2", "--rate", "40", "--for", "4s", "--format", "json")
+
+
+@pytest.mark.timeout(120)
+async def test_a_campaign_against_a_hub_of_its_own_passes_and_its_history_judges_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    faults = ("--fault", "cut,stall,slow,kill", "--seed", "5", "--history", str(path))
+    code, out, err = await run(*SMALL, *faults)
+    told = json.loads(out)
+    assert (code, told["verdict"], told["violations"], told["incomplete"]) == (0, "passed", {}, []), err
+    assert told["acknowledged"] > 50
+    assert (told["lost"], told["duplicates"], told["reordered"]) == (0, 0, 0)
+    assert set(told["faults"]) == {"cut", "stall", "slow", "kill"}
+    with path.open() as file:
+        assert check(read(file)).has_passed
+
+
+@pytest.mark.timeout(120)
+async def test_a_hub_that_runs_already_is_checked_beside_what_others_publish(tmp_path: Path) -> None:
+    with HubProcess(tmp_path, NG_PORT="0", NG_DEV_FILE=str(tmp_path / "dev.json")) as hub:
+        where = ("--url", f"ws://127.0.0.1:{hub.port}/ws", "--channels", "logs")
+        code, out, err = await run(*SMALL, *where, "--fault", "rst,delay", "--seed", "5", NG_TOKEN=hub.tokens["admin"])
+    told = json.loads(out)
+    assert (code, told["verdict"]) == (0, "passed"), err
+    assert told["handled"] > 0
+
+
+async def test_a_hub_that_does_not_start_says_why() -> None:
+    code, _, err = await run(*SMALL, "--hub-command", "false")
+    assert code == 1
+    assert "the hub did not start (false)" in err
+
+
+async def test_without_a_hub_it_says_that_it_cannot_connect() -> None:
+    code, _, err = await run(*SMALL, "--url", "ws://127.0.0.1:9/ws", "--channels", "logs", "--fault", "none")
+    assert code == 5, err

@@ -1,0 +1,134 @@
+"""The real hub with a bug patched in from outside, for `ng-ws verify --hub-command "python …/planted.py BUG"`.
+
+Nothing of this is in the product: a run against a hub with one of these bugs has to be caught, or the checker is blind.
+Resumption ends in `Broker.subscribe` with starts `("at", epoch, offset)`; the bugs change them on the way, or what a
+restart finds on disk.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+if __name__ == "__main__":
+    # As a script this directory comes first, and it holds modules named like packages of the product.
+    sys.path[0] = str(Path(__file__).parents[2])
+
+Start = Any
+LARGEST = 1 << 40
+
+
+class Log(NamedTuple):
+    """What a bug may look at: the log at this moment, and its head as it was up to a second ago."""
+
+    epoch: str
+    first: int
+    head: int
+    noted: int | None = None
+
+
+def off_by_one(start: Start, log: Log) -> Start:
+    """The entry right after the position is passed over."""
+    _, epoch, offset = start
+    return ("at", epoch, offset + 1) if epoch == log.epoch and offset < log.head else start
+
+
+def duplicate(start: Start, log: Log) -> Start:
+    """The entry at the position comes once more."""
+    _, epoch, offset = start
+    return ("at", epoch, offset - 1) if epoch == log.epoch and offset > 0 else start
+
+
+def head_first(start: Start, log: Log) -> Start:
+    """The head was read before the cursor was put, and the cursor starts there."""
+    _, epoch, _ = start
+    return ("at", epoch, log.noted) if epoch == log.epoch and log.noted is not None else start
+
+
+def gap_swallowed(start: Start, log: Log) -> Start:
+    """A position whose past is gone starts at what is kept, without a word."""
+    _, epoch, offset = start
+    return ("last", LARGEST) if epoch != log.epoch or offset + 1 < log.first else start
+
+
+ON_RESUME: dict[str, Callable[[Start, Log], Start]] = {
+    "off-by-one": off_by_one,
+    "duplicate": duplicate,
+    "head-first": head_first,
+    "gap-swallowed": gap_swallowed,
+}
+OFFSET_REUSED = "offset-reused"
+BUGS = (*ON_RESUME, OFFSET_REUSED)
+
+# Bytes that a restart does not find again: some entries, and half of one.
+TAIL = 2_000
+
+
+def planted_specs(bug: str, specs: Sequence[Any], log_of: Callable[[str], Log]) -> list[Any]:
+    """The specs of a `subscribe`, those that resume changed."""
+    change = ON_RESUME[bug]
+    return [
+        replace(spec, start=change(spec.start, log_of(spec.channel))) if spec.start[0] == "at" else spec
+        for spec in specs
+    ]
+
+
+def plant_on_resume(bug: str) -> None:
+    """Patch the broker."""
+    from channels.broker import Broker
+
+    subscribe, sweep = Broker.subscribe, Broker.sweep
+    noted: dict[str, int] = {}
+
+    def look(broker: Any, channel: str) -> Log:
+        info = broker._plane.log_info(broker._logs.use(channel).log)
+        return Log(str(info["epoch"]), int(info["first"]), int(info["head"]), noted.get(channel))
+
+    def planted_subscribe(self: Any, conn: int, subject: Any, specs: Any, reply: Any, *rest: Any, **more: Any) -> Any:
+        changed = planted_specs(bug, specs, lambda channel: look(self, channel))
+        return subscribe(self, conn, subject, changed, reply, *rest, **more)
+
+    def planted_sweep(self: Any, *times: Any, **more: Any) -> Any:
+        for log in self._logs:
+            noted[log.channel] = int(self._plane.log_info(log.log)["head"])
+        return sweep(self, *times, **more)
+
+    Broker.subscribe = planted_subscribe  # type: ignore[method-assign]
+    Broker.sweep = planted_sweep  # type: ignore[method-assign]
+
+
+def cut_tails(directory: Path) -> int:
+    """Let the last records of every log on disk vanish, as a write that was promised and never made. -> files cut"""
+    newest: dict[Path, Path] = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path.stat().st_size > 2 * TAIL:
+            newest[path.parent] = max(path, newest.get(path.parent, path), key=lambda file: file.stat().st_mtime_ns)
+    for path in newest.values():
+        os.truncate(path, path.stat().st_size - TAIL)
+    return len(newest)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Plant, then serve."""
+    bug, *rest = arguments or ("",)
+    data = os.environ.get("NG_DATA_DIR")
+    if bug not in BUGS:
+        print(f"planted: expected one of {', '.join(BUGS)}, got {bug!r}", file=sys.stderr)
+        return 2
+    if bug == "gap-swallowed" and data:
+        # Only a hub that loses its past has gaps to swallow: without a log on disk each kill ends an epoch.
+        print("planted: this hub keeps no log on disk", file=sys.stderr)
+        return 2
+    if bug == OFFSET_REUSED and data:
+        cut_tails(Path(data))
+    if bug in ON_RESUME:
+        plant_on_resume(bug)
+    from hub.__main__ import main as serve
+
+    return serve(rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
