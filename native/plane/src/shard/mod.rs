@@ -23,11 +23,19 @@ mod model;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod rotations;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod slow_rounds;
 #[cfg(test)]
+mod starts;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watermarks;
+#[cfg(test)]
+mod windows;
 #[cfg(test)]
 mod world;
 

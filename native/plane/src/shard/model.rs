@@ -22,6 +22,10 @@ pub struct Reader {
     pub keeps_keys: bool,
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of it is independent"
+)]
 pub struct Cursor {
     pub epoch: String,
     pub at: u64,

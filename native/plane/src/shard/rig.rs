@@ -167,13 +167,47 @@ impl Rig {
         log.get(offset).is_none() && !log.newest().is_some_and(kept)
     }
 
+    /// Where Python is told that the subscriptions of a connection stand.
+    pub fn positions(&mut self, conn: u64) -> Vec<(u64, String)> {
+        self.command(Command::Positions(conn));
+        let told = self
+            .events()
+            .into_iter()
+            .filter_map(|(of, told)| match told {
+                Told::Positions(positions) if of == conn => Some(positions),
+                _ => None,
+            });
+        told.flatten().collect()
+    }
+
+    /// The close code a connection was ended with, if it was.
+    pub fn closed(&mut self, conn: u64) -> Option<u16> {
+        self.events().into_iter().find_map(|(of, told)| match told {
+            Told::Closed(verdict) if of == conn => Some(verdict.code),
+            _ => None,
+        })
+    }
+
     pub fn acknowledge(&mut self, conn: u64, log: u64, epoch: &str, offset: u64) {
         self.command(Command::Ack(conn, vec![(log, epoch.to_owned(), offset)]));
     }
 
     /// Subscribe; the answer is `{"type":"subscribed","log":…,"position":…,"behind":…}`.
     pub fn subscribe(&mut self, conn: u64, log: u64, options: Options, start: Start, keep: bool) {
-        let spec = Spec::new(self.logs.find(log).unwrap(), options, start, keep);
+        let spec = Spec {
+            keep,
+            ..self.spec(log, options, start)
+        };
+        self.subscribe_by(conn, spec);
+    }
+
+    /// What is asked for at this moment.
+    pub fn spec(&self, log: u64, options: Options, start: Start) -> Spec {
+        Spec::new(self.logs.find(log).unwrap(), options, start, false)
+    }
+
+    pub fn subscribe_by(&mut self, conn: u64, spec: Spec) {
+        let log = spec.channel.id;
         let begin = format!(r#"{{"type":"subscribed","log":{log},"#);
         self.command(Command::Subscribe(Box::new(Subscribe {
             conn,
@@ -344,6 +378,47 @@ pub fn keys(names: &str) -> Vec<NewEntry> {
         .chars()
         .map(|name| keyed(&name.to_string(), "1"))
         .collect()
+}
+
+/// What was received since the last time, in brief: `3` for an event, `gap A:3 B:0 epoch`, `ack logs=A:5`, and `at A:3+2` for
+/// an answer; histories are called by the letters given.
+pub fn brief(rig: &mut Rig, conn: u64, histories: &[&str]) -> Vec<String> {
+    let messages = rig.messages(conn);
+    messages
+        .iter()
+        .map(|message| {
+            let text = |name: &str| {
+                let value = &message[name];
+                named(
+                    value.as_str().map_or(value.to_string(), str::to_owned),
+                    histories,
+                )
+            };
+            match message["type"].as_str().unwrap() {
+                "event" => text("offset"),
+                "gap" => format!("gap {} {} {}", text("from"), text("to"), text("reason")),
+                "ack" => {
+                    let positions = message["positions"].as_object().unwrap();
+                    let told = positions.iter().map(|(channel, position)| {
+                        format!(
+                            " {channel}={}",
+                            named(position.as_str().unwrap().to_owned(), histories)
+                        )
+                    });
+                    format!("ack{}", told.collect::<String>())
+                }
+                _ => format!("at {}+{}", text("position"), text("behind")),
+            }
+        })
+        .collect()
+}
+
+fn named(position: String, histories: &[&str]) -> String {
+    let letters = ["A", "B", "C"];
+    let all = histories.iter().zip(letters);
+    all.fold(position, |text, (epoch, letter)| {
+        text.replace(epoch, letter)
+    })
 }
 
 /// Offsets of the events received since the last time.

@@ -1,0 +1,146 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use crate::cursor::{Delivery, Options};
+use crate::entry::Encoding;
+use crate::log::Retention;
+use crate::settings::Settings;
+use crate::shard::rig::{KEPT, Rig, brief, keyed, keys, options};
+use crate::start::Start;
+
+const KEYED: Retention = Retention {
+    last_per_key: Some(10_000),
+    ..KEPT
+};
+
+/// Two channels with something to show, and so many removals behind it: nothing of them is in a snapshot.
+fn rig(removals: usize) -> (Rig, [u64; 2]) {
+    let mut rig = Rig::new(Settings::default());
+    let logs = ["metrics", "status"].map(|name| rig.open(name, KEYED));
+    for log in logs {
+        rig.append(log, keys("a"));
+        let gone = (0..removals).map(|number| keyed(&format!("k{number}"), "null"));
+        rig.append(log, gone.collect());
+    }
+    rig.connect(1, 1 << 20, Encoding::Json);
+    (rig, logs)
+}
+
+fn told(rig: &mut Rig, logs: [u64; 2]) -> Vec<String> {
+    rig.take(1, usize::MAX);
+    let epochs = logs.map(|log| rig.epoch(log));
+    brief(rig, 1, &[&epochs[0], &epochs[1]])
+}
+
+fn snapshot(rig: &mut Rig, log: u64) {
+    rig.subscribe(1, log, options(Delivery::Latest), Start::Snapshot, false);
+    rig.wait(Duration::from_millis(1));
+}
+
+/// P9: by whatever little, for a second; the subscriptions of a connection are told together, and once.
+#[test]
+fn a_cursor_that_stands_further_on_is_told_after_a_second() {
+    let (mut rig, logs) = rig(2);
+    snapshot(&mut rig, logs[0]);
+    rig.wait(Duration::from_millis(400));
+    snapshot(&mut rig, logs[1]);
+    assert_eq!(vec!["at A:0+3", "1", "at B:0+3", "1"], told(&mut rig, logs));
+    for _ in 0..3 {
+        rig.wait(Duration::from_millis(190));
+        assert_eq!(Vec::<String>::new(), told(&mut rig, logs));
+    }
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(vec!["ack metrics=A:3 status=B:3"], told(&mut rig, logs));
+    for _ in 0..5 {
+        rig.wait(Duration::from_secs(1));
+        assert_eq!(Vec::<String>::new(), told(&mut rig, logs));
+    }
+    assert_eq!(1, rig.shared.figures.watermarks.get());
+    rig.append(logs[0], keys("b"));
+    rig.wait(Duration::from_millis(5));
+    assert_eq!(vec!["4"], told(&mut rig, logs));
+}
+
+/// P9: a thousand entries are told at once.
+#[test]
+fn a_cursor_far_beyond_is_told_at_once() {
+    let (mut rig, logs) = rig(1_000);
+    snapshot(&mut rig, logs[0]);
+    assert_eq!(
+        vec!["at A:0+1001", "1", "ack metrics=A:1001"],
+        told(&mut rig, logs)
+    );
+}
+
+/// M8: a watermark waits until its place in the stream is reached: nothing is pushed while anything is unsent.
+#[test]
+fn a_watermark_overtakes_nothing() {
+    let (mut rig, logs) = rig(2_000);
+    rig.connect(2, 100, Encoding::Json);
+    rig.subscribe(
+        2,
+        logs[0],
+        options(Delivery::Latest),
+        Start::Snapshot,
+        false,
+    );
+    for _ in 0..5 {
+        rig.wait(Duration::from_secs(1));
+    }
+    assert_eq!(0, rig.shared.figures.watermarks.get());
+    rig.take_all(2);
+    let epoch = rig.epoch(logs[0]);
+    assert_eq!(
+        vec!["at A:0+2001", "1", "ack metrics=A:2001"],
+        brief(&mut rig, 2, &[&epoch])
+    );
+}
+
+/// P9: an event that comes in time tells it as well, and no watermark follows.
+#[test]
+fn an_event_tells_where_a_cursor_stands() {
+    let (mut rig, logs) = rig(2);
+    snapshot(&mut rig, logs[0]);
+    rig.append(logs[0], keys("b"));
+    rig.wait(Duration::from_millis(5));
+    for _ in 0..4 {
+        rig.wait(Duration::from_secs(1));
+    }
+    assert_eq!(vec!["at A:0+3", "1", "4"], told(&mut rig, logs));
+    assert_eq!(0, rig.shared.figures.watermarks.get());
+}
+
+/// S5, S6: a snapshot leaves removed keys out, the changes after it do not, at whatever pace.
+#[test]
+fn a_removal_after_a_paced_snapshot_is_told() {
+    let (mut rig, logs) = rig(0);
+    let paced = Options {
+        max_rate: Some(10.0),
+        ..options(Delivery::Latest)
+    };
+    rig.subscribe(1, logs[0], paced, Start::Snapshot, false);
+    rig.wait(Duration::from_millis(1));
+    rig.append(logs[0], vec![keyed("a", "null")]);
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(vec!["at A:0+1", "1", "2"], told(&mut rig, logs));
+}
+
+/// M47: a client may acknowledge what a watermark told it, and stands there when Python asks.
+#[test]
+fn a_watermark_can_be_acknowledged() {
+    let (mut rig, logs) = rig(1_000);
+    let windowed = Options {
+        ack: Some(1),
+        ..options(Delivery::Latest)
+    };
+    rig.subscribe(1, logs[0], windowed, Start::Snapshot, false);
+    rig.wait(Duration::from_millis(1));
+    let epoch = rig.epoch(logs[0]);
+    assert_eq!(vec!["at A:0+1001", "1"], told(&mut rig, logs));
+    rig.acknowledge(1, logs[0], &epoch, 1);
+    rig.wait(Duration::from_millis(1));
+    assert_eq!(vec!["ack metrics=A:1001"], told(&mut rig, logs));
+    rig.acknowledge(1, logs[0], &epoch, 1_001);
+    assert_eq!(vec![(logs[0], format!("{epoch}:1001"))], rig.positions(1));
+}
