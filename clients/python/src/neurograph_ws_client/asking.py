@@ -104,17 +104,17 @@ class Asking:
         effects = self._unwanted([channel for channel in told if channel not in self._follows], asked.line, now)
         for follow in asked.follows:
             if follow.channel in told and self._follows.is_wanted(follow):
-                effects += self.started(follow, told[follow.channel], asked.line)
+                effects += self.started(follow, told[follow.channel], asked.line, now)
         left = {follow.channel: _error_of(follow, answer) for follow in asked.follows if follow.channel not in told}
         return effects + self.refused(asked, left, now)
 
-    def started(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
+    def started(self, follow: Follow, told: Mapping[str, Any], line: Line, now: float) -> list[Effect]:
         """The hub delivers a channel on a connection; what goes on from a cursor is watched until it is whole."""
         goes_on = follow.place is not None and not line.is_second
         effects = self._follows.subscribed(follow, told, line)
         is_whole = not any(isinstance(effect, Gap) for effect in effects)
         self.gaps += not is_whole
-        return effects + self._recovery.started(follow, is_whole=is_whole) if goes_on else effects
+        return effects + self._recovery.started(follow, now, is_whole=is_whole) if goes_on else effects
 
     def settle_update(self, updated: Updated, effect: Resolve | Reject) -> list[Effect]:
         """The options are replaced, or are to be replaced once there is a connection again."""
