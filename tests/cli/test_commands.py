@@ -62,7 +62,7 @@ async def test_data_can_go_to_a_file(hub: FakeHub, tmp_path: Path) -> None:
 
 
 @pytest.mark.accept("A9")
-async def test_a_lost_connection_is_told_opened_again_and_what_was_missed_is_told(hub: FakeHub) -> None:
+async def test_a_lost_connection_is_told_opened_again_and_what_came_meanwhile_is_replayed(hub: FakeHub) -> None:
     process = await Process.start("sub", "logs", "--fail-on-gap", "--url", hub.url)
     await process.noted("following logs")
     hub.is_mute = True
@@ -73,11 +73,36 @@ async def test_a_lost_connection_is_told_opened_again_and_what_was_missed_is_tol
     hub.publish("logs", 1)
     hub.is_mute = False
     hub.cut()
-    assert "logs: 1 entry missed (reconnect), fake1:0 to fake1:1" in await process.noted("missed")
+    assert "1 event replayed, nothing was missed" in await process.noted("connected again after")
+    assert json.loads(await process.line())["data"] == 1
+    process.interrupt()
+    assert (await process.ended())[0] == 130
+
+
+async def test_what_was_lost_with_the_hubs_past_is_told_where_it_would_have_stood(hub: FakeHub) -> None:
+    process = await Process.start("sub", "logs", "--fail-on-gap", "--url", hub.url)
+    await process.noted("following logs")
+    hub.is_mute = True
+    hub.cut()
+    await process.noted("connection lost")
+    hub.restart_epoch("logs")
+    hub.is_mute = False
+    hub.cut()
+    assert "an unknown number of entries missed (epoch), fake1:0 to fake2:0" in await process.noted("missed")
     assert "connected again after" in await process.noted("missed: logs")
-    assert json.loads(await process.line())["reason"] == "reconnect"
+    assert json.loads(await process.line())["reason"] == "epoch"
     process.interrupt()
     assert (await process.ended())[0] == 8
+
+
+async def test_listening_starts_at_a_time_or_a_position_and_acknowledges_what_it_wrote(hub: FakeHub) -> None:
+    for number in range(3):
+        hub.publish("logs", number)
+    for start, first in (("since:10m", 0), ("fake1:1", 1)):
+        arguments = ("sub", "logs", "--from", start, "-n", "1", "--ack", "2", "--url", hub.url)
+        code, out, _ = await run(*arguments)
+        assert (code, json.loads(out)["data"]) == (0, first)
+    assert [message["ack"] for message in await hub.asked("subscribe", 2)] == [2, 2]
 
 
 async def test_a_reader_that_goes_away_is_a_quiet_end(hub: FakeHub) -> None:
@@ -242,7 +267,21 @@ async def test_checking_a_token_shows_role_and_rights() -> None:
         (["frob"], 2, "No such command 'frob'"),
         (["sub", "--frob"], 2, "No such option: --frob"),
         (["sub", "nope"], 2, "404 unknown_channel: nope is not configured"),
-        (["sub", "logs", "--from", "yesterday"], 2, "--from: expected new, snapshot or last:N, got 'yesterday'"),
+        (
+            ["sub", "logs", "--from", "yesterday"],
+            2,
+            "--from: expected new, snapshot, last:N, since:10m or a position like k3Fq:902, got 'yesterday'",
+        ),
+        (
+            ["sub", "logs,status", "--from", "k3Fq:9"],
+            2,
+            "--from: expected one channel with a position, each has its own",
+        ),
+        (
+            ["sub", "logs", "--from", "since:later"],
+            2,
+            "--from: expected a time like 250ms, 30s, 10m or 1h, got 'later'",
+        ),
         (["emit", "a.b", "1,2,3"], 2, "vector: expected 8 numbers, got 3: 1,2,3"),
         (["emit", "a.b", "x", "--priority", "999"], 2, "--priority: expected 0 to 255, got 999"),
         (["pub", "logs", "--tag", "x"], 2, "--tag: expected NAME=VALUE, got 'x'"),

@@ -2,11 +2,12 @@
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Last
+from neurograph_ws_client import Last, Since
 from ng_ws.arguments import above_zero, json_of, whole
 from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
@@ -112,8 +113,14 @@ def test_no_time_is_no_number() -> None:
 
 def test_where_and_how_to_listen() -> None:
     assert [start_of(text) for text in (None, "new", "snapshot", "last:5")] == [None, "new", "snapshot", Last(5)]
-    with pytest.raises(Failed, match="--from: expected new, snapshot or last:N, got 'last:0'"):
+    assert start_of("k3Fq:902") == "k3Fq:902"
+    since = start_of("since:10m")
+    assert isinstance(since, Since)
+    assert abs(time.time() - 600 - since.ts) < 5
+    with pytest.raises(Failed, match="--from: expected new, snapshot, last:N, since:10m or a position like k3Fq:902"):
         start_of("last:0")
+    with pytest.raises(Failed, match="--from: expected one channel with a position, each has its own"):
+        start_of("k3Fq:902", channels=2)
     assert [delivery_of(text) for text in (None, "all", "latest")] == [None, "all", "latest"]
     with pytest.raises(Failed, match="--delivery: expected all or latest, got 'some'"):
         delivery_of("some")

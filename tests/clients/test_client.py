@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from neurograph_ws_client import (
     AuthError,
-    Backoff,
     BadRequest,
     Channel,
     Closed,
@@ -29,32 +28,7 @@ from neurograph_ws_client import (
 )
 from neurograph_ws_client.testing import FakeHub
 
-# Reconnects of the tests do not wait: the back-off has its own tests, with the clock as an argument.
-AT_ONCE = Backoff(base=0.01, cap=0.01)
-SOON = 5.0
-
-
-def client_of(hub: FakeHub, **options: Any) -> NeurographWSClient:
-    return NeurographWSClient(hub.url, **{"backoff": AT_ONCE, **options})
-
-
-class Seen:
-    """What a handler was given, and waiting for the n-th."""
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, item: Any) -> None:
-        self.items.append(item)
-        self._news.set()
-
-    async def wait(self, count: int) -> list[Any]:
-        async with asyncio.timeout(SOON):
-            while len(self.items) < count:
-                self._news.clear()
-                await self._news.wait()
-        return self.items
+from tests.clients.support import AT_ONCE, SOON, Seen, client_of
 
 
 @pytest.mark.accept("I1")

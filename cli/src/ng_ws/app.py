@@ -158,7 +158,7 @@ def listen_by_default(
 def sub(
     ctx: typer.Context,
     channels: Annotated[list[str] | None, typer.Argument(metavar="CHANNEL")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="new, snapshot or last:N.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="new, snapshot, last:N, since:10m or a position.")] = None,
     delivery: Annotated[str | None, typer.Option(help="all or latest.")] = None,
     max_rate: Annotated[
         float | None,
@@ -166,6 +166,14 @@ def sub(
             parser=above_zero("--max-rate", "events per second"),
             metavar="RATE",
             help="Events per second, with --delivery latest.",
+        ),
+    ] = None,
+    ack: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("--ack", 1, 10_000),
+            metavar="N",
+            help="Let the hub send only N events ahead of what is written.",
         ),
     ] = None,
     count: Annotated[
@@ -184,9 +192,10 @@ def sub(
     named = tuple(name for names in channels or () for name in names.split(",") if name)
     options = Listening(
         channels=tuple(dict.fromkeys((*settings.subscribe, *named))),
-        start=start_of(start),
+        start=start_of(start, len({*settings.subscribe, *named})),
         delivery=delivery_of(delivery),
         max_rate=max_rate,
+        ack=ack,
         count=count,
         duration=None if duration is None else seconds("--for", duration),
         fail_on_gap=fail_on_gap,

@@ -8,7 +8,9 @@ FLAGS = frozenset({"-v", "--verbose", "-q", "--quiet", "--no-color", "--no-recon
 
 
 # The options of `sub`, which hold too where nothing but listening is asked for.
-LISTENING_WITH_VALUE = frozenset({"--from", "--delivery", "--max-rate", "--count", "-n", "--for", "--output", "-o"})
+LISTENING_WITH_VALUE = frozenset(
+    {"--from", "--delivery", "--max-rate", "--ack", "--count", "-n", "--for", "--output", "-o"}
+)
 LISTENING_FLAGS = frozenset({"--fail-on-gap"})
 
 

@@ -16,15 +16,18 @@ from neurograph_ws_client import (
     HubError,
     Last,
     PermissionDenied,
+    Resumed,
+    Since,
     Start,
     State,
     StateChange,
     Subscription,
     Welcome,
 )
+from neurograph_ws_client.positions import Position
 from neurograph_ws_client.urls import masked
 
-from .durations import shown
+from .durations import seconds, shown
 from .exits import Exit, Failed, misused
 from .failures import explained
 from .hub import close, new_client, one_line
@@ -52,14 +55,15 @@ class Listening:
     start: Start | None = None
     delivery: Literal["all", "latest"] | None = None
     max_rate: float | None = None
+    ack: int | None = None
     count: int | None = None
     duration: float | None = None
     fail_on_gap: bool = False
     output: Path | None = None
 
 
-def start_of(text: str | None) -> Start | None:
-    """Read `--from`."""
+def start_of(text: str | None, channels: int = 1) -> Start | None:
+    """Read `--from`; a position is one of a single channel."""
     match text:
         case None:
             return None
@@ -67,7 +71,21 @@ def start_of(text: str | None) -> Start | None:
             return "new" if text == "new" else "snapshot"
         case str() if text.startswith("last:") and text[5:].isdecimal() and int(text[5:]) >= 1:
             return Last(int(text[5:]))
-    raise misused("--from", "new, snapshot or last:N", text)
+        case str() if text.startswith("since:"):
+            return Since.ago(seconds("--from", text[6:]))
+        case str() if not text.startswith("last:") and _is_position(text):
+            if channels == 1:
+                return text
+            raise misused("--from", "one channel with a position, each has its own", f"{text} and {channels} channels")
+    raise misused("--from", "new, snapshot, last:N, since:10m or a position like k3Fq:902", text)
+
+
+def _is_position(text: str) -> bool:
+    try:
+        Position.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def delivery_of(text: str | None) -> Literal["all", "latest"] | None:
@@ -103,7 +121,7 @@ class Listener:
         self._client = new_client(settings)
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._begun_at = monotonic()
-        self._lost_at: float | None = None
+        self._is_away = False
         self._missed: set[str] = set()
         self._checked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals: list[HubError] = []
@@ -166,6 +184,7 @@ class Listener:
             start=options.start,
             delivery=options.delivery,
             max_rate=options.max_rate,
+            ack=options.ack,
             # A slow reader of ours makes the hub wait, whose log keeps minutes; a queue here would only lose events.
             on_full="wait",
             gaps=True,
@@ -200,23 +219,27 @@ class Listener:
 
     def _listen_to_client(self) -> None:
         self._client.on("state", self._state_changed)
+        self._client.on("resumed", self._resumed)
         self._client.on("gap", self._gap_told)
         self._client.on("error", self._error_told)
 
     def _state_changed(self, change: StateChange) -> None:
         if change.new is State.RECONNECTING and change.retry_in is not None:
-            self._lost_at = self._lost_at or monotonic()
+            self._is_away = True
             why = change.reason if change.reason.startswith("connection lost") else f"connection lost ({change.reason})"
             self._notes.warn(f"{why}; trying again {in_time(change.retry_in)}")
-        elif change.new is State.CONNECTED and self._lost_at is not None:
-            away, self._lost_at = monotonic() - self._lost_at, None
-            missed = f"missed: {', '.join(sorted(self._missed))}" if self._missed else "nothing was missed"
-            self._missed.clear()
-            self._notes.say(f"connected again after {shown(away)}; {missed}")
+
+    def _resumed(self, told: Resumed) -> None:
+        """What came back is known: said once, with what did not."""
+        self._is_away = False
+        missed = f"missed: {', '.join(sorted(self._missed))}" if self._missed else "nothing was missed"
+        self._missed.clear()
+        replayed = f"{_counted(told.replayed, 'event')} replayed, " if told.replayed else ""
+        self._notes.say(f"connected again after {shown(told.downtime)}; {replayed}{missed}")
 
     def _gap_told(self, gap: Gap) -> None:
         self._gaps += 1
-        if self._lost_at is not None:
+        if self._is_away:
             self._missed.add(gap.channel)
         self._notes.warn(f"{gap}")
 

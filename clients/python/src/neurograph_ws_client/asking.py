@@ -1,12 +1,12 @@
 """Asking the hub for channels, and acting on its answers: between `Follows` (what is wanted) and `Requests`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .effects import Effect, Reject, Resolve, Send, Ticket
 from .errors import Disconnected, error_from
 from .events import Gap
-from .follows import Follow, Follows, subscribes, update_of
+from .follows import Follow, Follows
 from .line import Line
 from .recovery import Recovery
 from .requests import Request, Requests
@@ -19,6 +19,10 @@ class Asked:
 
     def __init__(self, follows: Sequence[Follow], line: Line) -> None:
         self.follows, self.line = follows, line
+
+
+# The largest number of channels in one subscribe (M22).
+MAX_CHANNELS = 64
 
 
 class Own:
@@ -100,17 +104,17 @@ class Asking:
         effects = self._unwanted([channel for channel in told if channel not in self._follows], asked.line, now)
         for follow in asked.follows:
             if follow.channel in told and self._follows.is_wanted(follow):
-                effects += self.started(follow, told[follow.channel], asked.line)
+                effects += self.started(follow, told[follow.channel], asked.line, now)
         left = {follow.channel: _error_of(follow, answer) for follow in asked.follows if follow.channel not in told}
         return effects + self.refused(asked, left, now)
 
-    def started(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
+    def started(self, follow: Follow, told: Mapping[str, Any], line: Line, now: float) -> list[Effect]:
         """The hub delivers a channel on a connection; what goes on from a cursor is watched until it is whole."""
         goes_on = follow.place is not None and not line.is_second
         effects = self._follows.subscribed(follow, told, line)
         is_whole = not any(isinstance(effect, Gap) for effect in effects)
         self.gaps += not is_whole
-        return effects + self._recovery.started(follow, is_whole=is_whole) if goes_on else effects
+        return effects + self._recovery.started(follow, now, is_whole=is_whole) if goes_on else effects
 
     def settle_update(self, updated: Updated, effect: Resolve | Reject) -> list[Effect]:
         """The options are replaced, or are to be replaced once there is a connection again."""
@@ -147,3 +151,37 @@ class Asking:
 def _error_of(follow: Follow, answer: Mapping[str, Any]) -> Any:
     told = (answer.get("errors") or {}).get(follow.channel)
     return error_from(told or {"code": 500, "message": f"no answer about {follow.channel}"}, follow.channel)
+
+
+def subscribes(follows: Iterable[Follow]) -> list[tuple[dict[str, Any], list[Follow]]]:
+    """The subscribe messages for these channels: one for all with equal options, at most 64 channels each."""
+    groups: list[tuple[Any, list[Follow]]] = []
+    for follow in follows:
+        start = follow.wire_start()
+        options = (dict(follow.options), "positions" if _has_positions(start) else start)
+        group = next((group for known, group in groups if known == options and len(group) < MAX_CHANNELS), None)
+        if group is None:
+            groups.append((options, [follow]))
+        else:
+            group.append(follow)
+    return [(_subscribe(group), group) for _, group in groups]
+
+
+def _has_positions(start: Any) -> bool:
+    return isinstance(start, Mapping) and "positions" in start
+
+
+def _subscribe(group: list[Follow]) -> dict[str, Any]:
+    """One subscribe; each channel goes on at its own position (R14)."""
+    channels = [follow.channel for follow in group]
+    named = {"channel": channels[0]} if len(channels) == 1 else {"channels": channels}
+    start = group[0].wire_start()
+    if _has_positions(start):
+        start = {"positions": {follow.channel: str(follow.cursor) for follow in group}}
+    placed = {} if start is None else {"from": start}
+    return {"type": "subscribe", **named, **group[0].options, **placed}
+
+
+def update_of(follow: Follow, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A subscribe that replaces the options and keeps the cursor, for want of `from` (M26)."""
+    return {"type": "subscribe", "channel": follow.channel, **options}

@@ -4,7 +4,7 @@ Two places are kept apart. `Follow.place` is what was received, from whichever c
 (P6) and what is missing; `Follow.cursor` is what was handled (P5), and is all that the hub is ever told (R8, S10).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .effects import CursorMoved, Effect, SubChanged
@@ -14,9 +14,6 @@ from .line import Line
 from .policy import Backoff
 from .positions import Position
 from .states import SubState
-
-# The largest number of channels in one subscribe (M22).
-MAX_CHANNELS = 64
 
 _ASK_AGAIN = Backoff()
 
@@ -286,37 +283,3 @@ def _between(channel: str, before: Position, start: Position) -> Gap:
     if before.epoch == start.epoch:
         return Gap(channel, str(before), str(start), start.offset - before.offset, "reconnect")
     return Gap(channel, str(before), str(start), None, "epoch")
-
-
-def subscribes(follows: Iterable[Follow]) -> list[tuple[dict[str, Any], list[Follow]]]:
-    """The subscribe messages for these channels: one for all with equal options, at most 64 channels each."""
-    groups: list[tuple[Any, list[Follow]]] = []
-    for follow in follows:
-        start = follow.wire_start()
-        options = (dict(follow.options), "positions" if _has_positions(start) else start)
-        group = next((group for known, group in groups if known == options and len(group) < MAX_CHANNELS), None)
-        if group is None:
-            groups.append((options, [follow]))
-        else:
-            group.append(follow)
-    return [(_subscribe(group), group) for _, group in groups]
-
-
-def _has_positions(start: Any) -> bool:
-    return isinstance(start, Mapping) and "positions" in start
-
-
-def _subscribe(group: list[Follow]) -> dict[str, Any]:
-    """One subscribe; each channel goes on at its own position (R14)."""
-    channels = [follow.channel for follow in group]
-    named = {"channel": channels[0]} if len(channels) == 1 else {"channels": channels}
-    start = group[0].wire_start()
-    if _has_positions(start):
-        start = {"positions": {follow.channel: str(follow.cursor) for follow in group}}
-    placed = {} if start is None else {"from": start}
-    return {"type": "subscribe", **named, **group[0].options, **placed}
-
-
-def update_of(follow: Follow, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A subscribe that replaces the options and keeps the cursor, for want of `from` (M26)."""
-    return {"type": "subscribe", "channel": follow.channel, **options}

@@ -177,7 +177,12 @@ class Link:
         """The application has handled an item, where that has to be known at once."""
         if self._journal is not None and type(item) is Event:
             self._journal.handled(self.session.conn or 0, channel, item.position)
-        self.run(self.session.handled(channel, item.place, monotonic()))
+        effects = self.session.handled(channel, item.place, monotonic())
+        due = self.session.acks.deadline()
+        if effects:
+            self.run(effects)
+        elif due is not None and (self._timer is None or due < self._armed_at):
+            self._arm()
 
     def _tell_cursors(self) -> None:
         """Elsewhere it is told when it matters: what follows presents the cursors (R8)."""

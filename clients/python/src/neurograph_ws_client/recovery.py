@@ -6,6 +6,9 @@ from .effects import Effect, SubRecovered, Tell
 from .follows import Follow
 from .positions import Position
 
+# A gap stands before the replay (M9): a channel that seems to be at its head waits so long for one.
+SETTLE_AFTER = 0.1
+
 # A replay that the hub does not show the end of (filters, conflation) is told after this long.
 TELL_WITHIN = 5.0
 
@@ -25,6 +28,7 @@ class Recovery:
         self._lost_at: float | None = None
         self._downtime: float | None = None
         self._tell_by: float | None = None
+        self._settle_at: float | None = None
         self._open: set[Follow] = set()
         self._replayed = self._gaps = 0
 
@@ -36,20 +40,20 @@ class Recovery:
         for follow in self._open:
             follow.is_recovering = False
         self._open.clear()
-        self._downtime = self._tell_by = None
+        self._downtime = self._tell_by = self._settle_at = None
 
     def reset(self) -> None:
         """The application ended it."""
         self.lost(0.0)
         self._lost_at = None
 
-    def started(self, follow: Follow, *, is_whole: bool) -> list[Effect]:
+    def started(self, follow: Follow, now: float, *, is_whole: bool) -> list[Effect]:
         """A channel goes on from its cursor, or beyond it; it is whole when its head of this moment is reached."""
         follow.is_recovering, follow.is_whole = True, is_whole
         self._open.add(follow)
         self._gaps += not is_whole
-        told: list[Effect] = [] if is_whole else [SubRecovered(follow.channel, False)]
-        return told + self.moved(follow)
+        self._settle_at = now + SETTLE_AFTER
+        return [] if is_whole else [SubRecovered(follow.channel, False)]
 
     def connected(self, now: float) -> list[Effect]:
         """The connection is in order."""
@@ -94,14 +98,19 @@ class Recovery:
         return [SubRecovered(follow.channel, True)] if follow.is_whole else []
 
     def deadline(self) -> float | None:
-        """When it is told at the latest."""
-        return self._tell_by
+        """When to look again."""
+        return self._settle_at if self._settle_at is not None else self._tell_by
 
     def expired(self, now: float) -> list[Effect]:
-        """Tell what is known; a channel without its end stays unknown until it moves past it."""
-        if self._tell_by is None or now < self._tell_by:
-            return []
-        return self._tell()
+        """Settle what had nothing to replay; tell what is known, though a channel may not have shown its end."""
+        effects: list[Effect] = []
+        if self._settle_at is not None and now >= self._settle_at:
+            self._settle_at = None
+            for follow in tuple(self._open):
+                effects += self.moved(follow)
+        if self._tell_by is not None and now >= self._tell_by:
+            effects += self._tell()
+        return effects
 
     def _told(self) -> list[Effect]:
         return self._tell() if self._downtime is not None and not self._open else []

@@ -96,7 +96,7 @@ class Restoring:
             if follow is None:
                 unwanted.append(channel)
             else:
-                effects += self._asking.started(follow, told, line)
+                effects += self._asking.started(follow, told, line, now)
         self._adopts = False
         effects += self._refused(line, message.get("errors") or {}, now)
         sends = self._asking.stop(unwanted, OWN, line, now) if unwanted else []

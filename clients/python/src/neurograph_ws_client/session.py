@@ -1,7 +1,7 @@
 """The client's side of the conversation, without sockets, clock or tasks: message + now -> effects.
 
 Whoever drives it (the shell in `link.py`, a test) carries the effects out in order and calls `expired` when
-`deadline` has come. Only `_step` changes the state, by the table in `states.py`.
+`deadline` has come. `standing.py` keeps the connections, `inbox.py` takes the messages; here is what is asked of it.
 
 A client may have several connections at once, each with a number. How to drive it:
 
@@ -16,95 +16,24 @@ A client may have several connections at once, each with a number. How to drive 
 - After each call ask `deadline`; `draw` is the only randomness, each draw from 0 to 1.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from .acks import Acks
-from .asking import Asked, Asking, Own, Updated
-from .closing import TAKEN_OVER, Remedy, describe, remedy_of_close, remedy_of_refusal
-from .credentials import Credentials
-from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Send, SetLimit, Tell, Ticket
-from .errors import AuthError, Closed, Disconnected, HubError, ProtocolViolation, RequestTimeout, error_from
-from .follows import Follow, Follows
+from .closing import Remedy
+from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Send, Tell, Ticket
+from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
+from .follows import Follow
 from .heartbeat import Pulse
+from .inbox import Inbox
 from .line import Line
-from .policy import Backoff
 from .positions import Position
-from .recovery import Recovery
-from .requests import Request, Requests
-from .restoring import Restoring, Resuming
-from .retries import Retries
-from .states import TRANSITIONS, Happening, State, StateChange, SubState
-from .stream import Stream
-from .switch import LEAVE_WITHIN, Switch
-
-if TYPE_CHECKING:
-    from .answers import Welcome
-
-# L11: no message of the hub is larger than `limits.decoded` and this.
-MESSAGE_MARGIN = 65_536
+from .requests import Request
+from .standing import Renewal
+from .states import Happening, State, SubState
 
 
-class _Renewal(NamedTuple):
-    """The ticket of a `connect` with a new credential."""
-
-    name: str = "renewal"
-
-
-class Session:
+class Session(Inbox):
     """State, connections, subscriptions, questions and timers of one client."""
-
-    def __init__(
-        self,
-        *,
-        draw: Callable[[], float],
-        backoff: Backoff | None = None,
-        token: str | None = None,
-        is_renewable: bool = False,
-        auto_reconnect: bool = True,
-        connect_timeout: float = 10.0,
-        timeout: float = 5.0,
-        client: Mapping[str, str] | None = None,
-        reconnection_token: str | None = None,
-        is_resumable: bool = True,
-    ) -> None:
-        self.state = State.IDLE
-        self.welcome: Welcome | None = None
-        self.cause: HubError | None = None
-        self.rtt: float | None = None
-        self.is_persistent = False
-        self.follows = Follows()
-        self.requests = Requests()
-        self.recovery = Recovery()
-        self.acks = Acks()
-        self.stream = Stream(self.acks, self.recovery)
-        self.credentials = Credentials(token, is_renewable=is_renewable)
-        self.received = self.reconnects = self.switches = self.unreadable = 0
-        self._draw = draw
-        self._retries = Retries(backoff or Backoff(), draw)
-        self._switch = Switch(backoff or Backoff(), draw)
-        self._auto_reconnect = auto_reconnect
-        self._connect_timeout = connect_timeout
-        self._timeout = timeout
-        self.asking = Asking(self.follows, self.requests, self.recovery, draw, timeout)
-        self.restoring = Restoring(
-            self.follows,
-            self.requests,
-            self.asking,
-            timeout=timeout,
-            client=client,
-            token=reconnection_token,
-            is_resumable=is_resumable,
-        )
-        self.lines: dict[int, Line] = {}
-        self._last_number = 0
-        # The connection that matters, or the attempt at it; beside it the one that is to take over.
-        self._line: Line | None = None
-        self._second: Line | None = None
-        self._tokenless: Line | None = None
-        self._is_held = False
-
-    # -- the application -------------------------------------------------------------------------------------------
 
     def connect(self, now: float, *, retry: bool) -> list[Effect]:
         """Start; without `retry` a first attempt that fails ends in `closed`."""
@@ -124,11 +53,6 @@ class Session:
         if reason == "forget":
             self.restoring.forget()
         return self._end(Happening.CLOSE, None, Closed("the client was closed", code=code), code, reason)
-
-    @property
-    def conn(self) -> int | None:
-        """The number of the connection that requests go to; None while there is none in order."""
-        return self._line.number if self._line is not None and self._line.is_restored else None
 
     def submit(self, request: Request, now: float) -> Sequence[Effect]:
         """Ask the hub something; refused while there is no connection in order."""
@@ -165,13 +89,6 @@ class Session:
             follow.options, follow.is_stale = merged, True
             return [Resolve(ticket, {}, 0.0)]
         return list(self.asking.update(follow, merged, ticket, line, now))
-
-    def flush(self, now: float) -> list[Effect]:
-        """Ask for the channels that are wanted and not asked for yet, and for options that were taken up later."""
-        line = self._line
-        if line is None or not (line.is_restored or line.is_restoring):
-            return []
-        return [*self.asking.ask(line, now), *self.restoring.stale(line, now)]
 
     def handled(self, channel: str, place: Position, now: float) -> list[Effect]:
         """The application has handled everything of a channel up to here (P5)."""
@@ -210,7 +127,7 @@ class Session:
             return [Open(line.number)] if line.number in self.lines else []
         if self.state is State.CONNECTED and self._line is not None:
             message = {"type": "connect", "token": token}
-            return list(self.requests.submit(Request(message, _Renewal(), now + self._timeout), now))
+            return list(self.requests.submit(Request(message, Renewal(), now + self._timeout), now))
         return []
 
     def token_failed(self, error: HubError, now: float) -> list[Effect]:
@@ -218,68 +135,12 @@ class Session:
         line, self._tokenless = self._tokenless, None
         return [Tell("error", error), *self._not_opened(line, now, error)]
 
-    def _not_opened(self, line: Line | None, now: float, error: HubError | None = None) -> list[Effect]:
-        if line is None or line.number not in self.lines:
-            return []
-        if line is self._line and error is not None:
-            del self.lines[line.number]
-            self._line = None
-            return self._retry(error, Remedy.BACK_OFF, now)
-        return self._parted(line, Remedy.BACK_OFF, 0, "no credential", now)
-
-    # -- the connections -------------------------------------------------------------------------------------------
-
-    def opened(self, conn: int, now: float) -> list[Effect]:
-        """The upgrade is done: a session that can be resumed says so at once, else the hub speaks first (C13, C14)."""
-        line = self.lines.get(conn)
-        if line is None:
-            return []
-        line.is_open = True
-        line.greet_by = now + self._connect_timeout
-        if not self._is_held:
-            line.heartbeat.start(now)
-        return self.restoring.begin(line, now)
+    # -- time ------------------------------------------------------------------------------------------------------
 
     def heard(self, conn: int, at: float) -> None:
         """Bytes came on a connection at that time (H1)."""
         if conn in self.lines:
             self.lines[conn].heartbeat.heard(at)
-
-    def closed(self, conn: int, code: int, reason: str, now: float) -> list[Effect]:
-        """A connection ended with a close code; 1006 where there was none."""
-        return self._gone(conn, remedy_of_close(code), code, describe(code, reason), now)
-
-    def refused(self, conn: int, status: int, detail: str, now: float, retry_after: float = 0.0) -> list[Effect]:
-        """An HTTP answer came in place of the upgrade."""
-        text = f"HTTP {status} in place of the upgrade{': ' * bool(detail)}{detail}"
-        return self._gone(conn, remedy_of_refusal(status), status, text, now, retry_after)
-
-    def failed(self, conn: int, text: str, now: float) -> list[Effect]:
-        """There was no connection at all."""
-        return self._gone(conn, Remedy.BACK_OFF, 0, text, now)
-
-    def receive(self, conn: int, message: Any, now: float, wire: bytes | None = None) -> Sequence[Effect]:
-        """Take one message of the hub; what cannot be understood is told and otherwise ignored."""
-        line = self.lines.get(conn)
-        if line is None:
-            return ()
-        self.received += 1
-        try:
-            kind = message["type"]
-            if kind == "event":
-                return self.stream.event(line, message, now, wire)
-            return _HANDLERS.get(kind, Session._on_other)(self, line, message, now)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            return self.misread(f"{type(fault).__name__}: {fault}")
-
-    def misread(self, what: str) -> list[Effect]:
-        """Something that is no message of the protocol came."""
-        self.unreadable += 1
-        return [
-            Tell("error", ProtocolViolation(f"the hub sent a message that does not read as the protocol says: {what}"))
-        ]
-
-    # -- time ------------------------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         """When `expired` wants to be called; never late, sometimes early."""
@@ -332,336 +193,3 @@ class Session:
         line = self._line
         positions = self.acks.take(line) if line is not None and line.is_restored else {}
         return [Send(({"type": "ack", "positions": positions},), line.number)] if positions and line else []
-
-    # -- opening ---------------------------------------------------------------------------------------------------
-
-    def _start(self, now: float) -> list[Effect]:
-        line = self._line = self._new_line()
-        return self._open(line, now)
-
-    def _start_second(self) -> list[Effect]:
-        """Open the connection that takes over while the first still works (M51)."""
-        if self._second is not None or self._line is None or not self._line.is_restored:
-            return []
-        line = self._second = self._new_line()
-        line.is_second = True
-        return self._open(line, 0.0)
-
-    def _new_line(self) -> Line:
-        self._last_number += 1
-        line = self.lines[self._last_number] = Line(self._last_number)
-        return line
-
-    def _open(self, line: Line, now: float) -> list[Effect]:
-        asked = self.credentials.needed(now)
-        if asked is None:
-            return [Open(line.number)]
-        self._tokenless = line
-        return [AskToken(asked)]
-
-    # -- ending ----------------------------------------------------------------------------------------------------
-
-    def _step(
-        self, happening: Happening, code: int | None = None, reason: str = "", retry_in: float | None = None
-    ) -> list[Effect]:
-        old, self.state = self.state, TRANSITIONS[self.state][happening]
-        if old is self.state and retry_in is None:
-            return []
-        return [Tell("state", StateChange(old, self.state, code, reason, retry_in))]
-
-    def _gone(self, conn: int, remedy: Remedy, code: int, text: str, now: float, at_least: float = 0.0) -> list[Effect]:
-        line = self.lines.get(conn)
-        return [] if line is None else self._parted(line, remedy, code, text, now, at_least)
-
-    def _parted(
-        self,
-        line: Line,
-        remedy: Remedy,
-        code: int,
-        text: str,
-        now: float,
-        at_least: float = 0.0,
-        error: HubError | None = None,
-    ) -> list[Effect]:
-        """A connection is gone, or never came; which one it was says what that means."""
-        self.lines.pop(line.number, None)
-        if line is self._second:
-            return self._second_failed(line, remedy, now, at_least)
-        if line is not self._line:
-            return self._unanswered(line, now, is_last=False) + self._resend(now)
-        error = error or _error_of(remedy, code, text)
-        if self._second is not None and (remedy in {Remedy.BACK_OFF, Remedy.WINDOW} or code == TAKEN_OVER):
-            return self._handed_over(line, self._second, error, now)
-        return self._lost(line, remedy, error, now, at_least)
-
-    def _resend(self, now: float) -> list[Effect]:
-        conn = self.requests.conn
-        return [] if conn is None else list(self.requests.restored(conn, now))
-
-    def _second_failed(self, line: Line, remedy: Remedy, now: float, at_least: float) -> list[Effect]:
-        """The first connection is kept, and another is opened later."""
-        self._second = None
-        if remedy is Remedy.NEW_CREDENTIAL:
-            self.credentials.rejected()
-        self._switch.failed(now, at_least)
-        return self._unanswered(line, now, is_last=False)
-
-    def _handed_over(self, line: Line, second: Line, error: HubError, now: float) -> list[Effect]:
-        """The first connection ended before the second was in order.
-
-        One that is open has said its resume, which is why the first ended (R11): its answer is on the way and nothing
-        is told. Else the second becomes the attempt of an ordinary reconnect.
-        """
-        self._line, self._second = second, None
-        if second.is_open:
-            return self._unanswered(line, now, is_last=False)
-        second.is_second = False
-        lost = self._step(Happening.LOST, error.code, error.message, 0.0)
-        return [*self._suspend(line, now), Tell("disconnected", error), *lost]
-
-    def _suspend(self, line: Line | None, now: float) -> list[Effect]:
-        """Nothing is connected: what was asked is asked anew, what is followed is safe at its place."""
-        self._settle_down()
-        if self.state is State.CONNECTED:
-            self.recovery.lost(now)
-        effects = self.follows.lost()
-        effects += self._unanswered(line, now) if line is not None else []
-        for other in [other for other in self.lines.values() if other is not self._line]:
-            del self.lines[other.number]
-            effects += [Drop(other.number, 1000), *self._unanswered(other, now)]
-        return effects
-
-    def _unanswered(self, line: Line, now: float, *, is_last: bool = True) -> list[Effect]:
-        """The questions of a connection that is gone; our own are simply asked anew on the next one."""
-        self.asking.forget(line)
-        effects: list[Effect] = []
-        for reject in self.requests.lost(line.number, is_last=is_last):
-            if isinstance(reject.ticket, Updated):
-                effects += self._settle([reject], now)
-            else:
-                effects += _not_ours([reject])
-        return effects
-
-    def _lost(self, line: Line, remedy: Remedy, error: HubError, now: float, at_least: float) -> list[Effect]:
-        drawn = self._switch.left(now)
-        told = [Tell("disconnected", error)] if self.state is State.CONNECTED else []
-        self._line = self._second = None
-        effects = [*self._suspend(line, now), *told]
-        self._retries.parted(now)
-        match remedy:
-            case Remedy.NEW_CREDENTIAL if self.credentials.rejected():
-                return effects + self._retry(error, remedy, now)
-            case Remedy.NEW_CREDENTIAL | Remedy.STOP | Remedy.FINISHED:
-                return effects + self._stop(error, error.code, error.message)
-        return effects + self._retry(error, remedy, now, at_least, drawn)
-
-    def _retry(
-        self, error: HubError, remedy: Remedy, now: float, at_least: float = 0.0, drawn: float | None = None
-    ) -> list[Effect]:
-        is_login = remedy is Remedy.NEW_CREDENTIAL
-        is_first = self.state is State.CONNECTING and not self.is_persistent and not is_login
-        wait = None if is_first or not self._auto_reconnect else self._retries.plan(now, remedy, at_least, drawn)
-        if wait is None:
-            return self._stop(error, error.code, error.message)
-        happening = Happening.REJECTED if is_login else Happening.LOST
-        effects = self._step(happening, error.code, error.message, wait)
-        return effects + self.expired(now)
-
-    def _stop(self, error: HubError, code: int | None, reason: str) -> list[Effect]:
-        return self._end(Happening.STOPPED, error, error, code, reason)
-
-    def _end(
-        self, happening: Happening, cause: HubError | None, error: HubError, code: int | None, reason: str
-    ) -> list[Effect]:
-        self.cause = cause
-        self._settle_down()
-        self._retries.reset()
-        self.recovery.reset()
-        drops = [Drop(number, code if happening is Happening.CLOSE and code else 1000, reason) for number in self.lines]
-        self.lines.clear()
-        self._line = self._second = None
-        ended = [*_not_ours(self.requests.fail(error)), *self.follows.end(cause)]
-        return [*self._step(happening, code, reason), *ended, *drops]
-
-    def _settle_down(self) -> None:
-        """No connection: nothing is awaited from one."""
-        if self._tokenless is not None and self._tokenless is not self._line:
-            self._tokenless = None
-        self._switch.reset()
-        self.acks.forget()
-
-    # -- in order --------------------------------------------------------------------------------------------------
-
-    def _ready_if_done(self, line: Line, now: float) -> list[Effect]:
-        return self._ready(line, now) if self.restoring.is_done(line) and line.number in self.lines else []
-
-    def _ready(self, line: Line, now: float) -> list[Effect]:
-        """Everything that is followed has its answer on this connection."""
-        line.greet_by, line.is_restored = None, True
-        effects = self._switched(line, now) if self.state is State.CONNECTED else self._connected(line, now)
-        return [*effects, *self.requests.restored(line.number, now), *self.flush(now)]
-
-    def _connected(self, line: Line, now: float) -> list[Effect]:
-        self.welcome = line.welcome
-        self._retries.connected(now)
-        self.reconnects += self.state is State.RECONNECTING
-        return [
-            *self._step(Happening.WELCOME),
-            Tell("connected", self.welcome),
-            *self.recovery.connected(now),
-        ]
-
-    def _switched(self, line: Line, now: float) -> list[Effect]:
-        """The second connection takes over; what the first had accepted it still answers (R12)."""
-        self.welcome = line.welcome
-        self.switches += 1
-        self._switch.reset()
-        old, self._line, self._second, line.is_second = self._line, line, None, False
-        if old is None or old is line:
-            return self.follows.moved_to(line)
-        old.leave_by = now + LEAVE_WITHIN
-        return [*self.follows.moved_to(line), *self._leave(old)]
-
-    def _leave(self, line: Line) -> list[Effect]:
-        """Close a connection that was replaced once it owes nothing; the hub closes one whose session moved (R11)."""
-        is_left = self._line is not None and not self._line.is_resumed and not self.requests.is_awaited_on(line.number)
-        if line.leave_by is None or not is_left:
-            return []
-        del self.lines[line.number]
-        return [Drop(line.number, 1000)]
-
-    # -- messages --------------------------------------------------------------------------------------------------
-
-    def _on_welcome(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        welcome = line.take_welcome(message)
-        effects: list[Effect] = [SetLimit(line.number, welcome.limits.decoded + MESSAGE_MARGIN)]
-        if line.leave_by is not None:
-            return effects
-        self.credentials.accepted(welcome.expires_in, now)
-        self.requests.in_flight = welcome.limits.in_flight
-        may = {channel for channel in self.follows if welcome.may("subscribe", channel)}
-        effects += self.follows.revive(may, line)
-        if line.is_restored:
-            self.welcome = welcome
-        if line.is_restored or line.is_restoring or message.get("id") is not None:
-            return effects + self._answered(line, message, now) + self.flush(now)
-        return effects + self.restoring.greeted(line, now) + self._ready_if_done(line, now)
-
-    def _not_resumed(self, line: Line, error: HubError, now: float) -> list[Effect]:
-        if not error.temporary:
-            return self.restoring.refused(line, error, now) + self._ready_if_done(line, now)
-        # A node that drains, or a token that cannot be checked now: the session is tried elsewhere.
-        parted = self._parted(line, Remedy.BACK_OFF, error.code, error.message, now, error.retry_after or 0.0)
-        return [Drop(line.number, 1000), *parted]
-
-    def _on_goaway(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if line is self._line and self._second is None and self._auto_reconnect:
-            self._switch.plan(message["reconnect_in"], now)
-        return ()
-
-    def _on_reconnection_token(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        told = self.restoring.token_came(message) if line.leave_by is None else []
-        return told + self._answered(line, message, now)
-
-    def _on_error(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if message.get("id") is None:
-            return [Tell("error", error_from(message))] if line.leave_by is None else []
-        return self._answered(line, message, now)
-
-    def _answered(self, line: Line, message: Mapping[str, Any], now: float) -> list[Effect]:
-        answers = self.requests.answer(message, now, self._draw(), line.number)
-        return [*self._settle(answers or [], now), *self._leave(line)]
-
-    def _settle(self, effects: Sequence[Effect], now: float) -> list[Effect]:
-        """Take out the answers to our own questions and act on them."""
-        settled: list[Effect] = []
-        for effect in effects:
-            if isinstance(effect, Resolve | Reject) and isinstance(effect.ticket, _OURS):
-                settled += self._settle_ours(effect, now)
-            else:
-                settled.append(effect)
-        return settled
-
-    def _settle_ours(self, effect: Resolve | Reject, now: float) -> list[Effect]:
-        match effect:
-            case Resolve(Asked() as asked) | Reject(Asked() as asked):
-                return self.asking.settle(asked, effect, now) + self._ready_if_done(asked.line, now)
-            case Resolve(Updated() as updated) | Reject(Updated() as updated):
-                return self._settle(self.asking.settle_update(updated, effect), now)
-            case Resolve(Resuming() as resuming):
-                resumed = self.restoring.resumed(resuming.line, effect.answer, now)
-                return resumed + self._ready_if_done(resuming.line, now)
-            case Reject(Resuming() as resuming, error):
-                return self._not_resumed(resuming.line, error, now)
-            case Reject(_Renewal(), error):
-                return self._not_logged_in(error)
-            case Reject(Own() as own, error) if own.is_told:
-                return [Tell("error", error)]
-        return []
-
-    def _not_logged_in(self, error: HubError) -> list[Effect]:
-        told: list[Effect] = [Tell("error", error)]
-        if isinstance(error, AuthError) and self.credentials.rejected():
-            request = self.credentials.needed(0.0)
-            return [*told, AskToken(request)] if request else told
-        return told
-
-    def _on_other(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        """An answer to a raw request, or a type of a later version: that is how the protocol grows (M2)."""
-        return self._answered(line, message, now) if message.get("id") is not None else ()
-
-    def _on_gap(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        return self.stream.gap(line, message)
-
-    def _on_unsubscribed(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if message.get("id") is not None:
-            return self._answered(line, message, now)
-        code, reason = int(message.get("code", 0)), str(message.get("reason", ""))
-        if code == 0 or line is not self._line:
-            return []
-        effects: list[Effect] = []
-        for channel in message["channels"]:
-            effects += self.follows.withdrawn(channel, code, reason, line, now, self._draw())
-        return effects
-
-    def _on_ack(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if message.get("id") is not None:
-            return self._answered(line, message, now)
-        return self.stream.watermark(line, message["positions"])
-
-    def _on_pong(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if message.get("id") is not None:
-            return self._answered(line, message, now)
-        if isinstance(sent_at := message.get("t"), int | float):
-            line.heartbeat.ponged(sent_at, now)
-            self.rtt = line.heartbeat.rtt
-        return ()
-
-
-_OURS = (Asked, Updated, Resuming, _Renewal, Own)
-
-_Handler = Callable[[Session, Line, Mapping[str, Any], float], Sequence[Effect]]
-
-_HANDLERS: Mapping[str, _Handler] = {
-    "welcome": Session._on_welcome,
-    "unsubscribed": Session._on_unsubscribed,
-    "gap": Session._on_gap,
-    "ack": Session._on_ack,
-    "pong": Session._on_pong,
-    "goaway": Session._on_goaway,
-    "reconnection_token": Session._on_reconnection_token,
-    "error": Session._on_error,
-}
-
-
-def _error_of(remedy: Remedy, code: int, text: str) -> HubError:
-    match remedy:
-        case Remedy.NEW_CREDENTIAL:
-            return AuthError(f"login refused: {text}", code=code)
-        case Remedy.STOP | Remedy.FINISHED:
-            return Closed(f"the hub ended it: {text}", code=code)
-    return Disconnected(text, code=code, temporary=True)
-
-
-def _not_ours(rejects: Sequence[Reject]) -> list[Reject]:
-    return [reject for reject in rejects if not isinstance(reject.ticket, _OURS)]

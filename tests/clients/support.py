@@ -1,0 +1,53 @@
+"""What the tests of the client over real sockets share."""
+
+import asyncio
+from typing import Any
+
+from neurograph_ws_client import Backoff, Event, NeurographWSClient, State
+from neurograph_ws_client.testing import FakeHub
+
+# Reconnects of the tests do not wait: the back-off has its own tests, with the clock as an argument.
+AT_ONCE = Backoff(base=0.01, cap=0.01)
+SOON = 5.0
+
+
+class Seen:
+    """What was told, and waiting for the n-th."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, item: Any) -> None:
+        self.items.append(item)
+        self._news.set()
+
+    async def wait(self, count: int) -> list[Any]:
+        async with asyncio.timeout(SOON):
+            while len(self.items) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self.items
+
+    def data(self) -> list[Any]:
+        """The data of events, anything else as it is."""
+        return [item.data if isinstance(item, Event) else item for item in self.items]
+
+
+def client_of(hub: FakeHub, **options: Any) -> NeurographWSClient:
+    return NeurographWSClient(hub.url, **{"backoff": AT_ONCE, **options})
+
+
+async def away_and_back(hub: FakeHub, client: NeurographWSClient, *missed: Any) -> None:
+    """Cut the client, publish to `logs` while it is away, and wait until it is back."""
+    lost = asyncio.ensure_future(client.wait_for(State.RECONNECTING, SOON))
+    hub.cut()
+    await lost
+    for data in missed:
+        hub.publish("logs", data)
+    await client.wait_for(State.CONNECTED, SOON)
+
+
+async def token_of(client: NeurographWSClient) -> str:
+    """The reconnection token that the client asked for by itself."""
+    return client.reconnection_token or (await client.get_reconnection_token()).token

@@ -1,0 +1,78 @@
+"""Positions that outlive a process."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from neurograph_ws_client import FileStore, NeurographWSClient, PositionStore
+from neurograph_ws_client.stores import Saver
+
+
+class Kept:
+    """A store in memory that counts."""
+
+    def __init__(self) -> None:
+        self.saved: list[dict[str, str]] = []
+        self.threads: set[str] = set()
+
+    def load(self) -> Mapping[str, str]:
+        return self.saved[-1] if self.saved else {}
+
+    def save(self, positions: Mapping[str, str]) -> None:
+        self.saved.append(dict(positions))
+        self.threads.add(threading.current_thread().name)
+
+
+def test_a_file_holds_what_was_saved_last_and_nothing_beside_it_is_left(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "bot.pos")
+    assert store.load() == {}
+    store.save({"logs": "aaaa:1"})
+    store.save({"logs": "aaaa:2", "signals": "bbbb:9"})
+    assert FileStore(tmp_path / "bot.pos").load() == {"logs": "aaaa:2", "signals": "bbbb:9"}
+    assert [path.name for path in tmp_path.iterdir()] == ["bot.pos"]
+
+
+def test_a_save_that_fails_leaves_the_old_positions(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "bot.pos")
+    store.save({"logs": "aaaa:1"})
+    with pytest.raises(TypeError):
+        store.save({"logs": object()})  # type: ignore[dict-item]
+    assert (store.load(), len(list(tmp_path.iterdir()))) == ({"logs": "aaaa:1"}, 1)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"logs": "x"}', '{"logs": 3}'])
+def test_a_file_that_holds_something_else_says_what_was_expected(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bot.pos").write_text(text)
+    with pytest.raises(ValueError, match=r"bot\.pos: expected a JSON object of channels and positions"):
+        FileStore(tmp_path / "bot.pos").load()
+
+
+@pytest.mark.clause("P2")
+def test_a_position_that_is_none_is_refused_by_the_constructor() -> None:
+    with pytest.raises(ValueError, match="expected a position like k3Fq:902, got 'soon'"):
+        NeurographWSClient(positions={"logs": "soon"})
+
+
+async def test_only_what_moved_is_saved_off_the_loop_and_once_more_at_the_end(monkeypatch: Any) -> None:
+    monkeypatch.setattr("neurograph_ws_client.stores.EVERY", 0.01)
+    store, now, saved = Kept(), {"logs": "aaaa:1"}, asyncio.Event()
+    assert isinstance(store, PositionStore)
+
+    def current() -> dict[str, str]:
+        if store.saved:
+            saved.set()
+        return dict(now)
+
+    saver = Saver(store, current, lambda error: None)
+    saver.start()
+    async with asyncio.timeout(5):
+        await saved.wait()
+    now["logs"] = "aaaa:2"
+    await saver.finish()
+    await saver.finish()
+    assert store.saved == [{"logs": "aaaa:1"}, {"logs": "aaaa:2"}]
+    assert [name for name in store.threads if not name.startswith("neurograph-positions")] == []
+    assert [one.name for one in threading.enumerate() if one.name.startswith("neurograph-positions")] == []
