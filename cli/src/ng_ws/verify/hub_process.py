@@ -109,6 +109,8 @@ class HubProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C is for us; what becomes of the hub then is ours to decide.
+                start_new_session=True,
             )
         ended = asyncio.ensure_future(self._process.wait())
         try:
