@@ -102,8 +102,8 @@ def plant_on_resume(bug: str) -> None:
 def cut_tails(directory: Path) -> int:
     """Let the last records of every log on disk vanish, as a write that was promised and never made. -> files cut"""
     newest: dict[Path, Path] = {}
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.stat().st_size > 2 * TAIL:
+    for path in sorted(directory.rglob("*.log")):
+        if path.stat().st_size > 2 * TAIL:
             newest[path.parent] = max(path, newest.get(path.parent, path), key=lambda file: file.stat().st_mtime_ns)
     for path in newest.values():
         os.truncate(path, path.stat().st_size - TAIL)

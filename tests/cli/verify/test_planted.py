@@ -38,14 +38,20 @@ def test_a_bug_changes_the_starts_of_resumes(bug: str, start: Any, planted: Any)
 
 
 def test_the_newest_file_of_each_log_loses_its_tail(tmp_path: Path) -> None:
-    for number, name in enumerate(("a/1.seg", "a/2.seg", "b/1.seg", "b/small")):
+    for number, name in enumerate(("a/1.log", "a/2.log", "b/1.log", "b/small.log", "b/manifest")):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x" * (10 if name.endswith("small") else 10_000))
+        path.write_bytes(b"x" * (10 if "small" in name else 10_000))
         os.utime(path, (number, number))
     assert cut_tails(tmp_path) == 2
     sizes = {str(path.relative_to(tmp_path)): path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()}
-    assert sizes == {"a/1.seg": 10_000, "a/2.seg": 10_000 - TAIL, "b/1.seg": 10_000 - TAIL, "b/small": 10}
+    assert sizes == {
+        "a/1.log": 10_000,
+        "a/2.log": 10_000 - TAIL,
+        "b/1.log": 10_000 - TAIL,
+        "b/small.log": 10,
+        "b/manifest": 10_000,
+    }
 
 
 def test_a_bug_that_is_none_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_a_run_that_proves_too_little_says_why() -> None:
     text = as_text(7, check(lines), Path("unused"), PLAN)
     assert "INCOMPLETE" in text
     assert "s1 never confirmed the head of verify:0" in text
-    assert "and 1 more" in text
+    assert "and 3 more" in text
 
 
 def test_what_came_from_the_wire_does_not_steer_the_terminal(tmp_path: Path) -> None:

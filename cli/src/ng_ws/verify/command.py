@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -80,6 +81,8 @@ class Verdict:
 async def verify(settings: Settings, plan: Plan) -> Exit:
     """Run every seed, tell each, and decide."""
     notes = Notes(settings)
+    # Whoever ends us so leaves no hub behind either.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
     able = abilities()
     if not able.takes_positions:
         notes.say("the installed client cannot resume: it starts at the head after each cut and tells what it missed")

@@ -109,6 +109,8 @@ class HubProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C is for us; what becomes of the hub then is ours to decide.
+                start_new_session=True,
             )
         ended = asyncio.ensure_future(self._process.wait())
         try:
@@ -148,6 +150,10 @@ class HubProcess:
             # A half-open connection is to be found while the run lasts.
             "NG_HEARTBEAT_INTERVAL": "3",
             "NG_HEARTBEAT_TIMEOUT": "2",
+            # A stop is one of many faults: with one hub there is no other to move to in the meantime.
+            "NG_DRAIN_ANNOUNCE": "0",
+            "NG_DRAIN_WINDOW": "1",
+            "NG_DRAIN_DEADLINE": "3",
             **{f"NG_RATE_{name}": _PLENTY for name in _RATES},
         }
         return {**kept, **own, **({"NG_DATA_DIR": str(self._directory / "data")} if self.is_durable else {})}

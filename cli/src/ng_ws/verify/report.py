@@ -15,7 +15,7 @@ from .plan import Plan
 from .rules import RULES
 
 # Violations and unconfirmed heads that are shown; the counts tell of the others.
-_SHOWN = 5
+_SHOWN = 3
 
 # Letters of a line of the history that are shown.
 _WIDTH = 300

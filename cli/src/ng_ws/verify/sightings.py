@@ -10,6 +10,7 @@ from .history import digest
 from .rules import Findings
 
 _CONTENT = ("event", "key", "tags", "data")
+_IDENTITY = (*_CONTENT, "ts")
 
 
 def content_of(message: Mapping[str, Any]) -> str:
@@ -18,11 +19,16 @@ def content_of(message: Mapping[str, Any]) -> str:
 
 
 class Sighting(NamedTuple):
-    """An entry as the first client saw it."""
+    """An entry as the first client saw it; later sightings are compared with it, which is cheaper than a digest."""
 
+    message: Mapping[str, Any]
     content: str
-    ts: object
     line: int
+
+    def is_same(self, message: Mapping[str, Any]) -> bool:
+        """By value (I1)."""
+        first = self.message
+        return all(first.get(name) == message.get(name) for name in _IDENTITY)
 
 
 class Attempts:
@@ -51,16 +57,23 @@ class Sightings:
 
     def saw(self, message: Mapping[str, Any], place: Position, number: int) -> None:
         """A client received an entry (I1)."""
-        channel, content = str(message["channel"]), content_of(message)
-        known = self._seen[channel, place.epoch].setdefault(place.offset, Sighting(content, message.get("ts"), number))
-        if known.content != content or known.ts != message.get("ts"):
+        channel = str(message["channel"])
+        entries = self._seen[channel, place.epoch]
+        known = entries.get(place.offset)
+        if known is None:
+            known = entries[place.offset] = Sighting(message, content_of(message), number)
+            self._saw_first(channel, place, known)
+        elif not known.is_same(message):
             self._findings.add("I1", f"{channel} {place} came with two contents or times", known.line, number)
-        attempts = self._attempts.get((channel, content))
+
+    def _saw_first(self, channel: str, place: Position, sighting: Sighting) -> None:
+        attempts = self._attempts.get((channel, sighting.content))
         if attempts is not None:
-            attempts.seen = attempts.seen or number
+            attempts.seen = attempts.seen or sighting.line
         stored = self._stored[channel, place.epoch].get(place.offset)
-        if stored is not None and stored[0] != content:
-            self._findings.add("I6", f"{channel} {place} is another entry than was acknowledged", stored[1], number)
+        if stored is not None and stored[0] != sighting.content:
+            text = f"{channel} {place} is another entry than was acknowledged"
+            self._findings.add("I6", text, stored[1], sighting.line)
 
     def sent(self, message: Mapping[str, Any], number: int) -> None:
         """A client sent a publish."""

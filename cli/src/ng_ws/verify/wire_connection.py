@@ -59,11 +59,11 @@ class WireConnection:
         match message.get("type"):
             case "connect" if "resume" in message:
                 self._present(message.get("positions") or {}, number)
-            case "subscribe" if isinstance(start := message.get("from"), Mapping):
-                self._present(start.get("positions") or {}, number)
             case "subscribe":
                 for channel in _channels(message):
                     self._presented.pop(channel, None)
+                start = message.get("from")
+                self._present(start.get("positions") or {} if isinstance(start, Mapping) else {}, number)
             case "publish":
                 self._sightings.sent(message, number)
 
