@@ -46,10 +46,10 @@ class PlaneError(Exception):
 class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
-    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`, `unsubscribe`,
-    `ack`, `positions`, `rotate_log` and `close_log` is done in that order when the I/O thread next wakes, which `flush`
-    sees to; all others wake it themselves. A command for a connection that is gone does nothing and is counted. An argument that is not as
-    described raises `ValueError`.
+    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`,
+    `unsubscribe`, `ack`, `positions`, `rotate_log` and `close_log` is done in that order when the I/O thread next
+    wakes, which `flush` sees to; all others wake it themselves. A command for a connection that is gone does nothing
+    and is counted. An argument that is not as described raises `ValueError`.
     """
 
     def __new__(
@@ -161,7 +161,7 @@ class Plane:
     def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
         """The client has handled what comes before these places, each (log, epoch, offset), which opens windows (S10).
 
-        A place older than an earlier one, not yet sent, of another epoch, or of a log without a window is ignored (M36).
+        A place older than an earlier one, not yet sent, of another epoch or of a log without a window is ignored (M36).
         """
     def positions(self, conn: int) -> None:
         """Ask where the cursors of `conn` stand; EVENT_POSITIONS says it, unless the connection has ended.

@@ -141,9 +141,7 @@ impl Cursor {
 
     /// Whether it waits for an `ack` of its client (S10).
     pub fn is_exhausted(&self) -> bool {
-        self.window
-            .as_ref()
-            .is_some_and(|window| window.left() == 0)
+        Window::left_of(self.window.as_deref()) == 0
     }
 }
 

@@ -42,6 +42,11 @@ impl Window {
         self.size.saturating_sub(self.under_way)
     }
 
+    /// Events that may be sent now, with a window or without.
+    pub fn left_of(window: Option<&Self>) -> u64 {
+        window.map_or(u64::MAX, Self::left)
+    }
+
     /// What the client has acknowledged.
     pub fn acked(&self) -> &Position {
         &self.acked

@@ -7,6 +7,7 @@ mod composing;
 mod fan_out;
 mod feeding;
 mod flush;
+mod keeping;
 mod overrun;
 mod placing;
 mod reading;
@@ -14,12 +15,17 @@ mod scan;
 mod subscribing;
 mod telling;
 mod views;
+mod waiting;
 mod writing;
 
+#[cfg(test)]
+mod brief;
 #[cfg(test)]
 mod conflation;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod ops;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

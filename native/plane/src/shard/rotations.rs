@@ -6,7 +6,8 @@ use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::rig::{KEPT, Rig, brief, entry, keys, options};
+use crate::shard::brief::brief;
+use crate::shard::rig::{KEPT, Rig, entry, keys, options};
 use crate::start::Start;
 
 fn rig() -> (Rig, u64) {

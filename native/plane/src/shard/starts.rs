@@ -6,7 +6,8 @@ use crate::cursor::{Delivery, Options};
 use crate::entry::Encoding;
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::rig::{KEPT, Rig, brief, keyed, keys, options};
+use crate::shard::brief::brief;
+use crate::shard::rig::{KEPT, Rig, keyed, keys, options};
 use crate::start::Start;
 
 /// A ring of two, beside the newest entry of each key where `keys` says so.

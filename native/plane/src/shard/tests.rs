@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use crate::log::Retention;
+use crate::shard::ops::{Op, op};
 use crate::shard::rig::KEPT;
-use crate::shard::world::{Op, World, op};
+use crate::shard::world::World;
 
 fn play(ops: &[Op], retention: Retention, capacity: usize, latest: bool) {
     let mut world = World::new(retention, capacity);

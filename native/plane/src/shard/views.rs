@@ -184,8 +184,11 @@ impl Shard {
             .connections
             .get_mut(slot)
             .and_then(|connection| connection.cursors.get_mut(at));
-        let Some(cursor) = cursor.filter(|cursor| cursor.options.delivery == Delivery::Latest)
-        else {
+        // A shut window is no reason to conflate.
+        let conflated = |cursor: &&mut Cursor| {
+            cursor.options.delivery == Delivery::Latest && !cursor.is_exhausted()
+        };
+        let Some(cursor) = cursor.filter(conflated) else {
             return;
         };
         let number = cursor.view;

@@ -6,7 +6,8 @@ use crate::cursor::{Delivery, OnSlow, Options};
 use crate::entry::Encoding;
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::rig::{KEPT, Rig, brief, keys, offsets, options};
+use crate::shard::brief::brief;
+use crate::shard::rig::{KEPT, Rig, keys, offsets, options};
 use crate::start::Start;
 
 const SHORT: Retention = Retention {

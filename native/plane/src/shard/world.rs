@@ -1,11 +1,10 @@
-//! Random histories: what may happen to channels and their subscribers, in any order.
+//! Channels and their subscribers in random histories, and what must hold in the end.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::command::{Command, Spec, Subscribe};
@@ -14,123 +13,9 @@ use crate::entry::{Encoding, NewEntry};
 use crate::log::Retention;
 use crate::settings::Settings;
 use crate::shard::model::{Cursor, History, Reader};
+use crate::shard::ops::{CHANNELS, CONNS, From, Handled, Op};
 use crate::shard::rig::{Rig, Told, keyed, options};
 use crate::start::Start;
-
-const CONNS: u64 = 3;
-const CHANNELS: usize = 2;
-
-/// What may happen in any order.
-#[derive(Clone, Debug)]
-pub enum Op {
-    Append {
-        channel: usize,
-        sizes: Vec<usize>,
-        key: u8,
-    },
-    Rotate {
-        channel: usize,
-    },
-    Take {
-        conn: u64,
-        bytes: usize,
-    },
-    Subscribe {
-        conn: u64,
-        channel: usize,
-        start: From,
-        keep: bool,
-        latest: bool,
-        paced: bool,
-        window: Option<u64>,
-        /// The channel begins another history before the I/O thread hears of the wish.
-        rotated: bool,
-    },
-    Unsubscribe {
-        conn: u64,
-        channel: usize,
-    },
-    Ack {
-        conn: u64,
-        channel: usize,
-        handled: Handled,
-    },
-    Positions {
-        conn: u64,
-    },
-    Send {
-        conn: u64,
-    },
-    Wait {
-        ms: u64,
-    },
-}
-
-/// Where a subscription is to start.
-#[derive(Clone, Debug)]
-pub enum From {
-    New,
-    Snapshot,
-    Last(u64),
-    Since(f64),
-    /// So far from the head, behind it or beyond.
-    Here(i64),
-    /// In the history before this one, or in one that never was.
-    Elsewhere(bool, u64),
-}
-
-/// What a client says that it has handled.
-#[derive(Clone, Copy, Debug)]
-pub enum Handled {
-    All,
-    Less(u64),
-    Unsent(u64),
-    Elsewhere,
-}
-
-pub fn op() -> impl Strategy<Value = Op> {
-    let conn = || 1..=CONNS;
-    let channel = || 0..CHANNELS;
-    let size = prop_oneof![8 => 0_usize..200, 1 => Just(5_000_usize), 1 => 60_000_usize..150_000];
-    let start = prop_oneof![
-        2 => Just(From::New),
-        2 => (0_u64..20).prop_map(From::Last),
-        1 => Just(From::Snapshot),
-        1 => (0_u8..4).prop_map(|ts| From::Since(f64::from(ts))),
-        2 => (-12_i64..3).prop_map(From::Here),
-        1 => (any::<bool>(), 0_u64..9).prop_map(|(former, offset)| From::Elsewhere(former, offset)),
-    ];
-    let handled = prop_oneof![
-        4 => Just(Handled::All),
-        2 => (0_u64..5).prop_map(Handled::Less),
-        1 => (1_u64..5).prop_map(Handled::Unsent),
-        1 => Just(Handled::Elsewhere),
-    ];
-    let window = prop::option::weighted(0.4, 1_u64..6);
-    let flags = (
-        any::<bool>(),
-        any::<bool>(),
-        prop::bool::weighted(0.2),
-        prop::bool::weighted(0.05),
-    );
-    prop_oneof![
-        8 => (channel(), prop::collection::vec(size, 1..6), 0_u8..4)
-            .prop_map(|(channel, sizes, key)| Op::Append { channel, sizes, key }),
-        1 => channel().prop_map(|channel| Op::Rotate { channel }),
-        12 => (conn(), prop_oneof![0_usize..40, 0_usize..3_000, Just(usize::MAX)])
-            .prop_map(|(conn, bytes)| Op::Take { conn, bytes }),
-        6 => (conn(), channel(), start, window, flags)
-            .prop_map(|(conn, channel, start, window, (keep, latest, paced, rotated))| {
-                Op::Subscribe { conn, channel, start, keep, latest, paced, window, rotated }
-            }),
-        2 => (conn(), channel()).prop_map(|(conn, channel)| Op::Unsubscribe { conn, channel }),
-        6 => (conn(), channel(), handled).prop_map(|(conn, channel, handled)| Op::Ack { conn, channel, handled }),
-        2 => conn().prop_map(|conn| Op::Positions { conn }),
-        4 => conn().prop_map(|conn| Op::Send { conn }),
-        4 => (0_u64..50).prop_map(|ms| Op::Wait { ms }),
-        1 => (900_u64..1_100).prop_map(|ms| Op::Wait { ms }),
-    ]
-}
 
 pub struct World {
     rig: Rig,

@@ -8,6 +8,7 @@ use crate::cursor::Way;
 use crate::feed::{Feed, Refill};
 use crate::outbound::Progress;
 use crate::shard::Shard;
+use crate::window::Window;
 
 /// Entries that one refill of a round stages at most.
 const STAGED: usize = 4_096;
@@ -101,45 +102,6 @@ impl Shard {
         Ok(step)
     }
 
-    /// The view wakes the connection when there is something new.
-    pub(super) fn wait_for_view(&mut self, slot: usize, at: usize) -> Step {
-        let cursor = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.cursors.get_mut(at));
-        if let Some(cursor) = cursor
-            && let Some(view) = self.views.all.get_mut(cursor.view)
-            && !std::mem::replace(&mut cursor.waiting, true)
-        {
-            view.waiting.push(slot);
-        }
-        Step::Nothing
-    }
-
-    /// Nothing may be sent before the client acknowledges what is under way (S10); what is ahead is counted as waiting once.
-    fn wait_for_ack(&mut self, slot: usize, at: usize) -> Step {
-        let cursor = self
-            .connections
-            .get_mut(slot)
-            .and_then(|connection| connection.cursors.get_mut(at));
-        let Some(cursor) = cursor else {
-            return Step::Nothing;
-        };
-        let settled = cursor.way.settled().unwrap_or(u64::MAX);
-        let ahead = self
-            .views
-            .all
-            .get(cursor.view)
-            .is_some_and(|view| view.head() > settled);
-        if let Some(window) = &mut cursor.window
-            && ahead
-            && !std::mem::replace(&mut window.waits, true)
-        {
-            self.shared.figures.window_waits.add(1);
-        }
-        Step::Nothing
-    }
-
     fn write_follower(
         &mut self,
         slot: usize,
@@ -218,10 +180,7 @@ impl Shard {
             self.follow(slot, at, position);
             return Ok(Step::Went);
         }
-        let most = cursor
-            .window
-            .as_ref()
-            .map_or(u64::MAX, |window| window.left());
+        let most = Window::left_of(cursor.window.as_deref());
         let log = (&*cursor.channel, &cursor.epoch);
         let found = if most == 0 {
             feed.look(log.0, log.1)
@@ -277,10 +236,7 @@ impl Shard {
             return Ok(Step::Went);
         }
         let log = (&*cursor.channel, &cursor.epoch);
-        let left = cursor
-            .window
-            .as_ref()
-            .map_or(u64::MAX, |window| window.left());
+        let left = Window::left_of(cursor.window.as_deref());
         let most = usize::try_from(left).unwrap_or(STAGED).min(STAGED);
         if most == 0 {
             return Ok(match round.look(log.0, log.1) {
