@@ -20,6 +20,8 @@ from channels._native import (
     EVENT_FATAL,
     EVENT_FEED,
     EVENT_OUTPUT,
+    EVENT_STORE_FAILED,
+    EVENT_STORED,
     EVENT_TEXT,
     EVENT_UNREADABLE,
 )
@@ -85,6 +87,7 @@ class Connections:
         """Why an I/O thread was lost; the process should end then."""
         self._monotonic = monotonic
         self._wall = wall
+        self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._performer = Performer(plane, broker, emissions, admission, counters)
@@ -231,8 +234,7 @@ class Connections:
         number, kind, a, b = event
         connection = self._table.get(number)
         if connection is None:
-            if kind == EVENT_FATAL:
-                self._fail(str(a))
+            self._hear_node(kind, a, b)
             return
         try:
             if kind == connection.spoken:
@@ -241,6 +243,17 @@ class Connections:
                 self._hear(connection, kind, a, b)
         except Exception as error:  # noqa: BLE001 - one connection's event must not stop the others'
             self._performer.fail(connection, error)
+
+    def _hear_node(self, kind: int, a: Any, b: Any) -> None:
+        """What concerns no connection, or one that is gone."""
+        if kind == EVENT_STORED:
+            self._broker.stored(a, *b)
+        elif kind == EVENT_STORE_FAILED:
+            _, text, is_uncertain = b
+            self.counters.error("hub", "log")
+            self._broker.store_failed(a, text, is_uncertain=is_uncertain)
+        elif kind == EVENT_FATAL:
+            self._fail(str(a))
 
     def _hear(self, connection: Connection, kind: int, a: Any, b: Any) -> None:
         if kind == EVENT_CLOSED:

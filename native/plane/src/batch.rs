@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::closing::Verdict;
+use crate::epoch::Epoch;
+use crate::logs::LogId;
 
 /// Something that happened to a connection.
 #[derive(Debug)]
@@ -21,6 +23,26 @@ pub enum Event {
     Feed,
     /// An I/O thread is lost.
     Fatal(String),
+    /// Entries of a durable log are written, and visible.
+    Stored {
+        /// The log.
+        log: LogId,
+        /// Its history.
+        epoch: Epoch,
+        /// Everything up to this offset.
+        offset: u64,
+    },
+    /// Entries of a durable log that had their places are not written, and gone.
+    StoreFailed {
+        /// The log.
+        log: LogId,
+        /// Everything from this offset on that had been appended before.
+        first: u64,
+        /// Why.
+        text: String,
+        /// They may be there after a restart.
+        is_uncertain: bool,
+    },
 }
 
 /// Events in order, with the bytes of their messages one behind the other.

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Kinds of events, the second member of each tuple.
-pub const KINDS: [(&str, u8); 7] = [
+pub const KINDS: [(&str, u8); 9] = [
     ("EVENT_TEXT", 1),
     ("EVENT_BINARY", 2),
     ("EVENT_UNREADABLE", 3),
@@ -13,6 +13,8 @@ pub const KINDS: [(&str, u8); 7] = [
     ("EVENT_OUTPUT", 5),
     ("EVENT_FEED", 6),
     ("EVENT_FATAL", 7),
+    ("EVENT_STORED", 8),
+    ("EVENT_STORE_FAILED", 9),
 ];
 
 /// Take at most `max` events, each as (connection, kind, a, b).
@@ -56,5 +58,14 @@ fn tuple<'py, 'e>(
         Event::Output => (conn, 5, py.None(), py.None()).into_pyobject(py),
         Event::Feed => (conn, 6, py.None(), py.None()).into_pyobject(py),
         Event::Fatal(text) => (conn, 7, text, py.None()).into_pyobject(py),
+        Event::Stored { log, epoch, offset } => {
+            (conn, 8, *log, (epoch.as_str(), *offset)).into_pyobject(py)
+        }
+        Event::StoreFailed {
+            log,
+            first,
+            text,
+            is_uncertain,
+        } => (conn, 9, *log, (*first, text, *is_uncertain)).into_pyobject(py),
     }
 }

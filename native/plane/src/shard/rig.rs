@@ -275,7 +275,9 @@ impl Rig {
                         Event::Closed(verdict) => Told::Closed(verdict.clone()),
                         Event::Output => Told::Output,
                         Event::Feed => Told::Feed,
-                        Event::Fatal(_) => panic!("no thread runs"),
+                        Event::Fatal(_) | Event::Stored { .. } | Event::StoreFailed { .. } => {
+                            panic!("no thread runs")
+                        }
                     },
                 ));
             }
