@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from channels.backplane import BATCH_SECONDS, Deliver, Done, Recovered, Result
 from channels.backplane.placing import Finish, Placing, Placings, Waiting
 from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
-from channels.errors import BrokerError, LogUnavailable, MidConflict
+from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
 from channels.publication import Entry, Publication, Stored
 
 MAX_BATCH_IDS = 10_000
@@ -136,7 +136,10 @@ class MemoryBackplane:
     def _place(self, channel: str, publications: Sequence[Publication], done: Done, batch_id: str | None) -> None:
         """Give places now, and answer when what has them is stored."""
         if batch_id is None:
-            self._place_batch(channel, publications, done)
+            if len(publications) == 1 and publications[0].mid is None:
+                self._place_one(channel, publications[0], done)
+            else:
+                self._place_batch(channel, publications, done)
             return
         key, now = MidKey(channel, "", batch_id), self._monotonic()
         known = self._batches.find(key, b"", now)
@@ -148,10 +151,34 @@ class MemoryBackplane:
             except BrokerError as error:
                 self._refuse(error, publications, done)
                 return
-            self._place_batch(channel, publications, self._placings.once(key, done, self._remember_batch))
+            # In place before anything can answer: a refusal does at once.
+            once = self._placings.once(key, done, self._remember_batch)
+            self._place_batch(channel, publications, once)
+
+    def _place_one(self, channel: str, publication: Publication, done: Done) -> None:
+        """The path of most publishes: nothing to look up, nothing to remember."""
+        if self._deliver is None:
+            self._refuse(_stopped(channel), (publication,), done)
+            return
+
+        def settled(results: Sequence[Result]) -> None:
+            self._count(results)
+            done(results)
+
+        single = self._placings.single(settled)
+        try:
+            position = self._deliver(channel, (publication.entry,), None, single.settle)
+        except BrokerError as error:
+            self._placings.drop(single)
+            self._refuse(error, (publication,), done)
+        else:
+            single.position = f"{position.epoch}:{position.offset}"
 
     def _remember_batch(self, key: MidKey, results: Sequence[Result]) -> None:
-        self._batches.remember(key, b"", results, self._monotonic())
+        """Unless nothing of it was stored, and it may be sent again."""
+        is_stored = any(isinstance(result, Stored) and not result.duplicate for result in results)
+        if is_stored or not any(isinstance(result, LogUnavailable | Overloaded) for result in results):
+            self._batches.remember(key, b"", results, self._monotonic())
 
     def _place_batch(self, channel: str, publications: Sequence[Publication], done: Done) -> None:
         deliver, now = self._deliver, self._monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from channels.backplane import Done, Result
 from channels.dedup import MidKey, MidWindow
 from channels.errors import BrokerError, OutcomeUnknown
+from channels.publication import Stored
 
 Finish = Mapping["Placing | None", BrokerError]
 """Placings that failed, and why."""
@@ -21,6 +22,22 @@ class Placing:
         self.followers: list[Callable[[Placing, BrokerError | None], None]] = []
         self.settle: Callable[[BrokerError | None], None] = lambda error: settled(self, error)
         """To be told once: None when they are stored, else why they are not."""
+
+
+class Single:
+    """The append of one publication without a `mid`, which is most of them: nobody else waits for it."""
+
+    __slots__ = ("_done", "_leave", "position")
+
+    def __init__(self, done: Done, leave: "Callable[[Single], bool]") -> None:
+        self.position = ""
+        self._done = done
+        self._leave = leave
+
+    def settle(self, error: BrokerError | None) -> None:
+        """To be told once: None when it is stored, else why it is not."""
+        if self._leave(self):
+            self._done((Stored(self.position) if error is None else error,))
 
 
 class Waiting:
@@ -56,7 +73,7 @@ class Placings:
     def __init__(self, mids: MidWindow[str]) -> None:
         self._mids = mids
         self._by_key: dict[MidKey, Placing] = {}
-        self._all: dict[Placing, None] = {}
+        self._all: dict[Placing | Single, None] = {}
         self._batches: dict[MidKey, list[Done]] = {}
         self._ended = asyncio.Event()
 
@@ -67,9 +84,18 @@ class Placings:
         self._by_key.update(dict.fromkeys(keys, placing))
         return placing
 
-    def drop(self, placing: Placing) -> None:
+    def single(self, done: Done) -> Single:
+        """One entry gets its place."""
+        single = Single(done, self._leave)
+        self._all[single] = None
+        return single
+
+    def drop(self, placing: Placing | Single) -> None:
         """They got none after all, and nobody waits."""
-        self._strike(placing)
+        if isinstance(placing, Single):
+            self._leave(placing)
+        else:
+            self._strike(placing)
 
     def of(self, key: MidKey) -> Placing | None:
         """What was placed under `key` and is not stored yet."""
@@ -117,13 +143,20 @@ class Placings:
         for follower in placing.followers:
             follower(placing, error)
 
+    def _leave(self, placing: Placing | Single) -> bool:
+        """It waits no longer; False if it did not."""
+        if placing not in self._all:
+            return False
+        del self._all[placing]
+        if not self._all:
+            self._ended.set()
+        return True
+
     def _strike(self, placing: Placing) -> None:
-        self._all.pop(placing, None)
+        self._leave(placing)
         for key in placing.keys:
             if self._by_key.get(key) is placing:
                 del self._by_key[key]
-        if not self._all:
-            self._ended.set()
 
 
 def _tell(waiting: Iterable[Done], results: Sequence[Result]) -> None:
