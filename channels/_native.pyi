@@ -5,6 +5,7 @@ thread: what happens natively is collected in lists that Python drains when the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Final, Literal, Self, final
 
 from typing_extensions import Buffer
@@ -16,6 +17,7 @@ __version__: Final[str]
 Encoding = Literal["json", "msgpack"]
 Delivery = Literal["all", "latest"]
 OnSlow = Literal["gap", "close"]
+Fsync = Literal["always", "interval", "never"]
 
 # Kinds of `Event` (index 1 of the tuple).
 EVENT_TEXT: Final[int]
@@ -32,15 +34,25 @@ EVENT_OUTPUT: Final[int]
 EVENT_FEED: Final[int]
 """A virtual connection whose `feed` answered False can be fed again. a, b: None"""
 EVENT_FATAL: Final[int]
-"""An I/O thread is lost; conn is 0. a: text. The process should report itself unhealthy and end."""
+"""An I/O thread, or that of durable logs, is lost; conn is 0. a: text. The process should report itself unhealthy and
+end."""
 EVENT_POSITIONS: Final[int]
 """What `positions` asked for. a: list of (log, "<epoch>:<offset>"), one for every subscription, b: None"""
+EVENT_STORED: Final[int]
+"""Entries of a durable log are written and visible; conn is 0. a: log, b: (epoch, offset): everything up to there."""
+EVENT_STORE_FAILED: Final[int]
+"""Entries of a durable log that had been appended are not stored, and gone; conn is 0. a: log, b: (first offset, text,
+uncertain): everything appended from that offset on until then; the next append gets that offset again. uncertain: they
+may be there after a restart all the same."""
 
 Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""
 
 class PlaneError(Exception):
     """The plane cannot do what was asked: not started, stopped, forked, unknown log, descriptor not usable."""
+
+class PlaneOverloaded(PlaneError):  # noqa: N818 - the protocol's word
+    """Too much waits to be written to durable logs; nothing was appended."""
 
 @final
 class Plane:
@@ -75,7 +87,17 @@ class Plane:
         log_memory: int = 536_870_912,
         view_memory: int = 268_435_456,
         resume_events: int = 1_000,
-    ) -> Self: ...
+        data_dir: str | PathLike[str] | None = None,
+        fsync: Fsync = "interval",
+        fsync_interval: float = 1.0,
+        log_segment: int = 16_777_216,
+        log_queue: int = 65_536,
+        log_queue_bytes: int = 67_108_864,
+    ) -> Self:
+        """`data_dir` is made if it is not there, and taken until the plane has stopped; `PlaneError` if that cannot be.
+
+        `log_queue`, `log_queue_bytes`: what may wait to be written, over all durable logs.
+        """
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
     def stop(self, timeout: float = 5.0) -> bool:
@@ -120,9 +142,15 @@ class Plane:
         max_entries: int = 1_000_000,
         last_per_key: bool = False,
         max_keys: int = 100_000,
+        durable: bool = False,
     ) -> int:
-        """A new log with a fresh random epoch. -> log. Opening a channel that is open raises `PlaneError`."""
-    def close_log(self, log: int) -> None: ...
+        """A new log with a fresh random epoch. -> log. Opening a channel that is open raises `PlaneError`.
+
+        `durable` (needs `data_dir`): entries and epoch are those of before; reads the files. Entries appended there are
+        visible to nobody, neither as head nor as "new", before EVENT_STORED tells of them.
+        """
+    def close_log(self, log: int) -> None:
+        """Forget a log, its cursors and its files."""
     def rotate_log(self, log: int) -> str:
         """Begin another history: nothing is kept of the former one, and offsets count from 1 again. -> its epoch
 
@@ -133,11 +161,22 @@ class Plane:
         log: int,
         entries: Sequence[tuple[str, bytes, str | None, bytes | None, str | None, str | None]],
         ts: float,
+        marks: Sequence[bytes | None] | None = None,
     ) -> tuple[str, int]:
         """Append (event, data JSON, key, tags JSON, traceparent, tracestate) each. -> (epoch, offset of the first).
 
         `data` and `tags` must be valid JSON text; they are not looked into. `ts`: seconds of the wall clock (M45).
+        `marks`, one for each entry, are kept in the files of a durable log. Raises `PlaneOverloaded` there.
         """
+    def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
+        """(offset, ts, mark) of a durable log's recovered entries that have one, oldest first; only the first call."""
+    def recovery_notes(self, log: int) -> list[tuple[Literal["torn", "power_loss", "damage"], str]]:
+        """What an operator should know of a durable log's recovery, each with a text; the first call gets it.
+
+        The last two mean that another epoch has begun.
+        """
+    def durable_channels(self) -> list[str]:
+        """Channels of which `data_dir` holds something; none without one."""
     def append_signals(self, log: int, batch: SignalBatch, ts: float) -> tuple[str, int]:
         """Append a batch of the SignalSystem; no Python object is made per event."""
     def subscribe(
@@ -170,7 +209,8 @@ class Plane:
         not, the position before it. A subscription with `ack` stands where its client has acknowledged.
         """
     def log_info(self, log: int) -> dict[str, object]:
-        """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start)"""
+        """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start); of a durable log also
+        placed (offset of the last entry appended, stored or not), disk_bytes, segments"""
     def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
         """At most `limit` entries with an offset above `after`, each as the JSON text of its `event` message (M44)."""
     def sweep(self, now: float) -> None:

@@ -5,26 +5,32 @@ belong to the thread of the event loop.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from channels._native import PlaneError, SignalBatch
+from channels._native import PlaneError, PlaneOverloaded, SignalBatch
 from channels.backplane import Backplane, Result
 from channels.backplane.memory import MemoryBackplane
 from channels.channel import PRESENCE, ChannelConfig
 from channels.config import Catalog
-from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, unavailable, unknown
-from channels.errors import BrokerError, LogUnavailable, ReadOnlyChannel
+from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, Placement, unavailable, unknown
+from channels.errors import BrokerError, LogUnavailable, OutcomeUnknown, Overloaded, ReadOnlyChannel
 from channels.presence import Presence
 from channels.publication import Entry, Position, Publication, Stored
 from channels.status import ChannelStatus
 from channels.subscription import Roster, SubscribeSpec
 
 if TYPE_CHECKING:
+    from collections import deque
+
+    from channels.directory import Settled
     from channels.plane import LogPlane
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "Broker",
@@ -60,12 +66,14 @@ class Broker:
         self.node = node
         self.catalog = catalog
         self._plane = plane
-        self._backplane = MemoryBackplane(monotonic=monotonic) if backplane is None else backplane
-        self._wall = wall
         self._monotonic = monotonic
+        self._backplane = self._own_backplane() if backplane is None else backplane
+        self._wall = wall
         self._presence = Presence()
         self._roster = Roster()
-        self._logs = Directory(plane, catalog, is_held=self._is_held, most=max_namespace_channels)
+        self._logs = Directory(
+            plane, catalog, is_held=self._is_held, recovered=self._recovered, most=max_namespace_channels
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
         self._untold = 0  # news of presence that could not be stored
@@ -75,6 +83,9 @@ class Broker:
         """Open the logs of the configured channels; publishes and subscriptions are taken from now on."""
         self._loop = asyncio.get_running_loop()
         self._logs.open_fixed()
+        if self.catalog.durable:
+            for channel in self._logs.open_kept():
+                logger.warning("%s is not durable any more: what the data directory keeps of it is left alone", channel)
         await self._backplane.start(self.deliver)
 
     async def stop(self) -> None:
@@ -106,11 +117,19 @@ class Broker:
             raise result
         return result
 
-    def deliver(self, channel: str, batch: Sequence[Entry] | SignalBatch) -> Position:
+    def deliver(
+        self,
+        channel: str,
+        batch: Sequence[Entry] | SignalBatch,
+        marks: Sequence[bytes | None] | None = None,
+        settled: "Settled | None" = None,
+    ) -> Position:
         """Append to the log of `channel`, which brings it to every subscriber. THE ONLY DOOR.
 
         Local publishes, signals and entries of other nodes come through here. -> position of the last entry; raises
-        `BrokerError`, and nothing was appended.
+        `BrokerError`, and nothing was appended. In a durable log the entries have their places then, but are neither
+        stored nor seen by anybody: `settled` hears later what became of them. In any other log they are stored, and
+        `settled` is not called.
         """
         if self._loop is None:
             raise LogUnavailable(f"the log of {channel} takes nothing: the node is not running", channel=channel)
@@ -120,13 +139,46 @@ class Broker:
             if isinstance(batch, SignalBatch):
                 epoch, first = self._plane.append_signals(log.log, batch, ts)
             else:
-                epoch, first = self._plane.append(log.log, batch, ts)
+                epoch, first = self._plane.append(log.log, batch, ts, marks)
+        except PlaneOverloaded as error:
+            raise Overloaded(f"the log of {channel} takes nothing: {error}", channel=channel) from error
         except PlaneError as error:
             raise unavailable(channel, error) from error
         log.appended_at = ts
+        if log.placements is not None:
+            log.placements.append(Placement(epoch, first, first + len(batch) - 1, settled))
         if not self._is_flush_due:
             self._flush_soon()
         return Position(epoch, first + len(batch) - 1)
+
+    # --- what the plane tells of durable logs -------------------------------------------------------------------------
+
+    def stored(self, number: int, epoch: str, offset: int) -> None:
+        """EVENT_STORED of log `number`: everything up to `offset` is."""
+        placements = self._placements(number)
+        while placements and placements[0].epoch == epoch and placements[0].last <= offset:
+            _settle(placements.popleft(), None)
+
+    def store_failed(self, number: int, text: str, *, is_uncertain: bool) -> None:
+        """EVENT_STORE_FAILED of log `number`: what had its place by then is not stored.
+
+        These are the oldest placements, as far as their places rise: what came later has the first place again.
+        """
+        log = self._logs.numbered(number)
+        if log is None or not log.placements:
+            return
+        kind = OutcomeUnknown if is_uncertain else LogUnavailable
+        error = kind(f"the log of {log.channel} could not be written: {text}", channel=log.channel)
+        logger.error("%s", error.message)
+        failed = [log.placements.popleft()]
+        while log.placements and _is_after(log.placements[0], failed[-1]):
+            failed.append(log.placements.popleft())
+        for placement in failed:
+            _settle(placement, error)
+
+    def is_durable(self, channel: str) -> bool:
+        """Whether what is appended to `channel` is stored later than that."""
+        return self.catalog.is_durable(channel)
 
     # --- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -249,6 +301,27 @@ class Broker:
             self._tell(change.channel + PRESENCE, change.entry)
         self._logs.forget_idle(now_wall)
 
+    # --- inside: durable logs -----------------------------------------------------------------------------------------
+
+    def _own_backplane(self) -> MemoryBackplane:
+        is_durable = self.is_durable if self.catalog.durable else None
+        return MemoryBackplane(monotonic=self._monotonic, is_durable=is_durable)
+
+    def _placements(self, number: int) -> "deque[Placement] | None":
+        log = self._logs.numbered(number)
+        return None if log is None else log.placements
+
+    def _recovered(self, log: OpenLog) -> None:
+        """A durable log is open: say what was found of it, and take up its `mid`s."""
+        for kind, text in self._plane.recovery_notes(log.log):
+            if kind == "torn":
+                logger.warning("the log of %s was cut to its last whole record: %s", log.channel, text)
+            else:
+                logger.warning("the log of %s begins another epoch (%s): %s", log.channel, kind, text)
+        epoch, now = self._logs.info(log)["epoch"], self._wall()
+        marks = self._plane.recovered_marks(log.log)
+        self._backplane.recover(log.channel, [(f"{epoch}:{offset}", now - ts, mark) for offset, ts, mark in marks])
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _compare_histories(self, log: OpenLog, spec: SubscribeSpec) -> None:
@@ -310,3 +383,16 @@ class Broker:
     def _flush(self) -> None:
         self._is_flush_due = False
         self._plane.flush()
+
+
+def _is_after(placement: Placement, former: Placement) -> bool:
+    return placement.epoch == former.epoch and placement.first > former.last
+
+
+def _settle(placement: Placement, error: BrokerError | None) -> None:
+    if placement.settled is None:
+        return
+    try:
+        placement.settled(error)
+    except Exception:
+        logger.exception("what was to be done after storing failed")

@@ -25,6 +25,7 @@ class Retention:
     max_bytes: int = 64 * MIB
     last_per_key: bool = False
     durable: bool = False
+    """Whether the log is kept on disk too, and is there again after a restart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,18 @@ class Catalog:
         """The channels that exist from the start, in the order of the configuration."""
         return [resolved.config for resolved in self._fixed.values() if resolved.base is None]
 
+    @property
+    def durable(self) -> list[str]:
+        """The configured names whose logs are kept on disk."""
+        fixed = self.fixed
+        patterns = (config for _, config in self._patterns.values())
+        return [config.name for config in (*fixed, *patterns) if config.retention.durable]
+
+    def is_durable(self, name: str) -> bool:
+        """Whether the log of channel `name` is kept on disk."""
+        found = self.resolve(name)
+        return found is not None and found.config.retention.durable
+
     def find(self, name: str) -> ChannelConfig | None:
         """The configuration of channel `name`; None if there is no such channel. The same for every subject (E5)."""
         found = self.resolve(name)

@@ -17,6 +17,7 @@ MAX_MIDS = 200_000
 MAX_MIDS_PER_SUBJECT = 32_768
 """Above what a subject may publish in one window (L24): 600 at once and 100 per second for 300 s."""
 
+DIGEST_BYTES = 16
 CANONICAL_BYTES = 65_536
 """JSON up to this size is compared by value; beyond, by its bytes, so that no repeat holds up the loop."""
 
@@ -42,7 +43,7 @@ def digest(*parts: str | bytes | None) -> bytes:
     # Each part tells its kind and length, so that no two lists of parts become one text.
     raws = [part.encode() if isinstance(part, str) else part and _canonical(part) for part in parts]
     framed = [b"-" if raw is None else b"%d:%b" % (len(raw), raw) for raw in raws]
-    return hashlib.blake2b(b"".join(framed), digest_size=16).digest()
+    return hashlib.blake2b(b"".join(framed), digest_size=DIGEST_BYTES).digest()
 
 
 def _canonical(json: bytes) -> bytes:
@@ -55,6 +56,17 @@ def _canonical(json: bytes) -> bytes:
         return (
             json  # valid by M10-M13, yet beyond this parser (an integer of more than 64 bits): its bytes stand for it
         )
+
+
+def mark_of(subject: str, mid: str, digest: bytes) -> bytes:
+    """What a durable log keeps beside an entry that was published under a `mid`."""
+    return digest + f"{subject}\0{mid}".encode()
+
+
+def read_mark(channel: str, mark: bytes) -> tuple[MidKey, bytes]:
+    """Where the `mid` of a mark counts, and the digest. No `mid` holds a NUL."""
+    subject, _, mid = mark[DIGEST_BYTES:].decode().rpartition("\0")
+    return MidKey(channel, subject, mid), mark[:DIGEST_BYTES]
 
 
 class MidWindow(Generic[Answer]):
@@ -106,7 +118,7 @@ class MidWindow(Generic[Answer]):
 
     def remember(self, key: MidKey, digest: bytes, answer: Answer, now: float) -> None:
         """Keep `answer` for the length of the window, in place of what `key` may have had."""
-        self._forget(key)
+        self.forget(key)
         self._records[key] = _Record(now + self._seconds, digest, answer)
         self._held[key.subject] = self._held.get(key.subject, 0) + 1
 
@@ -116,9 +128,10 @@ class MidWindow(Generic[Answer]):
             key, record = next(iter(self._records.items()))
             if record.forget_at > now:
                 return
-            self._forget(key)
+            self.forget(key)
 
-    def _forget(self, key: MidKey) -> None:
+    def forget(self, key: MidKey) -> None:
+        """`key` was not used after all, or too long ago."""
         if self._records.pop(key, None) is None:
             return
         left = self._held.pop(key.subject) - 1

@@ -6,9 +6,10 @@ L25 with channels that nobody follows, so only a fixed channel keeps them withou
 position from before is answered by a `gap`, never by entries of another history.
 """
 
+import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from channels._native import PlaneError
 from channels.channel import PRESENCE, ChannelConfig
@@ -19,11 +20,26 @@ from channels.names import is_channel_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from channels.errors import BrokerError
     from channels.plane import LogPlane
+
+    Settled = Callable[[BrokerError | None], None]
+    """Hears once: None when the entries are stored, else why they are not."""
+
+logger = logging.getLogger(__name__)
 
 MAX_NAMESPACE_CHANNELS = 100_000
 SWEEP_LOGS = 2_048
 """Idle logs looked at in one sweep: the rest waits for the next, so that no sweep holds up the loop."""
+
+
+class Placement(NamedTuple):
+    """Entries of a durable log that have their places and are not stored yet, and who hears what becomes of them."""
+
+    epoch: str
+    first: int
+    last: int
+    settled: "Settled | None"
 
 
 @dataclass(slots=True, eq=False)
@@ -44,10 +60,15 @@ class OpenLog:
     appended_at: float = 0.0
     """Wall clock of the newest entry: until its retention is over the log holds something."""
     is_queued: bool = False
+    placements: deque[Placement] | None = None
+    """What is not stored yet, in the order of the places; None: the log is in memory, where everything is."""
 
 
 class Directory:
-    """Open logs by channel name. `is_held(channel)` says that an idle log must stay for another reason."""
+    """Open logs by channel name.
+
+    `is_held(log)` says that an idle log must stay for another reason; `recovered(log)` hears of each durable log.
+    """
 
     def __init__(
         self,
@@ -55,12 +76,14 @@ class Directory:
         catalog: Catalog,
         *,
         is_held: "Callable[[OpenLog], bool]",
+        recovered: "Callable[[OpenLog], None]",
         most: int = MAX_NAMESPACE_CHANNELS,
     ) -> None:
         self.refused = 0
         self._plane = plane
         self._catalog = catalog
         self._is_held = is_held
+        self._recovered = recovered
         self._most = most
         self._logs: dict[str, OpenLog] = {}
         self._by_number: dict[int, OpenLog] = {}
@@ -84,6 +107,21 @@ class Directory:
             log = self.use(config.name)
             if log.companion is not None:
                 self.use(log.companion)
+
+    def open_kept(self) -> list[str]:
+        """Open what the data directory keeps of namespaces; so it is forgotten in time, too (C23).
+
+        -> channels it keeps something of although no durable channel has that name any more
+        """
+        kept = [channel for channel in self._plane.durable_channels() if channel not in self._logs]
+        for channel in kept:
+            if self._catalog.is_durable(channel):
+                self.use(channel)
+        return [channel for channel in kept if not self._catalog.is_durable(channel)]
+
+    def numbered(self, number: int) -> OpenLog | None:
+        """The open log that has this number."""
+        return self._by_number.get(number)
 
     def get(self, channel: str) -> OpenLog | None:
         """The log of `channel` if it is open."""
@@ -144,15 +182,19 @@ class Directory:
             resolved.owner,
         )
         self._logs[channel] = self._by_number[log.log] = log
+        if resolved.config.retention.durable:
+            log.placements = deque()
+            self._recovered(log)
         self._opened += not is_fixed
         self._queue_if_idle(log)
         return log
 
     def _open_log(self, channel: str, resolved: Resolved) -> int:
         kept = resolved.config.retention
+        durable = {"durable": True} if kept.durable else {}
         try:
             return self._plane.open_log(
-                channel, seconds=kept.seconds, max_bytes=kept.max_bytes, last_per_key=kept.last_per_key
+                channel, seconds=kept.seconds, max_bytes=kept.max_bytes, last_per_key=kept.last_per_key, **durable
             )
         except PlaneError as error:
             raise unavailable(channel, error) from error
@@ -163,12 +205,15 @@ class Directory:
             self._idle.append(log)
 
     def _is_over(self, log: OpenLog, wall: float) -> bool:
-        if wall < log.appended_at + log.config.retention.seconds or self._is_held(log):
+        if wall < log.appended_at + log.config.retention.seconds or log.placements or self._is_held(log):
             return False
         return not self.info(log)["entries"]
 
     def _close(self, log: OpenLog) -> None:
-        self._plane.close_log(log.log)
+        try:
+            self._plane.close_log(log.log)
+        except PlaneError as error:  # files that do not go: the log itself is closed
+            logger.warning("the files of %s stay: %s", log.channel, error)
         del self._logs[log.channel], self._by_number[log.log]
         self._opened -= 1
 

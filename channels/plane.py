@@ -1,7 +1,7 @@
 """What the broker asks of the native plane. `channels._native.Plane` obeys it, and so do the tests' doubles."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from channels._native import Delivery, OnSlow, SignalBatch, Start
@@ -12,12 +12,22 @@ class LogPlane(Protocol):
     """Logs and cursors; every call only queues or takes a short lock. The shapes are those of `_native.pyi`."""
 
     def open_log(  # noqa: D102 - described in _native.pyi, here and below
-        self, channel: str, *, seconds: float, max_bytes: int, last_per_key: bool = False
+        self, channel: str, *, seconds: float, max_bytes: int, last_per_key: bool = False, durable: bool = False
     ) -> int: ...
 
     def close_log(self, log: int) -> None: ...  # noqa: D102
 
-    def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]: ...  # noqa: D102
+    def append(  # noqa: D102
+        self, log: int, entries: "Sequence[Entry]", ts: float, marks: Sequence[bytes | None] | None = None
+    ) -> tuple[str, int]: ...
+
+    def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]: ...  # noqa: D102
+
+    def recovery_notes(  # noqa: D102
+        self, log: int
+    ) -> "list[tuple[Literal['torn', 'power_loss', 'damage'], str]]": ...
+
+    def durable_channels(self) -> list[str]: ...  # noqa: D102
 
     def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
 

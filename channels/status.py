@@ -25,6 +25,8 @@ class ChannelStatus:
     """Entries since the start."""
     subscribers: int
     config: ChannelConfig
+    disk_bytes: int | None = None
+    """Bytes of the files of a durable log; None: it is in memory alone."""
 
     @classmethod
     def of(cls, log: OpenLog, info: dict[str, object]) -> "ChannelStatus":
@@ -40,4 +42,5 @@ class ChannelStatus:
             appended=figures["appended"],
             subscribers=log.subscriptions,
             config=log.config,
+            disk_bytes=figures.get("disk_bytes"),
         )

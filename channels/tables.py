@@ -168,13 +168,6 @@ def read_retention(config: ChannelConfig, value: object) -> ChannelConfig:
     return replace(config, retention=kept)
 
 
-def read_durable(value: object) -> bool:
-    """Durable logs are not served yet, and a promise that is not kept stops the start."""
-    if read_flag(value):
-        raise ValueError("expected false: this version keeps no log on disk, came True")
-    return False
-
-
 def _read_table(value: object, keys: Mapping[str, object]) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"expected a table, came {value!r}")
@@ -187,7 +180,7 @@ def _read_table(value: object, keys: Mapping[str, object]) -> Mapping[str, Any]:
 _RETENTION_KEYS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "seconds": ("seconds", read_seconds),
     "bytes": ("max_bytes", read_bytes),
-    "durable": ("durable", read_durable),
+    "durable": ("durable", read_flag),
     "last_per_key": ("last_per_key", read_flag),
 }
 

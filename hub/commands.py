@@ -68,9 +68,11 @@ def allow_open_files() -> None:
 
 def check(settings: Settings, _own: dict[str, Any]) -> int:
     """What a start would check, without starting."""
-    Hub(settings)
+    hub = Hub(settings)
     print(f"settings   ok, mode {settings.mode}")
     print(f"native     ok, {_native.__version__}")
+    if settings.data_dir is not None:
+        print(f"data       ok, {settings.data_dir}: durable {', '.join(hub.catalog.durable) or 'nothing'}")
     listener = listen(settings.host, settings.port, may_step=False)
     print(f"port       ok, {settings.host}:{port_of(listener)} is free")
     listener.close()

@@ -77,7 +77,17 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     """Backplane (not served by this version)."""
     data_dir: Path | None = None
-    """Durable logs (not served by this version)."""
+    """Directory of durable logs (channels with retention.durable); one hub at a time works with it."""
+    fsync: Literal["always", "interval", "never"] = "interval"
+    """When durable logs are synced. A kill loses nothing; a power loss nothing, the interval, or more (README)."""
+    fsync_interval: Annotated[float, Field(ge=0.01, le=3_600)] = 1.0
+    """Seconds after which a write is synced under fsync interval."""
+    log_segment: Annotated[ByteSize, Field(ge=65_536, le=1_073_741_824)] = ByteSize(16_777_216)
+    """Bytes of one file of a durable log; beyond retention, files go as a whole."""
+    log_queue: Count = 65_536
+    """Entries that may wait to be written to durable logs."""
+    log_queue_bytes: Annotated[ByteSize, Field(ge=1_048_576)] = ByteSize(67_108_864)
+    """Bytes that may wait to be written to durable logs."""
     tls_cert: Path | None = None
     """Certificate chain (PEM); WebSockets are relayed under TLS."""
     tls_key: Path | None = None

@@ -22,6 +22,8 @@ from channels._native import (
     EVENT_FEED,
     EVENT_OUTPUT,
     EVENT_POSITIONS,
+    EVENT_STORE_FAILED,
+    EVENT_STORED,
     EVENT_TEXT,
     EVENT_UNREADABLE,
 )
@@ -93,11 +95,11 @@ class Connections:
         """Why an I/O thread was lost; the process should end then."""
         self._monotonic = monotonic
         self._wall = wall
+        self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._owners = Owners()
         self._departures = Departures()
-        self._broker = broker
         self._performer = Performer(plane, broker, emissions, admission, counters)
         self._performer.on_takeover = self._take_over
         self._backlog: deque[Event] = deque()
@@ -264,8 +266,7 @@ class Connections:
         number, kind, a, b = event
         connection = self._table.get(number)
         if connection is None:
-            if kind == EVENT_FATAL:
-                self._fail(str(a))
+            self._hear_node(kind, a, b)
             return
         try:
             if kind == connection.spoken:
@@ -274,6 +275,17 @@ class Connections:
                 self._hear(connection, kind, a, b)
         except Exception as error:  # noqa: BLE001 - one connection's event must not stop the others'
             self._performer.fail(connection, error)
+
+    def _hear_node(self, kind: int, a: Any, b: Any) -> None:
+        """What concerns no connection, or one that is gone."""
+        if kind == EVENT_STORED:
+            self._broker.stored(a, *b)
+        elif kind == EVENT_STORE_FAILED:
+            _, text, is_uncertain = b
+            self.counters.error("hub", "log")
+            self._broker.store_failed(a, text, is_uncertain=is_uncertain)
+        elif kind == EVENT_FATAL:
+            self._fail(str(a))
 
     def _hear(self, connection: Connection, kind: int, a: Any, b: Any) -> None:
         if kind == EVENT_CLOSED:

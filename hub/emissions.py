@@ -6,6 +6,7 @@ first answer again instead of being processed.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,7 @@ from hub.session.effects import Emit, Ticket
 from hub.session.policy import SIGNALS
 
 if TYPE_CHECKING:
-    from channels._native import EmitResult, SignalSystem
+    from channels._native import EmitResult, SignalBatch, SignalSystem
     from channels.signals import SignalPump
 
 Answer = dict[str, Any] | Refusal | BrokerError
@@ -78,6 +79,8 @@ class Emissions:
         self._is_undelivered = False
         """Whether signals were processed whose entries the log may lack yet."""
         self._first_answers = FirstAnswers()
+        self.on_settled: Callable[[Sequence[Outcome]], None] = lambda _: None
+        """Told what became of emits that waited for a durable log."""
 
     def add(self, connection: Connection, effect: Emit) -> None:
         """One more for this turn. It is checked, and it is processed even if its connection goes in between."""
@@ -92,11 +95,7 @@ class Emissions:
             self._run_once_each(items)
         else:
             self._process(items)
-        return [
-            (item.connection, item.effect.ticket, item.answer)
-            for item in items
-            if item.answer is not None and (item.effect.ticket.id is not None or not isinstance(item.answer, dict))
-        ]
+        return _told(items)
 
     def settle(self) -> Sequence[Outcome]:
         """As `run`, now; afterwards the log holds every signal so far, as far as it takes any.
@@ -162,36 +161,68 @@ class Emissions:
         except BrokerError as error:
             item.answer = error
             return True
-        if known is not None:
+        if known is not None and known.waiting is not None:
+            known.waiting.append(item)
+        elif known is not None:
             item.answer = item.emitted(known.texts, **known.members(), duplicate=True)
         return known is not None
 
     def _store(self, items: Sequence[Item], now: float) -> None:
-        """Bring everything that waits to the log, and answer `items` with the positions they got there."""
-        positions = self._positions(_last_token(item) for item in items)
+        """Bring everything that waits to the log, and answer `items` with the positions they got there.
+
+        Those whose entries a durable log has not stored yet are answered when it has.
+        """
+        places = self._places(_last_token(item) for item in items)
         for item in items:
             token = _last_token(item)
-            position = positions.get(token)
+            position, batch = places.get(token, (None, None))
             texts = [result.to_json() for result in item.results]
             remembered = Remembered(position, _time_of(item), texts)
             if item.key is not None:
                 self._first_answers.remember(item.key, item.digest, remembered, now)
-            item.answer = item.emitted(texts, **remembered.members())
             if token is not None and position is None:
-                # The pump keeps them and tries again; they are processed, so a repeat must not be.
-                item.answer = Refusal("outcome_unknown", f"processed, but the log of {SIGNALS} has not taken it yet")
+                item.answer = _not_taken()
+            elif batch is not None and self._pump.when_settled(batch, partial(self._settled, remembered)):
+                remembered.waiting = [item]
+            else:
+                item.answer = item.emitted(texts, **remembered.members())
 
-    def _positions(self, tokens: Iterable[int | None]) -> dict[int | None, str]:
+    def _settled(self, remembered: Remembered, error: BrokerError | None) -> None:
+        """A durable log has stored it or has not: who waits is answered."""
+        items, remembered.waiting = remembered.waiting or [], None
+        if error is not None:
+            remembered.position = None
+        for at, item in enumerate(items):
+            duplicate = {"duplicate": True} if at else {}
+            answer = item.emitted(remembered.texts, **remembered.members(), **duplicate)
+            item.answer = answer if error is None else _not_taken()
+        self.on_settled(_told(items))
+
+    def _places(self, tokens: Iterable[int | None]) -> "dict[int | None, tuple[str, SignalBatch]]":
         wanted = {token for token in tokens if token is not None}
-        found: dict[int | None, str] = {}
+        found: dict[int | None, tuple[str, SignalBatch]] = {}
         if not wanted:
             return found
         for batch, last in self._pump.deliver_waiting():
             for token in wanted - found.keys():
                 index = batch.index_of(token)
                 if index is not None:
-                    found[token] = f"{last.epoch}:{last.offset - len(batch) + 1 + index}"
+                    found[token] = f"{last.epoch}:{last.offset - len(batch) + 1 + index}", batch
         return found
+
+
+def _told(items: Iterable[Item]) -> list[Outcome]:
+    """Who is answered, and what."""
+    return [
+        (item.connection, item.effect.ticket, item.answer)
+        for item in items
+        if item.answer is not None and (item.effect.ticket.id is not None or not isinstance(item.answer, dict))
+    ]
+
+
+def _not_taken() -> Refusal:
+    """The pump keeps the entries and tries again; they are processed, so a repeat must not be."""
+    return Refusal("outcome_unknown", f"processed, but the log of {SIGNALS} has not taken it yet")
 
 
 def _native_item(effect: Emit) -> Any:

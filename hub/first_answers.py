@@ -11,14 +11,18 @@ KEPT_RESULTS = 16 * 1_048_576
 
 
 class Remembered:
-    """Where the last entry was stored (None: nowhere), the time it took, and the results as JSON while kept."""
+    """Where the last entry was stored (None: nowhere), the time it took, and the results as JSON while kept.
 
-    __slots__ = ("position", "texts", "time_us")
+    `waiting`: who is to be answered once a durable log has stored it; None: everybody is answered at once.
+    """
+
+    __slots__ = ("position", "texts", "time_us", "waiting")
 
     def __init__(self, position: str | None, time_us: float, texts: Sequence[bytes]) -> None:
         self.position = position
         self.time_us = time_us
         self.texts = texts
+        self.waiting: list[Any] | None = None
 
     @property
     def size(self) -> int:

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import structlog
 
 from channels import SignalPump, SignalSystem
-from channels._native import Plane
+from channels._native import Plane, PlaneError
 from channels.broker import Broker
 from channels.buckets import SUBJECT_FACTOR, SubjectBuckets
 from channels.config import Catalog
+from channels.errors import ConfigError
 from hub import __version__, logs
 from hub.admission import Admission, AdmissionLimits
 from hub.auth import Authenticator
@@ -37,7 +38,7 @@ from hub.reporters.metrics import MetricsReporter
 from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
-from hub.session.policy import Policy, Surroundings, Tally
+from hub.session.policy import SIGNALS, Policy, Surroundings, Tally
 
 TICK = 1.0
 """Seconds between two sweeps."""
@@ -76,10 +77,10 @@ class Hub:
         self.authenticator = Authenticator(settings, self._development.secret.encode() if self._development else None)
         self.issuer = None if self._development is None else _issuer(settings, self._development)
 
-        self.plane = Plane(**plane_options(settings))
+        self.plane = _plane(settings)
         self.signals = SignalSystem(**signal_options(settings))
         self.broker = Broker(self.plane, self.catalog, node=self.node)
-        self.pump = SignalPump(self.signals, self.broker)
+        self.pump = SignalPump(self.signals, self.broker, is_durable=self.broker.is_durable(SIGNALS))
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )
@@ -224,7 +225,7 @@ class Hub:
             "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],
-            "log": "memory",
+            "log": "durable" if self.catalog.durable else "memory",
         }
 
     # --- what time does -----------------------------------------------------------------------------------------------
@@ -334,6 +335,13 @@ def _sealing_secrets(settings: Settings, development: DevelopmentState | None) -
         return [development.secret.encode()]
     log.warning("resume.keys", message="NG_TOKEN_KEYS is not set: reconnection tokens end with this process")
     return [secrets.token_bytes(32)]
+
+
+def _plane(settings: Settings) -> Plane:
+    try:
+        return Plane(**plane_options(settings))
+    except PlaneError as error:
+        raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
 
 
 def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:

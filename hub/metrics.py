@@ -34,6 +34,20 @@ _PLANE_GAUGES = {
     "view_bytes": ("view_bytes", "bytes of wire segments"),
     "log_bytes": ("log_bytes", "bytes of all logs"),
 }
+_DURABLE_COUNTERS = {
+    "durable_records": ("records", "entries written to durable logs"),
+    "durable_writes": ("batches", "writes to durable logs"),
+    "durable_syncs": ("syncs", "syncs of durable logs by the interval"),
+    "durable_segments_removed": ("segments_removed", "files that went because of the retention"),
+    "durable_torn": ("torn", "tails that were cut off at a recovery"),
+}
+_DURABLE_FAILURES = {"write": "failures", "sync": "sync_failures", "queue": "refused"}
+_DURABLE_GAUGES = {
+    "durable_waiting": ("waiting", "entries that wait to be written"),
+    "durable_waiting_bytes": ("waiting_bytes", "bytes that wait to be written"),
+    "durable_bytes": ("bytes", "bytes of all files of durable logs"),
+    "durable_segments": ("segments", "files of durable logs"),
+}
 _PLANE_HISTOGRAMS = {
     "io_turn_seconds": ("io_turn_seconds", "work of an I/O thread between two waits"),
     "heartbeat_latency_seconds": ("heartbeat_seconds", "from ping to pong"),
@@ -68,6 +82,7 @@ class _HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         stats: Mapping[str, Any] = self._hub.plane.stats()
         yield from _plane_families(stats)
+        yield from _durable_families(stats["durable"])
         yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
         yield from _counter_families(self._counted())
         yield from self._hub_families(stats)
@@ -125,6 +140,22 @@ def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
     for direction, count, size in (("in", stats["messages_in"], stats["bytes_in"]), ("out", sent, stats["bytes_out"])):
         sizes.add_metric([direction], [("+Inf", count)], sum_value=size)
     yield sizes
+
+
+def _durable_families(stats: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """Nothing where the hub has no data directory."""
+    if stats is None:
+        return
+    for name, (key, text) in _DURABLE_COUNTERS.items():
+        yield _family(CounterMetricFamily, name, text, None, {"": stats[key]})
+    for name, (key, text) in _DURABLE_GAUGES.items():
+        yield _family(GaugeMetricFamily, name, text, None, {"": stats[key]})
+    failed = {kind: stats[key] for kind, key in _DURABLE_FAILURES.items()}
+    yield _family(
+        CounterMetricFamily, "durable_failures", "writes and syncs that failed, entries refused", "kind", failed
+    )
+    rotations = stats["epoch_rotations"]
+    yield _family(CounterMetricFamily, "epoch_rotations", "channels that began another epoch", "reason", rotations)
 
 
 def _channel_families(channels: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Metric]:

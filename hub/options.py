@@ -26,6 +26,12 @@ def plane_options(settings: Settings) -> dict[str, Any]:
         "log_memory",
         "view_memory",
         "resume_events",
+        "data_dir",
+        "fsync",
+        "fsync_interval",
+        "log_segment",
+        "log_queue",
+        "log_queue_bytes",
     )
     rates = ("message_rate", "control_rate", "byte_rate")
     return {

@@ -50,6 +50,7 @@ class Performer:
         self._counters = counters
         self._answers: list[tuple[int, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        emissions.on_settled = self._answer_settled
         self._is_finish_due = False
         """Whether somebody will call `finish`: a turn that is under way, or the loop."""
         self._execute: dict[type, Callable[[Connection, Any], None]] = {
@@ -124,6 +125,11 @@ class Performer:
                     self.perform(connection, connection.session.failed(ticket, outcome))
             except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
                 self.fail(connection, error)
+
+    def _answer_settled(self, outcomes: "Iterable[Outcome]") -> None:
+        """Answers that waited for a durable log."""
+        self._answer_emits(outcomes)
+        self.finish_soon()
 
     def _settle(self, channels: Iterable[str]) -> None:
         """Signals emitted so far come before what is done with their channel now (C14)."""

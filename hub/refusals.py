@@ -1,5 +1,6 @@
 """What settings must not say together: the conditions under which a hub does not start, each with what to do."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hub.quantities import is_loopback
@@ -32,9 +33,7 @@ def _always(settings: "Settings") -> list[str]:
         "NG_REDIS_URL: this version keeps its logs in memory on one node and cannot join a Redis backplane; unset it"
         if settings.redis_url
         else "",
-        "NG_DATA_DIR: this version keeps its logs in memory on one node and writes none to disk; unset it"
-        if settings.data_dir
-        else "",
+        _durable_problem(settings),
         *_token_key_problems(settings),
         f"NG_DRAIN_WINDOW: expected at most NG_DRAIN_DEADLINE ({settings.drain_deadline:g}), "
         f"came {settings.drain_window:g}: who is to go later than that is closed before"
@@ -71,6 +70,17 @@ def _jwks_problem(source: str | None) -> str:
     if source is None or "://" not in source or source.startswith("https://"):
         return ""
     return f"NG_JWT_JWKS: expected the path of a file or an https:// URL, came {source!r}"
+
+
+def _durable_problem(settings: "Settings") -> str:
+    if settings.data_dir is not None:
+        return ""
+    tables = ((name, table) for name, table in settings.channels.items() if isinstance(table, Mapping))
+    retentions = ((name, table.get("retention")) for name, table in tables)
+    durable = [name for name, kept in retentions if isinstance(kept, Mapping) and kept.get("durable") is True]
+    if not durable:
+        return ""
+    return f"NG_DATA_DIR: expected a directory for the durable log of {', '.join(durable)}, came nothing"
 
 
 def _production(settings: "Settings") -> list[str]:

@@ -15,8 +15,25 @@ MAX_BATCH = 256
 BATCH_SECONDS = 300.0
 """How long the id of a batch is remembered (N3), as long as a `mid`."""
 
-Deliver = Callable[[str, Sequence[Entry]], Position]
-"""`Broker.deliver`: appends to the channel's log and tells its subscribers. -> position of the last entry"""
+
+class Deliver(Protocol):
+    """`Broker.deliver`: appends to the channel's log and tells its subscribers. -> position of the last entry.
+
+    `marks` and `settled` are for durable logs, which the memory backplane alone has: see there.
+    """
+
+    def __call__(  # noqa: D102 - described by the class
+        self,
+        channel: str,
+        batch: Sequence[Entry],
+        marks: Sequence[bytes | None] | None = None,
+        settled: Callable[[BrokerError | None], None] | None = None,
+        /,
+    ) -> Position: ...
+
+
+Recovered = tuple[str, float, bytes]
+"""(position, age in seconds, mark) of an entry that a durable log had kept."""
 
 Result = Stored | BrokerError
 Done = Callable[[Sequence[Result]], None]
@@ -59,6 +76,9 @@ class Backplane(Protocol):
         self, channel: str, publications: Sequence[Publication], done: Done, batch_id: str | None = None
     ) -> None:
         """Give `publications` their places."""
+
+    def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
+        """Take up the `mid`s of entries that the durable log of `channel` had kept, as far as the window reaches."""
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to be asked for."""

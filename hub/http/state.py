@@ -96,6 +96,7 @@ def _channel(call: Call, status: ChannelStatus) -> dict[str, Any]:
         "appended": status.appended,
         "delivery": config.delivery,
         "on_slow": config.on_slow,
+        **({"log": "memory"} if status.disk_bytes is None else {"log": "durable", "disk_bytes": status.disk_bytes}),
         "retention": {
             "seconds": config.retention.seconds,
             "bytes": config.retention.max_bytes,

@@ -33,7 +33,7 @@ def directory(plane: FakePlane, *, most: int = 100, held: Held | None = None) ->
         ChannelConfig("state:*", retention=Retention(10.0, last_per_key=True)),
         ChannelConfig("user:{sub}"),
     ]
-    return Directory(plane, Catalog(channels), is_held=held or Held(), most=most)
+    return Directory(plane, Catalog(channels), is_held=held or Held(), recovered=lambda log: None, most=most)
 
 
 def append(plane: FakePlane, log: OpenLog, *, key: str | None = None, data: bytes = b"1", ts: float = WALL) -> None:

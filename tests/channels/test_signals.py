@@ -3,7 +3,7 @@
 import array
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,7 +25,9 @@ class Log:
         self.attempts = 0
         self.changed = asyncio.Event()
 
-    def deliver(self, channel: str, batch: SignalBatch) -> Position:
+    def deliver(
+        self, channel: str, batch: SignalBatch, marks: None = None, settled: Callable[..., None] | None = None
+    ) -> Position:
         assert channel == "signals"
         self.attempts += 1
         self.changed.set()

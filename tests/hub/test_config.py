@@ -183,10 +183,14 @@ def test_id10_development_listens_on_loopback_only() -> None:
     assert load_settings({**PRODUCTION, "host": "0.0.0.0"}).host == "0.0.0.0"
 
 
-@pytest.mark.parametrize(("name", "value"), [("redis_url", "redis://localhost"), ("data_dir", "/var/lib/hub")])
-def test_what_this_version_cannot_keep_is_refused_not_ignored(name: str, value: str) -> None:
-    (sentence,) = faults(**{name: value})
-    assert sentence.startswith(f"NG_{name.upper()}: this version keeps its logs in memory on one node")
+def test_what_this_version_cannot_join_is_refused_not_ignored() -> None:
+    (sentence,) = faults(redis_url="redis://localhost")
+    assert sentence.startswith("NG_REDIS_URL: this version keeps its logs in memory on one node")
+
+
+def test_a_durable_channel_needs_a_data_directory() -> None:
+    (sentence,) = faults(channels={"actions": {"retention": {"durable": True}}, "logs": {"retention": {}}})
+    assert sentence == "NG_DATA_DIR: expected a directory for the durable log of actions, came nothing"
 
 
 def test_sealing_keys_are_long_enough_and_the_one_that_is_not_is_named() -> None:

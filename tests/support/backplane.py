@@ -1,7 +1,7 @@
 """The suite that holds every backplane to its contract (`channels.backplane.Backplane`)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,13 @@ class Door:
         self.delivered: list[tuple[str, str]] = []
         self.refusal: BrokerError | None = None
 
-    def deliver(self, channel: str, batch: Sequence[Entry]) -> Position:
+    def deliver(
+        self,
+        channel: str,
+        batch: Sequence[Entry],
+        marks: Sequence[bytes | None] | None = None,
+        settled: Callable[[BrokerError | None], None] | None = None,
+    ) -> Position:
         if self.refusal is not None:
             raise self.refusal
         self.delivered += [(channel, entry[0]) for entry in batch]

@@ -109,7 +109,12 @@ class Node:
     """Use as an async context manager, inside a running loop."""
 
     def __init__(
-        self, tables: dict[str, Any] | None = None, *, signals: dict[str, Any] | None = None, **limits: Any
+        self,
+        tables: dict[str, Any] | None = None,
+        *,
+        signals: dict[str, Any] | None = None,
+        plane: dict[str, Any] | None = None,
+        **limits: Any,
     ) -> None:
         self.now = 100.0
         self.wall = WALL
@@ -117,11 +122,11 @@ class Node:
         """Credential -> who bears it."""
         self.peers: list[Peer] = []
         self.counters = Counters()
-        self.plane = Plane()
+        self.plane = Plane(**(plane or {}))
         self.catalog = Catalog.from_tables(tables or {})
         self.broker = Broker(self.plane, self.catalog, node="n1", wall=self.read_wall, monotonic=self.read_now)
         self.signals = SignalSystem(**(signals or {}))
-        self.pump = SignalPump(self.signals, self.broker)
+        self.pump = SignalPump(self.signals, self.broker, is_durable=self.broker.is_durable("signals"))
         self.emissions = Emissions(self.signals, self.pump, monotonic=self.read_now)
         self.admission = Admission(AdmissionLimits())
         surroundings = Surroundings(Policy(**limits), self.catalog, self._log_in, tally=Tally(self.counters))

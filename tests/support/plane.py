@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from channels import _native
 from channels._native import PlaneError
@@ -248,7 +248,10 @@ class FakePlane:
         max_entries: int = 1_000_000,
         last_per_key: bool = False,
         max_keys: int = 100_000,
+        durable: bool = False,
     ) -> int:
+        if durable:
+            raise PlaneError("expected a log in memory: the double keeps nothing on disk")
         if self.is_stopped or any(log.channel == channel for log in self.logs.values()):
             raise PlaneError(f"expected a channel whose log is not open on a running plane, came {channel!r}")
         number = next(self._numbers)
@@ -261,7 +264,18 @@ class FakePlane:
         for connection in self.connections.values():
             connection.cursors.pop(log, None)
 
-    def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]:
+    def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
+        return []
+
+    def recovery_notes(self, log: int) -> "list[tuple[Literal['torn', 'power_loss', 'damage'], str]]":
+        return []
+
+    def durable_channels(self) -> list[str]:
+        return []
+
+    def append(
+        self, log: int, entries: "Sequence[Entry]", ts: float, marks: Sequence[bytes | None] | None = None
+    ) -> tuple[str, int]:
         target = self._log(log)
         first = target.head + 1
         for entry in entries:

@@ -126,6 +126,13 @@ class Running:
             assert time.monotonic() < deadline, f"{figure} stayed below {least}"
             time.sleep(0.001)
 
+    def until_durable(self, figure: str, least: int) -> None:
+        """As `until`, of the figures of durable logs."""
+        deadline = time.monotonic() + PATIENCE
+        while self.plane.stats()["durable"][figure] < least:  # type: ignore[index]
+            assert time.monotonic() < deadline, f"{figure} stayed below {least}"
+            time.sleep(0.001)
+
     def text(self, conn: int) -> bytes:
         """The next message of a connection."""
         data = self.event(lambda event: event[:2] == (conn, EVENT_TEXT))[2]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::closing::Verdict;
-use crate::epoch::Position;
+use crate::epoch::{Epoch, Position};
+use crate::logs::LogId;
 
 /// Something that happened to a connection.
 #[derive(Debug)]
@@ -24,6 +25,26 @@ pub enum Event {
     Positions(Vec<(u64, Position)>),
     /// An I/O thread is lost.
     Fatal(String),
+    /// Entries of a durable log are written, and visible.
+    Stored {
+        /// The log.
+        log: LogId,
+        /// Its history.
+        epoch: Epoch,
+        /// Everything up to this offset.
+        offset: u64,
+    },
+    /// Entries of a durable log that had their places are not written, and gone.
+    StoreFailed {
+        /// The log.
+        log: LogId,
+        /// Everything from this offset on that had been appended before.
+        first: u64,
+        /// Why.
+        text: String,
+        /// They may be there after a restart.
+        is_uncertain: bool,
+    },
 }
 
 /// Events in order, with the bytes of their messages one behind the other.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::durable::Durable;
 use crate::figures::ChannelFigures;
 use crate::log::Log;
 
@@ -13,6 +14,8 @@ pub struct Channel {
     pub id: u64,
     /// The name in messages.
     pub name: Arc<str>,
+    /// Its files, where it has some.
+    pub durable: Option<Durable>,
     log: Mutex<Log>,
     followers: Box<[Follower]>,
     figures: OnceLock<Box<ChannelFigures>>,
@@ -27,10 +30,11 @@ struct Follower {
 
 impl Channel {
     /// A channel that `threads` I/O threads may follow.
-    pub fn new(id: u64, name: &str, log: Log, threads: usize) -> Self {
+    pub fn new(id: u64, name: &str, log: Log, durable: Option<Durable>, threads: usize) -> Self {
         Self {
             id,
             name: name.into(),
+            durable,
             log: Mutex::new(log),
             followers: (0..threads).map(|_| Follower::default()).collect(),
             figures: OnceLock::new(),

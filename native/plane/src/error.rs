@@ -1,6 +1,7 @@
 //! What the plane cannot do.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::logs::LogId;
 use crate::plane::ConnId;
@@ -24,6 +25,10 @@ pub enum PlaneError {
     NotVirtual(ConnId),
     /// An argument is not as it should be: what was expected, and what came.
     Argument(String),
+    /// So many entries and bytes wait to be written already.
+    Overloaded(usize, usize),
+    /// A data directory, or a file in it, cannot be used, and why.
+    Data(PathBuf, String),
     /// The kernel refused.
     Io(std::io::Error),
 }
@@ -39,6 +44,8 @@ impl fmt::Display for PlaneError {
             Self::ChannelOpen(channel) => write!(f, "channel {channel} has an open log already"),
             Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
             Self::Argument(text) => f.write_str(text),
+            Self::Overloaded(entries, bytes) => write!(f, "{entries} entries ({bytes} bytes) wait to be written already"),
+            Self::Data(path, text) => write!(f, "{} cannot be used: {text}", path.display()),
             Self::Io(error) => write!(f, "the kernel refused: {error}"),
         }
     }

@@ -35,6 +35,23 @@ pub struct Log {
     lost_ts: f64,
 }
 
+/// What a log is filled with that was there before: entries as (offset, `ts`, entry).
+#[derive(Debug)]
+pub struct Past {
+    /// Name of the history.
+    pub epoch: Epoch,
+    /// Offset of the newest entry there was.
+    pub head: u64,
+    /// Newest entries of keys from before the first of `recent`.
+    pub keyed: Vec<(u64, f64, NewEntry)>,
+    /// Entries with consecutive offsets up to the head.
+    pub recent: Vec<(u64, f64, NewEntry)>,
+    /// The largest `ts` of entries that are gone.
+    pub lost_ts: f64,
+    /// Whether `keyed` and `recent` hold the newest entry of every key.
+    pub has_all_keys: bool,
+}
+
 #[derive(Debug)]
 struct Slot {
     entry: Arc<Entry>,
@@ -108,6 +125,30 @@ impl Log {
             entry,
             latest_ts: self.latest_ts,
         });
+    }
+
+    /// Fill an empty log with what was there before.
+    pub fn restore(&mut self, past: Past) {
+        (self.lost_ts, self.latest_ts) = (past.lost_ts, past.lost_ts);
+        let first = past
+            .recent
+            .first()
+            .map_or(past.head + 1, |(offset, ..)| *offset);
+        if let Some(newest) = self.newest.as_mut().filter(|_| !past.has_all_keys) {
+            newest.lack_before(first);
+        }
+        for (offset, ts, new) in past.keyed {
+            let ts = Timestamp::new(ts);
+            let entry = Entry::compose(&self.head_of_messages, offset, &ts, new, self.leaves);
+            if let Some(newest) = &mut self.newest {
+                newest.record(&Arc::new(entry));
+            }
+        }
+        self.head = first - 1;
+        for (_, ts, new) in past.recent {
+            self.push(new, &Timestamp::new(ts));
+        }
+        self.trim_size();
     }
 
     /// The newest entry stays, however large: it was stored, and its subscribers are about to read it.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::channel::Channel;
+use crate::durable::{Durable, DurableFigures, Root};
 use crate::entry::NewEntry;
 use crate::epoch::Epoch;
 use crate::error::PlaneError;
@@ -56,24 +57,54 @@ impl Logs {
     /// A new log with a fresh random epoch.
     pub fn open(&self, name: &str, retention: Retention) -> Result<LogId, PlaneError> {
         let log = Log::new(name, Epoch::random()?, retention);
+        self.add(name, log, None)
+    }
+
+    /// A log with what its files hold, and their epoch.
+    pub fn open_durable(
+        &self,
+        name: &str,
+        retention: Retention,
+        root: &Root,
+        figures: &DurableFigures,
+    ) -> Result<LogId, PlaneError> {
+        // Nobody may look into files that somebody writes.
+        if self.table().by_name.contains_key(name) {
+            return Err(PlaneError::ChannelOpen(name.into()));
+        }
+        let (durable, past) = Durable::open(root, name, retention, figures)?;
+        let mut log = Log::new(name, past.epoch.clone(), retention);
+        log.restore(past);
+        let id = self.add(name, log, Some(durable))?;
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        Ok(id)
+    }
+
+    fn add(&self, name: &str, log: Log, durable: Option<Durable>) -> Result<LogId, PlaneError> {
         let mut table = self.table_mut();
         if table.by_name.contains_key(name) {
             return Err(PlaneError::ChannelOpen(name.into()));
         }
+        self.bytes.fetch_add(log.bytes(), SeqCst);
         let id = self.next.fetch_add(1, SeqCst);
-        let channel = Arc::new(Channel::new(id, name, log, self.threads));
+        let channel = Arc::new(Channel::new(id, name, log, durable, self.threads));
         table.by_name.insert(Arc::clone(&channel.name), id);
         table.by_id.insert(id, channel);
         Ok(id)
     }
 
-    /// Forget a log.
+    /// Forget a log, and its files with it.
     pub fn close(&self, id: LogId) -> Result<(), PlaneError> {
         let mut table = self.table_mut();
         let channel = table.by_id.remove(&id).ok_or(PlaneError::UnknownLog(id))?;
         table.by_name.remove(&channel.name);
         drop(table);
         self.bytes.fetch_sub(channel.log().bytes(), SeqCst);
+        if let Some(durable) = &channel.durable {
+            durable.history().erase()?;
+        }
         Ok(())
     }
 
@@ -119,11 +150,9 @@ impl Logs {
         (epoch, first)
     }
 
-    /// Begin another history of a log; the name of it.
-    pub fn rotate(&self, channel: &Channel) -> Result<Epoch, PlaneError> {
-        let epoch = Epoch::random()?;
-        self.change(channel, |log| log.rotate(epoch.clone()));
-        Ok(epoch)
+    /// Begin another history of a log.
+    pub fn rotate(&self, channel: &Channel, epoch: Epoch) {
+        self.change(channel, |log| log.rotate(epoch));
     }
 
     /// Let go what is too old; `now` is the wall clock.

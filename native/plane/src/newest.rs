@@ -93,6 +93,18 @@ impl Newest {
         }
     }
 
+    /// Entries before `offset` are not known here, whatever they were the newest of.
+    pub fn lack_before(&mut self, offset: u64) {
+        self.forgotten = self.forgotten.max(offset.saturating_sub(1));
+    }
+
+    /// Offsets of all newest entries, those that remove their key as well, ascending.
+    pub fn offsets(&self) -> Vec<u64> {
+        let mut offsets: Vec<u64> = self.offsets.values().copied().collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
     /// Keys that a snapshot shows.
     pub fn keys(&self) -> usize {
         self.live.len()

@@ -16,6 +16,7 @@ use mio::{Poll, Waker};
 use crate::closing::{Cause, Verdict};
 use crate::command::{Command, Port};
 use crate::directory::{Directory, Handle};
+use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
 use crate::figures::Figures;
 use crate::inbox::Inbox;
@@ -33,7 +34,8 @@ pub type ConnId = u64;
 #[derive(Debug)]
 pub struct Plane {
     shared: Shared,
-    logs: Logs,
+    logs: Arc<Logs>,
+    store: Option<Store>,
     ports: OnceLock<Vec<Arc<Port>>>,
     threads: Mutex<Option<Threads>>,
     next_conn: AtomicU64,
@@ -48,6 +50,31 @@ impl Drop for Plane {
     }
 }
 
+/// What durable logs need: their directory, and the queue before the thread that writes them.
+#[derive(Debug)]
+struct Store {
+    root: Arc<Root>,
+    writer: Arc<Writer>,
+}
+
+impl Store {
+    fn open(settings: &Settings) -> Result<Option<Self>, PlaneError> {
+        let Some(dir) = &settings.data_dir else {
+            return Ok(None);
+        };
+        let figures = Arc::default();
+        let writer = Writer::new(settings.log_queue, settings.log_queue_bytes, figures);
+        Ok(Some(Self {
+            root: Arc::new(Root::open(
+                dir,
+                settings.fsync,
+                settings.log_segment as u64,
+            )?),
+            writer: Arc::new(writer),
+        }))
+    }
+}
+
 /// The I/O threads; `running` is disconnected when the last of them has ended.
 #[derive(Debug)]
 struct Threads {
@@ -59,7 +86,8 @@ impl Plane {
     /// A plane that is not yet started; logs may be opened and filled.
     pub fn new(settings: Settings) -> Result<Self, PlaneError> {
         let inbox = Inbox::new(settings.inbox_messages, settings.inbox_bytes)?;
-        let logs = Logs::new(settings.io_threads, settings.log_memory);
+        let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
+        let store = Store::open(&settings)?;
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),
@@ -68,6 +96,7 @@ impl Plane {
                 directory: Arc::new(Directory::default()),
             },
             logs,
+            store,
             ports: OnceLock::new(),
             threads: Mutex::default(),
             next_conn: AtomicU64::new(1),
@@ -107,6 +136,22 @@ impl Plane {
                 drop(ending);
             })?);
         }
+        if let Some(store) = &self.store {
+            let around = Surroundings {
+                logs: Arc::clone(&self.logs),
+                ports: ports.clone(),
+                inbox: Arc::clone(&self.shared.inbox),
+                fsync: self.shared.settings.fsync,
+                segment_bytes: self.shared.settings.log_segment,
+            };
+            let (writer, root) = (Arc::clone(&store.writer), Arc::clone(&store.root));
+            let named = std::thread::Builder::new().name("plane-log".into());
+            handles.push(named.spawn(move || {
+                durable::run(&writer, around);
+                root.release();
+                drop(ending);
+            })?);
+        }
         Ok((ports, Threads { handles, running }))
     }
 
@@ -118,6 +163,9 @@ impl Plane {
         };
         // The threads cut what is still open a little before, so that they are joined in time.
         let cut = Instant::now() + timeout.mul_f64(0.8);
+        if let Some(store) = &self.store {
+            store.writer.stop();
+        }
         for port in ports {
             port.push_now(Command::Stop(cut));
         }
@@ -182,6 +230,9 @@ impl Plane {
 
     /// Wake the I/O threads for what was queued.
     pub fn flush(&self) {
+        if let Some(store) = &self.store {
+            store.writer.flush();
+        }
         if let Some(ports) = self.ports.get() {
             for port in ports {
                 port.flush();

@@ -1,8 +1,10 @@
 //! What the operator may set (hardening, section 1), read once at the start.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bucket::Rate;
+use crate::durable::Fsync;
 
 /// Limits and sizes of a plane.
 #[derive(Clone, Debug)]
@@ -47,6 +49,16 @@ pub struct Settings {
     pub view_memory: usize,
     /// Entries that one replay holds at most (R9), and that an overrun cursor keeps (S9).
     pub resume_events: u64,
+    /// Where durable logs are kept; none: there are none.
+    pub data_dir: Option<PathBuf>,
+    /// When their files are synced.
+    pub fsync: Fsync,
+    /// Bytes after which a segment file is followed by another.
+    pub log_segment: usize,
+    /// Entries that may wait to be written, over all durable logs.
+    pub log_queue: usize,
+    /// Bytes that may wait to be written.
+    pub log_queue_bytes: usize,
 }
 
 impl Default for Settings {
@@ -72,6 +84,11 @@ impl Default for Settings {
             log_memory: 512 << 20,
             view_memory: 256 << 20,
             resume_events: 1_000,
+            data_dir: None,
+            fsync: Fsync::Interval(Duration::from_secs(1)),
+            log_segment: 16 << 20,
+            log_queue: 65_536,
+            log_queue_bytes: 64 << 20,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use ::plane::{
-    Appended, Delivery, Encoding, LogId, NewEntry, OnSlow, Options, PlaneError, Rate, Start,
-    Subscription,
+    Appended, Delivery, Encoding, Fsync, LogId, NewEntry, Note, OnSlow, Options, PlaneError, Rate,
+    Start, Subscription,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -91,6 +91,49 @@ pub fn entry((event, data, key, tags, traceparent, tracestate): PyEntry) -> NewE
         tags: tags.map(|bytes| Box::from(&*bytes)),
         traceparent: traceparent.map(|text| Box::from(&*text)),
         tracestate: tracestate.map(|text| Box::from(&*text)),
+    }
+}
+
+/// When files are synced.
+pub fn fsync_of(name: &str, interval: f64) -> PyResult<Fsync> {
+    match name {
+        "always" => Ok(Fsync::Always),
+        "interval" => Ok(Fsync::Interval(seconds("fsync_interval", interval)?)),
+        "never" => Ok(Fsync::Never),
+        other => Err(expected(
+            "fsync",
+            "\"always\", \"interval\" or \"never\"",
+            other,
+        )),
+    }
+}
+
+/// One mark for each of `count` entries, or none at all.
+pub fn marks_of(
+    marks: Option<Vec<Option<PyBackedBytes>>>,
+    count: usize,
+) -> PyResult<Vec<Option<Box<[u8]>>>> {
+    let Some(marks) = marks else {
+        return Ok(Vec::new());
+    };
+    if marks.len() != count {
+        let what = format!("one for each of {count} entries");
+        return Err(expected("marks", &what, &marks.len().to_string()));
+    }
+    let copied = marks
+        .into_iter()
+        .map(|mark| mark.map(|mark| Box::from(&*mark)));
+    Ok(copied.collect())
+}
+
+/// What happened at a recovery: its name, and a text for people.
+pub fn note(note: Note) -> (&'static str, String) {
+    match note {
+        Note::Torn(bytes) => (
+            "torn",
+            format!("{bytes} bytes of a record that was not written to its end were cut off"),
+        ),
+        Note::NewEpoch(reason, text) => (reason.name(), text),
     }
 }
 

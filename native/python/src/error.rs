@@ -3,6 +3,7 @@
 //! ```text
 //! Exception
 //! ├── PlaneError          the plane cannot do what was asked: not started, stopped, forked, unknown log, refused descriptor
+//! │   └── PlaneOverloaded      too much waits to be written; nothing was appended
 //! ├── SignalOverloaded    the queue to the consumer is full; the signal was not processed
 //! ├── SignalSystemError   the SignalSystem is closed, failed earlier, or belongs to the process this one was forked from
 //! ├── ValueError          an argument is not as it should be; the text says what was expected and what came
@@ -28,6 +29,12 @@ mod exceptions {
     );
     pyo3::create_exception!(
         channels._native,
+        PlaneOverloaded,
+        PlaneError,
+        "Too much waits to be written to durable logs; nothing was appended."
+    );
+    pyo3::create_exception!(
+        channels._native,
         SignalValueError,
         PyValueError,
         "What was given breaks a rule; nothing was processed. `slug`: the protocol's name for it; `path`: the member."
@@ -46,7 +53,7 @@ mod exceptions {
     );
 }
 
-pub use exceptions::PlaneError as PyPlaneError;
+pub use exceptions::{PlaneError as PyPlaneError, PlaneOverloaded};
 pub use exceptions::{SignalOverloaded, SignalSystemError, SignalValueError};
 
 /// An error of the plane on its way to Python.
@@ -62,6 +69,7 @@ impl From<Raised> for PyErr {
     fn from(Raised(error): Raised) -> Self {
         match error {
             PlaneError::Argument(text) => PyValueError::new_err(text),
+            PlaneError::Overloaded(..) => PlaneOverloaded::new_err(error.to_string()),
             other => PyPlaneError::new_err(other.to_string()),
         }
     }

@@ -1,18 +1,20 @@
 //! The class `Plane`, and the two functions that need none.
 
 use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::plane::{LogId, NewEntry, Plane, Retention, Settings, json};
+use ::plane::{Durable, LogId, NewEntry, Plane, Retention, Settings, json};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::convert::{
-    PyEntry, PySpec, appended, at_least_one, encoding_of, entry, owned, rate, seconds, subscription,
+    PyEntry, PySpec, appended, at_least_one, encoding_of, entry, fsync_of, marks_of, note, owned,
+    rate, seconds, subscription,
 };
-use crate::error::{PyPlaneError, Raised};
+use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::signal::{self, SignalBatch};
 use crate::{stats, wake};
 
@@ -32,7 +34,9 @@ impl PyPlane {
         message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
         answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
-        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, resume_events = 1_000))]
+        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, resume_events = 1_000, data_dir = None,
+        fsync = "interval", fsync_interval = 1.0, log_segment = 16_777_216, log_queue = 65_536,
+        log_queue_bytes = 67_108_864))]
     #[allow(
         clippy::too_many_arguments,
         reason = "every one is a named setting in Python"
@@ -58,6 +62,12 @@ impl PyPlane {
         log_memory: usize,
         view_memory: usize,
         resume_events: u64,
+        data_dir: Option<PathBuf>,
+        fsync: &str,
+        fsync_interval: f64,
+        log_segment: usize,
+        log_queue: usize,
+        log_queue_bytes: usize,
     ) -> PyResult<Self> {
         let settings = Settings {
             io_threads: at_least_one("io_threads", io_threads)?,
@@ -80,6 +90,11 @@ impl PyPlane {
             log_memory,
             view_memory,
             resume_events,
+            data_dir,
+            fsync: fsync_of(fsync, fsync_interval)?,
+            log_segment,
+            log_queue: at_least_one("log_queue", log_queue)?,
+            log_queue_bytes: at_least_one("log_queue_bytes", log_queue_bytes)?,
         };
         let inner = Arc::new(Plane::new(settings).map_err(Raised::from)?);
         Ok(Self { inner })
@@ -191,15 +206,22 @@ impl PyPlane {
         self.inner.flush();
     }
 
-    #[pyo3(signature = (channel, *, seconds, max_bytes, max_entries = 1_000_000, last_per_key = false, max_keys = 100_000))]
+    #[pyo3(signature = (channel, *, seconds, max_bytes, max_entries = 1_000_000, last_per_key = false, max_keys = 100_000,
+        durable = false))]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "every one is a named argument in Python"
+    )]
     fn open_log(
         &self,
+        py: Python<'_>,
         channel: &str,
         seconds: f64,
         max_bytes: usize,
         max_entries: usize,
         last_per_key: bool,
         max_keys: usize,
+        durable: bool,
     ) -> PyResult<LogId> {
         let last_per_key = last_per_key.then_some(max_keys);
         let retention = Retention {
@@ -208,6 +230,11 @@ impl PyPlane {
             max_entries,
             last_per_key,
         };
+        if durable {
+            // Its files are read.
+            let opened = py.detach(|| self.inner.open_durable_log(channel, retention));
+            return Ok(opened.map_err(Raised::from)?);
+        }
         Ok(self
             .inner
             .open_log(channel, retention)
@@ -222,19 +249,45 @@ impl PyPlane {
         Ok(self.inner.rotate_log(log).map_err(Raised::from)?)
     }
 
+    #[pyo3(signature = (log, entries, ts, marks = None))]
     fn append(
         &self,
         py: Python<'_>,
         log: LogId,
         entries: Vec<PyEntry>,
         ts: f64,
+        marks: Option<Vec<Option<PyBackedBytes>>>,
     ) -> PyResult<(String, u64)> {
         let many = entries.len() > MANY;
+        let marks = marks_of(marks, entries.len())?;
         let entries: Vec<NewEntry> = entries.into_iter().map(entry).collect();
         if many {
-            return appended(py.detach(|| self.inner.append(log, entries, ts)));
+            return appended(py.detach(|| self.inner.append(log, entries, ts, marks)));
         }
-        appended(self.inner.append(log, entries, ts))
+        appended(self.inner.append(log, entries, ts, marks))
+    }
+
+    fn recovered_marks<'py>(
+        &self,
+        py: Python<'py>,
+        log: LogId,
+    ) -> PyResult<Vec<(u64, f64, Bound<'py, PyBytes>)>> {
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        let marks = channel.durable.as_ref().map(Durable::take_marks);
+        let marks = marks.into_iter().flatten();
+        Ok(marks
+            .map(|(offset, ts, mark)| (offset, ts, PyBytes::new(py, &mark)))
+            .collect())
+    }
+
+    fn recovery_notes(&self, log: LogId) -> PyResult<Vec<(&'static str, String)>> {
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        let notes = channel.durable.as_ref().map(Durable::take_notes);
+        Ok(notes.into_iter().flatten().map(note).collect())
+    }
+
+    fn durable_channels(&self) -> PyResult<Vec<String>> {
+        Ok(self.inner.durable_channels().map_err(Raised::from)?)
     }
 
     fn append_signals(
@@ -244,7 +297,8 @@ impl PyPlane {
         batch: &SignalBatch,
         ts: f64,
     ) -> PyResult<(String, u64)> {
-        appended(py.detach(|| self.inner.append(log, signal::entries_of(batch), ts)))
+        let entries = || signal::entries_of(batch);
+        appended(py.detach(|| self.inner.append(log, entries(), ts, Vec::new())))
     }
 
     fn subscribe(
@@ -304,7 +358,7 @@ impl PyPlane {
     }
 
     fn sweep(&self, py: Python<'_>, now: f64) {
-        py.detach(|| self.inner.logs().sweep(now));
+        py.detach(|| self.inner.sweep(now));
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -341,6 +395,7 @@ fn json_to_msgpack<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyB
 /// What this file adds to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PlaneError", module.py().get_type::<PyPlaneError>())?;
+    module.add("PlaneOverloaded", module.py().get_type::<PlaneOverloaded>())?;
     for (name, kind) in wake::KINDS {
         module.add(name, kind)?;
     }

@@ -15,10 +15,11 @@
 //! | `log_overflow` | entries that left early because of `log_memory` |
 //! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
 //! | `channels` | by channel: `appended`, `deliveries`, `cursors`, `entries`, `bytes`, `gaps` {reason: (count, entries)}, `first_write_seconds`, `last_write_seconds` (histograms from append to the first and last subscriber written) |
+//! | `durable` | `None` without a data directory, else: `records`, `batches`, `syncs`, `sync_failures`, `failures` (writes), `refused` (too much waited), `segments_removed`, `torn`, `epoch_rotations` {reason: count}, and gauges `waiting`, `waiting_bytes`, `bytes`, `segments` |
 //!
 //! A histogram is `{"bounds": seconds, "counts": one more than bounds and not cumulated, "sum": seconds}`.
 
-use ::plane::{BOUNDS_US, Channel, ConnectionFigures, Histogram, Plane};
+use ::plane::{BOUNDS_US, Channel, ConnectionFigures, Durable, Histogram, Plane, Reason};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -60,7 +61,41 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         channels.set_item(&*one.name, channel(py, &one)?)?;
     }
     stats.set_item("channels", channels)?;
+    stats.set_item("durable", durable(py, plane)?)?;
     Ok(stats)
+}
+
+fn durable<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let Some((figures, (entries, waiting_bytes))) = plane.durable_figures() else {
+        return Ok(None);
+    };
+    let stats = PyDict::new(py);
+    for (name, count) in [
+        ("records", &figures.records),
+        ("batches", &figures.batches),
+        ("syncs", &figures.syncs),
+        ("sync_failures", &figures.sync_failures),
+        ("failures", &figures.failures),
+        ("refused", &figures.refused),
+        ("segments_removed", &figures.segments_removed),
+        ("torn", &figures.torn),
+    ] {
+        stats.set_item(name, count.get())?;
+    }
+    let rotations = PyDict::new(py);
+    rotations.set_item(Reason::Power.name(), figures.lost_power.get())?;
+    rotations.set_item(Reason::Damage.name(), figures.damaged.get())?;
+    stats.set_item("epoch_rotations", rotations)?;
+    stats.set_item("waiting", entries)?;
+    stats.set_item("waiting_bytes", waiting_bytes)?;
+    let logs = plane.logs().all();
+    let on_disk = logs.iter().filter_map(|one| one.durable.as_ref());
+    let (bytes, segments) = on_disk
+        .map(Durable::on_disk)
+        .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    stats.set_item("bytes", bytes)?;
+    stats.set_item("segments", segments)?;
+    Ok(Some(stats))
 }
 
 fn channel<'py>(py: Python<'py>, channel: &Channel) -> PyResult<Bound<'py, PyDict>> {
@@ -120,6 +155,12 @@ pub fn log_info<'py>(py: Python<'py>, channel: &Channel) -> PyResult<Bound<'py, 
     stats.set_item("channel", &*channel.name)?;
     stats.set_item("cursors", channel.cursors())?;
     stats.set_item("appended", channel.figures().appended.get())?;
+    if let Some(durable) = &channel.durable {
+        let (bytes, segments) = durable.on_disk();
+        stats.set_item("placed", durable.placed())?;
+        stats.set_item("disk_bytes", bytes)?;
+        stats.set_item("segments", segments)?;
+    }
     let log = channel.log();
     stats.set_item("epoch", log.epoch().as_str())?;
     stats.set_item("head", log.head())?;

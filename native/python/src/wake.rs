@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Kinds of events, the second member of each tuple.
-pub const KINDS: [(&str, u8); 8] = [
+pub const KINDS: [(&str, u8); 10] = [
     ("EVENT_TEXT", 1),
     ("EVENT_BINARY", 2),
     ("EVENT_UNREADABLE", 3),
@@ -14,6 +14,8 @@ pub const KINDS: [(&str, u8); 8] = [
     ("EVENT_FEED", 6),
     ("EVENT_FATAL", 7),
     ("EVENT_POSITIONS", 8),
+    ("EVENT_STORED", 9),
+    ("EVENT_STORE_FAILED", 10),
 ];
 
 /// Take at most `max` events, each as (connection, kind, a, b).
@@ -64,5 +66,14 @@ fn tuple<'py, 'e>(
             (conn, 8, positions, py.None()).into_pyobject(py)
         }
         Event::Fatal(text) => (conn, 7, text, py.None()).into_pyobject(py),
+        Event::Stored { log, epoch, offset } => {
+            (conn, 9, *log, (epoch.as_str(), *offset)).into_pyobject(py)
+        }
+        Event::StoreFailed {
+            log,
+            first,
+            text,
+            is_uncertain,
+        } => (conn, 10, *log, (*first, text, *is_uncertain)).into_pyobject(py),
     }
 }

@@ -42,7 +42,7 @@ def abilities() -> Abilities:
 
 def _starts_at_positions() -> bool:
     try:
-        wire_start("aaaa:0")  # type: ignore[arg-type]  # a client that cannot says so
+        wire_start("aaaa:0")  # a client that cannot says so
     except ValueError:
         return False
     return True

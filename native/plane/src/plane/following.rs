@@ -1,16 +1,19 @@
 //! Logs, what is appended to them, and who follows them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::command::{Command, Spec, Subscribe};
 use crate::cursor::{Delivery, Options};
+use crate::durable::{Durable, DurableFigures};
 use crate::entry::NewEntry;
+use crate::epoch::Epoch;
 use crate::error::PlaneError;
 use crate::log::Retention;
 use crate::logs::{LogId, Logs};
-use crate::plane::{ConnId, Plane};
+use crate::plane::{ConnId, Plane, Store};
 use crate::start::Start;
 use crate::window::MAX_WINDOW;
 
@@ -47,6 +50,61 @@ impl Plane {
         self.logs.open(channel, retention)
     }
 
+    /// Open the log of a channel that is kept in the data directory: its epoch and entries are those of before.
+    pub fn open_durable_log(
+        &self,
+        channel: &str,
+        retention: Retention,
+    ) -> Result<LogId, PlaneError> {
+        let store = self.store()?;
+        if self.stopped.load(SeqCst) {
+            return Err(PlaneError::Stopped);
+        }
+        self.logs
+            .open_durable(channel, retention, &store.root, &store.writer.figures)
+    }
+
+    /// Channels that the data directory holds something of; none where there is no such directory.
+    pub fn durable_channels(&self) -> Result<Vec<String>, PlaneError> {
+        let store = self.store.as_ref();
+        Ok(store.map_or(Ok(Vec::new()), |store| store.root.channels())?)
+    }
+
+    /// What is counted of durable logs, with the entries and bytes that wait to be written; `None` without a data directory.
+    pub fn durable_figures(&self) -> Option<(&DurableFigures, (usize, usize))> {
+        let store = self.store.as_ref()?;
+        Some((&store.writer.figures, store.writer.waiting()))
+    }
+
+    fn store(&self) -> Result<&Store, PlaneError> {
+        let text = "a durable log: a plane with a data_dir was expected, this one has none";
+        let missing = || PlaneError::Argument(text.into());
+        self.store.as_ref().ok_or_else(missing)
+    }
+
+    /// Begin another history of a channel: on disk where it is durable, then in memory, which is `renew`'s to do before
+    /// anybody appends again.
+    fn rotate_store(
+        &self,
+        channel: &Channel,
+        epoch: Epoch,
+        renew: impl FnOnce(Epoch),
+    ) -> Result<(), PlaneError> {
+        if let Some(store) = &self.store {
+            return store.writer.rotate(channel, epoch, self.inbox(), renew);
+        }
+        renew(epoch);
+        Ok(())
+    }
+
+    /// Let go, in memory and on disk, of what is older than logs keep it; `now` is the wall clock.
+    pub fn sweep(&self, now: f64) {
+        self.logs.sweep(now);
+        if let Some(store) = &self.store {
+            store.writer.sweep(now);
+        }
+    }
+
     /// Forget a log and all cursors on it.
     pub fn close_log(&self, log: LogId) -> Result<(), PlaneError> {
         self.logs.close(log)?;
@@ -56,12 +114,14 @@ impl Plane {
         Ok(())
     }
 
-    /// Give entries their places.
+    /// Give entries their places. In a durable log they are visible once they are written, which is told by an event; `marks`
+    /// (one for each entry, or none at all) are kept there with them.
     pub fn append(
         &self,
         log: LogId,
         entries: Vec<NewEntry>,
         ts: f64,
+        marks: Vec<Option<Box<[u8]>>>,
     ) -> Result<Appended, PlaneError> {
         if !ts.is_finite() {
             return Err(PlaneError::Argument(format!(
@@ -69,6 +129,9 @@ impl Plane {
             )));
         }
         let channel = self.logs.find(log)?;
+        if let Some(durable) = &channel.durable {
+            return self.append_durable(&channel, durable, entries, ts, marks);
+        }
         let count = entries.len() as u64;
         let (epoch, first_offset) = self.logs.append(&channel, entries, ts);
         channel.figures().appended.add(count);
@@ -82,7 +145,10 @@ impl Plane {
     /// Begin another history of a log, and let every cursor on it know; the name of it.
     pub fn rotate_log(&self, log: LogId) -> Result<String, PlaneError> {
         let channel = self.logs.find(log)?;
-        let epoch = self.logs.rotate(&channel)?;
+        let epoch = Epoch::random()?;
+        self.rotate_store(&channel, epoch.clone(), |epoch| {
+            self.logs.rotate(&channel, epoch);
+        })?;
         self.tell_followers(&channel);
         Ok(epoch.as_str().to_owned())
     }
@@ -103,6 +169,22 @@ impl Plane {
     /// Ask where the cursors of a connection stand; told at the end of a turn of its I/O thread.
     pub fn positions(&self, conn: ConnId) {
         self.command(conn, Command::Positions(conn));
+    }
+
+    fn append_durable(
+        &self,
+        channel: &Arc<Channel>,
+        durable: &Durable,
+        entries: Vec<NewEntry>,
+        ts: f64,
+        marks: Vec<Option<Box<[u8]>>>,
+    ) -> Result<Appended, PlaneError> {
+        let writer = &self.store()?.writer;
+        let (epoch, first_offset) = writer.append(channel, durable, entries, marks, ts)?;
+        Ok(Appended {
+            epoch: epoch.as_str().to_owned(),
+            first_offset,
+        })
     }
 
     /// Put cursors on logs and answer, in one step of the I/O thread.

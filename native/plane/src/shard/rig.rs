@@ -16,6 +16,7 @@ use crate::command::{Attach, Command, Port, Spec, Subscribe, Via};
 use crate::connection::Connection;
 use crate::cursor::{Delivery, OnSlow, Options};
 use crate::entry::{Encoding, NewEntry};
+use crate::epoch::Epoch;
 use crate::figures::Figures;
 use crate::frame::{Opcode, ServerFrame, ServerFrames};
 use crate::inbox::Inbox;
@@ -139,7 +140,8 @@ impl Rig {
 
     /// Begin another history; the I/O thread is told of it by `tell`.
     pub fn rotate(&mut self, log: u64) {
-        self.logs.rotate(&self.logs.find(log).unwrap()).unwrap();
+        self.logs
+            .rotate(&self.logs.find(log).unwrap(), Epoch::random().unwrap());
     }
 
     /// Who follows is told of what was done to a log.
@@ -345,7 +347,9 @@ impl Rig {
                                 .map(|(log, position)| (*log, position.to_string()))
                                 .collect(),
                         ),
-                        Event::Fatal(_) => panic!("no thread runs"),
+                        Event::Fatal(_) | Event::Stored { .. } | Event::StoreFailed { .. } => {
+                            panic!("no thread runs")
+                        }
                     },
                 ));
             }

@@ -1,0 +1,454 @@
+//! The files of one channel while they are written: segments that grow, roll and go, under one epoch.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::durable::disk::{Disk, File};
+use crate::durable::keys;
+use crate::durable::manifest::{self, Manifest};
+use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
+use crate::durable::sync::Fsync;
+use crate::epoch::Epoch;
+
+/// Seconds that records with a mark are kept whatever the retention says: as long as a `mid` counts (M31).
+const MARKS_KEPT: f64 = 300.0;
+
+/// What holds for every history of a data directory.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the files are.
+    pub disk: Arc<dyn Disk>,
+    /// The boot of the machine.
+    pub boot: Arc<str>,
+    /// The policy.
+    pub fsync: Fsync,
+    /// Bytes after which a segment is followed by another.
+    pub segment_bytes: u64,
+}
+
+/// What a channel keeps on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Age of the newest record of a segment after which it goes.
+    pub seconds: f64,
+    /// Bytes of all segments but the one that reaches over the bound.
+    pub bytes: u64,
+    /// Newest records of keys stay.
+    pub per_key: bool,
+}
+
+/// One segment file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Offset of its first record.
+    pub base: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// The largest `ts` of its records and of all before.
+    pub latest_ts: f64,
+    /// One of its records has a mark.
+    pub has_marks: bool,
+}
+
+/// A record batch as it was encoded.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    /// Frames, one behind the other.
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub count: u64,
+    /// The largest `ts`.
+    pub latest_ts: f64,
+    /// One has a mark.
+    pub has_marks: bool,
+}
+
+/// What could not be written, and whether it may be there all the same.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: io::Error,
+    /// It may be found after a restart.
+    pub is_uncertain: bool,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self {
+            error,
+            is_uncertain: false,
+        }
+    }
+}
+
+/// What the manifest on disk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Everything was synced.
+    Clean,
+    /// Something was written, perhaps by another run.
+    Left,
+    /// This run writes.
+    Writing,
+}
+
+/// The files of one channel.
+#[derive(Debug)]
+pub struct History {
+    pub(super) options: Options,
+    pub(super) dir: PathBuf,
+    pub(super) channel: Arc<str>,
+    pub(super) epoch: Epoch,
+    pub(super) kept: Kept,
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) keys: Option<u64>,
+    pub(super) head: u64,
+    pub(super) latest_ts: f64,
+    /// Of the last segment, once something was written to it.
+    pub(super) file: Option<Box<dyn File>>,
+    pub(super) said: Said,
+    /// A write failed and what it left could not be cut off yet.
+    pub(super) has_remains: bool,
+    pub(super) is_unsynced: bool,
+}
+
+impl History {
+    /// A new history without an entry; its manifest is written, so that its epoch survives a kill.
+    pub fn begin(
+        options: Options,
+        dir: PathBuf,
+        channel: &str,
+        epoch: Epoch,
+        kept: Kept,
+    ) -> io::Result<Self> {
+        options.disk.make_dir(&dir)?;
+        let history = Self {
+            options,
+            dir,
+            channel: channel.into(),
+            epoch,
+            kept,
+            segments: VecDeque::new(),
+            keys: None,
+            head: 0,
+            latest_ts: f64::NEG_INFINITY,
+            file: None,
+            said: Said::Left,
+            has_remains: false,
+            is_unsynced: false,
+        };
+        history.write_manifest(false, false)?;
+        Ok(history)
+    }
+
+    /// Name of the history.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Offset of the newest record.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Number of segments.
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Something was written that was not synced since.
+    pub fn is_unsynced(&self) -> bool {
+        self.is_unsynced
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &*self.options.disk
+    }
+
+    fn path(&self, base: u64) -> PathBuf {
+        self.dir.join(segment_name(base))
+    }
+
+    fn write_manifest(&self, is_clean: bool, sync: bool) -> io::Result<()> {
+        Manifest {
+            channel: Arc::clone(&self.channel),
+            epoch: self.epoch.as_str().into(),
+            boot: Arc::clone(&self.options.boot),
+            is_clean,
+            fsync: self.options.fsync,
+            has_begun: !self.segments.is_empty(),
+            head: self.head,
+        }
+        .write(self.disk(), &self.dir, sync)
+    }
+
+    /// Write records, whose first has the offset after the head. Afterwards all of them are there, or none is, unless the
+    /// failure says that this is uncertain.
+    pub fn append(&mut self, encoded: &Encoded) -> Result<(), Failure> {
+        self.prepare()?;
+        let size = encoded.bytes.len() as u64;
+        let good = self.segments.back().map_or(0, |last| last.bytes);
+        let Some(file) = &mut self.file else {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        };
+        let written = file.append(&encoded.bytes).map_err(|error| (error, false));
+        // What a failed sync has left on the disk itself is anybody's guess.
+        let always = self.options.fsync == Fsync::Always;
+        let synced = written.and_then(|()| {
+            if always {
+                file.sync().map_err(|error| (error, true))
+            } else {
+                Ok(())
+            }
+        });
+        if let Err((error, is_uncertain)) = synced {
+            self.has_remains = file.cut(good).is_err();
+            return Err(Failure {
+                error,
+                is_uncertain: is_uncertain || self.has_remains,
+            });
+        }
+        self.is_unsynced = !always;
+        self.head += encoded.count;
+        self.latest_ts = self.latest_ts.max(encoded.latest_ts);
+        if let Some(last) = self.segments.back_mut() {
+            last.bytes += size;
+            last.latest_ts = self.latest_ts;
+            last.has_marks |= encoded.has_marks;
+        }
+        Ok(())
+    }
+
+    /// Everything that has to be so before a record is written.
+    fn prepare(&mut self) -> io::Result<()> {
+        if self.segments.is_empty() {
+            self.add_segment()?;
+        } else if self.file.is_none() {
+            let last = self.segments.back().map_or(1, |last| last.base);
+            self.file = Some(self.disk().open(&self.path(last))?);
+        }
+        if self.has_remains {
+            let good = self.segments.back().map_or(0, |last| last.bytes);
+            if let Some(file) = &mut self.file {
+                file.cut(good)?;
+            }
+            self.has_remains = false;
+        }
+        self.announce()?;
+        let is_full = |last: &Segment| last.bytes >= self.options.segment_bytes;
+        if self.segments.back().is_some_and(is_full) {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    /// Synced under every policy: that this boot has written here must be known to the next one.
+    fn announce(&mut self) -> io::Result<()> {
+        if self.said != Said::Writing {
+            self.write_manifest(false, true)?;
+            self.said = Said::Writing;
+        }
+        Ok(())
+    }
+
+    /// Go on in a new segment.
+    fn roll(&mut self) -> io::Result<()> {
+        if self.options.fsync != Fsync::Never {
+            self.sync()?;
+        }
+        self.add_segment()
+    }
+
+    fn add_segment(&mut self) -> io::Result<()> {
+        let base = self.head + 1;
+        let mut bytes = Vec::new();
+        let head = Head {
+            epoch: self.epoch.as_str().into(),
+            number: base,
+            latest_ts: self.latest_ts,
+        };
+        head.write(&mut bytes);
+        let mut file = self.disk().create(&self.path(base))?;
+        file.append(&bytes)?;
+        if self.options.fsync != Fsync::Never {
+            file.sync()?;
+            self.disk().sync_dir(&self.dir)?;
+        }
+        self.file = Some(file);
+        self.segments.push_back(Segment {
+            base,
+            bytes: bytes.len() as u64,
+            latest_ts: self.latest_ts,
+            has_marks: false,
+        });
+        Ok(())
+    }
+
+    /// Make everything so far survive a loss of power.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if let Some(file) = self.file.as_mut().filter(|_| self.is_unsynced) {
+            file.sync()?;
+        }
+        self.is_unsynced = false;
+        Ok(())
+    }
+
+    /// The run ends well: everything is synced, and the manifest says so.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if self.said == Said::Clean || self.has_remains {
+            return Ok(());
+        }
+        self.is_unsynced = self.file.is_some();
+        self.sync()?;
+        self.write_manifest(true, true)?;
+        self.said = Said::Clean;
+        Ok(())
+    }
+
+    /// Let go of segments that are beyond what is kept. `newest` are the offsets of the newest entries of keys, ascending;
+    /// asked for only where they matter. How many segments went.
+    pub fn retain(&mut self, now: f64, newest: impl Fn() -> Vec<u64>) -> io::Result<usize> {
+        let is_over = |segment: &Segment| self.is_over(segment, now);
+        let mut over = self.segments.iter().take_while(|one| is_over(one)).count();
+        if over == self.segments.len()
+            && self
+                .segments
+                .back()
+                .is_some_and(|last| last.base <= self.head)
+        {
+            self.roll_idle()?;
+        }
+        over = over.min(self.segments.len().saturating_sub(1));
+        over = over.max(self.beyond_bytes());
+        if over == 0 {
+            return Ok(0);
+        }
+        if self.kept.per_key {
+            self.compact(over, &newest())?;
+        }
+        for _ in 0..over {
+            let Some(first) = self.segments.front() else {
+                break;
+            };
+            self.disk().remove(&self.path(first.base))?;
+            self.segments.pop_front();
+        }
+        Ok(over)
+    }
+
+    fn is_over(&self, segment: &Segment, now: f64) -> bool {
+        let marks = if segment.has_marks { MARKS_KEPT } else { 0.0 };
+        segment.latest_ts < now - self.kept.seconds.max(marks)
+    }
+
+    /// The head must be known after the last record went: an empty segment has it in its name.
+    fn roll_idle(&mut self) -> io::Result<()> {
+        if self.has_remains {
+            return Ok(());
+        }
+        self.announce()?;
+        self.roll()
+    }
+
+    /// How many of the oldest segments lie wholly beyond the bytes that are kept; never the last.
+    fn beyond_bytes(&self) -> usize {
+        let mut left = self.bytes();
+        let older = self
+            .segments
+            .iter()
+            .take(self.segments.len().saturating_sub(1));
+        older
+            .take_while(|segment| {
+                left -= segment.bytes;
+                left >= self.kept.bytes
+            })
+            .count()
+    }
+
+    /// Keep the newest records of keys that stand in the first `count` segments, in one file with those of before.
+    fn compact(&mut self, count: usize, newest: &[u64]) -> io::Result<()> {
+        let Some(after) = self.segments.get(count) else {
+            return Ok(());
+        };
+        let upto = after.base - 1;
+        let (name, fresh) = keys_names(upto);
+        let former = self.keys.map(|upto| self.dir.join(keys_names(upto).0));
+        let segments = self
+            .segments
+            .iter()
+            .take(count)
+            .map(|one| self.path(one.base));
+        let sources: Vec<PathBuf> = former.clone().into_iter().chain(segments).collect();
+        let bytes = keys::gather(self.disk(), &sources, &self.head_of(upto), newest)?;
+        let mut file = self.disk().create(&self.dir.join(&fresh))?;
+        file.append(&bytes)?;
+        file.sync()?;
+        drop(file);
+        self.disk()
+            .rename(&self.dir.join(fresh), &self.dir.join(name))?;
+        self.disk().sync_dir(&self.dir)?;
+        if let Some(former) = former.filter(|_| self.keys != Some(upto)) {
+            self.disk().remove(&former)?;
+        }
+        self.keys = Some(upto);
+        Ok(())
+    }
+
+    fn head_of(&self, number: u64) -> Head {
+        Head {
+            epoch: self.epoch.as_str().into(),
+            number,
+            latest_ts: self.latest_ts,
+        }
+    }
+
+    /// Begin another history in place of this one.
+    pub fn rotate(&mut self, epoch: Epoch) -> io::Result<()> {
+        let former = std::mem::replace(&mut self.epoch, epoch);
+        let segments = std::mem::take(&mut self.segments);
+        let head = std::mem::take(&mut self.head);
+        // In one step the old history is over: files of another epoch than the manifest's are nothing.
+        if let Err(error) = self.write_manifest(false, true) {
+            (self.epoch, self.segments, self.head) = (former, segments, head);
+            // It may have been replaced all the same: the next write says again which history this is.
+            self.said = Said::Left;
+            return Err(error);
+        }
+        self.file = None;
+        self.keys = None;
+        self.latest_ts = f64::NEG_INFINITY;
+        self.said = Said::Left;
+        (self.has_remains, self.is_unsynced) = (false, false);
+        remove_files(self.disk(), &self.dir)
+    }
+
+    /// The channel is forgotten, and its files with it.
+    pub fn erase(&mut self) -> io::Result<()> {
+        self.file = None;
+        self.segments.clear();
+        // Without its manifest the rest is nothing.
+        match self.disk().remove(&self.dir.join(manifest::FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        remove_files(self.disk(), &self.dir)?;
+        self.disk().remove_dir(&self.dir)
+    }
+}
+
+/// All files of a directory that are ours, save the manifest.
+pub fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    for name in disk.list(dir)? {
+        if kind_of(&name) != Kind::Other {
+            disk.remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! One entry as it stands in a segment file.
+//!
+//! ```text
+//! frame   length u32, checksum u32, checksum of these u32, then the body (all little-endian)
+//! body    offset u64, ts f64, flags u8, event, data, and those of key, tags, traceparent, tracestate, mark that the flags say;
+//!         each behind its length u32
+//! ```
+
+use crate::durable::frame::{self, Fields, Found, put_counted};
+use crate::entry::NewEntry;
+
+/// The first record of a batch that was written, and under `always` synced, as one.
+const STARTS_BATCH: u8 = 1;
+const KEY: u8 = 2;
+const TAGS: u8 = 4;
+const TRACEPARENT: u8 = 8;
+const TRACESTATE: u8 = 16;
+const MARK: u8 = 32;
+
+/// An entry with its place, and what Python asked to keep with it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its number in the log.
+    pub offset: u64,
+    /// The wall clock of its append.
+    pub ts: f64,
+    /// Whether a batch begins with it.
+    pub starts_batch: bool,
+    /// What was published.
+    pub entry: NewEntry,
+    /// Opaque.
+    pub mark: Option<Box<[u8]>>,
+}
+
+/// What stands at a place of a segment.
+#[derive(Debug)]
+pub enum Read {
+    /// A record, and where the next one begins.
+    Record(Box<Record>, usize),
+    /// The end of the file.
+    End,
+    /// A record that was not written to its end.
+    Torn,
+    /// Not what was written.
+    Bad,
+}
+
+/// Write one record.
+pub fn write(
+    out: &mut Vec<u8>,
+    offset: u64,
+    ts: f64,
+    entry: &NewEntry,
+    mark: Option<&[u8]>,
+    starts_batch: bool,
+) {
+    let optional = [
+        (KEY, entry.key.as_ref().map(|text| text.as_bytes())),
+        (TAGS, entry.tags.as_deref()),
+        (
+            TRACEPARENT,
+            entry.traceparent.as_ref().map(|text| text.as_bytes()),
+        ),
+        (
+            TRACESTATE,
+            entry.tracestate.as_ref().map(|text| text.as_bytes()),
+        ),
+        (MARK, mark),
+    ];
+    let present = optional.iter().filter(|(_, bytes)| bytes.is_some());
+    let flags = present.fold(u8::from(starts_batch) * STARTS_BATCH, |all, (flag, _)| {
+        all | flag
+    });
+    frame::write(out, |out| {
+        out.extend_from_slice(&offset.to_le_bytes());
+        out.extend_from_slice(&ts.to_le_bytes());
+        out.push(flags);
+        put_counted(out, entry.event.as_bytes());
+        put_counted(out, &entry.data);
+        for bytes in optional.into_iter().filter_map(|(_, bytes)| bytes) {
+            put_counted(out, bytes);
+        }
+    });
+}
+
+/// Read the record at `at`.
+pub fn read(bytes: &[u8], at: usize) -> Read {
+    match frame::read(bytes, at) {
+        Found::End => Read::End,
+        Found::Torn => Read::Torn,
+        Found::Bad => Read::Bad,
+        Found::Body(body, next) => {
+            parse(body).map_or(Read::Bad, |record| Read::Record(Box::new(record), next))
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Option<Record> {
+    let mut fields = Fields(body);
+    let offset = fields.number()?;
+    let ts = fields.time()?;
+    let flags = fields.byte()?;
+    let event = fields.text()?.into();
+    let data = fields.counted()?.into();
+    let mut bytes = |flag| match flags & flag {
+        0 => Some(None),
+        _ => fields.counted().map(Some),
+    };
+    let (key, tags) = (bytes(KEY)?, bytes(TAGS)?);
+    let (traceparent, tracestate, mark) = (bytes(TRACEPARENT)?, bytes(TRACESTATE)?, bytes(MARK)?);
+    let [key, traceparent, tracestate] = texts([key, traceparent, tracestate])?;
+    Some(Record {
+        offset,
+        ts,
+        starts_batch: flags & STARTS_BATCH != 0,
+        entry: NewEntry {
+            event,
+            data,
+            key,
+            tags: tags.map(Box::from),
+            traceparent,
+            tracestate,
+        },
+        mark: mark.map(Box::from),
+    })
+}
+
+/// Texts where there are some; `None` if one of them is no text.
+fn texts(all: [Option<&[u8]>; 3]) -> Option<[Option<Box<str>>; 3]> {
+    let mut texts = [None, None, None];
+    for (text, bytes) in texts.iter_mut().zip(all) {
+        if let Some(bytes) = bytes {
+            *text = Some(std::str::from_utf8(bytes).ok()?.into());
+        }
+    }
+    Some(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+
+    use super::*;
+
+    /// What is read back is what was written, whichever members it has.
+    #[test]
+    fn a_record_comes_back_as_it_went() {
+        for members in 0..32_u8 {
+            let text =
+                |flag: u8| (members & flag != 0).then(|| Box::<str>::from(format!("t{flag}")));
+            let entry = NewEntry {
+                event: "e".into(),
+                data: b"{}"[..].into(),
+                key: text(1),
+                tags: text(2).map(|text| text.as_bytes().into()),
+                traceparent: text(4),
+                tracestate: text(8),
+            };
+            let mark = (members & 16 != 0).then_some(&b"\x00m"[..]);
+            let mut out = Vec::new();
+            write(&mut out, 7, 1.5, &entry, mark, members & 1 == 0);
+            let Read::Record(back, next) = read(&out, 0) else {
+                panic!("a record was expected");
+            };
+            assert_eq!(out.len(), next);
+            assert_eq!(
+                (7, 1.5, members & 1 == 0),
+                (back.offset, back.ts, back.starts_batch)
+            );
+            assert_eq!(format!("{entry:?}"), format!("{:?}", back.entry));
+            assert_eq!(mark, back.mark.as_deref());
+        }
+    }
+}

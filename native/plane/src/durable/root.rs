@@ -1,0 +1,82 @@
+//! The data directory: one hub at a time, and a directory for each channel in it.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::durable::disk::{Disk as _, System};
+use crate::durable::history::{Kept, Options};
+use crate::durable::names;
+use crate::durable::recovery::{self, Past};
+use crate::durable::sync::Fsync;
+use crate::epoch::Epoch;
+use crate::error::PlaneError;
+
+const LOCK: &str = "lock";
+const LOGS: &str = "logs";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// A data directory that is ours until it is released.
+#[derive(Debug)]
+pub struct Root {
+    logs: PathBuf,
+    options: Options,
+    lock: Mutex<Option<fs::File>>,
+}
+
+impl Root {
+    /// Take the directory, which is made if it is not there.
+    pub fn open(dir: &Path, fsync: Fsync, segment_bytes: u64) -> Result<Self, PlaneError> {
+        let refused = |error: io::Error| PlaneError::Data(dir.to_owned(), error.to_string());
+        let logs = dir.join(LOGS);
+        fs::create_dir_all(&logs).map_err(refused)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let lock = options.open(dir.join(LOCK)).map_err(refused)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| PlaneError::Data(dir.to_owned(), "another hub works with it".into()))?;
+        Ok(Self {
+            logs,
+            options: Options {
+                disk: Arc::new(System),
+                boot: boot_id()?.into(),
+                fsync,
+                segment_bytes,
+            },
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Everything is written: let another hub have it.
+    pub fn release(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Channels that have a directory.
+    pub fn channels(&self) -> io::Result<Vec<String>> {
+        let names = System.list(&self.logs)?;
+        Ok(names
+            .iter()
+            .filter_map(|name| names::decode(name))
+            .collect())
+    }
+
+    /// Open the history of a channel.
+    pub fn history(&self, channel: &str, kept: Kept) -> Result<Past, PlaneError> {
+        let dir = self.logs.join(names::encode(channel));
+        let fresh = Epoch::random()?;
+        recovery::open(self.options.clone(), &dir, channel, kept, fresh)
+            .map_err(|error| PlaneError::Data(dir, error.to_string()))
+    }
+}
+
+/// The name of this boot of the machine; where it has none, one that is never met again, so that nothing is trusted wrongly.
+fn boot_id() -> io::Result<String> {
+    match fs::read_to_string(BOOT_ID) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(_) => Ok(Epoch::random()?.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,131 @@
+//! Files that are not as they were written.
+
+use proptest::prelude::*;
+
+use crate::durable::recovery::{Note, Reason};
+use crate::durable::segments::{Kind, kind_of};
+use crate::durable::tests::disk::Memory;
+use crate::durable::tests::{INTERVAL, KEPT, batch, contents, dir, files, open};
+
+/// A history of a few segments, and its entries.
+fn written(batches: &[u64], is_clean: bool) -> (Memory, Vec<(u64, Vec<u8>)>) {
+    let disk = Memory::default();
+    let mut history = open(&disk, INTERVAL, "boot", "e0", KEPT).history;
+    let mut all = Vec::new();
+    for count in batches {
+        let (encoded, entries) = batch(&history, *count, 1.0, 0);
+        history.append(&encoded).unwrap();
+        all.extend(
+            entries
+                .into_iter()
+                .map(|(offset, entry)| (offset, entry.data.to_vec())),
+        );
+    }
+    if is_clean {
+        history.finish().unwrap();
+    }
+    (disk.after_kill(), all)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// One changed bit anywhere: the entries are there as they were, or another epoch begins and it is told; never another
+    /// entry, never a place of the old epoch for a new one.
+    #[test]
+    fn a_changed_bit_is_told(batches in prop::collection::vec(1_u64..4, 1..8), is_clean: bool, at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let (disk, all) = written(&batches, is_clean);
+        let names = files(&disk);
+        let sizes: Vec<usize> = names.iter().map(|name| {
+            let mut size = 0;
+            disk.change(&dir().join(name), |bytes| size = bytes.len());
+            size
+        }).collect();
+        let mut place = at.index(sizes.iter().sum());
+        let mut number = 0;
+        while place >= sizes[number] {
+            place -= sizes[number];
+            number += 1;
+        }
+        disk.change(&dir().join(&names[number]), |bytes| bytes[place] ^= 1 << bit);
+        let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+        prop_assert_eq!("e1", past.history.epoch().as_str());
+        prop_assert!(past.recent.is_empty() && past.history.head() == 0, "{}", all.len());
+        prop_assert!(matches!(past.notes[..], [Note::NewEpoch(Reason::Damage, _)]), "{:?}", past.notes);
+    }
+
+    /// A last segment that ends anywhere: what stands whole before that is there, the rest is cut off and told; what was there
+    /// at a clean end must be there, or the epoch ends.
+    #[test]
+    fn a_torn_tail_is_cut_off(batches in prop::collection::vec(1_u64..4, 1..8), is_clean: bool, at in any::<prop::sample::Index>()) {
+        let (disk, all) = written(&batches, is_clean);
+        let last = files(&disk).into_iter().rfind(|name| matches!(kind_of(name), Kind::Segment(_))).unwrap();
+        let mut cut = 0;
+        disk.change(&dir().join(last), |bytes| {
+            cut = at.index(bytes.len());
+            bytes.truncate(cut);
+        });
+        let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+        let found = contents(&past.recent);
+        if past.history.epoch().as_str() == "e0" {
+            prop_assert!(!is_clean);
+            prop_assert!(all.starts_with(&found));
+            prop_assert_eq!(past.history.head(), found.len() as u64);
+        } else {
+            prop_assert!(found.is_empty());
+            prop_assert!(matches!(past.notes.last(), Some(Note::NewEpoch(Reason::Damage, _))));
+        }
+        // Whatever was found, it goes on from there and is found again.
+        let (mut history, mut expected) = (past.history, found);
+        let (encoded, entries) = batch(&history, 2, 2.0, 9);
+        history.append(&encoded).unwrap();
+        expected.extend(entries.into_iter().map(|(offset, entry)| (offset, entry.data.to_vec())));
+        let again = open(&disk.after_kill(), INTERVAL, "boot", "e2", KEPT);
+        prop_assert_eq!(expected, contents(&again.recent));
+        prop_assert!(again.notes.is_empty());
+    }
+}
+
+/// A segment that is missing in the middle, at the end or altogether ends the epoch; so does a missing manifest.
+#[test]
+fn a_missing_file_is_told() {
+    for (number, name) in files(&written(&[3; 6], true).0).into_iter().enumerate() {
+        let (disk, _) = written(&[3; 6], true);
+        let path = dir().join(&name);
+        crate::durable::disk::Disk::remove(&disk, &path).unwrap();
+        let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+        // The first one may have gone because of the retention: that is told by a gap of its own.
+        if number == 0 {
+            assert_eq!(
+                ("e0", 7),
+                (past.history.epoch().as_str(), past.recent[0].offset),
+                "{name}"
+            );
+        } else {
+            assert_eq!("e1", past.history.epoch().as_str(), "{name}");
+            assert!(matches!(
+                past.notes[..],
+                [Note::NewEpoch(Reason::Damage, _)]
+            ));
+        }
+    }
+}
+
+/// The machine went down: without `always` the epoch ends although everything looks well; after a clean end it stays.
+#[test]
+fn another_boot_needs_a_clean_end() {
+    for (is_clean, epoch) in [(true, "e0"), (false, "e1")] {
+        let (disk, all) = written(&[3; 6], is_clean);
+        let past = open(&disk, INTERVAL, "another boot", "e1", KEPT);
+        assert_eq!(epoch, past.history.epoch().as_str());
+        let reason = past
+            .notes
+            .first()
+            .map(|note| matches!(note, Note::NewEpoch(Reason::Power, _)));
+        assert_eq!((!is_clean).then_some(true), reason);
+        assert_eq!(
+            if is_clean { all } else { Vec::new() },
+            contents(&past.recent)
+        );
+    }
+}

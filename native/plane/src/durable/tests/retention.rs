@@ -1,0 +1,141 @@
+//! What stays on disk and what goes.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::durable::history::Kept;
+use crate::durable::tests::disk::Memory;
+use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, files, open};
+use crate::epoch::Epoch;
+
+/// S12: segments that are wholly too old go, and the head is known although nothing is left.
+#[test]
+fn the_head_outlives_its_entries() {
+    let disk = Memory::default();
+    let kept = Kept {
+        seconds: 10.0,
+        ..KEPT
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+    for ts in [1.0, 2.0, 30.0] {
+        let (encoded, _) = batch(&history, 5, ts, 0);
+        history.append(&encoded).unwrap();
+    }
+    assert_eq!(2, history.retain(35.0, Vec::new).unwrap());
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", kept);
+    assert_eq!(
+        (15, 11, 2.0),
+        (past.history.head(), past.recent[0].offset, past.lost_ts)
+    );
+    assert_eq!(1, history.retain(1_000.0, Vec::new).unwrap());
+    assert_eq!(0, history.retain(1_000.0, Vec::new).unwrap());
+    let disk = disk.after_kill();
+    let past = open(&disk, INTERVAL, "boot", "e1", kept);
+    assert_eq!(
+        ("e0", 15, 0),
+        (
+            past.history.epoch().as_str(),
+            past.history.head(),
+            past.recent.len()
+        )
+    );
+    assert_eq!(Some(30.0), Some(past.lost_ts));
+    let mut history = past.history;
+    let (encoded, _) = batch(&history, 1, 2_000.0, 0);
+    history.append(&encoded).unwrap();
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", kept);
+    assert_eq!(
+        vec![16],
+        past.recent.iter().map(|one| one.offset).collect::<Vec<_>>()
+    );
+}
+
+/// M31: records with a mark stay as long as a `mid` counts, however little the channel keeps.
+#[test]
+fn marks_are_kept_for_their_window() {
+    let disk = Memory::default();
+    let kept = Kept {
+        seconds: 10.0,
+        ..KEPT
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+    let (mut encoded, _) = batch(&history, 5, 1.0, 0);
+    encoded.has_marks = true;
+    history.append(&encoded).unwrap();
+    assert_eq!(0, history.retain(200.0, Vec::new).unwrap());
+    assert_eq!(1, history.retain(302.0, Vec::new).unwrap());
+}
+
+/// C23: a channel that is forgotten leaves nothing, and comes back as another history.
+#[test]
+fn a_forgotten_channel_leaves_no_file() {
+    let disk = Memory::default();
+    let mut history = open(&disk, INTERVAL, "boot", "e0", KEPT).history;
+    let (encoded, _) = batch(&history, 5, 1.0, 0);
+    history.append(&encoded).unwrap();
+    history.erase().unwrap();
+    assert!(files(&disk).is_empty());
+    let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+    assert_eq!(("e1", 0), (past.history.epoch().as_str(), past.notes.len()));
+}
+
+/// N4: after a rotation nothing of the old history is there, and offsets begin anew.
+#[test]
+fn a_rotation_begins_another_history() {
+    let disk = Memory::default();
+    let mut history = open(&disk, INTERVAL, "boot", "e0", KEPT).history;
+    let (encoded, _) = batch(&history, 5, 1.0, 0);
+    history.append(&encoded).unwrap();
+    history.rotate(Epoch::named("e1")).unwrap();
+    let (encoded, _) = batch(&history, 1, 1.0, 0);
+    history.append(&encoded).unwrap();
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e2", KEPT);
+    assert_eq!(
+        ("e1", 1),
+        (past.history.epoch().as_str(), past.history.head())
+    );
+    assert!(past.notes.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// S6, S12: bytes are bounded by the retention and one segment, and the newest entry of every key is found again however
+    /// many segments went; killed at any call meanwhile, too.
+    #[test]
+    fn the_newest_of_each_key_outlives_its_segment(counts in prop::collection::vec(1_u64..5, 1..30), calls in 0_usize..400, bytes in 0_u64..1_000) {
+        let disk = Memory::default();
+        let kept = Kept { bytes, per_key: true, ..KEPT };
+        let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+        let mut newest: BTreeMap<String, u64> = BTreeMap::new();
+        let offsets = |newest: &BTreeMap<String, u64>| {
+            let mut offsets: Vec<u64> = newest.values().copied().collect();
+            offsets.sort_unstable();
+            offsets
+        };
+        disk.die_after(calls, 3);
+        for count in counts {
+            let (encoded, entries) = batch(&history, count, 1.0, 0);
+            if history.append(&encoded).is_err() {
+                break;
+            }
+            for (offset, entry) in entries {
+                newest.insert(entry.key.unwrap().into(), offset);
+            }
+            if history.retain(1.0, || offsets(&newest)).is_err() {
+                break;
+            }
+            prop_assert!(history.bytes() <= bytes + 2 * SEGMENT, "{}", history.bytes());
+        }
+        let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", kept);
+        prop_assert_eq!("e0", past.history.epoch().as_str());
+        let mut found: BTreeMap<String, u64> = BTreeMap::new();
+        for record in past.keyed.iter().chain(&past.recent) {
+            found.insert(record.entry.key.clone().unwrap().into(), record.offset);
+        }
+        for (key, offset) in &newest {
+            prop_assert!(found.get(key) >= Some(offset), "{key}: {newest:?} {found:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+"""Appends to a durable log: a place at once, an answer when it is stored, and what a failure takes back."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from channels.backplane.memory import MemoryBackplane
+from channels.dedup import MidKey, digest, mark_of, read_mark
+from channels.errors import BrokerError, LogUnavailable
+from channels.publication import Entry, Position, Publication
+from tests.support.backplane import BackplaneContract, Door, answers, publication
+
+LOST = LogUnavailable("no room")
+
+
+class SlowDoor(Door):
+    """A durable log: gives places and settles them when the test says, or at once."""
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        super().__init__()
+        self.marks: list[bytes | None] = []
+        self.waiting: list[Callable[[BrokerError | None], None]] = []
+        self._at_once = at_once
+
+    def deliver(
+        self,
+        channel: str,
+        batch: Sequence[Entry],
+        marks: Sequence[bytes | None] | None = None,
+        settled: Callable[[BrokerError | None], None] | None = None,
+    ) -> Position:
+        position = super().deliver(channel, batch)
+        assert settled is not None
+        self.marks += marks or [None] * len(batch)
+        self.waiting.append(settled)
+        if self._at_once:
+            asyncio.get_running_loop().call_soon(self.settle)
+        return position
+
+    def settle(self, error: BrokerError | None = None) -> None:
+        """The oldest that waits is stored, or is not."""
+        if error is not None:
+            self.delivered.pop()
+        self.waiting.pop(0)(error)
+
+
+class TestContract(BackplaneContract):
+    """`MemoryBackplane` obeys the contract over a durable log, too."""
+
+    @pytest.fixture
+    def door(self) -> Door:
+        return SlowDoor(at_once=True)
+
+    @pytest.fixture
+    async def backplane(self, door: Door) -> MemoryBackplane:
+        backplane = MemoryBackplane(is_durable=lambda _: True)
+        await backplane.start(door.deliver)
+        return backplane
+
+
+class Node:
+    """A backplane before a `SlowDoor`, and what was answered."""
+
+    def __init__(self) -> None:
+        self.door = SlowDoor()
+        self.backplane = MemoryBackplane(is_durable=lambda _: True, monotonic=lambda: 1_000.0)
+        self.answered: list[list[object]] = []
+
+    def append(self, *publications: Publication, batch_id: str | None = None) -> None:
+        self.backplane.append("actions", publications, lambda results: self.answered.append(answers(results)), batch_id)
+
+
+@pytest.fixture
+async def node() -> Node:
+    node = Node()
+    await node.backplane.start(node.door.deliver)
+    return node
+
+
+@pytest.mark.clause("M30", "N14")
+async def test_nothing_is_answered_before_it_is_stored(node: Node) -> None:
+    node.append(publication(mid="m1"))
+    node.append(publication())
+    assert node.answered == []
+    node.door.settle()
+    node.door.settle()
+    assert node.answered == [["k3Fq:1"], ["k3Fq:2"]]
+
+
+@pytest.mark.clause("M31")
+async def test_a_repeat_of_what_is_still_written_is_answered_when_that_is_stored(node: Node) -> None:
+    node.append(publication(mid="m1"))
+    node.append(publication(mid="m1"))
+    node.append(publication(mid="m1", event="other"))
+    assert node.answered == [["mid_conflict"]]
+    node.door.settle()
+    assert node.answered[1:] == [["k3Fq:1"], [("k3Fq:1", "duplicate")]]
+    assert len(node.door.delivered) == 1
+
+
+@pytest.mark.clause("E3", "M31")
+async def test_what_could_not_be_stored_is_refused_with_its_repeats_and_may_be_sent_again(node: Node) -> None:
+    node.append(publication(mid="m1"), publication())
+    node.append(publication(mid="m1"))
+    node.door.settle(LOST)
+    assert node.answered == [["log_unavailable", "log_unavailable"], ["log_unavailable"]]
+    node.door.delivered.clear()
+    node.append(publication(mid="m1"))
+    node.door.settle()
+    assert node.answered[2:] == [["k3Fq:1"]]
+
+
+@pytest.mark.clause("M31")
+async def test_an_append_of_fresh_and_repeated_waits_for_both(node: Node) -> None:
+    node.append(publication(mid="m1"))
+    node.append(publication(mid="m1"), publication(mid="m2"))
+    first, second = node.door.waiting
+    second(None)
+    assert node.answered == []
+    first(LOST)
+    assert node.answered == [["log_unavailable"], ["log_unavailable", "k3Fq:2"]]
+
+
+@pytest.mark.clause("N3")
+async def test_a_batch_that_is_repeated_while_it_is_written_gets_the_first_results(node: Node) -> None:
+    node.append(publication(), batch_id="b1")
+    node.append(publication(), batch_id="b1")
+    node.door.settle()
+    node.append(publication(), batch_id="b1")
+    assert node.answered == [["k3Fq:1"]] * 3
+    assert len(node.door.delivered) == 1
+
+
+@pytest.mark.clause("M30")
+async def test_the_end_waits_for_what_is_written_and_refuses_the_rest(node: Node) -> None:
+    node.append(publication())
+    ending = asyncio.create_task(node.backplane.stop())
+    await asyncio.sleep(0)
+    node.append(publication())
+    assert (node.answered, ending.done()) == ([["log_unavailable"]], False)
+    node.door.settle()
+    await ending
+    assert node.answered[1:] == [["k3Fq:1"]]
+
+
+@pytest.mark.clause("M31")
+async def test_mids_of_the_last_run_count_as_far_as_their_window_reaches(node: Node) -> None:
+    node.append(publication(mid="m1"), publication(), publication(mid="m2"))
+    one, none, two = node.door.marks
+    assert none is None
+    assert one is not None
+    assert two is not None
+    restarted = Node()
+    await restarted.backplane.start(restarted.door.deliver)
+    restarted.backplane.recover("actions", [("k3Fq:1", 299.0, one), ("k3Fq:3", 300.0, two)])
+    restarted.append(publication(mid="m1"))
+    restarted.append(publication(mid="m1", event="other"))
+    restarted.append(publication(mid="m2"))
+    assert restarted.answered == [[("k3Fq:1", "duplicate")], ["mid_conflict"]]
+    assert len(restarted.door.waiting) == 1
+
+
+@pytest.mark.clause("M31")
+def test_a_mark_says_where_its_mid_counts() -> None:
+    content = digest("e", None, None, b"1")
+    for subject in ("ann", "", "s\0x"):
+        assert read_mark("logs", mark_of(subject, "m:1", content)) == (MidKey("logs", subject, "m:1"), content)

@@ -1,0 +1,141 @@
+"""A node whose channels are durable: what is answered when, and what the next run finds."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.permissions import Role
+from channels.publication import Publication
+from hub.auth import Identity
+from tests.support.node import Node
+
+ANN = Identity("ann", Role.ADMIN)
+KEPT = {"retention": {"durable": True}}
+VECTOR = [0.12, 0.5, 0.33, 0.08, 0.91, 0.4, 0.27, 0.66]
+
+
+def durable(directory: Path, *channels: str, **plane: Any) -> Node:
+    return Node(dict.fromkeys(channels, KEPT), plane={"data_dir": directory, **plane})
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process grows any more."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def publish(ident: int, data: Any = 1, **members: Any) -> dict[str, Any]:
+    return {"type": "publish", "id": ident, "channel": "actions", "event": "e", "data": data, **members}
+
+
+def emit(ident: int, **members: Any) -> dict[str, Any]:
+    return {"type": "emit", "id": ident, "event_type": "a.b", "vector": VECTOR, **members}
+
+
+@pytest.mark.clause("N14", "M30", "M31", "C14")
+async def test_acks_come_when_stored_and_mids_and_positions_hold_in_the_next_run(tmp_path: Path) -> None:
+    async with durable(tmp_path, "actions") as node:
+        peer = node.peer(ANN)
+        peer.send(publish(1, mid="m1"), publish(2, mid="m1"), publish(3, 2))
+        acks = [await peer.next("ack") for _ in range(3)]
+        places = {ack["id"]: (ack["positions"]["actions"], ack.get("duplicate", False)) for ack in acks}
+        epoch = places[1][0].split(":")[0]
+        assert places == {1: (f"{epoch}:1", False), 2: (f"{epoch}:1", True), 3: (f"{epoch}:2", False)}
+    async with durable(tmp_path, "actions") as node:
+        peer = node.peer(ANN)
+        start = {"last": 1}
+        peer.send({"type": "subscribe", "id": 1, "channels": ["actions"], "from": start})
+        assert (await peer.next("event"))["data"] == 2
+        peer.send(publish(2, mid="m1"), publish(3, 3, mid="m1"), publish(4, 4))
+        again, conflict, fresh = await peer.next("ack"), await peer.next("error"), await peer.next("ack")
+        assert (again["positions"], again["duplicate"]) == ({"actions": f"{epoch}:1"}, True)
+        assert (conflict["error"], fresh["positions"]) == ("mid_conflict", {"actions": f"{epoch}:3"})
+
+
+@pytest.mark.clause("E3", "M31")
+async def test_a_full_disk_is_503_and_the_next_publish_tries_again(tmp_path: Path) -> None:
+    async with durable(tmp_path, "actions") as node:
+        peer = node.peer(ANN)
+        with full_disk():
+            peer.send(publish(1, mid="m1"), publish(2, mid="m1"))
+            errors = [await peer.next("error") for _ in range(2)]
+            peer.send({"type": "ping", "id": 3})
+            await peer.next("pong")
+        assert [(error["code"], error["error"]) for error in errors] == [(503, "log_unavailable")] * 2
+        peer.send(publish(4, mid="m1"))
+        ack = await peer.next("ack")
+        assert (ack["positions"]["actions"].split(":")[1], "duplicate" in ack) == ("1", False)
+        assert node.errors()["hub", "log"] == 1
+
+
+@pytest.mark.clause("M35")
+async def test_an_emit_with_mid_is_answered_when_its_entry_is_stored(tmp_path: Path) -> None:
+    async with durable(tmp_path, "signals") as node:
+        peer = node.peer(Identity("b7", Role.BOT))
+        peer.send(emit(1, mid="m"), emit(2, mid="m"), emit(3))
+        answered = {}
+        for _ in range(3):
+            message = await peer.next("emitted")
+            answered[message["id"]] = message
+        first, again = answered[1], answered[2]
+        assert (first["position"].split(":")[1], "duplicate" in first) == ("1", False)
+        assert (again["position"], again["duplicate"]) == (first["position"], True)
+        assert "position" not in answered[3]
+        assert node.signals.count_tokens() == 2
+
+
+@pytest.mark.clause("M34", "M35")
+async def test_signals_that_find_no_room_are_kept_and_stored_later(tmp_path: Path) -> None:
+    async with durable(tmp_path, "signals") as node:
+        peer = node.peer(Identity("b7", Role.BOT))
+        with full_disk():
+            peer.send(emit(1, mid="m"))
+            assert (await peer.next("error"))["error"] == "outcome_unknown"
+        reader = node.peer(ANN)
+        reader.send({"type": "subscribe", "id": 1, "channels": ["signals"], "from": {"last": 10}})
+        assert (await reader.next("event"))["offset"] == 1
+        peer.send(emit(2, mid="m"))
+        again = await peer.next("emitted")
+        assert (again["duplicate"], node.signals.count_tokens()) == (True, 1)
+
+
+@pytest.mark.clause("C23", "L25")
+async def test_rooms_are_there_from_the_start_and_forgotten_with_their_files(tmp_path: Path) -> None:
+    def node() -> Node:
+        return Node(
+            {"room:*": {"retention": {"durable": True, "seconds": 10}}}, plane={"data_dir": tmp_path, "fsync": "never"}
+        )
+
+    async with node() as first:
+        stored = await first.broker.publish(Publication("room:A", "e", b"1"))
+    async with node() as second:
+        status = second.broker.status("room:A")
+        assert status is not None
+        assert (status.position, status.entries) == (stored.position, 1)
+        second.broker.sweep(second.wall + 11, second.now)
+        assert second.broker.status("room:A") is None
+        assert not list((tmp_path / "logs").iterdir())
+
+
+@pytest.mark.clause("M35")
+async def test_many_emitters_are_answered_once_each(tmp_path: Path) -> None:
+    async with durable(tmp_path, "signals", fsync="always") as node:
+        peers = [node.peer(Identity(f"b{number}", Role.BOT)) for number in range(5)]
+        for peer in peers:
+            peer.send(*(emit(ident, mid=f"m{ident}") for ident in range(1, 11)))
+        offsets = set()
+        for peer in peers:
+            for _ in range(10):
+                offsets.add(int((await peer.next("emitted"))["position"].split(":")[1]))
+        assert offsets == set(range(1, 51))
