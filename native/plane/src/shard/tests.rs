@@ -27,7 +27,7 @@ fn histories() -> ProptestConfig {
 proptest! {
     #![proptest_config(histories())]
 
-    /// P3, M9, M26, S2: whatever is appended, taken in whatever pieces, asked and given up, a subscriber of `all` receives
+    /// P3, M9, M26, R17, S2: whatever is appended, taken in whatever pieces, asked and given up, a subscriber of `all` receives
     /// exactly the entries after its start, in order; answers stand between messages.
     #[test]
     fn all_delivers_every_entry_once_and_in_order(ops in prop::collection::vec(op(), 1..60), capacity in 1_usize..4_000) {
