@@ -98,6 +98,38 @@ fn a_watermark_overtakes_nothing() {
     );
 }
 
+/// M8: nor is it pushed into a stream that takes nothing, where events of another channel wait.
+#[test]
+fn a_watermark_waits_for_a_blocked_socket() {
+    let (mut rig, logs) = rig(2);
+    rig.connect(2, 1_000, Encoding::Json);
+    rig.subscribe(
+        2,
+        logs[0],
+        options(Delivery::Latest),
+        Start::Snapshot,
+        false,
+    );
+    rig.subscribe(2, logs[1], options(Delivery::All), Start::New, false);
+    rig.take_all(2);
+    rig.append(
+        logs[1],
+        vec![keyed("a", &format!("\"{}\"", "x".repeat(5_000)))],
+    );
+    for _ in 0..5 {
+        rig.wait(Duration::from_secs(1));
+    }
+    assert_eq!(0, rig.shared.figures.watermarks.get());
+    rig.take_all(2);
+    rig.wait(Duration::from_secs(1));
+    rig.take_all(2);
+    let epochs = logs.map(|log| rig.epoch(log));
+    assert_eq!(
+        vec!["at A:0+3", "at B:3+0", "1", "4", "ack metrics=A:3"],
+        brief(&mut rig, 2, &[&epochs[0], &epochs[1]])
+    );
+}
+
 /// P9: an event that comes in time tells it as well, and no watermark follows.
 #[test]
 fn an_event_tells_where_a_cursor_stands() {

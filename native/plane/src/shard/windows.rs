@@ -116,6 +116,8 @@ fn an_overrun_is_noticed_while_the_window_is_shut() {
     let epoch = rig.epoch(log);
     append(&mut rig, log, "abc");
     assert_eq!(vec!["1"], brief(&mut rig, 1, &[&epoch]));
+    // From here on it has no turn but by the scan.
+    rig.run();
     rig.append(log, keys("def"));
     rig.wait(Duration::from_secs(1));
     rig.take(1, usize::MAX);
