@@ -172,6 +172,9 @@ class Follows(Mapping[str, Follow]):
 
     def lost(self) -> list[Effect]:
         """The connection is away: subscriptions are suspended, their places safe."""
+        for follow in self._by_channel.values():
+            # The next hub may take positions where the last one did not.
+            follow.knows_positions = True
         return self._suspended(list(self._by_channel.values()))
 
     def moved_to(self, line: Line) -> list[Effect]:
