@@ -93,13 +93,18 @@ class Asking:
         return self._requests.submit(request, now)
 
     def settle(self, asked: Asked, effect: Resolve | Reject, now: float) -> list[Effect]:
-        """Act on the answer to a subscribe."""
+        """Act on the answer to a subscribe; a hub that takes no positions is asked again at once without them."""
         self._open.discard(asked)
         if isinstance(effect, Reject):
             error = effect.error
             errors = {one.channel: error.by_channel.get(one.channel, error) for one in asked.follows}
-            return self.refused(asked, errors, now)
-        answer = effect.answer
+            effects = self.refused(asked, errors, now)
+        else:
+            effects = self._answered(asked, effect.answer, now)
+        is_downgraded = any(not follow.knows_positions and follow not in asked.line.asked for follow in asked.follows)
+        return effects + self.ask(asked.line, now) if is_downgraded else effects
+
+    def _answered(self, asked: Asked, answer: Mapping[str, Any], now: float) -> list[Effect]:
         told = answer.get("channels") or {}
         effects = self._unwanted([channel for channel in told if channel not in self._follows], asked.line, now)
         for follow in asked.follows:

@@ -36,6 +36,7 @@ class Follow:
         "knows_positions",
         "offset",
         "options",
+        "presented",
         "repeats",
         "retry_at",
         "start",
@@ -52,6 +53,8 @@ class Follow:
         self.epoch: str | None = None
         self.offset = 0
         self.cursor: Position | None = None
+        # The cursor as the hub was last told it: what was received beyond it waits here and is not asked for by it.
+        self.presented: Position | None = None
         # The head when the hub last said where it starts, and how much lay before it.
         self.head: Position | None = None
         self.behind = 0
@@ -99,6 +102,7 @@ class Follow:
         if self.cursor is None:
             return self.start
         if self.knows_positions:
+            self.presented = self.cursor
             return {"positions": {self.channel: str(self.cursor)}}
         return "snapshot" if self.is_latest else "new"
 
@@ -164,14 +168,18 @@ class Follows(Mapping[str, Follow]):
 
     def positions(self) -> dict[str, str]:
         """The cursors that a resume presents (R8): what was handled, never what was merely received."""
-        return {
-            channel: str(follow.cursor)
-            for channel, follow in self._by_channel.items()
-            if follow.cursor is not None and follow.state is not SubState.ENDED
-        }
+        positions: dict[str, str] = {}
+        for channel, follow in self._by_channel.items():
+            if follow.cursor is not None and follow.state is not SubState.ENDED:
+                follow.presented = follow.cursor
+                positions[channel] = str(follow.cursor)
+        return positions
 
     def lost(self) -> list[Effect]:
         """The connection is away: subscriptions are suspended, their places safe."""
+        for follow in self._by_channel.values():
+            # The next hub may take positions where the last one did not.
+            follow.knows_positions = True
         return self._suspended(list(self._by_channel.values()))
 
     def moved_to(self, line: Line) -> list[Effect]:
@@ -230,7 +238,8 @@ class Follows(Mapping[str, Follow]):
         if before is None:
             follow.cursor = start
             effects.append(CursorMoved(follow.channel, str(start)))
-        elif before.reaches(start):
+        elif before.reaches(start) or start == follow.presented:
+            # Also where what was received beyond the cursor is of a later epoch already.
             return effects
         else:
             effects.append(_between(follow.channel, before, start))

@@ -38,6 +38,8 @@ class Line:
         self.welcome: Welcome | None = None
         # It is opened to take over from one that still works, and the application shall see nothing of it.
         self.is_second = False
+        # Another connection of ours has said a resume since: to be told `taken_over` is our own doing.
+        self.is_contested = False
         self.is_open = False
         self.is_resuming = False
         self.is_resumed = False

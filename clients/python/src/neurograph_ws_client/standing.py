@@ -143,6 +143,8 @@ class Standing:
         if line is None:
             return []
         line.is_open = True
+        if line is self._second and self._line is not None:
+            self._line.is_contested = True
         line.greet_by = now + self._connect_timeout
         if not self._is_held:
             line.heartbeat.start(now)
@@ -191,8 +193,10 @@ class Standing:
             return self._second_failed(line, remedy, now, at_least)
         if line is not self._line:
             return self._unanswered(line, now, is_last=False) + self._resend(now)
+        if code == TAKEN_OVER and line.is_contested:
+            remedy = Remedy.BACK_OFF
         error = error or _error_of(remedy, code, text)
-        if self._second is not None and (remedy in {Remedy.BACK_OFF, Remedy.WINDOW} or code == TAKEN_OVER):
+        if self._second is not None and remedy in {Remedy.BACK_OFF, Remedy.WINDOW}:
             return self._handed_over(line, self._second, error, now)
         return self._lost(line, remedy, error, now, at_least)
 

@@ -55,7 +55,8 @@ class Stream:
         start, end = Position.parse(message["from"]), Position.parse(message["to"])
         reading.epoch, reading.offset = end
         if start.epoch != follow.epoch:
-            return ()
+            # Another connection, or the queue, has crossed this boundary before.
+            return self._recovery.shifted(follow, end) if follow.is_recovering else ()
         if end.epoch == follow.epoch and end.offset <= follow.offset and end.offset >= start.offset:
             self.duplicates += 1
             return ()
