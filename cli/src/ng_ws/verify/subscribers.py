@@ -20,8 +20,8 @@ HABITS: tuple[Habit, ...] = ("stays", "msgpack", "window", "resubscribes", "rest
 
 WINDOW = 32
 
-# Reasons by which the client itself says that it did not start where it had stopped.
-_OWN_REASONS = {"reconnect", "epoch"}
+# By this the client itself says that it did not start where it had stopped.
+_NOT_RESUMED = "reconnect"
 
 # Events that wait for a handler before the socket is not read.
 _QUEUE = 200
@@ -237,7 +237,7 @@ class Subscriber:
     def _begin_with(self, channel: str, item: Event[Any] | Gap) -> None:
         """The first item tells where it began, unless it is one that waited for its handler since before the cut."""
         if isinstance(item, Gap):
-            self._begin(channel, Position.parse(item.from_), item.reason not in _OWN_REASONS)
+            self._begin(channel, Position.parse(item.from_), item.reason != _NOT_RESUMED)
         elif channel in self._fresh:
             self._begin(channel, Position(item.epoch, item.offset - 1), is_granted=True)
 
