@@ -183,17 +183,17 @@ class Campaign:
         """Wait until it is at the head, or certain that nothing more comes: what is missing then is lost."""
         head, until = heads[channel], monotonic() + CONFIRM_WAIT
         while not self._is_at(subscriber, channel, head):
-            is_moving = await subscriber.moves(channel, QUIET)
+            is_moving = await subscriber.diary.moves(channel, QUIET)
             if not is_moving and subscriber.is_connected and await subscriber.ping():
                 break
             if monotonic() >= until:
                 return False
-        self._history.write("fin", s=subscriber.name, ch=channel, off=head.offset, ep=head.epoch)
+        subscriber.diary.confirmed(channel, head)
         return True
 
     @staticmethod
     def _is_at(subscriber: Subscriber, channel: str, head: Position) -> bool:
-        cursor = subscriber.cursors.get(channel)
+        cursor = subscriber.diary.cursors.get(channel)
         return cursor is not None and cursor.reaches(head)
 
     # -- the way -----------------------------------------------------------------------------------------------------
