@@ -10,6 +10,9 @@ from ng_ws.verify.history import read
 from tests.support.process import HubProcess
 from tests.support.program import run
 
+# A campaign lasts its time, a hub its start, and a machine that is busy both twice.
+PATIENCE = 100.0
+
 SMALL = ("verify", "--clients", "7", "--publishers", "2", "--rate", "40", "--for", "4s", "--format", "json")
 
 
@@ -17,7 +20,7 @@ SMALL = ("verify", "--clients", "7", "--publishers", "2", "--rate", "40", "--for
 async def test_a_campaign_against_a_hub_of_its_own_passes_and_its_history_judges_the_same(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     faults = ("--fault", "cut,stall,slow,kill", "--seed", "5", "--history", str(path))
-    code, out, err = await run(*SMALL, *faults)
+    code, out, err = await run(*SMALL, *faults, patience=PATIENCE)
     told = json.loads(out)
     assert (code, told["verdict"], told["violations"], told["incomplete"]) == (0, "passed", {}, []), err
     assert told["acknowledged"] > 50
@@ -31,7 +34,8 @@ async def test_a_campaign_against_a_hub_of_its_own_passes_and_its_history_judges
 async def test_a_hub_that_runs_already_is_checked_beside_what_others_publish(tmp_path: Path) -> None:
     with HubProcess(tmp_path, NG_PORT="0", NG_DEV_FILE=str(tmp_path / "dev.json")) as hub:
         where = ("--url", f"ws://127.0.0.1:{hub.port}/ws", "--channels", "logs")
-        code, out, err = await run(*SMALL, *where, "--fault", "rst,delay", "--seed", "5", NG_TOKEN=hub.tokens["admin"])
+        what = (*SMALL, *where, "--fault", "rst,delay", "--seed", "5")
+        code, out, err = await run(*what, patience=PATIENCE, NG_TOKEN=hub.tokens["admin"])
     told = json.loads(out)
     assert (code, told["verdict"]) == (0, "passed"), err
     assert told["handled"] > 0

@@ -32,9 +32,9 @@ class Process:
             )
         )
 
-    async def ended(self, stdin: bytes = b"") -> tuple[int, str, str]:
+    async def ended(self, stdin: bytes = b"", patience: float = SOON) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(patience):
             out, err = await self._process.communicate(stdin)
         assert self._process.returncode is not None
         return self._process.returncode, out.decode(), err.decode()
@@ -65,7 +65,11 @@ class Process:
 
 
 async def run(
-    *arguments: str, stdin: bytes = b"", among: Mapping[str, str] | None = None, **environ: str
+    *arguments: str,
+    stdin: bytes = b"",
+    among: Mapping[str, str] | None = None,
+    patience: float = SOON,
+    **environ: str,
 ) -> tuple[int, str, str]:
     """Run the program to its end, among these variables: exit code, stdout, stderr."""
-    return await (await Process.start(*arguments, **{**(among or {}), **environ})).ended(stdin)
+    return await (await Process.start(*arguments, **{**(among or {}), **environ})).ended(stdin, patience)

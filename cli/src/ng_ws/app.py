@@ -345,7 +345,9 @@ def verify(
     publishers: Annotated[int, typer.Option(parser=whole("--publishers", 1, 100), metavar="N", help="Publishers.")] = 3,
     channels: Annotated[
         list[str] | None,
-        typer.Option(help="Names, comma between them; repeatable. With a hub of our own: how many [2]."),
+        typer.Option(
+            metavar="NAMES", help="Names, comma between them; repeatable. With a hub of our own: how many [2]."
+        ),
     ] = None,
     rate: Annotated[
         float,
@@ -355,7 +357,7 @@ def verify(
             help="Entries a second, of all publishers.",
         ),
     ] = 60.0,
-    duration: Annotated[str, typer.Option("--for", help="How long faults go on, like 30s.")] = "1m",
+    duration: Annotated[str, typer.Option("--for", metavar="TIME", help="How long faults go on, like 30s.")] = "1m",
     seed: Annotated[
         list[int] | None,
         typer.Option(parser=whole("--seed", 0), metavar="N", help="What decides the schedule; repeatable [random]."),
@@ -363,8 +365,9 @@ def verify(
     fault: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="KINDS",
             help="cut, rst, stall, hole, refuse, delay, jitter, slice, slow, and with a hub of our own kill, stop, "
-            "pause; or none; repeatable [all that can be had]."
+            "pause; or none; repeatable [all that can be had].",
         ),
     ] = None,
     start_hub: Annotated[bool, typer.Option("--start-hub", help="A hub of our own, whatever NG_URL says.")] = False,

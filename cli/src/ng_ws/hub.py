@@ -38,7 +38,7 @@ def new_client(settings: Settings) -> NeurographWSClient:
         timeout=settings.timeout,
         name="ng-ws",
         version=__version__,
-        ssl=_trusting() if settings.is_insecure and settings.url.startswith("wss:") else None,
+        ssl=trusting() if settings.is_insecure and settings.url.startswith("wss:") else None,
         debug=settings.is_verbose,
     )
 
@@ -83,7 +83,7 @@ def _log_to_stderr() -> None:
         logger.setLevel(logging.DEBUG)
 
 
-def _trusting() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
     """TLS without a look at who is there, because the user said so."""
     context = ssl.create_default_context()
     context.check_hostname = False

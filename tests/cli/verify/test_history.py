@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ng_ws.verify.checker import Checker
 from ng_ws.verify.handled import Handled
 from ng_ws.verify.history import History, HistoryError, digest, picked, read
 
@@ -28,8 +29,18 @@ def test_what_is_written_is_judged_and_reads_back(tmp_path: Path) -> None:
 def test_a_history_that_grows_too_large_ends_the_run() -> None:
     history = History(io.StringIO(), most=100)
     history.write("ack", id="p1-1")
-    with pytest.raises(HistoryError, match="larger than it may be"):
-        history.write("ack", id="p" * 100)
+    assert history.failure is None
+    history.write("ack", id="p" * 100)
+    assert "larger than it may be" in str(history.failure)
+
+
+def test_what_cannot_be_judged_is_kept_and_nothing_is_written_after_it() -> None:
+    file = io.StringIO()
+    history = History(file, Checker().take)
+    history.write("ack", id="p1-1")
+    history.write("ack", id="p1-2", off=1, ep="aaaa1")
+    assert isinstance(history.failure, KeyError)
+    assert history.lines == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"e":"ack"}', '{"t":1}', '{"t":"1","e":"ack"}'])

@@ -102,8 +102,8 @@ async def test_after_a_cut_the_stream_goes_on_with_what_was_missed(hub: FakeHub,
 
 async def _handled(bench: Bench, upto: int) -> None:
     """Until the cursor is there."""
-    while (place := bench.subscriber.cursors.get("logs")) is None or place.offset < upto:
-        assert await bench.subscriber.moves("logs", SOON)
+    while (place := bench.subscriber.diary.cursors.get("logs")) is None or place.offset < upto:
+        assert await bench.subscriber.diary.moves("logs", SOON)
 
 
 def _published(bench: Bench, own: list[Any]) -> list[Any]:

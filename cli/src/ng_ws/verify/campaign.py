@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from random import Random
+from ssl import SSLContext
 from time import monotonic
 from urllib.parse import urlsplit, urlunsplit
 
@@ -32,13 +33,22 @@ SLOW = 0.02
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the hub is, as whom it is asked, and which TLS certificates are taken (None: those that are in order)."""
+
+    url: str
+    token: str | None = field(repr=False)
+    trust: SSLContext | None = None
+
+
 class Campaign:
-    """One run with one seed. `url` is where the hub is; clients reach it through the proxy where faults need one."""
+    """One run with one seed; clients reach the hub through the proxy where faults need one."""
 
     def __init__(
-        self, plan: Plan, seed: int, url: str, token: str | None, history: History, hub: HubProcess | None, say: Say
+        self, plan: Plan, seed: int, target: Target, history: History, hub: HubProcess | None, say: Say
     ) -> None:
-        self._plan, self._seed, self._url, self._token = plan, seed, url, token
+        self._plan, self._seed, self._target = plan, seed, target
         self._history = history
         self._hub = hub
         self._say = say
@@ -64,8 +74,7 @@ class Campaign:
 
     async def _gather(self) -> None:
         """Everybody connects and is active, so that the calm is calm."""
-        url = await self._behind_proxy() if self._plan.faults else self._url
-        maker = Maker(url, self._token, self._history.journal, abilities())
+        maker = self._maker(await self._behind_proxy() if self._plan.faults else self._target.url)
         plan, began = self._plan, monotonic()
         settled = (self._run, maker, self._history, plan.channels, self._seed)
         self._publishers = [Publisher(f"p{number}", *settled) for number in range(1, plan.publishers + 1)]
@@ -164,7 +173,7 @@ class Campaign:
 
     async def _heads(self) -> dict[str, Position]:
         """The head of each channel: where somebody starts who asks for what is new (M24)."""
-        maker = Maker(self._url, self._token, self._history.journal, abilities())
+        maker = self._maker(self._target.url)
         async with asyncio.timeout(CONNECT_WAIT), maker.client("head") as client:
             followed = [client.subscribe(channel, lambda _: None, start="new") for channel in self._plan.channels]
             await asyncio.gather(*followed)
@@ -174,23 +183,26 @@ class Campaign:
         """Wait until it is at the head, or certain that nothing more comes: what is missing then is lost."""
         head, until = heads[channel], monotonic() + CONFIRM_WAIT
         while not self._is_at(subscriber, channel, head):
-            is_moving = await subscriber.moves(channel, QUIET)
+            is_moving = await subscriber.diary.moves(channel, QUIET)
             if not is_moving and subscriber.is_connected and await subscriber.ping():
                 break
             if monotonic() >= until:
                 return False
-        self._history.write("fin", s=subscriber.name, ch=channel, off=head.offset, ep=head.epoch)
+        subscriber.diary.confirmed(channel, head)
         return True
 
     @staticmethod
     def _is_at(subscriber: Subscriber, channel: str, head: Position) -> bool:
-        cursor = subscriber.cursors.get(channel)
+        cursor = subscriber.diary.cursors.get(channel)
         return cursor is not None and cursor.reaches(head)
 
     # -- the way -----------------------------------------------------------------------------------------------------
 
+    def _maker(self, url: str) -> Maker:
+        return Maker(url, self._target.token, self._history.journal, abilities(), self._target.trust)
+
     async def _behind_proxy(self) -> str:
-        parts = urlsplit(self._url)
+        parts = urlsplit(self._target.url)
         port = parts.port or (443 if parts.scheme == "wss" else 80)
         self._proxy = Proxy(parts.hostname or "127.0.0.1", port, self._seed)
         here = await self._proxy.start()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
+from ssl import SSLContext
 from typing import Any
 
 from neurograph_ws_client import Backoff, NeurographWSClient
@@ -56,6 +57,7 @@ class Maker:
     token: str | None = field(repr=False)
     journal: Callable[[str], Callable[[Mapping[str, Any]], None]]
     able: Abilities
+    trust: SSLContext | None = None
     made: Counter[str] = field(default_factory=Counter)
 
     def client(self, name: str, **given: Any) -> NeurographWSClient:
@@ -69,6 +71,7 @@ class Maker:
             token=self.token,
             backoff=_BACKOFF,
             compression=False,
+            ssl=self.trust,
             connect_timeout=3.0,
             timeout=3.0,
             name=f"verify-{name}",

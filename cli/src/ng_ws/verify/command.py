@@ -14,11 +14,12 @@ from typing import TextIO
 from neurograph_ws_client.urls import is_loopback, masked
 
 from ..exits import Exit, Failed
+from ..hub import trusting
 from ..notes import Notes
 from ..rest import call
 from ..settings import Format, Settings
 from ..stdout import put
-from .campaign import Campaign
+from .campaign import Campaign, Target
 from .checker import Checker, Outcome
 from .clients import abilities
 from .history import History
@@ -116,12 +117,15 @@ async def _one(settings: Settings, plan: Plan, seed: int, directory: Path, notes
         history.write("run", seed=seed, clients=plan.clients, publishers=plan.publishers, rate=plan.rate)
         async with _hub(settings, plan, home, notes) as (hub, url, token):
             notes.say(f"seed {seed}: {plan.publishers} publishers, {plan.clients} subscribers, {masked(url)}")
-            campaign = Campaign(plan, seed, url, token, history, hub, notes.say)
+            trust = trusting() if settings.is_insecure and url.startswith("wss:") else None
+            campaign = Campaign(plan, seed, Target(url, token, trust), history, hub, notes.say)
             try:
                 await campaign.run()
             except BaseExceptionGroup as faults:
                 raise faults.exceptions[0] from None
-        wire.finish()
+    if history.failure is not None:
+        raise Failed(Exit.UNEXPECTED, f"verify: the history could not be kept: {history.failure}")
+    wire.finish()
     return Verdict(seed, replace(checker.finish(), wire=wire.counts), path)
 
 

@@ -47,10 +47,15 @@ def digest(value: Any) -> str:
 
 
 class History:
-    """Writes lines, and hands each to whoever judges while the run goes on."""
+    """Writes lines, and hands each to whoever judges while the run goes on.
+
+    It is written in handlers of clients, which nothing may disturb: what goes wrong is kept as `failure`, nothing is
+    written after it, and whoever runs the campaign has to ask for it.
+    """
 
     def __init__(self, file: TextIO, *judges: Callable[[Line], None], most: int = MAX_BYTES) -> None:
         self.lines = 0
+        self.failure: Exception | None = None
         self._file = file
         self._judges = judges
         self._left = most
@@ -64,6 +69,14 @@ class History:
         return lambda line: self._put({**line, "t": monotonic_ns(), "c": client})
 
     def _put(self, line: Line) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._put_now(line)
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            self.failure = fault
+
+    def _put_now(self, line: Line) -> None:
         text = json.dumps(line, separators=(",", ":"), ensure_ascii=False, default=repr)
         self._left -= len(text) + 1
         if self._left < 0:

@@ -58,7 +58,8 @@ def faults_of(given: Sequence[str] | None, *, starts_hub: bool, is_near: bool) -
     possible = tuple(KINDS) if starts_hub else EVERYWHERE if is_near else ()
     for name in names:
         if name not in KINDS:
-            raise misused("--fault", f"{', '.join(KINDS)} or none", name)
+            hint = "; ".join(f"{known}: {kind.does}" for known, kind in KINDS.items())
+            raise misused("--fault", f"{', '.join(KINDS)} or none", name, hint)
         if name not in possible:
             what = "a hub of our own" if KINDS[name].needs_hub else "a hub on this machine"
             raise misused("--fault", f"{what} for {name}", "--url", "next: the same with --start-hub, or --fault none")

@@ -1,4 +1,4 @@
-"""Subscribers: what their handlers were given, in the words of the history, and the ways in which they come and go."""
+"""Subscribers: applications that follow every channel, and the ways in which they come and go."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,8 +10,8 @@ from neurograph_ws_client import Event, Gap, HubError, NeurographWSClient, State
 from neurograph_ws_client.positions import Position
 
 from .clients import Maker
+from .diary import Diary, Way
 from .history import History
-from .payload import known
 
 Habit = Literal["stays", "msgpack", "window", "resubscribes", "restarts", "token only", "lazy"]
 
@@ -19,9 +19,6 @@ Habit = Literal["stays", "msgpack", "window", "resubscribes", "restarts", "token
 HABITS: tuple[Habit, ...] = ("stays", "msgpack", "window", "resubscribes", "restarts", "token only", "lazy")
 
 WINDOW = 32
-
-# Reasons by which the client itself says that it did not start where it had stopped.
-_OWN_REASONS = {"reconnect", "epoch"}
 
 # Events that wait for a handler before the socket is not read.
 _QUEUE = 200
@@ -42,17 +39,10 @@ class Subscriber:
         self.channels = channels
         # Seconds that the handler takes for each event: its own laziness, and what a fault adds.
         self.pause = 0.0
-        self.cursors: dict[str, Position] = {}
+        self.diary = Diary(name, run, history, channels)
         self.errors: list[str] = []
-        self._run = run
         self._maker = maker
-        self._history = history
         self._random = Random(f"{seed}/{name}")  # noqa: S311 - to be repeated
-        self._moved = {channel: asyncio.Event() for channel in channels}
-        self._starts = dict.fromkeys(channels, 0)
-        self._begun: set[str] = set()
-        # Channels that start anew: what came before was this subscriber's own choice, or its process's death.
-        self._fresh: set[str] = set()
         self._is_without_cursor = False
         # What a handler of an earlier life still holds when its process has ended was never handled.
         self._lives = dict.fromkeys(channels, 0)
@@ -86,16 +76,6 @@ class Subscriber:
             except TimeoutError:
                 await act()
 
-    async def moves(self, channel: str, longest: float) -> bool:
-        """Whether its cursor moves within so many seconds."""
-        self._moved[channel].clear()
-        try:
-            async with asyncio.timeout(longest):
-                await self._moved[channel].wait()
-        except TimeoutError:
-            return False
-        return True
-
     async def ping(self) -> bool:
         """Whether the hub answers on this very connection."""
         try:
@@ -117,7 +97,7 @@ class Subscriber:
             await self._client.unsubscribe(channel)
         except HubError as fault:
             self._failed(fault)
-        self._ended(channel)
+        self.diary.ended(channel)
         self._subscribe(channel)
 
     async def _restart(self) -> None:
@@ -125,7 +105,7 @@ class Subscriber:
         await self._leave()
         self._is_without_cursor = False
         able = self._maker.able.takes_positions
-        saved = {channel: str(place) for channel, place in self.cursors.items()}
+        saved = {channel: str(place) for channel, place in self.diary.cursors.items()}
         await self._return(**({"positions": saved} if able else {}))
 
     async def _resume_by_token(self) -> None:
@@ -178,11 +158,11 @@ class Subscriber:
         able = self._maker.able
         window: dict[str, Any] = {"ack": WINDOW} if self.habit == "window" and able.takes_windows else {}
         for channel in channels:
-            place = self.cursors.get(channel)
+            place = self.diary.cursors.get(channel)
             start: dict[str, Any] = {}
             if place is not None and self.habit == "resubscribes" and able.starts_at_positions:
                 start = {"start": str(place)}
-            self._fresh.add(channel)
+            self.diary.starts_anew(channel)
             self._lives[channel] += 1
             self._subscriptions[channel] = self._client.subscribe(
                 channel,
@@ -201,28 +181,13 @@ class Subscriber:
         pause = self.pause + (_LAZY if self.habit == "lazy" else 0.0)
         if pause:
             return self._handle_later(channel, life, item, pause)
-        self._handle(channel, item)
+        self.diary.handled(channel, item, self._way())
         return None
 
     async def _handle_later(self, channel: str, life: int, item: Event[Any] | Gap, pause: float) -> None:
         await asyncio.sleep(pause)
         if life == self._lives[channel]:
-            self._handle(channel, item)
-
-    def _handle(self, channel: str, item: Event[Any] | Gap) -> None:
-        if channel not in self._begun:
-            self._begin_with(channel, item)
-        told = {"s": self.name, "ch": channel, "n": self._starts[channel]}
-        if isinstance(item, Gap):
-            ends = {"from": item.from_, "to": item.to}
-            self._history.write("gap", **told, **ends, missed=item.missed, reason=item.reason)
-            place = Position.parse(item.to)
-        else:
-            place = Position(item.epoch, item.offset)
-            name, named = known(self._run, item)
-            self._history.write("msg", **told, id=name, sum=named, off=place.offset, ep=place.epoch)
-        self.cursors[channel] = place
-        self._moved[channel].set()
+            self.diary.handled(channel, item, self._way())
 
     # -- starts ------------------------------------------------------------------------------------------------------
 
@@ -231,49 +196,16 @@ class Subscriber:
         if client is not self._client:
             return
         for channel, subscription in self._subscriptions.items():
-            if channel not in self._begun and subscription.position is not None:
-                self._begin(channel, Position.parse(subscription.position), subscription.recovered is not False)
+            if not self.diary.has_begun(channel) and subscription.position is not None:
+                start = Position.parse(subscription.position)
+                self.diary.begin(channel, start, self._way(), is_granted=subscription.recovered is not False)
 
-    def _begin_with(self, channel: str, item: Event[Any] | Gap) -> None:
-        """The first item tells where it began, unless it is one that waited for its handler since before the cut."""
-        if isinstance(item, Gap):
-            self._begin(channel, Position.parse(item.from_), item.reason not in _OWN_REASONS)
-        elif channel in self._fresh:
-            self._begin(channel, Position(item.epoch, item.offset - 1), is_granted=True)
-
-    def _begin(self, channel: str, start: Position, is_granted: bool) -> None:
-        self._begun.add(channel)
-        self._starts[channel] += 1
-        cursor = self.cursors.get(channel)
-        is_fresh = channel in self._fresh
-        self._fresh.discard(channel)
-        # A client that cannot ask for its place is granted nothing, even where nothing came in between.
-        asked, granted, lost = cursor, is_granted and self._maker.able.takes_positions if cursor else None, {}
-        if is_fresh and cursor is not None:
-            if self._is_without_cursor and getattr(self._client.welcome, "resumed", False):
-                asked, granted, lost = None, None, {"lost": True}
-            elif start != cursor and not self._asked_for_its_place():
-                granted = False
-        elif cursor is not None:
-            # The stream goes on after what was handled; a refused recovery is told by the gap that stands in it.
-            start = cursor
-        place = {"off": start.offset, "ep": start.epoch}
-        told = {"s": self.name, "ch": channel, "n": self._starts[channel]}
-        self._history.write("sub", **told, req=str(asked) if asked else None, rec=granted, **place, **lost)
-        self.cursors[channel] = start
-        self._moved[channel].set()
-
-    def _asked_for_its_place(self) -> bool:
-        able = self._maker.able
-        if self._is_without_cursor:
-            return False
-        return able.starts_at_positions if self.habit == "resubscribes" else able.takes_positions
+    def _way(self) -> Way:
+        able, is_by_token = self._maker.able, self._is_without_cursor
+        has_asked = able.starts_at_positions if self.habit == "resubscribes" else able.takes_positions
+        is_resumed = is_by_token and getattr(self._client.welcome, "resumed", False)
+        return Way(able.takes_positions, has_asked and not is_by_token, is_resumed)
 
     def _left(self) -> None:
-        for channel in tuple(self._begun):
-            self._ended(channel)
-
-    def _ended(self, channel: str) -> None:
-        if channel in self._begun:
-            self._begun.discard(channel)
-            self._history.write("end", s=self.name, ch=channel, n=self._starts[channel])
+        for channel in self.channels:
+            self.diary.ended(channel)
