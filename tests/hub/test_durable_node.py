@@ -43,7 +43,7 @@ def emit(ident: int, **members: Any) -> dict[str, Any]:
     return {"type": "emit", "id": ident, "event_type": "a.b", "vector": VECTOR, **members}
 
 
-@pytest.mark.clause("N14", "M30", "M31", "C14")
+@pytest.mark.clause("M30", "M31", "C14")
 async def test_acks_come_when_stored_and_mids_and_positions_hold_in_the_next_run(tmp_path: Path) -> None:
     async with durable(tmp_path, "actions") as node:
         peer = node.peer(ANN)
