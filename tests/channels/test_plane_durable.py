@@ -47,7 +47,7 @@ def file_size(most: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.clause("N14", "P1")
+@pytest.mark.clause("P1")
 @pytest.mark.parametrize("fsync", ["always", "interval", "never"])
 def test_entries_and_epoch_are_there_again_and_offsets_go_on(tmp_path: Path, fsync: str) -> None:
     with run(tmp_path, fsync=fsync) as running:
@@ -68,7 +68,7 @@ def test_entries_and_epoch_are_there_again_and_offsets_go_on(tmp_path: Path, fsy
         stored(running, log, 4)
 
 
-@pytest.mark.clause("N14", "M42")
+@pytest.mark.clause("M42")
 def test_nothing_is_visible_before_it_is_written(tmp_path: Path) -> None:
     with run(tmp_path) as running:
         log = open_log(running)

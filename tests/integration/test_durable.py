@@ -118,7 +118,7 @@ class Load:
         self._stack.close()
 
 
-@pytest.mark.clause("N14", "M30", "M31", "P1")
+@pytest.mark.clause("M30", "M31", "P1")
 @pytest.mark.parametrize("fsync", ["always", "interval", "never"])
 def test_a_kill_under_load_loses_nothing_that_was_acknowledged_or_seen(tmp_path: Path, fsync: str) -> None:
     with start(tmp_path, NG_FSYNC=fsync) as hub:

@@ -78,7 +78,7 @@ async def node() -> Node:
     return node
 
 
-@pytest.mark.clause("M30", "N14")
+@pytest.mark.clause("M30")
 async def test_nothing_is_answered_before_it_is_stored(node: Node) -> None:
     node.append(publication(mid="m1"))
     node.append(publication())
@@ -122,7 +122,6 @@ async def test_an_append_of_fresh_and_repeated_waits_for_both(node: Node) -> Non
     assert node.answered == [["log_unavailable"], ["log_unavailable", "k3Fq:2"]]
 
 
-@pytest.mark.clause("N3")
 async def test_a_batch_that_is_repeated_while_it_is_written_gets_the_first_results(node: Node) -> None:
     node.append(publication(), batch_id="b1")
     node.append(publication(), batch_id="b1")

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod disk;
 mod retention;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;

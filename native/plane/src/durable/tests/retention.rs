@@ -80,7 +80,7 @@ fn a_forgotten_channel_leaves_no_file() {
     assert_eq!(("e1", 0), (past.history.epoch().as_str(), past.notes.len()));
 }
 
-/// N4: after a rotation nothing of the old history is there, and offsets begin anew.
+/// After a rotation nothing of the old history is there, and offsets begin anew.
 #[test]
 fn a_rotation_begins_another_history() {
     let disk = Memory::default();
