@@ -84,7 +84,7 @@ impl Plane {
 
     /// Begin another history of a channel: on disk where it is durable, then in memory, which is `renew`'s to do before
     /// anybody appends again.
-    fn rotate_store(
+    pub(crate) fn rotate_store(
         &self,
         channel: &Channel,
         epoch: Epoch,
