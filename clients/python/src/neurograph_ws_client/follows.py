@@ -4,6 +4,7 @@ Two places are kept apart. `Follow.place` is what was received, from whichever c
 (P6) and what is missing; `Follow.cursor` is what was handled (P5), and is all that the hub is ever told (R8, S10).
 """
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ class Follow:
         "knows_positions",
         "offset",
         "options",
+        "past",
         "presented",
         "repeats",
         "retry_at",
@@ -52,6 +54,8 @@ class Follow:
         self.state = SubState.PENDING
         self.epoch: str | None = None
         self.offset = 0
+        # Epochs that were left: names are never used again (P1), so that a lagging connection is told from a newer one.
+        self.past: deque[str] = deque(maxlen=16)
         self.cursor: Position | None = None
         # The cursor as the hub was last told it: what was received beyond it waits here and is not asked for by it.
         self.presented: Position | None = None
@@ -82,6 +86,8 @@ class Follow:
 
     def stand_at(self, place: Position) -> None:
         """Everything up to here was received or is known to be missing."""
+        if self.epoch is not None and self.epoch != place.epoch:
+            self.past.append(self.epoch)
         self.epoch, self.offset = place
 
     def starts_at(self, told: Mapping[str, Any]) -> Position:
@@ -238,7 +244,7 @@ class Follows(Mapping[str, Follow]):
         if before is None:
             follow.cursor = start
             effects.append(CursorMoved(follow.channel, str(start)))
-        elif before.reaches(start) or start == follow.presented:
+        elif before.reaches(start) or start == follow.presented or start.epoch in follow.past:
             # Also where what was received beyond the cursor is of a later epoch already.
             return effects
         else:

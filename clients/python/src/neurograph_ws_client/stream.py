@@ -55,8 +55,10 @@ class Stream:
         start, end = Position.parse(message["from"]), Position.parse(message["to"])
         reading.epoch, reading.offset = end
         if start.epoch != follow.epoch:
-            # Another connection, or the queue, has crossed this boundary before.
-            return self._recovery.shifted(follow, end) if follow.is_recovering else ()
+            if not _is_news(follow, start, end):
+                # Another connection, or the queue, has crossed this boundary before.
+                return self._recovery.shifted(follow, end) if follow.is_recovering else ()
+            message, start = {**message, "missed": None}, follow.place or start
         if end.epoch == follow.epoch and end.offset <= follow.offset and end.offset >= start.offset:
             self.duplicates += 1
             return ()
@@ -79,6 +81,13 @@ class Stream:
                 effects.append(CursorMoved(channel, text))
                 effects += self._recovery.moved(follow) if follow.is_recovering else ()
         return effects
+
+
+def _is_news(follow: Follow, start: Position, end: Position) -> bool:
+    """Whether a gap from another epoch than ours leads beyond what was received: further in ours, or to a newer one."""
+    if end.epoch == follow.epoch:
+        return end.offset > follow.offset
+    return start.epoch != end.epoch and end.epoch not in follow.past
 
 
 def _told(follow: Follow, message: Mapping[str, Any], start: Position, end: Position) -> Gap:

@@ -74,7 +74,7 @@ fn told(plane: &Plane, wanted: usize) -> Vec<String> {
         for (batch, range) in &taken {
             let events = batch.events(range.clone()).iter();
             all.extend(events.map(|(_, event)| match event {
-                Event::Stored { epoch, offset, .. } => epoch.position(*offset),
+                Event::Stored { epoch, offset, .. } => epoch.position(*offset).to_string(),
                 Event::StoreFailed { first, .. } => format!("failed {first}"),
                 other => panic!("{other:?}"),
             }));
@@ -97,7 +97,7 @@ fn what_waits_is_written_together_and_told_once() {
     );
     let (epoch, _) = place(&before, log);
     before.flush();
-    assert_eq!(vec![epoch.position(5)], told(&before, 1));
+    assert_eq!(vec![epoch.position(5).to_string()], told(&before, 1));
     // Not flushed: the end writes it all the same.
     append(&before, log, 1);
     assert!(before.stop(PATIENCE));
