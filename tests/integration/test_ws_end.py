@@ -124,7 +124,8 @@ from hub.config import Settings
 from hub.listener import listen, port_of
 from hub.server import HubServer, run
 
-settings = Settings(port=0, dev_file=None, handover=sys.argv[1] == "handover")
+going = {"drain_window": 0.1, "drain_deadline": 0.2}
+settings = Settings(port=0, dev_file=None, handover=sys.argv[1] == "handover", **going)
 listener = listen(settings.host, 0, may_step=False)
 run(HubServer(create_app(settings), settings, lambda: print(port_of(listener), flush=True)), listener)
 """
@@ -149,6 +150,7 @@ def test_sigterm_closes_everybody_with_4301_and_ends_with_0(transport: str) -> N
         with connect(f"ws://127.0.0.1:{port}/ws", compression=None) as client:
             client.recv(10)
             process.send_signal(signal.SIGTERM)
+            assert "goaway" in str(client.recv(10))
             with pytest.raises(Exception, match="4301"):
                 client.recv(10)
         silent.close()

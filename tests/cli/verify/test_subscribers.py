@@ -92,7 +92,7 @@ async def test_after_a_cut_the_stream_goes_on_with_what_was_missed(hub: FakeHub,
     hub.cut()
     await bench.told("end")
     bench.publish()
-    await hub.asked("subscribe", 2)
+    await hub.asked("connect", 2)
     bench.publish()
     await _handled(bench, 3)
     await bench.subscriber.close()
