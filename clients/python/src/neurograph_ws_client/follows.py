@@ -4,6 +4,7 @@ Two places are kept apart. `Follow.place` is what was received, from whichever c
 (P6) and what is missing; `Follow.cursor` is what was handled (P5), and is all that the hub is ever told (R8, S10).
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from .states import SubState
 
 # The largest number of channels in one subscribe (M22).
 MAX_CHANNELS = 64
+
+# Epochs that a channel may have changed since the oldest place that is still handled or read somewhere.
+MAX_PASSED = 64
 
 _ASK_AGAIN = Backoff()
 
@@ -39,6 +43,7 @@ class Follow:
         "knows_positions",
         "offset",
         "options",
+        "passed",
         "repeats",
         "retry_at",
         "start",
@@ -54,6 +59,8 @@ class Follow:
         self.state = SubState.PENDING
         self.epoch: str | None = None
         self.offset = 0
+        # The epochs that were left behind, the newest last: a connection may stand in one of them still.
+        self.passed: deque[str] = deque(maxlen=MAX_PASSED)
         self.cursor: Position | None = None
         # The head when the hub last said where it starts, and how much lay before it.
         self.head: Position | None = None
@@ -82,7 +89,14 @@ class Follow:
 
     def stand_at(self, place: Position) -> None:
         """Everything up to here was received or is known to be missing."""
+        if self.epoch is not None and self.epoch != place.epoch:
+            self.passed.append(self.epoch)
         self.epoch, self.offset = place
+
+    def is_past(self, place: Position) -> bool:
+        """Whether more than this was received: further on in its epoch, or after that epoch had ended."""
+        here = self.place
+        return here is not None and (here.reaches(place) or (place.epoch != here.epoch and place.epoch in self.passed))
 
     def starts_at(self, told: Mapping[str, Any]) -> Position:
         """Take what the hub says of the subscription (M42); where it starts."""
@@ -223,8 +237,9 @@ class Follows(Mapping[str, Follow]):
     def subscribed(self, follow: Follow, told: Mapping[str, Any], line: Line) -> list[Effect]:
         """The hub delivers the channel on a connection, from `position` on (P4).
 
-        A larger cursor is kept. A start beyond it that no `gap` of the hub accounts for is told all the same: a hub
-        without the past must not make it disappear.
+        A larger cursor is kept, also one of an epoch that came after that of the start: what was handled may lie that
+        far behind what was received. A start beyond it that no `gap` of the hub accounts for is told all the same: a
+        hub without the past must not make it disappear.
         """
         was_active, before = follow.state is SubState.ACTIVE, follow.place
         start = follow.starts_at(told)
@@ -233,7 +248,7 @@ class Follows(Mapping[str, Follow]):
         if before is None:
             follow.cursor = start
             effects.append(CursorMoved(follow.channel, str(start)))
-        elif before.reaches(start):
+        elif follow.is_past(start):
             return effects
         else:
             effects.append(_between(follow.channel, before, start))

@@ -68,12 +68,15 @@ class Recovery:
     def gap(self, follow: Follow, end: Position) -> list[Effect]:
         """Something of it will not come."""
         self._gaps += 1
-        if follow.head is not None and follow.head.epoch != end.epoch:
-            # The hub counted what is behind from the start of the replay, which is here (P10).
-            follow.head = Position(end.epoch, end.offset + follow.behind)
         is_news, follow.is_whole = follow.is_whole, False
         told: list[Effect] = [SubRecovered(follow.channel, False)] if is_news else []
-        return told + self.moved(follow)
+        return told + self.crossed(follow, end)
+
+    def crossed(self, follow: Follow, end: Position) -> list[Effect]:
+        """The replay goes on here: the hub counted what is behind from where it starts in its own epoch (P10)."""
+        if follow.head is not None and follow.head.epoch != end.epoch:
+            follow.head = Position(end.epoch, end.offset + follow.behind)
+        return self.moved(follow)
 
     def moved(self, follow: Follow) -> list[Effect]:
         """The place of a recovering channel moved."""

@@ -55,13 +55,29 @@ class Stream:
         start, end = Position.parse(message["from"]), Position.parse(message["to"])
         reading.epoch, reading.offset = end
         if start.epoch != follow.epoch:
-            return ()
+            return self._crossed(follow, message, start, end)
         if end.epoch == follow.epoch and end.offset <= follow.offset and end.offset >= start.offset:
             self.duplicates += 1
             return ()
         gap = _told(follow, message, start, end)
         follow.stand_at(end)
         self.gaps += 1
+        return (gap, *self._recovery.gap(follow, end)) if follow.is_recovering else (gap,)
+
+    def _crossed(self, follow: Follow, message: Mapping[str, Any], start: Position, end: Position) -> Sequence[Effect]:
+        """A gap out of an epoch that was left behind: where it leads no further than what was received it is a repeat.
+
+        A resume presents what was handled (R8), which may lie epochs behind what was received meanwhile.
+        """
+        here = follow.place
+        if here is None or not follow.is_past(start):
+            return ()
+        if follow.is_past(end):
+            self.duplicates += 1
+            return self._recovery.crossed(follow, end) if follow.is_recovering else ()
+        follow.stand_at(end)
+        self.gaps += 1
+        gap = Gap(follow.channel, str(here), str(end), None, str(message.get("reason", "")))
         return (gap, *self._recovery.gap(follow, end)) if follow.is_recovering else (gap,)
 
     def watermark(self, line: Line, positions: Mapping[str, Any]) -> Sequence[Effect]:
