@@ -261,6 +261,33 @@ def test_two_connections_bring_each_entry_once_whichever_is_ahead(pair: Pair) ->
     pair.heal()
 
 
+@pytest.mark.clause("R11", "S10", "M51")
+def test_an_acknowledgement_that_is_due_between_two_connections_waits_for_the_second() -> None:
+    with Pair() as pair:
+        pair.connect()
+        pair.subscribe("logs", 4)
+        pair.idle(2)
+        pair.publish_elsewhere("logs", 1)
+        pair.settle()
+        (old,) = pair.links
+        pair.leave()
+        old.deliver_down(ALL)
+        pair.wait(3)
+        pair.answer()
+        new = pair.links[-1]
+        new.deliver_down(1)
+        new.deliver_up(1)
+        old.deliver_down(ALL)
+        assert old.is_client_over
+        pair.handle()
+        pair.wait(2)
+        assert not new.up
+        pair.settle()
+        pair.wait(1)
+        assert b'"ack"' in b"".join(frame for frame in new.up if isinstance(frame, bytes))
+        pair.heal()
+
+
 @pytest.mark.clause("R2", "R8", "N17")
 def test_a_hub_that_kept_its_logs_goes_on_where_the_client_stands(pair: Pair) -> None:
     pair.kill_hub()

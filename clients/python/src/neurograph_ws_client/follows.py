@@ -226,11 +226,10 @@ class Follows(Mapping[str, Follow]):
                 effects.append(SubChanged(follow.channel, SubState.PENDING))
         return effects
 
-    def deadline(self) -> float | None:
-        """When a refused channel is asked for again."""
-        return min(
-            (follow.retry_at for follow in self._by_channel.values() if follow.retry_at is not None), default=None
-        )
+    def deadline(self, line: Line) -> float | None:
+        """When a refused channel is asked for again on a connection; what another one refused may be asked for here."""
+        times = (follow.retry_at for follow in self._by_channel.values() if follow not in line.asked)
+        return min((when for when in times if when is not None), default=None)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
