@@ -30,6 +30,7 @@ SOME = st.integers(1, 4)
 ANY_CHANNEL = st.sampled_from(CHANNELS)
 WINDOWS = st.none() | st.integers(1, 5)
 WHICH = st.integers(0, 3)
+WHO_HEARS = st.sampled_from(["both", "client", "hub", "nobody"])
 
 
 class RecoveryMachine(RuleBasedStateMachine):
@@ -81,6 +82,15 @@ class RecoveryMachine(RuleBasedStateMachine):
         if channel in self.pair.client.streams and not self.pair.is_closed:
             self.pair.client.update(channel, window)
 
+    @rule(channel=ANY_CHANNEL, entries=SOME, most=SOME)
+    def traffic(self, channel: str, entries: int, most: int) -> None:
+        """A stretch without a fault."""
+        self.idle(1.0)
+        self.pair.publish(channel)
+        self.pair.publish_elsewhere(channel, entries)
+        self.pair.settle()
+        self.pair.handle(channel, most)
+
     # -- what is on the way --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.pair.client.opening)
@@ -105,6 +115,8 @@ class RecoveryMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.pair.settle()
+        if self.pair.is_closed:
+            self.pair.restart_client()
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -116,27 +128,40 @@ class RecoveryMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([2.0, 45.0]))
     def idle(self, seconds: float) -> None:
         self.pair.idle(seconds)
+        if self.pair.is_closed:
+            self.pair.restart_client()
 
     # -- faults --------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.pair.links)
-    @rule(which=WHICH)
-    def cut(self, which: int) -> None:
+    @rule(which=WHICH, who=WHO_HEARS)
+    def cut(self, which: int, who: str) -> None:
         self.pair.cut(self.pair.links[which % len(self.pair.links)])
+        self.hear_of_cuts(who)
+
+    @rule(asked=SOME, back=st.integers(0, 6))
+    def lose_answers(self, asked: int, back: int) -> None:
+        """All that was asked arrives, and only the beginning of what is said to it."""
+        self.idle(2.0)
+        for number in range(asked):
+            self.pair.publish(CHANNELS[number % len(CHANNELS)], with_mid=number % 2 == 0)
+        for link in list(self.pair.links):
+            link.deliver_up(ALL)
+            link.deliver_down(back)
+        self.pair.cut()
+        self.pair.hear_of_cuts()
+        self.pair.wait(1.0)
+        self.pair.check()
 
     @precondition(lambda self: any(link.is_cut for link in self.pair.links))
-    @rule(who=st.sampled_from(["client", "hub", "both"]))
+    @rule(who=WHO_HEARS)
     def hear_of_cuts(self, who: str) -> None:
-        self.pair.hear_of_cuts(client=who != "hub", hub=who != "client")
+        self.pair.hear_of_cuts(client=who in {"client", "both"}, hub=who in {"hub", "both"})
 
-    @precondition(lambda self: self.pair.hub is not None)
-    @rule()
-    def kill_hub(self) -> None:
+    @rule(keep_logs=st.booleans(), keep_memory=st.booleans(), down_for=st.sampled_from([0.0, 1.0, 45.0]))
+    def restart_hub(self, keep_logs: bool, keep_memory: bool, down_for: float) -> None:
         self.pair.kill_hub()
-
-    @precondition(lambda self: self.pair.hub is None)
-    @rule(keep_logs=st.booleans(), keep_memory=st.booleans())
-    def start_hub(self, keep_logs: bool, keep_memory: bool) -> None:
+        self.pair.wait(down_for)
         self.pair.start_hub(keep_logs=keep_logs, keep_memory=keep_memory)
 
     @rule(with_token=st.booleans(), with_positions=st.sampled_from([True, True, False]))
@@ -149,13 +174,12 @@ class RecoveryMachine(RuleBasedStateMachine):
     def leave(self, slug: str) -> None:
         self.pair.leave(slug)
 
-    @rule()
-    def kick(self) -> None:
-        self.pair.kick()
-
-    @rule(role=st.sampled_from([Role.VIEWER, Role.DEVELOPER, Role.ADMIN]))
-    def change_role(self, role: Role) -> None:
-        self.pair.change_role(role)
+    @rule(role=st.sampled_from([Role.VIEWER, Role.DEVELOPER, Role.ADMIN, None]))
+    def change_role_or_kick(self, role: Role | None) -> None:
+        if role is None:
+            self.pair.kick()
+        else:
+            self.pair.change_role(role)
 
 
 def run_machine(examples: int, **more: Any) -> None:

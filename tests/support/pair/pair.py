@@ -120,6 +120,8 @@ class Pair:
             raise AssertionError("the ends have been talking for ever")
         self._forget_links()
         self.check()
+        shared = [conns for conns in self.hub.owners().values() if len(conns) > 1] if self.hub is not None else []
+        assert not shared, f"R11: of several connections of a session exactly one remains: {shared}"
 
     def connect(self) -> None:
         """Come in order for the first time."""
