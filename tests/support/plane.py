@@ -1,12 +1,13 @@
 """`FakePlane`: the data plane without sockets, threads and Rust, for tests of what stands above it.
 
 The same calls and shapes as `channels._native.Plane`, over virtual connections only; delivery happens in `flush`.
-Nobody is slow here: what depends on a reader that does not read is tested against the real plane.
+Every peer reads what it gets: who does not is tested against the real plane. A shut window (S10) and a burst between
+two flushes make a subscription overrun here too (S9).
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 TEXT, CLOSED, OUTPUT = 1, 4, 5
 POSITIONS = _native.EVENT_POSITIONS
 TEXT_FRAME, CLOSE_FRAME = 1, 8
+RESUME_EVENTS = 1_000
+OVERRUN = 4213
 
 
 @dataclass
@@ -98,20 +101,21 @@ class FakeLog:
                 return offset
         raise AssertionError(start)
 
-    def opening(self, start: "Start") -> tuple[str, int, dict[str, Any] | None]:
-        """Where a subscription starts: the position told, the offset delivered after, the gap between (P10, P11)."""
+    def opening(self, start: "Start") -> "Opening":
+        """Where a subscription starts, and the gap before it (P10, P11)."""
         match start:
             case ("at", str(epoch), int(offset)):
-                pass
+                return self._at(epoch, offset)
             case _:
                 offset = self.start(start)
-                return f"{self.epoch}:{offset}", offset, None
-        if epoch == self.epoch and self.first - 1 <= offset <= self.head:
-            return f"{epoch}:{offset}", offset, None
-        is_lost = epoch == self.epoch and offset < self.first
-        after = self.head if epoch == self.epoch and not is_lost else self.first - 1
-        gap = self.gap(f"{epoch}:{offset}", after, "retention" if is_lost else "epoch")
-        return f"{epoch}:{offset}", after, gap | {"missed": after - offset if is_lost else None}
+                return Opening(self, (self.epoch, offset), offset, is_capped=start[0] == "since")
+
+    def _at(self, epoch: str, offset: int) -> "Opening":
+        if epoch == self.epoch and offset <= self.head:
+            after = max(offset, self.first - 1)
+            return Opening(self, (epoch, offset), after, "retention" if after > offset else None, is_capped=True)
+        after = self.head if epoch == self.epoch else self.first - 1
+        return Opening(self, (epoch, offset), after, "epoch", is_capped=True)
 
     def gap(self, start: str, after: int, reason: str) -> dict[str, Any]:
         return {
@@ -125,23 +129,74 @@ class FakeLog:
 
 
 @dataclass
+class Opening:
+    """Where a subscription begins: the position told, the offset delivered after, why there is a gap between."""
+
+    log: FakeLog
+    told: tuple[str, int]
+    after: int
+    reason: str | None = None
+    is_capped: bool = False
+
+    @property
+    def behind(self) -> int:
+        """Entries from the position told to the head (M42); of a former history, from where delivery begins."""
+        epoch, offset = self.told
+        start = min(offset, self.log.head) if epoch == self.log.epoch else self.after
+        return self.log.head - start
+
+    def cut(self, kept: int) -> None:
+        """Only the newest `kept` entries are replayed (R9)."""
+        after = max(self.after, self.log.head - kept)
+        if after > self.after:
+            self.after, self.reason = after, self.reason or "limit"
+
+    def gap(self) -> dict[str, Any] | None:
+        if self.reason is None:
+            return None
+        epoch, offset = self.told
+        missed = None if self.reason == "epoch" else self.after - offset
+        return self.log.gap(f"{epoch}:{offset}", self.after, self.reason) | {"missed": missed}
+
+
+def cap_replay(openings: "Sequence[Opening]", cap: int) -> None:
+    """One replay holds at most `cap` entries over all its channels: the newest by time, ties by channel name (R9)."""
+    owed = [
+        (-entry[1], opening.log.channel, -entry[0], at)
+        for at, opening in enumerate(openings)
+        for entry in opening.log.after(opening.after)
+    ]
+    kept = [at for *_, at in sorted(owed)[:cap]]
+    for at, opening in enumerate(openings):
+        opening.cut(kept.count(at))
+
+
+@dataclass
 class FakeCursor:
     """Where a subscription stands, and what of it may not be sent yet (S10)."""
 
     offset: int
+    on_slow: str = "gap"
+    is_latest: bool = False
     is_due_snapshot: bool = False
     window: int | None = None
-    acked: int = 0
+    acked: tuple[str, int] = ("", 0)
     unacked: list[int] = field(default_factory=list)
 
     @property
     def room(self) -> int | None:
         return None if self.window is None else max(0, self.window - len(self.unacked))
 
-    @property
-    def proven(self) -> int:
+    def resize(self, window: int | None, epoch: str) -> None:
+        """M26: what is under way stays counted; a window that is new has nothing under way."""
+        if self.window is None:
+            self.acked, self.unacked = (epoch, self.offset), []
+        self.window = window
+
+    def proven(self, epoch: str) -> str:
         """What a token may tell: with a window only what was acknowledged."""
-        return self.offset if self.window is None else self.acked
+        place = (epoch, self.offset) if self.window is None else self.acked
+        return f"{place[0]}:{place[1]}"
 
 
 @dataclass
@@ -155,9 +210,20 @@ class FakeConnection:
 
 
 class FakePlane:
-    """See the module."""
+    """See the module. `kept`: logs by channel that outlived another plane; they go on when they are opened."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        max_entries: int = 1_000_000,
+        resume_events: int = RESUME_EVENTS,
+        kept: Mapping[str, FakeLog] | None = None,
+        epochs: Iterator[int] | None = None,
+    ) -> None:
+        self.max_entries = max_entries
+        self.resume_events = resume_events
+        self.kept = dict(kept or {})
+        self._epochs = count(1) if epochs is None else epochs
         self.logs: dict[int, FakeLog] = {}
         self.connections: dict[int, FakeConnection] = {}
         self.flushes = 0
@@ -198,7 +264,8 @@ class FakePlane:
         return True
 
     def feed_close(self, conn: int, code: int = 1005, reason: str = "") -> None:
-        if self.connections.pop(conn, None) is not None:
+        connection = self.connections.pop(conn, None)
+        if connection is not None and not connection.is_closing:
             self._tell(conn, CLOSED, (code, reason), "lost" if code == 1006 else "peer")
 
     def take_output(self, conn: int, max_bytes: int = 65_536) -> list[tuple[int, bytes]]:
@@ -215,11 +282,14 @@ class FakePlane:
         for conn, data in messages:
             self.send(conn, data)
 
-    def close(self, conn: int, code: int, reason: str) -> None:
+    def close(self, conn: int, code: int, reason: str, cause: str = "local") -> None:
+        connection = self.connections.get(conn)
+        if connection is None or connection.is_closing:
+            return
         self._put(conn, CLOSE_FRAME, code.to_bytes(2, "big") + reason.encode())
-        if conn in self.connections:
-            self.connections[conn].is_closing = True
-            self._tell(conn, CLOSED, (code, reason), "local")
+        connection.is_closing = True
+        connection.cursors.clear()
+        self._tell(conn, CLOSED, (code, reason), cause)
 
     def close_all(self, code: int, reason: str) -> None:
         for conn in list(self.connections):
@@ -232,7 +302,8 @@ class FakePlane:
         self.flushes += 1
         for conn, connection in list(self.connections.items()):
             for log in sorted(connection.cursors):
-                self._feed_cursor(conn, connection, log)
+                if log in connection.cursors:  # an overrun may have closed it meanwhile
+                    self._feed_cursor(conn, connection, log)
             for _ in range(connection.is_asked):
                 self._tell(conn, POSITIONS, self._positions(connection), None)
             connection.is_asked = 0
@@ -245,7 +316,7 @@ class FakePlane:
         *,
         seconds: float,
         max_bytes: int,
-        max_entries: int = 1_000_000,
+        max_entries: int | None = None,
         last_per_key: bool = False,
         max_keys: int = 100_000,
         durable: bool = False,
@@ -255,7 +326,9 @@ class FakePlane:
         if self.is_stopped or any(log.channel == channel for log in self.logs.values()):
             raise PlaneError(f"expected a channel whose log is not open on a running plane, came {channel!r}")
         number = next(self._numbers)
-        self.logs[number] = FakeLog(channel, f"e{number:04x}", seconds, max_bytes, max_entries, last_per_key)
+        most = self.max_entries if max_entries is None else max_entries
+        kept = self.kept.pop(channel, None)
+        self.logs[number] = kept or FakeLog(channel, self._epoch(), seconds, max_bytes, most, last_per_key)
         return number
 
     def close_log(self, log: int) -> None:
@@ -295,21 +368,31 @@ class FakePlane:
         connection = self.connections.get(conn)
         if connection is None or connection.is_closing:
             return  # a late command is a no-op
-        message, gaps = reply[0], []
-        for (number, delivery, _, _, start, keep, window), log, part in zip(specs, logs, reply[1:], strict=True):
-            if keep and number in connection.cursors:
-                cursor = connection.cursors[number]
-                cursor.window = window
-                position = f"{log.epoch}:{cursor.offset}"
-            else:
-                position, offset, gap = log.opening(start)
+        openings = {
+            number: log.opening(start)
+            for (number, _, _, _, start, keep, _), log in zip(specs, logs, strict=True)
+            if not (keep and number in connection.cursors)
+        }
+        counted = {spec[0] for spec in specs if spec[1] == "all"}
+        cap_replay([one for number, one in openings.items() if one.is_capped and number in counted], self.resume_events)
+        message = reply[0]
+        for (number, delivery, on_slow, _, start, _, window), log, part in zip(specs, logs, reply[1:], strict=True):
+            if number in openings:
+                (epoch, offset), behind = openings[number].told, openings[number].behind
                 is_due_snapshot = delivery == "latest" and start == "snapshot"
-                cursor = connection.cursors[number] = FakeCursor(offset, is_due_snapshot, window, offset)
-                gaps += [gap] if gap else []
-            message += f'"position":"{position}","behind":{log.head - cursor.offset}'.encode() + part
+                connection.cursors[number] = FakeCursor(
+                    openings[number].after, on_slow, delivery == "latest", is_due_snapshot, window, (epoch, offset)
+                )
+            else:
+                cursor = connection.cursors[number]
+                cursor.resize(window, log.epoch)
+                cursor.on_slow = on_slow
+                epoch, offset, behind = log.epoch, cursor.offset, log.head - cursor.offset
+            message += f'"position":"{epoch}:{offset}","behind":{behind}'.encode() + part
         self._put(conn, TEXT_FRAME, message)
-        for gap in gaps:
-            self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+        for opening in openings.values():
+            if gap := opening.gap():
+                self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
 
     def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
         connection = self.connections.get(conn)
@@ -317,8 +400,10 @@ class FakePlane:
             return
         for number, epoch, offset in positions:
             cursor, log = connection.cursors.get(number), self._log(number)
-            if cursor is not None and epoch == log.epoch and cursor.acked < offset <= cursor.offset:
-                cursor.acked = offset
+            if cursor is None or epoch != log.epoch or offset > cursor.offset:
+                continue
+            if cursor.acked[0] != epoch or cursor.acked[1] < offset:
+                cursor.acked = epoch, offset
                 cursor.unacked = [one for one in cursor.unacked if one > offset]
 
     def positions(self, conn: int) -> None:
@@ -327,13 +412,13 @@ class FakePlane:
 
     def rotate_log(self, log: int) -> str:
         found = self._log(log)
-        former, found.epoch = found.epoch, f"e{next(self._numbers):04x}"
+        former, found.epoch = found.epoch, self._epoch()
         found.ring, found.last, found.head, found.size = [], {}, 0, 0
         for conn, connection in self.connections.items():
             cursor = connection.cursors.get(log)
             if cursor is not None:
                 gap = found.gap(f"{former}:{cursor.offset}", 0, "epoch")
-                connection.cursors[log] = FakeCursor(0, window=cursor.window)
+                cursor.offset, cursor.unacked = 0, []
                 self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
         return found.epoch
 
@@ -384,6 +469,9 @@ class FakePlane:
 
     def _feed_cursor(self, conn: int, connection: FakeConnection, number: int) -> None:
         log, cursor = self.logs[number], connection.cursors[number]
+        can_overrun = not (cursor.is_latest and log.last_per_key)  # S13
+        if can_overrun and cursor.offset < log.first - 1 and not self._overrun(conn, cursor, log):
+            return
         entries = log.newest_of_each_key() if cursor.is_due_snapshot else log.after(cursor.offset)
         cursor.is_due_snapshot = False
         allowed = entries[: cursor.room]
@@ -396,8 +484,22 @@ class FakePlane:
         elif allowed:
             cursor.offset = allowed[-1][0]
 
+    def _overrun(self, conn: int, cursor: FakeCursor, log: FakeLog) -> bool:
+        """S9: the next owed entry has left the log. -> whether the subscription goes on"""
+        if cursor.on_slow == "close":
+            self.close(conn, OVERRUN, "slow", "slow")
+            return False
+        after = max(log.first - 1, log.head - self.resume_events)
+        gap = log.gap(f"{log.epoch}:{cursor.offset}", after, "slow") | {"missed": after - cursor.offset}
+        cursor.offset = after
+        self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+        return True
+
     def _positions(self, connection: FakeConnection) -> list[tuple[int, str]]:
-        return [(log, f"{self.logs[log].epoch}:{cursor.proven}") for log, cursor in connection.cursors.items()]
+        return [(log, cursor.proven(self.logs[log].epoch)) for log, cursor in connection.cursors.items()]
+
+    def _epoch(self) -> str:
+        return f"e{next(self._epochs):04x}"
 
     def _put(self, conn: int, opcode: int, payload: bytes) -> None:
         connection = self.connections.get(conn)

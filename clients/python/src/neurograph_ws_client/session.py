@@ -147,8 +147,14 @@ class Session(Inbox):
         times = [self._retries.reopen_at, self.requests.deadline(), self.recovery.deadline()]
         times += [line.deadline() for line in self.lines.values()]
         if self.state is State.CONNECTED:
-            times += [self.credentials.deadline(), self.follows.deadline(), self.acks.deadline(), self._switch.at]
+            times += [self.credentials.deadline(), self._switch.at, *self._due_on(self._line)]
         return min((when for when in times if when is not None), default=None)
+
+    def _due_on(self, line: Line | None) -> list[float | None]:
+        """What waits for its time needs a connection in order too; one that is about to be will be asked again."""
+        if line is None or not line.is_restored:
+            return []
+        return [self.follows.deadline(line), self.acks.deadline()]
 
     def expired(self, now: float) -> list[Effect]:
         """Do what is due."""

@@ -1,0 +1,139 @@
+"""The state machine of `test_recovery.py` would notice: each planted bug is found, in the hub as in the client.
+
+The first five are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
+start; the quiet ones tell the right one and deliver something else.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import Phase
+from neurograph_ws_client.effects import Effect
+from neurograph_ws_client.follows import Follow
+from neurograph_ws_client.requests import Requests
+from neurograph_ws_client.stream import Stream
+
+from channels.broker import Broker
+from hub.session.session import Session
+from tests.property.test_recovery import run_machine
+from tests.support import planted
+from tests.support.pair.hub import HubEnd
+from tests.support.plane import FakeCursor, FakeLog, Opening
+
+EXAMPLES = 150
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def on_resume(bug: str) -> Plant:
+    """One of the bugs of `ng-ws verify`."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        for name in ("subscribe", "sweep"):
+            patch.setattr(Broker, name, getattr(Broker, name))  # what is planted over it is taken out again
+        planted.plant_on_resume(bug)
+
+    return plant
+
+
+def offset_reused(patch: pytest.MonkeyPatch) -> None:
+    """A restart does not find what was promised to be on disk, and the sealed proof of it is not looked at (N4)."""
+    patch.setattr(HubEnd, "lost_tail", 2)
+    patch.setattr(Broker, "_compare_histories", lambda *_: None)
+
+
+def quiet(change: Callable[[Opening], None]) -> Plant:
+    """The plane tells the right start and goes on from another."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        opening = FakeLog.opening
+
+        def planted_opening(self: FakeLog, start: Any) -> Opening:
+            found = opening(self, start)
+            if start[0] == "at":
+                change(found)
+            return found
+
+        patch.setattr(FakeLog, "opening", planted_opening)
+
+    return plant
+
+
+def passed_over(opening: Opening) -> None:
+    opening.after = min(opening.after + 1, opening.log.head)
+
+
+def brought_again(opening: Opening) -> None:
+    opening.after = max(opening.after - 1, 0)
+
+
+def unsaid(opening: Opening) -> None:
+    opening.reason = None
+
+
+def window_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FakeCursor, "room", property(lambda self: None if self.window is None else self.window + 1))
+
+
+def owner_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Session, "taken_over", lambda _self: [])
+
+
+def mid_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("channels.dedup.MidWindow.find", lambda *_: None)
+
+
+def received_not_handled(patch: pytest.MonkeyPatch) -> None:
+    """The client's store holds what was received."""
+    patch.setattr(Follow, "cursor", property(lambda self: self.place, lambda *_: None), raising=False)
+
+
+def repeat_not_dropped(patch: pytest.MonkeyPatch) -> None:
+    event = Stream.event
+
+    def planted_event(self: Stream, line: Any, message: Any, now: float, wire: Any) -> Sequence[Effect]:
+        reading = line.readings.get(message["channel"])
+        if reading is not None and reading.follow.offset == message["offset"]:
+            reading.follow.offset -= 1
+        return event(self, line, message, now, wire)
+
+    patch.setattr(Stream, "event", planted_event)
+
+
+def gap_not_told(patch: pytest.MonkeyPatch) -> None:
+    gap = Stream.gap
+    patch.setattr(Stream, "gap", lambda self, line, message: gap(self, line, message)[1:])
+
+
+def sent_again_without_mid(patch: pytest.MonkeyPatch) -> None:
+    submit = Requests.submit
+
+    def planted_submit(self: Requests, request: Any, now: float) -> Any:
+        request.is_repeatable = request.name == "publish"
+        return submit(self, request, now)
+
+    patch.setattr(Requests, "submit", planted_submit)
+
+
+BUGS: dict[str, Plant] = {
+    **{bug: on_resume(bug) for bug in planted.ON_RESUME},
+    planted.OFFSET_REUSED: offset_reused,
+    "quietly off by one": quiet(passed_over),
+    "quiet duplicate": quiet(brought_again),
+    "gap unsaid": quiet(unsaid),
+    "window ignored": window_ignored,
+    "former owner kept": owner_kept,
+    "mid forgotten": mid_forgotten,
+    "client: repeat not dropped": repeat_not_dropped,
+    "client: gap not told": gap_not_told,
+    "client: sent again without mid": sent_again_without_mid,
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.timeout(0)
+def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BUGS[bug](monkeypatch)
+    with pytest.raises(AssertionError):
+        run_machine(EXAMPLES, phases=(Phase.generate,), derandomize=True, database=None, report_multiple_bugs=False)
