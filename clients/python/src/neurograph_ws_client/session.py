@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 # L11: no message of the hub is larger than `limits.decoded` and this.
 MESSAGE_MARGIN = 65_536
 
+# Longer than a hub keeps reading from a connection that was given up here (H3), in seconds.
+STRAY_FOR = 60.0
+
 
 class _Renewal(NamedTuple):
     """The ticket of a `connect` with a new credential."""
@@ -102,6 +105,8 @@ class Session:
         self._line: Line | None = None
         self._second: Line | None = None
         self._tokenless: Line | None = None
+        # Until when a resume that was given up unanswered may still be applied by the hub.
+        self._stray_until = 0.0
         self._is_held = False
 
     # -- the application -------------------------------------------------------------------------------------------
@@ -391,10 +396,15 @@ class Session:
     ) -> list[Effect]:
         """A connection is gone, or never came; which one it was says what that means."""
         self.lines.pop(line.number, None)
+        if line.is_resuming and code != TAKEN_OVER:
+            self._stray_until = now + STRAY_FOR
         if line is self._second:
             return self._second_failed(line, remedy, now, at_least)
         if line is not self._line:
             return self._unanswered(line, now, is_last=False) + self._resend(now)
+        if code == TAKEN_OVER and self._second is None and now < self._stray_until:
+            # R11 counts the newest resume, and that may be the one of ours whose answer was lost.
+            remedy, self._stray_until = Remedy.BACK_OFF, 0.0
         error = error or _error_of(remedy, code, text)
         if self._second is not None and (remedy in {Remedy.BACK_OFF, Remedy.WINDOW} or code == TAKEN_OVER):
             return self._handed_over(line, self._second, error, now)
@@ -434,6 +444,8 @@ class Session:
         effects += self._unanswered(line, now) if line is not None else []
         for other in [other for other in self.lines.values() if other is not self._line]:
             del self.lines[other.number]
+            if other.is_resuming:
+                self._stray_until = now + STRAY_FOR
             effects += [Drop(other.number, 1000), *self._unanswered(other, now)]
         return effects
 
