@@ -17,8 +17,8 @@ from channels.broker import Broker
 from hub.session.session import Session
 from tests.property.test_recovery import run_machine
 from tests.support import planted
+from tests.support.fake_log import FakeCursor, FakeLog, Opening
 from tests.support.pair.hub import HubEnd
-from tests.support.plane import FakeCursor, FakeLog, Opening
 
 EXAMPLES = 150
 
