@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from neurograph_ws_client import Event, Gap
+from neurograph_ws_client import Event, Gap, State
 from neurograph_ws_client.effects import Resolve
 
 from channels.permissions import Role
@@ -23,7 +23,7 @@ from tests.support.pair.histories import CHANNELS
 from tests.support.pair.link import Link
 from tests.support.pair.pair import ALL, Pair
 
-EXAMPLES = int(os.environ.get("NG_RECOVERY_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("NG_RECOVERY_EXAMPLES", "100"))
 STEPS = 50
 
 SOME = st.integers(1, 4)
@@ -170,6 +170,32 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     # -- operators -----------------------------------------------------------------------------------------------------
 
+    @rule(
+        channel=ANY_CHANNEL,
+        most=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+        is_new_first=st.booleans(),
+        is_new_lost=st.booleans(),
+    )
+    def switch(self, channel: str, most: tuple[int, int], is_new_first: bool, is_new_lost: bool) -> None:
+        """Two connections bring the same channels, each as far as it comes (M51)."""
+        self.idle(2.0)
+        self.pair.leave()
+        self.pair.settle()
+        self.pair.wait(3.0)
+        while self.pair.client.opening:
+            self.pair.answer()
+        for link in self.pair.links:
+            link.deliver_down(1)
+            link.deliver_up(ALL)
+        self.pair.publish_elsewhere(channel, 3)
+        links = reversed(self.pair.links) if is_new_first else self.pair.links
+        for link, some in zip(list(links), most, strict=False):
+            link.deliver_down(some)
+        if is_new_lost and self.pair.links:
+            self.pair.cut(self.pair.links[-1])
+            self.pair.links[-1].client_hears()
+        self.pair.check()
+
     @rule(slug=st.sampled_from(["rebalance", "rebalance", "draining"]))
     def leave(self, slug: str) -> None:
         self.pair.leave(slug)
@@ -283,6 +309,37 @@ def test_two_connections_bring_each_entry_once_whichever_is_ahead(pair: Pair) ->
     assert (pair.client.session.switches, pair.client.session.reconnects) == (1, 0)
     assert pair.client.session.stream.duplicates > 0
     pair.heal()
+
+
+@pytest.mark.clause("R11", "M51", "X1")
+def test_a_takeover_by_a_resume_of_ours_that_was_lost_ends_nothing(pair: Pair) -> None:
+    (old,) = pair.links
+    pair.leave()
+    old.deliver_down(ALL)
+    pair.wait(3)
+    pair.answer()
+    new = pair.links[-1]
+    new.deliver_down(1)
+    new.deliver_up(ALL)
+    new.cut()
+    new.client_hears()
+    pair.publish_elsewhere("logs", 2)
+    old.deliver_down(ALL)
+    assert old.is_client_over
+    pair.idle(3)
+    assert (pair.client.is_connected, offsets(pair)) == (True, [4, 5])
+    pair.heal()
+
+
+@pytest.mark.clause("R11", "X1")
+def test_a_takeover_by_another_process_ends_this_one(pair: Pair) -> None:
+    first = pair.client
+    pair.restart_client()
+    for link in first.links.values():
+        link.is_client_over, link.cut_at = False, None
+    pair.settle()
+    assert first.session.state is State.CLOSED
+    assert pair.client.is_connected
 
 
 @pytest.mark.clause("R11", "S10", "M51")

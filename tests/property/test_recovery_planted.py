@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import Phase
 from neurograph_ws_client.effects import Effect
-from neurograph_ws_client.follows import Follow
 from neurograph_ws_client.requests import Requests
 from neurograph_ws_client.stream import Stream
 
@@ -18,8 +17,8 @@ from channels.broker import Broker
 from hub.session.session import Session
 from tests.property.test_recovery import run_machine
 from tests.support import planted
+from tests.support.fake_log import FakeCursor, FakeLog, Opening
 from tests.support.pair.hub import HubEnd
-from tests.support.plane import FakeCursor, FakeLog, Opening
 
 EXAMPLES = 150
 
@@ -84,11 +83,6 @@ def mid_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("channels.dedup.MidWindow.find", lambda *_: None)
 
 
-def received_not_handled(patch: pytest.MonkeyPatch) -> None:
-    """The client's store holds what was received."""
-    patch.setattr(Follow, "cursor", property(lambda self: self.place, lambda *_: None), raising=False)
-
-
 def repeat_not_dropped(patch: pytest.MonkeyPatch) -> None:
     event = Stream.event
 
@@ -116,6 +110,11 @@ def sent_again_without_mid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Requests, "submit", planted_submit)
 
 
+def epochs_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """The client knows one epoch, where what it received and what it handled may lie in two."""
+    patch.setattr("neurograph_ws_client.follows.MAX_PASSED", 0)
+
+
 BUGS: dict[str, Plant] = {
     **{bug: on_resume(bug) for bug in planted.ON_RESUME},
     planted.OFFSET_REUSED: offset_reused,
@@ -128,6 +127,7 @@ BUGS: dict[str, Plant] = {
     "client: repeat not dropped": repeat_not_dropped,
     "client: gap not told": gap_not_told,
     "client: sent again without mid": sent_again_without_mid,
+    "client: epochs forgotten": epochs_forgotten,
 }
 
 

@@ -22,9 +22,10 @@ from hub.protocol.subprotocols import CODECS
 from hub.resumption import Resumption
 from hub.session import Moment, Policy
 from hub.session.policy import Surroundings, Tally
+from tests.support.fake_log import FakeLog
 from tests.support.pair.histories import CHANNELS, Histories
 from tests.support.pair.loop import StillLoop
-from tests.support.plane import FakeLog, FakePlane
+from tests.support.plane import FakePlane
 
 if TYPE_CHECKING:
     from channels.publication import Entry
@@ -51,8 +52,10 @@ class RecordingPlane(FakePlane):
         self._know(log)
         return epoch
 
-    def append(self, log: int, entries: "Sequence[Entry]", ts: float) -> tuple[str, int]:
-        epoch, first = super().append(log, entries, ts)
+    def append(
+        self, log: int, entries: "Sequence[Entry]", ts: float, marks: Sequence[bytes | None] | None = None
+    ) -> tuple[str, int]:
+        epoch, first = super().append(log, entries, ts, marks)
         channel = self.logs[log].channel
         if channel in CHANNELS:
             for offset, entry in enumerate(entries, first):

@@ -16,6 +16,9 @@ from .policy import Backoff
 from .positions import Position
 from .states import SubState
 
+# Epochs that a channel may have changed since the oldest place that is still handled or read somewhere.
+MAX_PASSED = 64
+
 _ASK_AGAIN = Backoff()
 
 
@@ -55,7 +58,7 @@ class Follow:
         self.epoch: str | None = None
         self.offset = 0
         # Epochs that were left: names are never used again (P1), so that a lagging connection is told from a newer one.
-        self.past: deque[str] = deque(maxlen=16)
+        self.past: deque[str] = deque(maxlen=MAX_PASSED)
         self.cursor: Position | None = None
         # The cursor as the hub was last told it: what was received beyond it waits here and is not asked for by it.
         self.presented: Position | None = None
@@ -223,11 +226,10 @@ class Follows(Mapping[str, Follow]):
                 effects.append(SubChanged(follow.channel, SubState.PENDING))
         return effects
 
-    def deadline(self) -> float | None:
-        """When a refused channel is asked for again."""
-        return min(
-            (follow.retry_at for follow in self._by_channel.values() if follow.retry_at is not None), default=None
-        )
+    def deadline(self, line: Line) -> float | None:
+        """When a refused channel is asked for again on a connection; what another one refused may be asked for here."""
+        times = (follow.retry_at for follow in self._by_channel.values() if follow not in line.asked)
+        return min((when for when in times if when is not None), default=None)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 

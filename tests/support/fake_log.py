@@ -1,0 +1,184 @@
+"""What `FakePlane` keeps: logs, where subscriptions of them begin, and cursors."""
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from channels._native import Start
+    from channels.publication import Entry
+
+
+@dataclass
+class FakeLog:
+    """One log: entries as (offset, ts, key or None, JSON of the event message), oldest first."""
+
+    channel: str
+    epoch: str
+    seconds: float
+    max_bytes: int
+    max_entries: int
+    last_per_key: bool
+    head: int = 0
+    size: int = 0
+    appended: int = 0
+    ring: list[tuple[int, float, str, bytes]] = field(default_factory=list)
+    last: dict[str, tuple[int, float, str, bytes]] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        return self.ring[0][0] if self.ring else self.head + 1
+
+    def append(self, entry: "Entry", ts: float) -> None:
+        event, data, key, tags, traceparent, tracestate = entry
+        self.head += 1
+        self.appended += 1
+        message: dict[str, Any] = {
+            "type": "event",
+            "channel": self.channel,
+            "offset": self.head,
+            "event": event,
+            "ts": ts,
+            "data": json.loads(data),
+        }
+        optional = {"key": key, "traceparent": traceparent, "tracestate": tracestate}
+        message |= {name: value for name, value in optional.items() if value is not None}
+        if tags is not None:
+            message["tags"] = json.loads(tags)
+        kept = (self.head, ts, key or event, json.dumps(message, separators=(",", ":")).encode())
+        self.ring.append(kept)
+        self.size += len(kept[3])
+        if self.last_per_key:
+            self.last.pop(kept[2], None)
+            leaves = event == "leave" and (self.channel == "connections" or self.channel.endswith("/presence"))
+            if data != b"null" and not leaves:
+                self.last[kept[2]] = kept
+        while self.size > self.max_bytes or len(self.ring) > self.max_entries:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        self.size -= len(self.ring.pop(0)[3])
+
+    def sweep(self, now: float) -> None:
+        while self.ring and self.ring[0][1] < now - self.seconds:
+            self.drop_oldest()
+
+    def after(self, offset: int) -> list[tuple[int, float, str, bytes]]:
+        return [entry for entry in self.ring if entry[0] > offset]
+
+    def newest_of_each_key(self) -> list[tuple[int, float, str, bytes]]:
+        newest = self.last if self.last_per_key else {entry[2]: entry for entry in self.ring}
+        return sorted(newest.values())
+
+    def start(self, start: "Start") -> int:
+        match start:
+            case "new":
+                return self.head
+            case "snapshot":
+                return 0
+            case ("last", int(n)):
+                return max(self.head - n, self.first - 1, 0)
+            case ("since", ts):
+                return next((entry[0] - 1 for entry in self.ring if entry[1] >= ts), self.head)
+            case (_, _, int(offset)):
+                return offset
+        raise AssertionError(start)
+
+    def opening(self, start: "Start") -> "Opening":
+        """Where a subscription starts, and the gap before it (P10, P11)."""
+        match start:
+            case ("at", str(epoch), int(offset)):
+                return self._at(epoch, offset)
+            case _:
+                offset = self.start(start)
+                return Opening(self, (self.epoch, offset), offset, is_capped=start[0] == "since")
+
+    def _at(self, epoch: str, offset: int) -> "Opening":
+        if epoch == self.epoch and offset <= self.head:
+            after = max(offset, self.first - 1)
+            return Opening(self, (epoch, offset), after, "retention" if after > offset else None, is_capped=True)
+        after = self.head if epoch == self.epoch else self.first - 1
+        return Opening(self, (epoch, offset), after, "epoch", is_capped=True)
+
+    def gap(self, start: str, after: int, reason: str) -> dict[str, Any]:
+        return {
+            "type": "gap",
+            "channel": self.channel,
+            "from": start,
+            "to": f"{self.epoch}:{after}",
+            "missed": None,
+            "reason": reason,
+        }
+
+
+@dataclass
+class Opening:
+    """Where a subscription begins: the position told, the offset delivered after, why there is a gap between."""
+
+    log: FakeLog
+    told: tuple[str, int]
+    after: int
+    reason: str | None = None
+    is_capped: bool = False
+
+    @property
+    def behind(self) -> int:
+        """Entries from the position told to the head (M42); of a former history, from where delivery begins."""
+        epoch, offset = self.told
+        start = min(offset, self.log.head) if epoch == self.log.epoch else self.after
+        return self.log.head - start
+
+    def cut(self, kept: int) -> None:
+        """Only the newest `kept` entries are replayed (R9)."""
+        after = max(self.after, self.log.head - kept)
+        if after > self.after:
+            self.after, self.reason = after, self.reason or "limit"
+
+    def gap(self) -> dict[str, Any] | None:
+        if self.reason is None:
+            return None
+        epoch, offset = self.told
+        missed = None if self.reason == "epoch" else self.after - offset
+        return self.log.gap(f"{epoch}:{offset}", self.after, self.reason) | {"missed": missed}
+
+
+def cap_replay(openings: "Sequence[Opening]", cap: int) -> None:
+    """One replay holds at most `cap` entries over all its channels: the newest by time, ties by channel name (R9)."""
+    owed = [
+        (-entry[1], opening.log.channel, -entry[0], at)
+        for at, opening in enumerate(openings)
+        for entry in opening.log.after(opening.after)
+    ]
+    kept = [at for *_, at in sorted(owed)[:cap]]
+    for at, opening in enumerate(openings):
+        opening.cut(kept.count(at))
+
+
+@dataclass
+class FakeCursor:
+    """Where a subscription stands, and what of it may not be sent yet (S10)."""
+
+    offset: int
+    on_slow: str = "gap"
+    is_latest: bool = False
+    is_due_snapshot: bool = False
+    window: int | None = None
+    acked: tuple[str, int] = ("", 0)
+    unacked: list[int] = field(default_factory=list)
+
+    @property
+    def room(self) -> int | None:
+        return None if self.window is None else max(0, self.window - len(self.unacked))
+
+    def resize(self, window: int | None, epoch: str) -> None:
+        """M26: what is under way stays counted; a window that is new has nothing under way."""
+        if self.window is None:
+            self.acked, self.unacked = (epoch, self.offset), []
+        self.window = window
+
+    def proven(self, epoch: str) -> str:
+        """What a token may tell: with a window only what was acknowledged."""
+        place = (epoch, self.offset) if self.window is None else self.acked
+        return f"{place[0]}:{place[1]}"
