@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from neurograph_ws_client import Event, Gap, HubError, PermissionDenied, QueueOverflow, Subscription, SubState
 from neurograph_ws_client.effects import CursorMoved
-from neurograph_ws_client.subscription import Item
+from neurograph_ws_client.waiting import Item
 
 
 class FakeOwner:

@@ -3,54 +3,22 @@
 
 import asyncio
 import inspect
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
 from .events import Event, Gap
+from .owner import Owner
 from .positions import Position
 from .states import SubState
+from .waiting import Item, Waiting
 
 T = TypeVar("T")
 
 OnFull = Literal["gap", "wait", "error"]
-Item = Event[Any] | Gap | CursorMoved
 Handler = Callable[[Any], Any]
-
-
-class Owner(Protocol):
-    """What a subscription asks of its client."""
-
-    async def unsubscribe(self, *channels: str) -> None:
-        """End it at the hub."""
-        ...
-
-    def hold(self) -> None:
-        """Read nothing more from the hub until `release`."""
-        ...
-
-    def release(self) -> None:
-        """Read again."""
-        ...
-
-    def report(self, error: Exception) -> None:
-        """Tell the application of an error nobody awaits."""
-        ...
-
-    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
-        """Replace options at the hub."""
-        ...
-
-    def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
-        """Run something that the client ends with itself."""
-        ...
-
-    def handled(self, channel: str, item: Item) -> None:
-        """An item of a watched subscription was handled."""
-        ...
 
 
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
@@ -75,7 +43,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self.channel = channel
         self.state = SubState.PENDING
         self.recovered: bool | None = None
-        self.dropped = 0
         self.handled = 0
         self.failures = 0
         self.error: HubError | None = None
@@ -83,7 +50,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self.is_watched = is_watched
         self._owner = owner
         self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
-        self._queue: deque[Item] = deque()
+        self._queue = Waiting()
         # The last item that was settled: its position is composed when asked for, not per event.
         self._cursor: Item | None = None if position is None else CursorMoved(channel, position)
         self._given: Item | None = None
@@ -117,6 +84,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def place(self) -> Position | None:
         """The cursor in parts."""
         return None if self._cursor is None else self._cursor.place
+
+    @property
+    def dropped(self) -> int:
+        """Events that did not fit, and were told as gaps."""
+        return self._queue.dropped
 
     @property
     def queued(self) -> int:
@@ -230,7 +202,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved):
             self._make_room()
         if self.state is not SubState.ENDED:
-            self._append(item)
+            self._queue.put(item)
         self._wake()
 
     def _is_idle(self, item: Item) -> bool:
@@ -238,11 +210,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self._queue or self._task is not None or self._given is not None:
             return False
         return self._handler is not None or type(item) is CursorMoved
-
-    def _append(self, item: Item) -> None:
-        if isinstance(item, CursorMoved) and self._queue and isinstance(self._queue[-1], CursorMoved):
-            self._queue.pop()
-        self._queue.append(item)
 
     def discard(self) -> None:
         """It was unsubscribed: nothing more is handed over, save what was queued before an error ended it."""
@@ -255,30 +222,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _make_room(self) -> None:
         match self._on_full:
             case "gap":
-                self._drop_oldest()
+                self._queue.drop_oldest()
             case "wait":
                 self._hold()
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
                 self._owner.start(self._owner.unsubscribe(self.channel))
-
-    def _drop_oldest(self) -> None:
-        """Make room for one: a gap takes the place of the oldest two events, or grows over the next item."""
-        oldest = self._queue.popleft()
-        match oldest:
-            case CursorMoved():
-                return
-            case Event():
-                before = f"{oldest.epoch}:{oldest.offset - 1}"
-                gap = self._cover(Gap(self.channel, before, before, 0, "client_queue"), oldest)
-            case Gap():
-                gap = oldest
-        self._queue.appendleft(self._cover(gap, self._queue.popleft()))
-
-    def _cover(self, gap: Gap, item: Item) -> Gap:
-        self.dropped += isinstance(item, Event)
-        return _joined(gap, item)
 
     def _hold(self) -> None:
         if not self._is_holding:
@@ -373,17 +323,3 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
 def _end_of(item: Item) -> str:
     return item.to if isinstance(item, Gap) else item.position
-
-
-def _joined(gap: Gap, item: Item) -> Gap:
-    """A gap that also covers the item after it."""
-    more: int | None
-    match item:
-        case Event():
-            more, to = 1, item.position
-        case Gap():
-            more, to = item.missed, item.to
-        case CursorMoved():
-            more, to = 0, item.position
-    missed = None if gap.missed is None or more is None else gap.missed + more
-    return Gap(gap.channel, gap.from_, to, missed, gap.reason)
