@@ -5,7 +5,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
@@ -21,6 +21,16 @@ OnFull = Literal["gap", "wait", "error"]
 Handler = Callable[[Any], Any]
 
 
+class Handling(NamedTuple):
+    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails."""
+
+    handler: Handler | None = None
+    queue_size: int = 1000
+    on_full: OnFull = "gap"
+    on_error: Literal["continue", "stop"] = "continue"
+    gaps: bool = False
+
+
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
     """A channel that is followed. Await it to know that it is active; iterate it, or give it a handler.
 
@@ -31,12 +41,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self,
         channel: str,
         owner: Owner,
-        handler: Handler | None = None,
+        handling: Handling = Handling(),  # noqa: B008 - it cannot be changed
         *,
-        queue_size: int = 1000,
-        on_full: OnFull = "gap",
-        on_error: Literal["continue", "stop"] = "continue",
-        gaps: bool = False,
         position: str | None = None,
         is_watched: bool = False,
     ) -> None:
@@ -49,7 +55,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         # Whether the owner has to know of each item at once: for acknowledgements and journals.
         self.is_watched = is_watched
         self._owner = owner
-        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
+        self._handle_by(handling)
         self._queue = Waiting()
         # The last item that was settled: its position is composed when asked for, not per event.
         self._cursor: Item | None = None if position is None else CursorMoved(channel, position)
@@ -58,20 +64,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._is_holding = False
         self._waiters: list[asyncio.Future[None]] = []
 
-    def _configure(
-        self,
-        handler: Handler | None,
-        queue_size: int,
-        on_full: OnFull,
-        on_error: Literal["continue", "stop"],
-        *,
-        gaps: bool,
-    ) -> None:
-        self._handler = handler
-        self._queue_size = queue_size
-        self._on_full = on_full
-        self._on_error = on_error
-        self._wants_gaps = gaps
+    def _handle_by(self, handling: Handling) -> None:
+        # In parts: looked at for every event.
+        self._handler, self._queue_size, self._on_full, self._on_error, self._wants_gaps = handling
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -167,20 +162,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     # -- what the client tells ---------------------------------------------------------------------------------------
 
-    def take_up(
-        self,
-        handler: Handler | None,
-        *,
-        queue_size: int,
-        on_full: OnFull,
-        on_error: Literal["continue", "stop"],
-        gaps: bool,
-        is_watched: bool,
-    ) -> None:
+    def take_up(self, handling: Handling, *, is_watched: bool) -> None:
         """Somebody follows what was restored: the handler gets what has come since."""
-        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
+        self._handle_by(handling)
         self.is_watched = is_watched
-        if handler is not None and self._queue:
+        if handling.handler is not None and self._queue:
             self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def change_state(self, state: SubState, error: HubError | None) -> None:
