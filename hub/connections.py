@@ -1,13 +1,12 @@
 """The connections of this node: who is there, what the plane brings them, and when time is up for them.
 
-A batch of the plane's events is handled in one turn of the loop, and what it asks for is done at its end; between turns
-the loop is free. No task and no timer is made per message or connection.
+Events come in turns (see `hub.turns`). No task and no timer is made per message or connection.
 """
 
 import asyncio
 import math
 import secrets
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -37,6 +36,7 @@ from hub.protocol import close_codes
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
+from hub.turns import Turns
 
 if TYPE_CHECKING:
     from channels._native import Event, Plane
@@ -49,12 +49,6 @@ if TYPE_CHECKING:
     from hub.emissions import Emissions
     from hub.relay import Relay
 
-BATCH = 256
-"""Events taken from the plane at once."""
-TURN = 0.005
-"""Seconds after which a turn gives way to the rest of the loop."""
-STRETCH = 8
-"""Events between two looks at the clock."""
 ALARM_STEP = 1.0
 """Seconds between two looks at the alarms: none rings later than that."""
 FORGET = "forget"
@@ -102,11 +96,10 @@ class Connections:
         self._departures = Departures()
         self._performer = Performer(plane, broker, emissions, admission, counters)
         self._performer.on_takeover = self._take_over
-        self._backlog: deque[Event] = deque()
+        self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._skew = 0.0
-        self._is_turn_due = False
         # Unique across restarts, so that no operator takes one connection for another.
         self._prefix = f"c-{secrets.token_hex(4)}"
 
@@ -119,7 +112,7 @@ class Connections:
         """Listen to the plane, which must run already."""
         self._loop = asyncio.get_running_loop()
         self._performer.start(self._loop)
-        self._loop.add_reader(self.plane.wakeup_fd(), self._turn)
+        self._turns.start(self._loop)
         self._skew = self._wall() - self._monotonic()
         self._ring()
 
@@ -162,8 +155,7 @@ class Connections:
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
-        if self._loop is not None:
-            self._loop.remove_reader(self.plane.wakeup_fd())
+        self._turns.stop()
         if self._timer is not None:
             self._timer.cancel()
         self._performer.stop()
@@ -239,28 +231,7 @@ class Connections:
         """Open connections by role."""
         return Counter(connection.session.identity.role for connection in self._table.values())
 
-    # --- a turn -------------------------------------------------------------------------------------------------------
-
-    def _turn(self) -> None:
-        """Take a batch from the plane and handle it, as far as the time of a turn reaches."""
-        self._is_turn_due = False
-        is_batch = False
-        if not self._backlog:
-            self._backlog.extend(self.plane.drain(BATCH))
-            is_batch = len(self._backlog) == BATCH
-        self._performer.begin()
-        moment = self.moment()
-        deadline = moment.now + TURN
-        try:
-            while self._backlog and self._monotonic() < deadline:
-                for _ in range(min(STRETCH, len(self._backlog))):
-                    self._handle(self._backlog.popleft(), moment)
-        finally:
-            # The descriptor is readable on empty -> non-empty only: who does not take everything must come again.
-            if (self._backlog or is_batch) and self._loop is not None and not self._is_turn_due:
-                self._is_turn_due = True
-                self._loop.call_soon(self._turn)
-            self._performer.finish()
+    # --- what the plane brings ----------------------------------------------------------------------------------------
 
     def _handle(self, event: "Event", moment: Moment) -> None:
         number, kind, a, b = event

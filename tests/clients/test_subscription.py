@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from neurograph_ws_client import Event, Gap, HubError, PermissionDenied, QueueOverflow, Subscription, SubState
 from neurograph_ws_client.effects import CursorMoved
-from neurograph_ws_client.subscription import Item
+from neurograph_ws_client.subscription import Handling
+from neurograph_ws_client.waiting import Item
 
 
 class FakeOwner:
@@ -49,9 +50,11 @@ def event(offset: int) -> Event[Any]:
     return Event(message, "aaaa")
 
 
-def subscription(*arguments: Any, **options: Any) -> tuple[Subscription[Any], FakeOwner]:
+def subscription(
+    handler: Any = None, *, position: str | None = None, **handling: Any
+) -> tuple[Subscription[Any], FakeOwner]:
     owner = FakeOwner()
-    return Subscription("logs", owner, *arguments, **options), owner
+    return Subscription("logs", owner, Handling(handler, **handling), position=position), owner
 
 
 async def test_a_plain_handler_gets_events_at_once_and_in_order() -> None:

@@ -183,35 +183,6 @@ async def test_a_mistake_over_one_event_ends_that_connection_only(node: Node, mo
     assert (other.output.close, node.errors()) == (None, {("internal", "session"): 1})
 
 
-async def test_a_turn_gives_way_to_the_loop_when_its_time_is_up(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events that a turn does not reach are handled by the next, in order."""
-    peer = node.peer()
-    await peer.next("welcome")
-    events: list[Any] = [(peer.number, EVENT_TEXT, b'{"type":"ping","id":%d}' % number, None) for number in range(40)]
-    turns: list[int] = []
-    handle = node.connections._handle
-
-    def slow(event: Any, moment: Any) -> None:
-        handle(event, moment)
-        turns[-1] += event[1] == EVENT_TEXT
-        node.now += 0.001
-
-    finish = node.connections._performer.finish
-
-    def next_turn() -> None:
-        finish()
-        turns.append(0)
-
-    monkeypatch.setattr(node.connections, "_handle", slow)
-    monkeypatch.setattr(node.connections._performer, "finish", next_turn)
-    turns.append(0)
-    node.connections._backlog.extend(events)
-    node.connections._turn()
-    ids = [(await peer.next("pong"))["id"] for _ in range(40)]
-    assert ids == list(range(40))
-    assert (sum(turns), max(turns)) == (40, module.STRETCH)
-
-
 async def test_the_loss_of_an_io_thread_is_told(node: Node) -> None:
     node.connections._handle((0, EVENT_FATAL, "thread 0 is lost", None), node.connections.moment())
     assert (node.connections.failure, node.errors()) == ("thread 0 is lost", {("internal", "panic"): 1})
@@ -220,36 +191,6 @@ async def test_the_loss_of_an_io_thread_is_told(node: Node) -> None:
 async def test_events_of_connections_that_have_gone_are_nobodys(node: Node) -> None:
     node.connections._handle((999, EVENT_TEXT, b"{}", None), node.connections.moment())
     assert node.errors() == {}
-
-
-async def test_a_turn_that_fails_loses_nothing_of_its_backlog(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer = node.peer()
-    await peer.next("welcome")
-    events: list[Any] = [(peer.number, EVENT_TEXT, b'{"type":"ping","id":%d}' % number, None) for number in (1, 2)]
-    node.connections._backlog.extend(events)
-    with monkeypatch.context() as patch:
-        patch.setattr(node.connections, "_handle", _fail)
-        with pytest.raises(RuntimeError):
-            node.connections._turn()
-    assert (await peer.next("pong"))["id"] == 2
-    node.connections.kick(peer.connection.session.conn)
-    assert await peer.closed() == (4010, "kicked")
-
-
-async def test_the_end_of_a_turn_that_fails_is_made_up_by_the_next(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than fits into one turn waits, and what waits is handled all the same."""
-    peer = node.peer()
-    await peer.next("welcome")
-    pings: list[Any] = [(peer.number, EVENT_TEXT, b'{"type":"ping","id":%d}' % number, None) for number in range(20)]
-    node.connections._backlog.extend(pings)
-    with monkeypatch.context() as patch:
-        times = iter((100.0, 100.0))
-        patch.setattr(node.connections, "_monotonic", lambda: next(times, 200.0))
-        patch.setattr(node.connections._performer, "finish", _fail)
-        with pytest.raises(RuntimeError):
-            node.connections._turn()
-    assert node.connections._is_turn_due is True
-    assert [(await peer.next("pong"))["id"] for _ in range(20)] == list(range(20))
 
 
 @pytest.mark.clause("C13", "L6")

@@ -227,5 +227,5 @@ async def test_an_answer_that_a_session_cannot_take_ends_that_connection_only(
 def turn(node: Node, peer: Peer, *messages: dict[str, Any]) -> None:
     """One turn, with all of `messages` in it."""
     events = [(peer.number, EVENT_TEXT, json.dumps(message).encode(), None) for message in messages]
-    node.connections._backlog.extend(events)
-    node.connections._turn()
+    node.connections._turns.backlog.extend(events)
+    node.connections._turns.take()

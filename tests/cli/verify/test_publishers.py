@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from neurograph_ws_client import Disconnected, RateLimited, RequestTimeout, Unavailable
 from neurograph_ws_client.testing import FakeHub
-from ng_ws.verify.clients import Maker, abilities
+from ng_ws.verify.clients import Maker
 from ng_ws.verify.history import History
 from ng_ws.verify.publishers import Publisher, is_unknown
 
@@ -23,7 +23,7 @@ class Bench:
         self.hub = hub
         self.lines: list[Any] = []
         history = History(io.StringIO(), self.lines.append)
-        maker = Maker(hub.url, None, lambda _: lambda _: None, abilities())
+        maker = Maker(hub.url, None, lambda _: lambda _: None)
         self.publisher = Publisher("p1", "run", maker, history, ("logs",), seed=1)
 
     def told(self) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from neurograph_ws_client.testing import FakeHub
 from ng_ws.verify.checker import check
-from ng_ws.verify.clients import Maker, abilities
+from ng_ws.verify.clients import Maker
 from ng_ws.verify.history import History
 from ng_ws.verify.payload import NAME, payload
 from ng_ws.verify.subscribers import Habit, Subscriber
@@ -24,7 +24,7 @@ class Bench:
         self.lines: list[Any] = []
         self.news = asyncio.Event()
         history = History(io.StringIO(), self._written)
-        maker = Maker(hub.url, None, lambda _: lambda _: None, abilities())
+        maker = Maker(hub.url, None, lambda _: lambda _: None)
         self.subscriber = Subscriber("s1", habit, "run", maker, history, ("logs",), seed=1)
         self.sent = 0
 

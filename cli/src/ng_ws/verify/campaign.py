@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from neurograph_ws_client.positions import Position
 
 from ..exits import Exit, Failed
-from .clients import Maker, abilities
+from .clients import Maker
 from .history import History
 from .hub_process import HubProcess
 from .plan import Plan
@@ -199,7 +199,7 @@ class Campaign:
     # -- the way -----------------------------------------------------------------------------------------------------
 
     def _maker(self, url: str) -> Maker:
-        return Maker(url, self._target.token, self._history.journal, abilities(), self._target.trust)
+        return Maker(url, self._target.token, self._history.journal, self._target.trust)
 
     async def _behind_proxy(self) -> str:
         parts = urlsplit(self._target.url)

@@ -21,7 +21,6 @@ from ..settings import Format, Settings
 from ..stdout import put
 from .campaign import Campaign, Target
 from .checker import Checker, Outcome
-from .clients import abilities
 from .history import History
 from .hub_process import HubProcess, command_of
 from .plan import Plan, channels_of, checked, duration_of, faults_of
@@ -84,9 +83,6 @@ async def verify(settings: Settings, plan: Plan) -> Exit:
     notes = Notes(settings)
     # Whoever ends us so leaves no hub behind either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
-    able = abilities()
-    if not able.takes_positions:
-        notes.say("the installed client cannot resume: it starts at the head after each cut and tells what it missed")
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="ng-verify-") as directory:
         for seed in plan.seeds:

@@ -14,9 +14,8 @@ _NOT_RESUMED = "reconnect"
 
 
 class Way(NamedTuple):
-    """How a subscriber comes back: by a client that can resume, having asked for its place, or without its cursor."""
+    """How a subscriber comes back: having asked for its place, or resumed without its cursor."""
 
-    can_resume: bool
     has_asked: bool
     is_without_cursor: bool
 
@@ -73,8 +72,7 @@ class Diary:
         self._starts[channel] += 1
         cursor, is_fresh = self.cursors.get(channel), channel in self._fresh
         self._fresh.discard(channel)
-        # A client that cannot ask for its place is granted nothing, even where nothing came in between.
-        asked, granted, lost = cursor, is_granted and way.can_resume if cursor else None, {}
+        asked, granted, lost = cursor, is_granted if cursor else None, {}
         if is_fresh and cursor is not None:
             if way.is_without_cursor:
                 asked, granted, lost = None, None, {"lost": True}

@@ -104,9 +104,7 @@ class Subscriber:
         """As if the process had ended in order: a new client, with the positions that were saved."""
         await self._leave()
         self._is_without_cursor = False
-        able = self._maker.able.takes_positions
-        saved = {channel: str(place) for channel, place in self.diary.cursors.items()}
-        await self._return(**({"positions": saved} if able else {}))
+        await self._return(positions={channel: str(place) for channel, place in self.diary.cursors.items()})
 
     async def _resume_by_token(self) -> None:
         """As if all that was left were the reconnection token: repeats may come, and no hole."""
@@ -120,14 +118,10 @@ class Subscriber:
         await self._return(reconnection_token=token)
 
     async def _fresh_token(self) -> str | None:
-        ask = getattr(self._client, "get_reconnection_token", None)
-        if not self._maker.able.takes_tokens or ask is None:
-            return None
         try:
-            answer = await ask()
+            return (await self._client.get_reconnection_token()).token
         except HubError:
             return None
-        return str(getattr(answer, "token", answer))
 
     async def _leave(self) -> None:
         client = self._client
@@ -155,12 +149,11 @@ class Subscriber:
         return client
 
     def _subscribe(self, *channels: str) -> None:
-        able = self._maker.able
-        window: dict[str, Any] = {"ack": WINDOW} if self.habit == "window" and able.takes_windows else {}
+        window: dict[str, Any] = {"ack": WINDOW} if self.habit == "window" else {}
         for channel in channels:
             place = self.diary.cursors.get(channel)
             start: dict[str, Any] = {}
-            if place is not None and self.habit == "resubscribes" and able.starts_at_positions:
+            if place is not None and self.habit == "resubscribes":
                 start = {"start": str(place)}
             self.diary.starts_anew(channel)
             self._lives[channel] += 1
@@ -201,10 +194,8 @@ class Subscriber:
                 self.diary.begin(channel, start, self._way(), is_granted=subscription.recovered is not False)
 
     def _way(self) -> Way:
-        able, is_by_token = self._maker.able, self._is_without_cursor
-        has_asked = able.starts_at_positions if self.habit == "resubscribes" else able.takes_positions
-        is_resumed = is_by_token and getattr(self._client.welcome, "resumed", False)
-        return Way(able.takes_positions, has_asked and not is_by_token, is_resumed)
+        welcome, is_by_token = self._client.welcome, self._is_without_cursor
+        return Way(not is_by_token, is_by_token and welcome is not None and welcome.resumed)
 
     def _left(self) -> None:
         for channel in self.channels:

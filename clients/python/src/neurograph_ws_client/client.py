@@ -25,7 +25,7 @@ from .states import State, SubState
 from .stats import ClientStats, SubscriptionStats
 from .stores import PositionStore, Saver
 from .stores import checked as checked_positions
-from .subscription import Handler, OnFull, Subscription
+from .subscription import Handler, Handling, OnFull, Subscription
 from .urls import checked, masked
 
 
@@ -213,21 +213,16 @@ class NeurographWSClient(Calls):
         begin = self._stored.get(name)
         follow = self._session.subscribe(name, options, wire_start(start if begin is None else begin))
         self._stored.pop(name, None)
+        handling = Handling(handler, queue_size, on_full, on_error, gaps)
         is_watched = ack is not None or self._has_journal
         subscription = self._link.subscriptions.get(name)
         if subscription is not None and follow.state is subscription.state is not SubState.ENDED:
-            subscription.take_up(
-                handler, queue_size=queue_size, on_full=on_full, on_error=on_error, gaps=gaps, is_watched=is_watched
-            )
+            subscription.take_up(handling, is_watched=is_watched)
         else:
             subscription = self._link.subscriptions[name] = Subscription[Any](
                 name,
                 self._link,
-                handler,
-                queue_size=queue_size,
-                on_full=on_full,
-                on_error=on_error,
-                gaps=gaps,
+                handling,
                 position=None if follow.place is None else str(follow.place),
                 is_watched=is_watched,
             )

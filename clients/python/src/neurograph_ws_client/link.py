@@ -32,7 +32,8 @@ from .requests import Request
 from .session import Session
 from .sockets import Sockets, current_task
 from .states import State, SubState
-from .subscription import Item, Subscription
+from .subscription import Subscription
+from .waiting import Item
 
 
 class Link:

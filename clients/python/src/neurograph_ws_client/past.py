@@ -13,7 +13,7 @@ from .policy import TokenSource
 from .session import Session
 from .starts import Last, wire_start
 from .states import State
-from .subscription import Subscription
+from .subscription import Handling, Subscription
 
 
 async def read_past(
@@ -30,7 +30,7 @@ async def read_past(
     session.subscribe(channel, {"delivery": "all"}, wire_start(Last(last)))
     link = Link(session, opening, token, patience=timeout, journal=None, debug=False)
     subscription = link.subscriptions[channel] = Subscription[Any](
-        channel, link, gaps=True, queue_size=max(2, 2 * last)
+        channel, link, Handling(gaps=True, queue_size=max(2, 2 * last))
     )
     try:
         async with asyncio.timeout(timeout):

@@ -3,54 +3,32 @@
 
 import asyncio
 import inspect
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
 from .events import Event, Gap
+from .owner import Owner
 from .positions import Position
 from .states import SubState
+from .waiting import Item, Waiting
 
 T = TypeVar("T")
 
 OnFull = Literal["gap", "wait", "error"]
-Item = Event[Any] | Gap | CursorMoved
 Handler = Callable[[Any], Any]
 
 
-class Owner(Protocol):
-    """What a subscription asks of its client."""
+class Handling(NamedTuple):
+    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails."""
 
-    async def unsubscribe(self, *channels: str) -> None:
-        """End it at the hub."""
-        ...
-
-    def hold(self) -> None:
-        """Read nothing more from the hub until `release`."""
-        ...
-
-    def release(self) -> None:
-        """Read again."""
-        ...
-
-    def report(self, error: Exception) -> None:
-        """Tell the application of an error nobody awaits."""
-        ...
-
-    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
-        """Replace options at the hub."""
-        ...
-
-    def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
-        """Run something that the client ends with itself."""
-        ...
-
-    def handled(self, channel: str, item: Item) -> None:
-        """An item of a watched subscription was handled."""
-        ...
+    handler: Handler | None = None
+    queue_size: int = 1000
+    on_full: OnFull = "gap"
+    on_error: Literal["continue", "stop"] = "continue"
+    gaps: bool = False
 
 
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
@@ -63,27 +41,22 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self,
         channel: str,
         owner: Owner,
-        handler: Handler | None = None,
+        handling: Handling = Handling(),  # noqa: B008 - it cannot be changed
         *,
-        queue_size: int = 1000,
-        on_full: OnFull = "gap",
-        on_error: Literal["continue", "stop"] = "continue",
-        gaps: bool = False,
         position: str | None = None,
         is_watched: bool = False,
     ) -> None:
         self.channel = channel
         self.state = SubState.PENDING
         self.recovered: bool | None = None
-        self.dropped = 0
         self.handled = 0
         self.failures = 0
         self.error: HubError | None = None
         # Whether the owner has to know of each item at once: for acknowledgements and journals.
         self.is_watched = is_watched
         self._owner = owner
-        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
-        self._queue: deque[Item] = deque()
+        self._handle_by(handling)
+        self._queue = Waiting()
         # The last item that was settled: its position is composed when asked for, not per event.
         self._cursor: Item | None = None if position is None else CursorMoved(channel, position)
         self._given: Item | None = None
@@ -91,20 +64,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._is_holding = False
         self._waiters: list[asyncio.Future[None]] = []
 
-    def _configure(
-        self,
-        handler: Handler | None,
-        queue_size: int,
-        on_full: OnFull,
-        on_error: Literal["continue", "stop"],
-        *,
-        gaps: bool,
-    ) -> None:
-        self._handler = handler
-        self._queue_size = queue_size
-        self._on_full = on_full
-        self._on_error = on_error
-        self._wants_gaps = gaps
+    def _handle_by(self, handling: Handling) -> None:
+        # In parts: looked at for every event.
+        self._handler, self._queue_size, self._on_full, self._on_error, self._wants_gaps = handling
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -117,6 +79,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def place(self) -> Position | None:
         """The cursor in parts."""
         return None if self._cursor is None else self._cursor.place
+
+    @property
+    def dropped(self) -> int:
+        """Events that did not fit, and were told as gaps."""
+        return self._queue.dropped
 
     @property
     def queued(self) -> int:
@@ -195,20 +162,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     # -- what the client tells ---------------------------------------------------------------------------------------
 
-    def take_up(
-        self,
-        handler: Handler | None,
-        *,
-        queue_size: int,
-        on_full: OnFull,
-        on_error: Literal["continue", "stop"],
-        gaps: bool,
-        is_watched: bool,
-    ) -> None:
+    def take_up(self, handling: Handling, *, is_watched: bool) -> None:
         """Somebody follows what was restored: the handler gets what has come since."""
-        self._configure(handler, queue_size, on_full, on_error, gaps=gaps)
+        self._handle_by(handling)
         self.is_watched = is_watched
-        if handler is not None and self._queue:
+        if handling.handler is not None and self._queue:
             self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def change_state(self, state: SubState, error: HubError | None) -> None:
@@ -230,7 +188,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved):
             self._make_room()
         if self.state is not SubState.ENDED:
-            self._append(item)
+            self._queue.put(item)
         self._wake()
 
     def _is_idle(self, item: Item) -> bool:
@@ -238,11 +196,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self._queue or self._task is not None or self._given is not None:
             return False
         return self._handler is not None or type(item) is CursorMoved
-
-    def _append(self, item: Item) -> None:
-        if isinstance(item, CursorMoved) and self._queue and isinstance(self._queue[-1], CursorMoved):
-            self._queue.pop()
-        self._queue.append(item)
 
     def discard(self) -> None:
         """It was unsubscribed: nothing more is handed over, save what was queued before an error ended it."""
@@ -255,30 +208,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _make_room(self) -> None:
         match self._on_full:
             case "gap":
-                self._drop_oldest()
+                self._queue.drop_oldest()
             case "wait":
                 self._hold()
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
                 self._owner.start(self._owner.unsubscribe(self.channel))
-
-    def _drop_oldest(self) -> None:
-        """Make room for one: a gap takes the place of the oldest two events, or grows over the next item."""
-        oldest = self._queue.popleft()
-        match oldest:
-            case CursorMoved():
-                return
-            case Event():
-                before = f"{oldest.epoch}:{oldest.offset - 1}"
-                gap = self._cover(Gap(self.channel, before, before, 0, "client_queue"), oldest)
-            case Gap():
-                gap = oldest
-        self._queue.appendleft(self._cover(gap, self._queue.popleft()))
-
-    def _cover(self, gap: Gap, item: Item) -> Gap:
-        self.dropped += isinstance(item, Event)
-        return _joined(gap, item)
 
     def _hold(self) -> None:
         if not self._is_holding:
@@ -373,17 +309,3 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
 def _end_of(item: Item) -> str:
     return item.to if isinstance(item, Gap) else item.position
-
-
-def _joined(gap: Gap, item: Item) -> Gap:
-    """A gap that also covers the item after it."""
-    more: int | None
-    match item:
-        case Event():
-            more, to = 1, item.position
-        case Gap():
-            more, to = item.missed, item.to
-        case CursorMoved():
-            more, to = 0, item.position
-    missed = None if gap.missed is None or more is None else gap.missed + more
-    return Gap(gap.channel, gap.from_, to, missed, gap.reason)

@@ -6,64 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::durable::disk::{Disk, File};
-use crate::durable::keys;
 use crate::durable::manifest::{self, Manifest};
-use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
+use crate::durable::options::{Kept, Options};
+use crate::durable::record::Encoded;
+use crate::durable::segments::{Head, Kind, Segment, kind_of, segment_name};
 use crate::durable::sync::Fsync;
 use crate::epoch::Epoch;
-
-/// Seconds that records with a mark are kept whatever the retention says: as long as a `mid` counts (M31).
-const MARKS_KEPT: f64 = 300.0;
-
-/// What holds for every history of a data directory.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the files are.
-    pub disk: Arc<dyn Disk>,
-    /// The boot of the machine.
-    pub boot: Arc<str>,
-    /// The policy.
-    pub fsync: Fsync,
-    /// Bytes after which a segment is followed by another.
-    pub segment_bytes: u64,
-}
-
-/// What a channel keeps on disk.
-#[derive(Clone, Copy, Debug)]
-pub struct Kept {
-    /// Age of the newest record of a segment after which it goes.
-    pub seconds: f64,
-    /// Bytes of all segments but the one that reaches over the bound.
-    pub bytes: u64,
-    /// Newest records of keys stay.
-    pub per_key: bool,
-}
-
-/// One segment file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
-    /// Offset of its first record.
-    pub base: u64,
-    /// Bytes in it.
-    pub bytes: u64,
-    /// The largest `ts` of its records and of all before.
-    pub latest_ts: f64,
-    /// One of its records has a mark.
-    pub has_marks: bool,
-}
-
-/// A record batch as it was encoded.
-#[derive(Debug, Default)]
-pub struct Encoded {
-    /// Frames, one behind the other.
-    pub bytes: Vec<u8>,
-    /// How many they are.
-    pub count: u64,
-    /// The largest `ts`.
-    pub latest_ts: f64,
-    /// One has a mark.
-    pub has_marks: bool,
-}
 
 /// What could not be written, and whether it may be there all the same.
 #[derive(Debug)]
@@ -168,11 +116,11 @@ impl History {
         self.is_unsynced
     }
 
-    fn disk(&self) -> &dyn Disk {
+    pub(super) fn disk(&self) -> &dyn Disk {
         &*self.options.disk
     }
 
-    fn path(&self, base: u64) -> PathBuf {
+    pub(super) fn path(&self, base: u64) -> PathBuf {
         self.dir.join(segment_name(base))
     }
 
@@ -250,7 +198,7 @@ impl History {
     }
 
     /// Synced under every policy: that this boot has written here must be known to the next one.
-    fn announce(&mut self) -> io::Result<()> {
+    pub(super) fn announce(&mut self) -> io::Result<()> {
         if self.said != Said::Writing {
             self.write_manifest(false, true)?;
             self.said = Said::Writing;
@@ -259,7 +207,7 @@ impl History {
     }
 
     /// Go on in a new segment.
-    fn roll(&mut self) -> io::Result<()> {
+    pub(super) fn roll(&mut self) -> io::Result<()> {
         if self.options.fsync != Fsync::Never {
             self.sync()?;
         }
@@ -269,12 +217,7 @@ impl History {
     fn add_segment(&mut self) -> io::Result<()> {
         let base = self.head + 1;
         let mut bytes = Vec::new();
-        let head = Head {
-            epoch: self.epoch.as_str().into(),
-            number: base,
-            latest_ts: self.latest_ts,
-        };
-        head.write(&mut bytes);
+        self.head_of(base).write(&mut bytes);
         let mut file = self.disk().create(&self.path(base))?;
         file.append(&bytes)?;
         if self.options.fsync != Fsync::Never {
@@ -289,6 +232,15 @@ impl History {
             has_marks: false,
         });
         Ok(())
+    }
+
+    /// The first frame of a file.
+    pub(super) fn head_of(&self, number: u64) -> Head {
+        Head {
+            epoch: self.epoch.as_str().into(),
+            number,
+            latest_ts: self.latest_ts,
+        }
     }
 
     /// Make everything so far survive a loss of power.
@@ -310,103 +262,6 @@ impl History {
         self.write_manifest(true, true)?;
         self.said = Said::Clean;
         Ok(())
-    }
-
-    /// Let go of segments that are beyond what is kept. `newest` are the offsets of the newest entries of keys, ascending;
-    /// asked for only where they matter. How many segments went.
-    pub fn retain(&mut self, now: f64, newest: impl Fn() -> Vec<u64>) -> io::Result<usize> {
-        let is_over = |segment: &Segment| self.is_over(segment, now);
-        let mut over = self.segments.iter().take_while(|one| is_over(one)).count();
-        if over == self.segments.len()
-            && self
-                .segments
-                .back()
-                .is_some_and(|last| last.base <= self.head)
-        {
-            self.roll_idle()?;
-        }
-        over = over.min(self.segments.len().saturating_sub(1));
-        over = over.max(self.beyond_bytes());
-        if over == 0 {
-            return Ok(0);
-        }
-        if self.kept.per_key {
-            self.compact(over, &newest())?;
-        }
-        for _ in 0..over {
-            let Some(first) = self.segments.front() else {
-                break;
-            };
-            self.disk().remove(&self.path(first.base))?;
-            self.segments.pop_front();
-        }
-        Ok(over)
-    }
-
-    fn is_over(&self, segment: &Segment, now: f64) -> bool {
-        let marks = if segment.has_marks { MARKS_KEPT } else { 0.0 };
-        segment.latest_ts < now - self.kept.seconds.max(marks)
-    }
-
-    /// The head must be known after the last record went: an empty segment has it in its name.
-    fn roll_idle(&mut self) -> io::Result<()> {
-        if self.has_remains {
-            return Ok(());
-        }
-        self.announce()?;
-        self.roll()
-    }
-
-    /// How many of the oldest segments lie wholly beyond the bytes that are kept; never the last.
-    fn beyond_bytes(&self) -> usize {
-        let mut left = self.bytes();
-        let older = self
-            .segments
-            .iter()
-            .take(self.segments.len().saturating_sub(1));
-        older
-            .take_while(|segment| {
-                left -= segment.bytes;
-                left >= self.kept.bytes
-            })
-            .count()
-    }
-
-    /// Keep the newest records of keys that stand in the first `count` segments, in one file with those of before.
-    fn compact(&mut self, count: usize, newest: &[u64]) -> io::Result<()> {
-        let Some(after) = self.segments.get(count) else {
-            return Ok(());
-        };
-        let upto = after.base - 1;
-        let (name, fresh) = keys_names(upto);
-        let former = self.keys.map(|upto| self.dir.join(keys_names(upto).0));
-        let segments = self
-            .segments
-            .iter()
-            .take(count)
-            .map(|one| self.path(one.base));
-        let sources: Vec<PathBuf> = former.clone().into_iter().chain(segments).collect();
-        let bytes = keys::gather(self.disk(), &sources, &self.head_of(upto), newest)?;
-        let mut file = self.disk().create(&self.dir.join(&fresh))?;
-        file.append(&bytes)?;
-        file.sync()?;
-        drop(file);
-        self.disk()
-            .rename(&self.dir.join(fresh), &self.dir.join(name))?;
-        self.disk().sync_dir(&self.dir)?;
-        if let Some(former) = former.filter(|_| self.keys != Some(upto)) {
-            self.disk().remove(&former)?;
-        }
-        self.keys = Some(upto);
-        Ok(())
-    }
-
-    fn head_of(&self, number: u64) -> Head {
-        Head {
-            epoch: self.epoch.as_str().into(),
-            number,
-            latest_ts: self.latest_ts,
-        }
     }
 
     /// Begin another history in place of this one.

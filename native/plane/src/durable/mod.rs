@@ -5,19 +5,25 @@
 //! it, or the epoch is another one.
 
 mod disk;
+mod found;
 mod frame;
 mod history;
+mod job;
 mod keys;
 mod manifest;
 mod names;
+mod options;
 mod record;
 mod recovery;
+mod retention;
 mod root;
 mod segments;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod writer;
+mod writing;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,11 +32,13 @@ use crate::epoch::Epoch;
 use crate::figures::Count;
 use crate::log::{Past, Retention};
 
-pub use history::{History, Kept};
-pub use recovery::{Note, Reason};
+pub use history::History;
+pub use options::Kept;
 pub use root::Root;
 pub use sync::Fsync;
-pub use writer::{Surroundings, Writer, run};
+pub use verdict::{Note, Reason};
+pub use writer::Writer;
+pub use writing::{Surroundings, run};
 
 /// A mark of a record that was recovered: offset, `ts`, and what Python had given.
 pub type Mark = (u64, f64, Box<[u8]>);

@@ -32,6 +32,19 @@ pub struct Record {
     pub mark: Option<Box<[u8]>>,
 }
 
+/// A record batch as it was encoded.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    /// Frames, one behind the other.
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub count: u64,
+    /// The largest `ts`.
+    pub latest_ts: f64,
+    /// One has a mark.
+    pub has_marks: bool,
+}
+
 /// What stands at a place of a segment.
 #[derive(Debug)]
 pub enum Read {

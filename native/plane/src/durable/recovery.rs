@@ -3,46 +3,20 @@
 //! A record that was not written to its end is cut off: nobody has seen it. Everything else that is not as it was written
 //! means that a position somebody holds may name another entry, or none: then the epoch ends, and every subscriber is told.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::durable::history::{History, Kept, Options, Said, Segment, remove_files};
+use crate::durable::found::{Found, Source};
+use crate::durable::history::{History, Said, remove_files};
 use crate::durable::keys;
 use crate::durable::manifest::Manifest;
-use crate::durable::record::{self, Read, Record};
-use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
+use crate::durable::options::{Kept, Options};
+use crate::durable::record::Record;
+use crate::durable::segments::{Kind, keys_names, kind_of, segment_name};
 use crate::durable::sync::Fsync;
+use crate::durable::verdict::{Note, Reason, Stop, damage};
 use crate::epoch::Epoch;
-
-/// Why a channel has another epoch than before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The machine went down, and what was written last may be lost with it.
-    Power,
-    /// Files are not as they were written.
-    Damage,
-}
-
-impl Reason {
-    /// As counters call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Power => "power_loss",
-            Self::Damage => "damage",
-        }
-    }
-}
-
-/// What happened at the recovery of a channel that an operator should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// So many bytes of a record that was not written to its end were cut off.
-    Torn(u64),
-    /// Another history begins: why, and what was found.
-    NewEpoch(Reason, String),
-}
 
 /// A channel as it was.
 #[derive(Debug)]
@@ -61,23 +35,6 @@ pub struct Past {
     pub notes: Vec<Note>,
 }
 
-/// Why the history cannot go on.
-#[derive(Debug)]
-enum Stop {
-    Io(io::Error),
-    New(Reason, String),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-fn damage(text: String) -> Stop {
-    Stop::New(Reason::Damage, text)
-}
-
 /// Open the history of a channel in `dir`; `fresh` is the name of the next one if this cannot go on.
 pub fn open(
     options: Options,
@@ -91,7 +48,6 @@ pub fn open(
         dir: dir.to_owned(),
         channel: channel.into(),
         kept,
-        notes: Vec::new(),
     };
     let notes = match reading.run() {
         Ok(Some(past)) => return Ok(past),
@@ -117,31 +73,10 @@ struct Reading {
     dir: PathBuf,
     channel: Arc<str>,
     kept: Kept,
-    notes: Vec<Note>,
-}
-
-/// What the segments hold together.
-#[derive(Default)]
-struct Found {
-    segments: VecDeque<Segment>,
-    records: Vec<Record>,
-    head: u64,
-    lost_ts: f64,
-    latest_ts: f64,
-}
-
-/// One segment file that is read.
-struct Source {
-    base: u64,
-    path: PathBuf,
-    bytes: Vec<u8>,
-    is_last: bool,
-    /// A loss of power under `always`: what was never told may be there in any state.
-    is_lenient: bool,
 }
 
 impl Reading {
-    fn run(mut self) -> Result<Option<Past>, Stop> {
+    fn run(self) -> Result<Option<Past>, Stop> {
         let manifest = match Manifest::read(&*self.options.disk, &self.dir) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(damage(error.to_string()));
@@ -178,7 +113,7 @@ impl Reading {
         Ok(())
     }
 
-    fn segments(&mut self, names: &[String], manifest: &Manifest) -> Result<Found, Stop> {
+    fn segments(&self, names: &[String], manifest: &Manifest) -> Result<Found, Stop> {
         let mut bases = Vec::new();
         for name in names {
             match kind_of(name) {
@@ -189,11 +124,7 @@ impl Reading {
         }
         bases.sort_unstable();
         let last = bases.last().copied();
-        let mut found = Found {
-            lost_ts: f64::NEG_INFINITY,
-            latest_ts: f64::NEG_INFINITY,
-            ..Found::default()
-        };
+        let mut found = Found::default();
         for base in bases {
             let path = self.dir.join(segment_name(base));
             let source = Source {
@@ -203,7 +134,7 @@ impl Reading {
                 is_last: Some(base) == last,
                 is_lenient: !manifest.is_clean && manifest.boot != self.options.boot,
             };
-            self.segment(&source, &manifest.epoch, &mut found)?;
+            found.take(&*self.options.disk, &source, &manifest.epoch)?;
         }
         let is_gone = manifest.has_begun && found.segments.is_empty();
         if is_gone || found.head < manifest.head {
@@ -212,92 +143,6 @@ impl Reading {
             return Err(damage(text));
         }
         Ok(found)
-    }
-
-    fn segment(&mut self, source: &Source, epoch: &str, found: &mut Found) -> Result<(), Stop> {
-        let bytes = &source.bytes;
-        let (head, at) = match Head::read(bytes) {
-            Ok(read) => read,
-            Err(is_torn) if source.may_lack_end(is_torn, 0) => {
-                return self.drop_unbegun(source, found);
-            }
-            Err(_) => {
-                return Err(damage(format!(
-                    "segment {}: its head is wrong",
-                    source.base
-                )));
-            }
-        };
-        if &*head.epoch != epoch {
-            // What is left of a history that was ended.
-            return Ok(self.options.disk.remove(&source.path)?);
-        }
-        if found.segments.is_empty() {
-            found.head = source.base.saturating_sub(1);
-            found.lost_ts = head.latest_ts;
-            found.latest_ts = head.latest_ts;
-        }
-        if head.number != source.base || source.base != found.head + 1 {
-            let text = format!("segment {}: {} was expected", source.base, found.head + 1);
-            return Err(damage(text));
-        }
-        self.records(source, at, found)
-    }
-
-    /// A segment of which nothing but its name was finished.
-    fn drop_unbegun(&mut self, source: &Source, found: &mut Found) -> Result<(), Stop> {
-        if found.segments.is_empty() {
-            found.head = source.base.saturating_sub(1);
-            if found.head > 0 {
-                let text = format!("segment {}: its head is missing", source.base);
-                return Err(damage(text));
-            }
-        }
-        if source.base != found.head + 1 {
-            let text = format!("segment {}: {} was expected", source.base, found.head + 1);
-            return Err(damage(text));
-        }
-        self.notes.push(Note::Torn(source.bytes.len() as u64));
-        Ok(self.options.disk.remove(&source.path)?)
-    }
-
-    fn records(&mut self, source: &Source, start: usize, found: &mut Found) -> Result<(), Stop> {
-        let (mut at, mut has_marks) = (start, false);
-        loop {
-            let is_torn = match record::read(&source.bytes, at) {
-                Read::End => break,
-                Read::Record(record, next) if record.offset == found.head + 1 => {
-                    found.head += 1;
-                    found.latest_ts = found.latest_ts.max(record.ts);
-                    has_marks |= record.mark.is_some();
-                    found.records.push(*record);
-                    at = next;
-                    continue;
-                }
-                Read::Record(..) | Read::Bad => false,
-                Read::Torn => true,
-            };
-            if !source.may_lack_end(is_torn, at) {
-                let (base, after) = (source.base, found.head);
-                let text = format!("segment {base}: what stands after entry {after} is wrong");
-                return Err(damage(text));
-            }
-            self.cut(source, at)?;
-            break;
-        }
-        found.segments.push_back(Segment {
-            base: source.base,
-            bytes: at as u64,
-            latest_ts: found.latest_ts,
-            has_marks,
-        });
-        Ok(())
-    }
-
-    fn cut(&mut self, source: &Source, at: usize) -> io::Result<()> {
-        self.notes
-            .push(Note::Torn((source.bytes.len() - at) as u64));
-        self.options.disk.open(&source.path)?.cut(at as u64)
     }
 
     fn keys(
@@ -350,7 +195,7 @@ impl Reading {
             recent: found.records,
             lost_ts: found.lost_ts,
             has_all_keys: first == 1 || keys.is_some(),
-            notes: self.notes,
+            notes: found.notes,
             history: History {
                 options: self.options,
                 dir: self.dir,
@@ -371,18 +216,5 @@ impl Reading {
                 is_unsynced: false,
             },
         }
-    }
-}
-
-impl Source {
-    /// Whether what stands at `at` may be the rest of a write that nobody was told of: one that was cut short, or under
-    /// `always` any bytes of the last batch, whose sync was never over.
-    fn may_lack_end(&self, is_torn: bool, at: usize) -> bool {
-        self.is_last && (is_torn || (self.is_lenient && !self.has_batch_after(at)))
-    }
-
-    fn has_batch_after(&self, at: usize) -> bool {
-        let begins = |at| matches!(record::read(&self.bytes, at), Read::Record(record, _) if record.starts_batch);
-        (at + 1..self.bytes.len()).any(begins)
     }
 }

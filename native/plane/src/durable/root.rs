@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::durable::disk::{Disk as _, System};
-use crate::durable::history::{Kept, Options};
 use crate::durable::names;
+use crate::durable::options::{Kept, Options};
 use crate::durable::recovery::{self, Past};
 use crate::durable::sync::Fsync;
 use crate::epoch::Epoch;

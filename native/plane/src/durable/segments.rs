@@ -51,6 +51,19 @@ pub fn keys_names(upto: u64) -> (String, String) {
     (name, fresh)
 }
 
+/// One segment file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Offset of its first record.
+    pub base: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// The largest `ts` of its records and of all before.
+    pub latest_ts: f64,
+    /// One of its records has a mark.
+    pub has_marks: bool,
+}
+
 /// The first frame of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {

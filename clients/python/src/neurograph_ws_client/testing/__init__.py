@@ -10,7 +10,8 @@ limits only `limits.resume_events`. What it cannot do by itself is scripted: `an
 `refuse`, `goaway`, `expire_tokens`, `is_mute`, `restart_epoch`.
 """
 
-from .hub import ALL_RIGHTS, FakeHub
+from .desk import ALL_RIGHTS
+from .hub import FakeHub
 from .log import Log
 from .peer import Following, Peer
 

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use crate::durable::recovery::{Note, Reason};
 use crate::durable::segments::{Kind, kind_of};
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, batch, contents, dir, files, open};
+use crate::durable::verdict::{Note, Reason};
 
 /// A history of a few segments, and its entries.
 fn written(batches: &[u64], is_clean: bool) -> (Memory, Vec<(u64, Vec<u8>)>) {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::durable::disk::Disk;
-use crate::durable::history::{Encoded, History, Kept, Options};
-use crate::durable::record::{self, Record};
+use crate::durable::history::History;
+use crate::durable::options::{Kept, Options};
+use crate::durable::record::{self, Encoded, Record};
 use crate::durable::recovery::{self, Past};
 use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;

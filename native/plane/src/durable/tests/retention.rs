@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::durable::history::Kept;
+use crate::durable::options::Kept;
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, files, open};
 use crate::epoch::Epoch;

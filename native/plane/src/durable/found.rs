@@ -1,0 +1,157 @@
+//! What the segment files of a channel hold: consecutive records up to the head, or the reason why they do not.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use crate::durable::disk::Disk;
+use crate::durable::record::{self, Read, Record};
+use crate::durable::segments::{Head, Segment};
+use crate::durable::verdict::{Note, Stop, damage};
+
+/// What the segments hold together.
+#[derive(Debug)]
+pub struct Found {
+    /// In the order of their offsets.
+    pub segments: VecDeque<Segment>,
+    /// With consecutive offsets, up to the head.
+    pub records: Vec<Record>,
+    /// Offset of the newest record.
+    pub head: u64,
+    /// The largest `ts` of records that are gone.
+    pub lost_ts: f64,
+    /// The largest `ts`.
+    pub latest_ts: f64,
+    /// What was cut off.
+    pub notes: Vec<Note>,
+}
+
+/// One segment file that is read.
+#[derive(Debug)]
+pub struct Source {
+    /// Offset of its first record, by its name.
+    pub base: u64,
+    /// Where it is.
+    pub path: PathBuf,
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// No other comes after it.
+    pub is_last: bool,
+    /// A loss of power under `always`: what was never told may be there in any state.
+    pub is_lenient: bool,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            segments: VecDeque::new(),
+            records: Vec::new(),
+            head: 0,
+            lost_ts: f64::NEG_INFINITY,
+            latest_ts: f64::NEG_INFINITY,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    /// Read one more segment of the history `epoch`; what nobody has seen is cut off the disk.
+    pub fn take(&mut self, disk: &dyn Disk, source: &Source, epoch: &str) -> Result<(), Stop> {
+        let bytes = &source.bytes;
+        let (head, at) = match Head::read(bytes) {
+            Ok(read) => read,
+            Err(is_torn) if source.may_lack_end(is_torn, 0) => {
+                return self.drop_unbegun(disk, source);
+            }
+            Err(_) => {
+                return Err(damage(format!(
+                    "segment {}: its head is wrong",
+                    source.base
+                )));
+            }
+        };
+        if &*head.epoch != epoch {
+            // What is left of a history that was ended.
+            return Ok(disk.remove(&source.path)?);
+        }
+        if self.segments.is_empty() {
+            self.head = source.base.saturating_sub(1);
+            self.lost_ts = head.latest_ts;
+            self.latest_ts = head.latest_ts;
+        }
+        if head.number != source.base || source.base != self.head + 1 {
+            let text = format!("segment {}: {} was expected", source.base, self.head + 1);
+            return Err(damage(text));
+        }
+        self.records(disk, source, at)
+    }
+
+    /// A segment of which nothing but its name was finished.
+    fn drop_unbegun(&mut self, disk: &dyn Disk, source: &Source) -> Result<(), Stop> {
+        if self.segments.is_empty() {
+            self.head = source.base.saturating_sub(1);
+            if self.head > 0 {
+                let text = format!("segment {}: its head is missing", source.base);
+                return Err(damage(text));
+            }
+        }
+        if source.base != self.head + 1 {
+            let text = format!("segment {}: {} was expected", source.base, self.head + 1);
+            return Err(damage(text));
+        }
+        self.notes.push(Note::Torn(source.bytes.len() as u64));
+        Ok(disk.remove(&source.path)?)
+    }
+
+    fn records(&mut self, disk: &dyn Disk, source: &Source, start: usize) -> Result<(), Stop> {
+        let (mut at, mut has_marks) = (start, false);
+        loop {
+            let is_torn = match record::read(&source.bytes, at) {
+                Read::End => break,
+                Read::Record(record, next) if record.offset == self.head + 1 => {
+                    self.head += 1;
+                    self.latest_ts = self.latest_ts.max(record.ts);
+                    has_marks |= record.mark.is_some();
+                    self.records.push(*record);
+                    at = next;
+                    continue;
+                }
+                Read::Record(..) | Read::Bad => false,
+                Read::Torn => true,
+            };
+            if !source.may_lack_end(is_torn, at) {
+                let (base, after) = (source.base, self.head);
+                let text = format!("segment {base}: what stands after entry {after} is wrong");
+                return Err(damage(text));
+            }
+            self.cut(disk, source, at)?;
+            break;
+        }
+        self.segments.push_back(Segment {
+            base: source.base,
+            bytes: at as u64,
+            latest_ts: self.latest_ts,
+            has_marks,
+        });
+        Ok(())
+    }
+
+    fn cut(&mut self, disk: &dyn Disk, source: &Source, at: usize) -> io::Result<()> {
+        self.notes
+            .push(Note::Torn((source.bytes.len() - at) as u64));
+        disk.open(&source.path)?.cut(at as u64)
+    }
+}
+
+impl Source {
+    /// Whether what stands at `at` may be the rest of a write that nobody was told of: one that was cut short, or under
+    /// `always` any bytes of the last batch, whose sync was never over.
+    fn may_lack_end(&self, is_torn: bool, at: usize) -> bool {
+        self.is_last && (is_torn || (self.is_lenient && !self.has_batch_after(at)))
+    }
+
+    fn has_batch_after(&self, at: usize) -> bool {
+        let begins = |at| matches!(record::read(&self.bytes, at), Read::Record(record, _) if record.starts_batch);
+        (at + 1..self.bytes.len()).any(begins)
+    }
+}

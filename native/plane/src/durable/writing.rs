@@ -1,0 +1,236 @@
+//! The thread that writes durable logs: takes what waits, writes it, and only then shows it to anybody.
+//!
+//! What waits when the thread comes round is one write per channel, then one sync per channel where the policy wants it, then
+//! the entries enter their logs, the I/O threads hear of them, and Python gets one event per channel.
+
+use std::collections::HashMap;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::batch::{Batch, Event};
+use crate::channel::Channel;
+use crate::command::{Command, Port};
+use crate::durable::history::Failure;
+use crate::durable::job::{Job, by_channel, chunks, encode};
+use crate::durable::sync::Fsync;
+use crate::durable::writer::Writer;
+use crate::inbox::Inbox;
+use crate::logs::{LogId, Logs};
+use crate::newest::Newest;
+
+/// Bytes that are gathered for one write, unless segments are smaller.
+const WRITE: usize = 1 << 20;
+
+/// Seconds of the wall clock between two looks at what channels keep.
+const SWEEP: f64 = 5.0;
+
+/// What the thread works with.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The logs that entries enter once they are written.
+    pub logs: Arc<Logs>,
+    /// Who is told of them.
+    pub ports: Vec<Arc<Port>>,
+    /// The way to Python.
+    pub inbox: Arc<Inbox>,
+    /// The policy.
+    pub fsync: Fsync,
+    /// Bytes after which a segment is followed by another.
+    pub segment_bytes: usize,
+}
+
+/// Run the thread until it is stopped. A panic is told as FATAL: nothing more is stored, and the process should end.
+pub fn run(writer: &Writer, around: Surroundings) {
+    let inbox = Arc::clone(&around.inbox);
+    let mut thread = Thread {
+        writer,
+        around,
+        batch: Batch::default(),
+        unsynced: HashMap::new(),
+        sync_at: None,
+        swept_at: f64::NEG_INFINITY,
+    };
+    if catch_unwind(AssertUnwindSafe(|| thread.run())).is_err() {
+        let mut batch = Batch::default();
+        let text = "the writer of durable logs panicked".to_owned();
+        batch.push(0, Event::Fatal(text));
+        inbox.hand_over(&mut batch);
+    }
+}
+
+struct Thread<'a> {
+    writer: &'a Writer,
+    around: Surroundings,
+    batch: Batch,
+    unsynced: HashMap<LogId, Arc<Channel>>,
+    sync_at: Option<Instant>,
+    swept_at: f64,
+}
+
+impl Thread<'_> {
+    fn run(&mut self) {
+        loop {
+            let turn = self.writer.wait(self.sync_at);
+            if !turn.jobs.is_empty() {
+                self.store(turn.jobs);
+            }
+            if self.sync_at.is_some_and(|at| Instant::now() >= at) || turn.is_last {
+                self.sync();
+            }
+            if let Some(now) = turn.sweep_at {
+                self.sweep(now);
+            }
+            if turn.is_last {
+                return self.finish();
+            }
+        }
+    }
+
+    // --- storing ------------------------------------------------------------------------------------------------------
+
+    fn store(&mut self, jobs: Vec<Job>) {
+        let (entries, bytes) = jobs.iter().fold((0, 0), |(entries, bytes), job| {
+            (entries + job.entries.len(), bytes + job.bytes)
+        });
+        for group in by_channel(jobs) {
+            self.store_group(group);
+        }
+        self.writer.settled(entries, bytes);
+        for port in &self.around.ports {
+            port.flush();
+        }
+        self.around.inbox.hand_over(&mut self.batch);
+    }
+
+    fn store_group(&mut self, jobs: Vec<Job>) {
+        let Some(channel) = jobs.first().map(|job| Arc::clone(&job.channel)) else {
+            return;
+        };
+        let Some(durable) = &channel.durable else {
+            return;
+        };
+        // Held until the entries are in the log: who rotates or closes it comes before all of this or after.
+        let mut history = durable.history();
+        let (mut stored, mut failed) = (None, None);
+        for chunk in chunks(jobs, self.around.segment_bytes.min(WRITE)) {
+            let places = chunk.first().map(|job| (job.epoch.clone(), job.first));
+            if places != Some((history.epoch().clone(), history.head() + 1)) {
+                // Its place was taken away while it was on its way here; that was told.
+                continue;
+            }
+            if let Err(failure) = history.append(&encode(&chunk)) {
+                let head = history.head();
+                self.writer.strike(channel.id, durable, head, None);
+                failed = Some((head + 1, failure));
+                break;
+            }
+            stored = Some(history.head());
+            self.show(&channel, chunk);
+        }
+        durable.note(&history);
+        if history.is_unsynced() {
+            self.unsynced.insert(channel.id, Arc::clone(&channel));
+            self.plan_sync();
+        }
+        let epoch = history.epoch().clone();
+        drop(history);
+        let log = channel.id;
+        if let Some(offset) = stored {
+            self.batch.push(0, Event::Stored { log, epoch, offset });
+        }
+        if let Some((first, failure)) = failed {
+            self.fail(log, first, &failure);
+        }
+    }
+
+    fn fail(&mut self, log: LogId, first: u64, failure: &Failure) {
+        self.writer.figures.failures.add(1);
+        self.batch.push(
+            0,
+            Event::StoreFailed {
+                log,
+                first,
+                text: failure.error.to_string(),
+                is_uncertain: failure.is_uncertain,
+            },
+        );
+    }
+
+    /// Entries that are written enter their log, and everybody hears of them.
+    fn show(&mut self, channel: &Arc<Channel>, jobs: Vec<Job>) {
+        let figures = &self.writer.figures;
+        figures.batches.add(1);
+        for job in jobs {
+            let count = job.entries.len() as u64;
+            self.around.logs.append(channel, job.entries, job.ts);
+            channel.figures().appended.add(count);
+            figures.records.add(count);
+        }
+        let ports = channel
+            .to_tell()
+            .filter_map(|number| self.around.ports.get(number));
+        for port in ports {
+            port.push(Command::Appended(Arc::clone(channel), Instant::now()));
+        }
+    }
+
+    // --- what time does -----------------------------------------------------------------------------------------------
+
+    fn plan_sync(&mut self) {
+        if let Fsync::Interval(interval) = self.around.fsync {
+            self.sync_at
+                .get_or_insert_with(|| Instant::now() + interval);
+        }
+    }
+
+    fn sync(&mut self) {
+        self.sync_at = None;
+        for channel in mem::take(&mut self.unsynced).into_values() {
+            let Some(durable) = &channel.durable else {
+                continue;
+            };
+            self.writer.figures.syncs.add(1);
+            if durable.history().sync().is_err() {
+                self.writer.figures.sync_failures.add(1);
+                self.unsynced.insert(channel.id, channel);
+                self.plan_sync();
+            }
+        }
+    }
+
+    fn sweep(&mut self, now: f64) {
+        // A clock that was set back must not end it.
+        if now < self.swept_at + SWEEP && now >= self.swept_at {
+            return;
+        }
+        self.swept_at = now;
+        for channel in self.around.logs.all() {
+            let Some(durable) = &channel.durable else {
+                continue;
+            };
+            let mut history = durable.history();
+            match history.retain(now, || {
+                channel
+                    .log()
+                    .newest()
+                    .map_or_else(Vec::new, Newest::offsets)
+            }) {
+                Ok(gone) => self.writer.figures.segments_removed.add(gone as u64),
+                Err(_) => self.writer.figures.failures.add(1),
+            }
+            durable.note(&history);
+        }
+    }
+
+    fn finish(&mut self) {
+        for channel in self.around.logs.all() {
+            if let Some(durable) = &channel.durable
+                && durable.history().finish().is_err()
+            {
+                self.writer.figures.sync_failures.add(1);
+            }
+        }
+    }
+}
