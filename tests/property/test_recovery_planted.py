@@ -110,11 +110,6 @@ def sent_again_without_mid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Requests, "submit", planted_submit)
 
 
-def epochs_forgotten(patch: pytest.MonkeyPatch) -> None:
-    """The client knows one epoch, where what it received and what it handled may lie in two."""
-    patch.setattr("neurograph_ws_client.follows.MAX_PASSED", 0)
-
-
 BUGS: dict[str, Plant] = {
     **{bug: on_resume(bug) for bug in planted.ON_RESUME},
     planted.OFFSET_REUSED: offset_reused,
@@ -127,7 +122,6 @@ BUGS: dict[str, Plant] = {
     "client: repeat not dropped": repeat_not_dropped,
     "client: gap not told": gap_not_told,
     "client: sent again without mid": sent_again_without_mid,
-    "client: epochs forgotten": epochs_forgotten,
 }
 
 
