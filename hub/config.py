@@ -194,6 +194,10 @@ class Settings(BaseSettings):
     """Largest number of past events a subscription may ask for (R9)."""
     resume_ttl: Seconds = 300
     """Life of a reconnection token (R1)."""
+    resume_grace: Annotated[float, Field(ge=0, le=3_600)] = 30
+    """Seconds after a resume in which the token it was made with still resumes (R10)."""
+    resume_sessions: Count = 200_000
+    """Sessions with tokens of which generation, role and acknowledgements are remembered; the oldest goes first."""
 
     # the end
     drain_announce: Annotated[float, Field(ge=0, le=3_600)] | None = None

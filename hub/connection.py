@@ -29,7 +29,7 @@ class Newcomer:
 class Connection:
     """What the shell keeps of a connection; everything the protocol knows is in the session."""
 
-    __slots__ = ("counts", "number", "opened_at", "owns", "predecessor", "relay", "session", "spoken", "waits")
+    __slots__ = ("counts", "number", "opened_at", "owns", "predecessors", "relay", "session", "spoken", "waits")
 
     def __init__(
         self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
@@ -46,7 +46,7 @@ class Connection:
         """Whether it has yet to log in."""
         self.owns = session.session
         """The session under which `hub.owners` knows it."""
-        self.predecessor: Connection | None = None
+        self.predecessors: list[Connection] = []
         """Who had its session before, and has not been closed for that yet (R11)."""
 
     def __repr__(self) -> str:

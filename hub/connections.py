@@ -204,7 +204,12 @@ class Connections:
 
     def kick(self, conn: str, detail: str = "") -> bool:
         """End a connection with 4010; False if there is none of that name that could be kicked."""
-        return self._act(conn, lambda session: session.kicked(detail), State.CLOSING)
+        return self._act(conn, lambda session: self._kicked(session, detail), State.CLOSING)
+
+    def _kicked(self, session: Session, detail: str) -> list[Effect]:
+        """No token of it brings it back: who was thrown out logs in again."""
+        self.surroundings.resumption.forget(session.session, self._wall())
+        return session.kicked(detail)
 
     def change_role(self, conn: str, role: "Role") -> bool:
         """Give a connection another role (C17); False if there is none of that name."""
@@ -291,6 +296,11 @@ class Connections:
         if former.number in self._table:
             self._performer.perform(former, former.session.taken_over())
 
+    def _bereft(self, former: Connection) -> None:
+        """Who took the session over ended before it could say so: nobody has it, so the client may come back (42xx)."""
+        if former.number in self._table:
+            self._performer.perform(former, former.session.faulted("internal", "its successor ended first"))
+
     # --- ends ---------------------------------------------------------------------------------------------------------
 
     def _ended(self, connection: Connection, code: int, reason: str, cause: str) -> None:
@@ -299,7 +309,7 @@ class Connections:
         del self._numbers[session.conn]
         if self._owners.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
             self.surroundings.resumption.forget(session.session, self._wall())
-        self._owners.part(connection, self._taken_over)
+        self._owners.part(connection, self._bereft)
         self._performer.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1

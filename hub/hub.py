@@ -87,6 +87,8 @@ class Hub:
         self.resumption = Resumption(
             Sealer(_sealing_secrets(settings, self._development)),
             ttl=settings.resume_ttl,
+            grace=settings.resume_grace,
+            most=settings.resume_sessions,
             is_revoked=self.authenticator.is_revoked,
             today=self.authenticator.today,
         )

@@ -114,6 +114,10 @@ class _HubCollector(Collector):
         yield _family(
             GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
         )
+        resumption = self._hub.resumption
+        yield _family(GaugeMetricFamily, "sessions", "sessions with tokens", None, {"": len(resumption)})
+        evicted = {"": resumption.evicted}
+        yield _family(CounterMetricFamily, "sessions_evicted", "sessions forgotten before their time", None, evicted)
         yield _family(GaugeMetricFamily, "build_info", "version of the hub", "version", {__version__: 1})
 
 

@@ -20,20 +20,21 @@ class Owners:
         self._owners[connection.owns] = connection
 
     def take_over(self, connection: Connection, session: str) -> Connection | None:
-        """`connection` has `session` from now on, and no other. -> who had it, now its predecessor"""
+        """`connection` has `session` from now on, and no other. -> who had it, now a predecessor"""
         if self._owners.get(connection.owns) is connection:
             del self._owners[connection.owns]
         connection.owns = session
         former = self._owners.get(session)
         self._owners[session] = connection
-        connection.predecessor = former
-        return former
+        if former is not None and former is not connection:
+            connection.predecessors.append(former)
+            return former
+        return None
 
     def part(self, connection: Connection, close: Callable[[Connection], None]) -> None:
-        """The `welcome` of `connection` is written, or will never be: its predecessor may go."""
-        former, connection.predecessor = connection.predecessor, None
-        if former is not None:
-            close(former)
+        """The `welcome` of `connection` is written, or will never be: who had its sessions before may go."""
+        while connection.predecessors:
+            close(connection.predecessors.pop())
 
     def closed(self, connection: Connection) -> bool:
         """`connection` is gone. -> whether it still had its session"""

@@ -62,7 +62,6 @@ class _Memory:
     generation: int = 0
     raised_at: float = float("-inf")
     role: Role | None = None
-    is_forgotten: bool = False
     acked: dict[str, str] = field(default_factory=dict)
 
 
@@ -76,15 +75,21 @@ class Resumption:
         ttl: float = TTL,
         is_revoked: Callable[[Identity, str], bool] = lambda _identity, _session: False,
         today: Callable[[Identity], Identity | None] = lambda identity: identity,
+        grace: float = GRACE,
         most: int = MAX_SESSIONS,
     ) -> None:
         """`today`: who the bearer of a sealed identity is by the present settings; None if nobody any more (R7)."""
         self._sealer = Sealer([secrets.token_bytes(32)]) if sealer is None else sealer
+        self.evicted = 0
+        """Sessions of which something was forgotten before its time, for there were too many."""
         self._ttl = ttl
+        self._grace = grace
         self._is_revoked = is_revoked
         self._today = today
         self._most = most
         self._sessions: OrderedDict[str, _Memory] = OrderedDict()
+        self._forgotten: OrderedDict[str, float] = OrderedDict()
+        """Session -> until when, on the wall clock, no token of it is taken."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -106,10 +111,10 @@ class Resumption:
         if sealed is None or sealed.expires_at <= wall:
             raise _expired("expected a token that this hub has sealed and that has not expired")
         memory = self._sessions.get(sealed.session)
-        if (memory is not None and memory.is_forgotten) or self._is_revoked(sealed.identity, sealed.session):
+        if self._forgotten.get(sealed.session, 0.0) > wall or self._is_revoked(sealed.identity, sealed.session):
             raise Refusal("resume_revoked", "the session of this token is no longer to be resumed", path="resume")
         if memory is not None and sealed.generation < memory.generation:
-            is_lost_welcome = sealed.generation == memory.generation - 1 and now - memory.raised_at <= GRACE
+            is_lost_welcome = sealed.generation == memory.generation - 1 and now - memory.raised_at <= self._grace
             if not is_lost_welcome:
                 log.warning("resume.reused", session=sealed.session, generation=sealed.generation, audit=True)
                 raise _expired("a newer token of this session was used before")
@@ -125,10 +130,16 @@ class Resumption:
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def acknowledged(self, session: str, positions: Mapping[str, str]) -> None:
-        """The client has handled everything up to `positions` (M36); a former one of the same epoch is not undone."""
+        """The client has handled everything up to `positions`, and so much was sent (M36); no former one is undone."""
         memory = self._sessions.get(session)
         if memory is not None:
             memory.acked |= {channel: later(memory.acked.get(channel), text) for channel, text in positions.items()}
+
+    def unfollowed(self, session: str, channel: str) -> None:
+        """The subscription is over, and what was acknowledged of it with it."""
+        memory = self._sessions.get(session)
+        if memory is not None:
+            memory.acked.pop(channel, None)
 
     def acked(self, session: str, channel: str) -> str | None:
         """The last position of `channel` that the session acknowledged, as far as it is remembered (R8)."""
@@ -140,13 +151,22 @@ class Resumption:
         self._memory(session, wall + self._ttl).role = role
 
     def forget(self, session: str, wall: float) -> None:
-        """The client wants its tokens dead (R15)."""
-        self._memory(session, wall + self._ttl).is_forgotten = True
+        """The tokens of the session are dead: the client wants it (R15), or an operator has thrown it out.
+
+        Their list is apart from what else is remembered, so that no number of sessions makes it forget one.
+        """
+        self._forgotten.pop(session, None)
+        self._forgotten[session] = wall + self._ttl
+        if len(self._forgotten) > self._most:
+            self._forgotten.popitem(last=False)
+            self.evicted += 1
 
     def sweep(self, wall: float) -> None:
         """Forget the sessions of which no token can be good any more."""
         while self._sessions and next(iter(self._sessions.values())).until <= wall:
             self._sessions.popitem(last=False)
+        while self._forgotten and next(iter(self._forgotten.values())) <= wall:
+            self._forgotten.popitem(last=False)
 
     def _memory(self, session: str, until: float) -> _Memory:
         memory = self._sessions.setdefault(session, _Memory(until))
@@ -154,6 +174,7 @@ class Resumption:
         self._sessions.move_to_end(session)
         while len(self._sessions) > self._most:
             self._sessions.popitem(last=False)
+            self.evicted += 1
         return memory
 
     def _present(self, sealed: SealedSession, memory: _Memory | None) -> Identity:

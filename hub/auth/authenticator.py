@@ -31,6 +31,7 @@ class Authenticator:
     def __init__(self, settings: Settings, development_secret: bytes | None = None) -> None:
         self.issuers = _issuers(settings, development_secret)
         self.revocations = Revocations()
+        self._is_open = settings.anonymous
         self.failures = FailureBook(settings.login_failures)
         self.counts: Counter[tuple[str, str]] = Counter()
         """(kind, result) -> logins: `auth_total`."""
@@ -81,6 +82,8 @@ class Authenticator:
 
     def today(self, identity: Identity) -> Identity | None:
         """Who the bearer of a credential that was good before is by the present settings (R7); None: nobody."""
+        if identity.kind == "anonymous":
+            return identity if self._is_open else None
         return self._api_keys.today(identity) if identity.kind == "api_key" else identity
 
     @property

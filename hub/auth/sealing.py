@@ -8,6 +8,7 @@ of them open.
 import base64
 import binascii
 import os
+import re
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +21,7 @@ _KEY_ID = 4
 _NONCE = 12
 _TAG = 16
 _HEAD = len(VERSION) + _KEY_ID
+_FORM = re.compile("[A-Za-z0-9_-]+")
 _PURPOSE = b"ng-ws reconnection token v1"
 
 
@@ -45,9 +47,11 @@ class Sealer:
 
     def open(self, text: str) -> bytes:
         """What was sealed; raises `SealError`."""
+        if not _FORM.fullmatch(text):
+            raise SealError("no sealed text")
         try:
-            raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            raw = base64.b64decode(text.encode() + b"=" * (-len(text) % 4), b"-_", validate=True)
+        except binascii.Error:
             raise SealError("no sealed text") from None
         head, nonce, sealed = raw[:_HEAD], raw[_HEAD : _HEAD + _NONCE], raw[_HEAD + _NONCE :]
         key = self._keys.get(head[len(VERSION) :])

@@ -25,8 +25,8 @@ class Subscribe(Struct, gc=False):
     """What `reply` says before its channels: `subscribed`, or the `welcome` of a resume (M42)."""
     refused: Mapping[str, Any]
     """What `reply` says under `errors`."""
-    added: Sequence[str]
-    """Channels that were not subscribed before."""
+    former: Mapping[str, Any]
+    """Options of each channel as they were before; None where it was not subscribed."""
 
     @property
     def is_resume(self) -> bool:

@@ -53,19 +53,19 @@ def unsubscribe(session: "Session", message: Unsubscribe, moment: Moment) -> Non
     answer = answers.unsubscribed(message.id, names, 0, "client")
     session.do(effects.Unsubscribe(followed, session.codec.encode(answer)))
     if followed:
+        resuming.unfollowed(session, followed)
         resuming.changed(session, moment)
 
 
-def ack(session: "Session", message: Ack, _moment: Moment) -> None:
+def ack(session: "Session", message: Ack, moment: Moment) -> None:
     """Opens windows (S10), and is remembered for a resume without positions (R8); others are ignored (M36)."""
     positions = {name: text for name, text in message.positions.items() if name in session.subscriptions}
     if not positions:
         return
-    if session.token.is_held:
-        session.surroundings.resumption.acknowledged(session.session, positions)
     windowed = {name: text for name, text in positions.items() if "ack" in session.subscriptions[name]}
     if windowed:
         session.do(effects.Acknowledge(windowed))
+    resuming.acknowledged(session, positions, moment)
 
 
 def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> SubscribeSpec:
@@ -131,17 +131,22 @@ def follow(
     refused: Mapping[str, Any],
 ) -> None:
     """Put the cursors of `accepted` and answer with `head` in one step (M9)."""
-    added = [name for name in accepted if name not in session.subscriptions]
+    former = {name: session.subscriptions.get(name) for name in accepted}
+    resuming.unfollowed(session, [name for name, spec in accepted.items() if not spec.keep])
     options = {name: _options(spec) for name, spec in accepted.items()}
     session.subscriptions |= options
     reply = session.codec.in_parts(head, options, refused)
-    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, added))
+    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, former))
 
 
 def retry_without(session: "Session", effect: effects.Subscribe, problem: answers.Problem) -> None:
     """The broker refused: the channel it names fails alone, the others are asked for again (M23)."""
-    for name in effect.added:
-        session.subscriptions.pop(name, None)
+    session.token.revision += 1
+    for name, options in effect.former.items():
+        if options is None:
+            session.subscriptions.pop(name, None)
+        else:
+            session.subscriptions[name] = options
     refusal = problem.members()
     name = refusal.pop("channel", None)
     accepted = {spec.channel: spec for spec in effect.specs if spec.channel != name}

@@ -88,6 +88,7 @@ def become(
     for channel in stopped:
         del session.subscriptions[channel]
     if stopped:
+        resuming.unfollowed(session, stopped)
         session.do(Unsubscribe(stopped, None))
     session.send(welcome(session, moment, id))
     if stopped:

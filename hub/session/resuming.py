@@ -4,7 +4,7 @@ A token is made in two steps: the plane is asked where the cursors stand (`Locat
 what was written before it (R16), is sealed and sent behind it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from channels.broker import SubscribeSpec
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PUSH_INTERVAL = 1.0
 """Seconds between two pushes that a change has caused (R4)."""
+NOTE_INTERVAL = 1.0
+"""Seconds between two questions that an acknowledgement has caused."""
 
 
 def get_reconnection_token(session: "Session", message: GetReconnectionToken, moment: Moment) -> None:
@@ -34,7 +36,7 @@ def get_reconnection_token(session: "Session", message: GetReconnectionToken, mo
     ticket = Ticket("get_reconnection_token", message.id)
     session.await_answer(ticket)
     session.token.asked.append(ticket)
-    session.do(effects.Locate())
+    _locate(session)
 
 
 def resume(
@@ -61,6 +63,7 @@ def resume(
         raise
     session.token.generation = resumption.claim(sealed, moment.wall, moment.now)
     session.token.is_held = True
+    session.token.revision += 1
     session.session = sealed.session
     session.do(effects.TakeOver(sealed.session))
     before = login.enter(session, identity or sealed.identity)
@@ -80,6 +83,7 @@ def restored_nothing(session: "Session", head: Mapping[str, Any], errors: Mappin
 def changed(session: "Session", moment: Moment) -> None:
     """Subscriptions or role are others now: a token that tells of it is due, at most one per second (R4)."""
     token = session.token
+    token.revision += 1
     if not token.is_held:
         return
     at = max(moment.now, token.pushed_at + PUSH_INTERVAL)
@@ -96,12 +100,44 @@ def push_now(session: "Session") -> None:
     token.due_at = None
     if not token.is_pushing and not session.is_superseded:
         token.is_pushing = True
-        session.do(effects.Locate())
+        _locate(session)
+
+
+def acknowledged(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
+    """The client's word, which counts as far as the plane confirms that so much was sent (M36, R8)."""
+    token = session.token
+    if not token.is_held:
+        return
+    token.acks |= positions
+    if moment.now >= token.noted_at + NOTE_INTERVAL:
+        token.noted_at = moment.now
+        _locate(session)
+
+
+def unfollowed(session: "Session", channels: Iterable[str]) -> None:
+    """What was acknowledged of these subscriptions says nothing of later ones."""
+    for channel in channels:
+        session.token.acks.pop(channel, None)
+        session.surroundings.resumption.unfollowed(session.session, channel)
+
+
+def _locate(session: "Session") -> None:
+    session.token.questions.append(session.token.revision)
+    session.do(effects.Locate())
 
 
 def located(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
-    """The plane has told where the cursors stand: answer who asked, or push; then what waited for it (M50)."""
+    """The plane has told where the cursors stand: answer who asked, or push; then what waited for it (M50).
+
+    Where subscriptions have changed since the question it is asked again: no token tells of less than there is.
+    """
     token = session.token
+    is_current = token.questions.popleft() == token.revision
+    if is_current:
+        _note_acks(session, positions)
+    elif token.asked or token.is_pushing:
+        _locate(session)
+        return
     if token.asked:
         _send(session, positions, moment, token.asked.popleft())
     elif token.is_pushing:
@@ -112,11 +148,22 @@ def located(session: "Session", positions: Mapping[str, str], moment: Moment) ->
         token.farewell = None
 
 
+def _note_acks(session: "Session", positions: Mapping[str, str]) -> None:
+    sent = {channel: text for channel, text in session.token.acks.items() if _covers(positions.get(channel), text)}
+    session.token.acks.clear()
+    if sent:
+        session.surroundings.resumption.acknowledged(session.session, sent)
+
+
+def _covers(told: str | None, acked: str) -> bool:
+    return told is not None and (told == acked or _is_later(told, acked))
+
+
 def _send(session: "Session", positions: Mapping[str, str], moment: Moment, ticket: Ticket | None) -> None:
     held = {
         channel: Held(positions[channel], options)
         for channel, options in session.subscriptions.items()
-        if channel in positions  # one that was subscribed since then is in the next token
+        if channel in positions
     }
     token = session.token
     text, expires_in = session.surroundings.resumption.issue(

@@ -10,7 +10,19 @@ if TYPE_CHECKING:
 class TokenState:
     """Where a session stands with its reconnection tokens (R1, R4); times are of the monotonic clock."""
 
-    __slots__ = ("asked", "due_at", "farewell", "generation", "is_held", "is_pushing", "pushed_at")
+    __slots__ = (
+        "acks",
+        "asked",
+        "due_at",
+        "farewell",
+        "generation",
+        "is_held",
+        "is_pushing",
+        "noted_at",
+        "pushed_at",
+        "questions",
+        "revision",
+    )
 
     def __init__(self) -> None:
         self.generation = 0
@@ -18,6 +30,13 @@ class TokenState:
         """The client has a token, so that fresh ones are pushed."""
         self.asked: deque[Ticket] = deque()
         """Requests that wait for the plane to tell positions, at most as many as ids may be in flight."""
+        self.revision = 0
+        """Raised by each change of subscriptions: where the plane's answer is older than one, it is asked again."""
+        self.questions: deque[int] = deque()
+        """The revision at each question to the plane that it has not answered yet."""
+        self.acks: dict[str, str] = {}
+        """Acknowledged by the client, by channel; the plane has not confirmed yet that so much was sent (M36)."""
+        self.noted_at = float("-inf")
         self.is_pushing = False
         self.pushed_at = float("-inf")
         self.due_at: float | None = None

@@ -68,6 +68,30 @@ def test_a_forgotten_session_is_not_resumed() -> None:
     assert refusal.value.error == "resume_revoked"
 
 
+@pytest.mark.clause("R15")
+def test_no_number_of_sessions_makes_a_forgotten_one_good_again() -> None:
+    resumption = Resumption(most=3)
+    token = issue(resumption)
+    resumption.forget("s-1", WALL)
+    for number in range(2, 20):
+        issue(resumption, f"s-{number}")
+    with pytest.raises(Refusal) as refusal:
+        opened(resumption, token)
+    assert (refusal.value.error, resumption.evicted) == ("resume_revoked", 16)
+    resumption.sweep(WALL + 300)
+    assert not resumption._forgotten
+
+
+@pytest.mark.clause("R10")
+def test_the_grace_is_a_setting() -> None:
+    resumption = Resumption(grace=5.0)
+    token = issue(resumption)
+    resumption.claim(resumption.open(token, WALL, 0.0), WALL, 0.0)
+    assert resumption.open(token, WALL, 5.0).session == "s-1"
+    with pytest.raises(Refusal, match="used before"):
+        resumption.open(token, WALL, 5.1)
+
+
 def test_what_is_remembered_is_bounded_and_lapses_with_the_tokens() -> None:
     resumption = Resumption(most=3)
     for number in range(5):

@@ -200,6 +200,34 @@ def test_a_client_that_forgets_leaves_no_token_behind(hub: RunningHub) -> None:
         assert other.ask(type="connect", resume=token)["error"] == "resume_revoked"
 
 
+@pytest.mark.clause("C13", "R7")
+def test_where_anonymous_access_is_off_an_anonymous_token_is_no_way_in(start: Start) -> None:
+    secret = "s" * 16 + "0123456789abcdef"
+    with Peer(start(token_keys=secret)) as peer:
+        token = token_of(peer)
+    with Peer(start(token_keys=secret, anonymous=False), reads=False) as other:
+        assert other.ask(type="connect", resume=token)["error"] == "resume_revoked"
+
+
+@pytest.mark.clause("R15", "C17")
+def test_who_was_kicked_does_not_come_back_by_a_token(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as peer:
+        token = token_of(peer)
+        assert hub.call(lambda inside: inside.connections.kick(peer.welcome["conn"])) is True
+        assert peer.closed()[0] == 4010
+    with Peer(hub) as other:
+        assert other.ask(type="connect", resume=token)["error"] == "resume_revoked"
+
+
+@pytest.mark.clause("R11")
+def test_two_resumes_on_one_connection_leave_no_former_one_behind(hub: RunningHub) -> None:
+    with Peer(hub, "viewer", subject="ann") as one, Peer(hub, "viewer", subject="ann") as two:
+        tokens = [token_of(one), token_of(two)]
+        with Peer(hub) as peer:
+            peer.send(*[{"type": "connect", "resume": token} for token in tokens])
+            assert (one.closed()[0], two.closed()[0]) == (4009, 4009)
+
+
 @pytest.mark.clause("R15")
 def test_a_token_outlives_a_close_with_1000(hub: RunningHub) -> None:
     with Peer(hub, "viewer", subject="ann") as peer:

@@ -32,6 +32,14 @@ def test_a_sealed_text_that_was_changed_anywhere_is_none(where: float, by: int) 
         sealer.open(sealed[:at] + other + sealed[at + 1 :])
 
 
+@pytest.mark.clause("R2")
+@pytest.mark.parametrize("sign", ["=", "+", "/", " ", "\n", "\N{SNOWMAN}"])
+def test_a_sealed_text_has_one_form(sign: str) -> None:
+    sealer = Sealer([SECRET])
+    with pytest.raises(SealError, match="no sealed text"):
+        sealer.open(sealer.seal(b"data") + sign)
+
+
 def test_the_same_data_is_never_sealed_twice_alike() -> None:
     sealer = Sealer([SECRET])
     assert sealer.seal(b"data") != sealer.seal(b"data")

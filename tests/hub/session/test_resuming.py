@@ -124,6 +124,31 @@ def test_a_change_of_subscriptions_pushes_a_fresh_token_at_most_once_a_second() 
     assert Locate() in peer.send({"type": "subscribe", "channel": "logs"})
 
 
+@pytest.mark.clause("R4", "R2")
+def test_what_changes_while_a_push_is_on_its_way_is_in_that_token() -> None:
+    household = Household()
+    peer, _ = following(household)
+    peer.now = 5.0
+    assert Locate() in peer.send({"type": "subscribe", "channel": "logs"})
+    peer.send({"type": "subscribe", "channel": "status"})
+    assert peer.take(peer.session.located({**WHERE, "logs": "k3Fq:1"}, peer.moment)) == [Locate()]
+    everything = {**WHERE, "logs": "k3Fq:1", "status": "k3Fq:2"}
+    token = told_token(peer, everything)
+    assert specs_of(resumed(household.peer(), token)).keys() == everything.keys()
+
+
+@pytest.mark.clause("R4")
+def test_a_push_from_before_a_resume_restores_no_less_than_the_resume() -> None:
+    household = Household()
+    _, token = following(household)
+    peer = household.peer(developer())
+    peer.session.token.is_held = True
+    peer.session.identity_changed(identity(Role.DEVELOPER, "ann"), peer.moment)
+    peer.send({"type": "get_reconnection_token"})
+    resumed(peer, token)
+    assert peer.take(peer.session.located({}, peer.moment)) == [Locate()]
+
+
 @pytest.mark.clause("R4")
 def test_nothing_is_pushed_to_who_never_asked() -> None:
     peer = bench(developer())
@@ -211,12 +236,49 @@ def test_what_the_token_itself_says_goes_along_as_proof() -> None:
 
 
 @pytest.mark.clause("R8", "M36")
-@pytest.mark.parametrize(("acked", "start"), [("k3Fq:4500", 4500), ("k3Fq:4300", 4410), ("t0aZ:9999", 4410)])
-def test_without_positions_the_later_of_token_and_ack_counts(acked: str, start: int) -> None:
+@pytest.mark.parametrize(
+    ("acked", "sent", "start"),
+    [
+        ("k3Fq:4500", "k3Fq:4500", 4500),
+        ("k3Fq:4500", "k3Fq:4600", 4500),
+        ("k3Fq:4300", "k3Fq:4600", 4410),
+        ("k3Fq:4700", "k3Fq:4600", 4410),
+        ("t0aZ:9999", "k3Fq:4600", 4410),
+    ],
+)
+def test_without_positions_the_later_of_token_and_ack_counts(acked: str, sent: str, start: int) -> None:
+    """An ack of what was not sent, or of another epoch, is ignored: only the plane knows."""
     household = Household()
     former, token = following(household)
-    assert former.send({"type": "ack", "positions": {"actions": acked}}) == [Acknowledge({"actions": acked})]
+    answers = former.send({"type": "ack", "positions": {"actions": acked}})
+    assert answers == [Acknowledge({"actions": acked}), Locate()]
+    assert former.session.located({**WHERE, "actions": sent}, former.moment) == []
     assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", start)
+
+
+@pytest.mark.clause("R8", "M36")
+@pytest.mark.parametrize(
+    "between",
+    [
+        [{"type": "unsubscribe", "channel": "actions"}, {"type": "subscribe", "channel": "actions"}],
+        [{"type": "subscribe", "channel": "actions", "from": {"positions": {"actions": "k3Fq:20"}}}],
+    ],
+)
+def test_what_was_acknowledged_of_a_former_subscription_says_nothing_of_a_later_one(between: list[Any]) -> None:
+    household = Household()
+    former, _ = following(household)
+    former.send({"type": "ack", "positions": {"actions": "k3Fq:100"}})
+    former.session.located({"actions": "k3Fq:100", "metrics": "k3Fq:18"}, former.moment)
+    former.send(*between)
+    token = household.token(former, actions="k3Fq:20", metrics="k3Fq:18")
+    assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 20)
+
+
+def test_acks_ask_the_plane_once_a_second_at_most() -> None:
+    household = Household()
+    peer, _ = following(household)
+    answers = peer.send(*[{"type": "ack", "positions": {"actions": f"k3Fq:{number}"}} for number in range(1, 50)])
+    assert answers.count(Locate()) == 1
 
 
 @pytest.mark.clause("S10", "M36")
@@ -224,7 +286,7 @@ def test_an_ack_concerns_only_what_is_subscribed_with_a_window() -> None:
     household = Household()
     peer, _ = following(household)
     positions = {"actions": "k3Fq:1", "metrics": "k3Fq:1", "logs": "k3Fq:1"}
-    assert peer.send({"type": "ack", "positions": positions}) == [Acknowledge({"actions": "k3Fq:1"})]
+    assert peer.send({"type": "ack", "positions": positions})[0] == Acknowledge({"actions": "k3Fq:1"})
 
 
 @pytest.mark.clause("R7")
@@ -437,6 +499,16 @@ def test_a_channel_that_the_broker_cannot_open_fails_alone() -> None:
     (welcome,) = messages(peer, peer.session.subscribe_failed(effect, full))
     assert (welcome["resumed"], list(welcome["subscriptions"])) == (True, ["actions"])
     assert welcome["errors"]["metrics"]["code"] == 503
+
+
+@pytest.mark.clause("E3", "M26")
+def test_options_that_were_refused_by_the_broker_are_not_kept() -> None:
+    peer = bench(developer())
+    peer.send({"type": "subscribe", "channel": "logs"})
+    before = dict(peer.session.subscriptions)
+    (effect,) = peer.send({"type": "subscribe", "channel": "logs", "delivery": "latest", "ack": 5})
+    peer.session.subscribe_failed(effect, LogUnavailable("not now"))
+    assert peer.session.subscriptions == before
 
 
 @pytest.mark.clause("M4", "R7")
