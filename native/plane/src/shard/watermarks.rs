@@ -39,6 +39,14 @@ fn snapshot(rig: &mut Rig, log: u64) {
     rig.wait(Duration::from_millis(1));
 }
 
+/// However long it takes.
+fn nothing_told(rig: &mut Rig) {
+    for _ in 0..5 {
+        rig.wait(Duration::from_secs(1));
+    }
+    assert_eq!(0, rig.shared.figures.watermarks.get());
+}
+
 /// P9: by whatever little, for a second; the subscriptions of a connection are told together, and once.
 #[test]
 fn a_cursor_that_stands_further_on_is_told_after_a_second() {
@@ -86,10 +94,7 @@ fn a_watermark_overtakes_nothing() {
         Start::Snapshot,
         false,
     );
-    for _ in 0..5 {
-        rig.wait(Duration::from_secs(1));
-    }
-    assert_eq!(0, rig.shared.figures.watermarks.get());
+    nothing_told(&mut rig);
     rig.take_all(2);
     let epoch = rig.epoch(logs[0]);
     assert_eq!(
@@ -116,10 +121,7 @@ fn a_watermark_waits_for_a_blocked_socket() {
         logs[1],
         vec![keyed("a", &format!("\"{}\"", "x".repeat(5_000)))],
     );
-    for _ in 0..5 {
-        rig.wait(Duration::from_secs(1));
-    }
-    assert_eq!(0, rig.shared.figures.watermarks.get());
+    nothing_told(&mut rig);
     rig.take_all(2);
     rig.wait(Duration::from_secs(1));
     rig.take_all(2);
