@@ -39,7 +39,7 @@ fmt: setup ## format Python and Rust in place
 bench: setup ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
-verify: setup ## campaigns of faults against the hub, and against hubs with planted bugs (about four minutes)
+verify: setup ## campaigns of faults against the hub, and against hubs with planted bugs (about three minutes)
 	$(PY) scripts/verify.py
 
 docs: setup ## regenerate what the documents take from the code

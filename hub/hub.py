@@ -26,7 +26,7 @@ from hub.config import Settings
 from hub.connections import Connections
 from hub.counters import Counters
 from hub.emissions import Emissions
-from hub.health import OK, Health, HealthBook, State
+from hub.health import HealthBook
 from hub.http.rates import PublishRates
 from hub.logins import Logins
 from hub.metrics import HubMetrics
@@ -39,14 +39,13 @@ from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
 from hub.session.policy import SIGNALS, Policy, Surroundings, Tally
+from hub.vitals import watch
 
 TICK = 1.0
 """Seconds between two sweeps."""
 STATUS_INTERVAL = 60.0
 """Seconds after which the health of every part is told although nothing changed."""
 STOP_PATIENCE = 5.0
-SLOW_LOOP = 0.1
-"""Seconds of lag at the 99th percentile from which the loop counts as degraded."""
 
 log = structlog.get_logger("hub")
 
@@ -116,8 +115,9 @@ class Hub:
 
         self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
         self.publish_rates = PublishRates(subjects, self.counters)
-        self.health = self._health_book()
+        self.health = HealthBook()
         self.loop_lag = LoopLag()
+        watch(self)
         self.metrics = HubMetrics(self)
         self._publisher = Publisher(self.broker, self.counters, self.node)
         self.actions = ActionsReporter(self._publisher, self.node, settings.log_rate, self.monotonic)
@@ -265,38 +265,6 @@ class Hub:
         except Exception as error:  # a bot that fails is told, and the hub goes on
             self.counters.error("internal", "companion")
             log.error("companion.failed", companion=companion.description, exc_info=error)
-
-    # --- health -------------------------------------------------------------------------------------------------------
-
-    def _health_book(self) -> HealthBook:
-        book = HealthBook()
-        book.add("plane", self._plane_health, vital=True)
-        book.add("signals", self._signals_health, vital=True)
-        book.add("broker", self._broker_health)
-        book.add("backplane", self._broker_health)
-        book.add("auth", self._auth_health)
-        book.add("metrics", self._loop_health)
-        return book
-
-    def _plane_health(self) -> Health:
-        if self.connections.failure is not None:
-            return Health(State.FAILED, self.connections.failure)
-        return OK if self.health.is_started else Health(State.STARTING)
-
-    def _signals_health(self) -> Health:
-        if self.pump.failure is not None:
-            return Health(State.FAILED, self.pump.failure)
-        return OK if self.health.is_started else Health(State.STARTING)
-
-    def _broker_health(self) -> Health:
-        return OK if self.health.is_started else Health(State.STARTING)
-
-    def _auth_health(self) -> Health:
-        return OK if self.authenticator.is_ready else Health(State.STARTING, "a key set has not been loaded yet")
-
-    def _loop_health(self) -> Health:
-        lag = self.loop_lag.figures().p99
-        return OK if lag < SLOW_LOOP else Health(State.DEGRADED, f"event loop late by {lag * 1_000:.0f} ms (p99)")
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,16 @@ import pytest
 from tests.support.plane_peer import Peer, Running, entry
 
 
+def eight_behind_a_window(running: Running, size: int) -> tuple[int, Peer, int, str]:
+    """A subscription with `ack`, and eight entries after it: connection, peer, log and epoch."""
+    conn, peer = running.connect()
+    log = running.open_log()
+    running.subscribe(conn, log, ack=size)
+    peer.subscribed()
+    epoch, _ = running.append(log, *[entry()] * 8)
+    return conn, peer, log, epoch
+
+
 def nothing_more(running: Running, conn: int, peer: Peer) -> None:
     """No event comes before the answer to something asked for now."""
     running.send(conn, b'{"type":"pong"}')
@@ -14,11 +24,7 @@ def nothing_more(running: Running, conn: int, peer: Peer) -> None:
 @pytest.mark.clause("S10", "M36")
 def test_a_window_lets_out_so_many_events_until_they_are_acknowledged() -> None:
     with Running() as running:
-        conn, peer = running.connect()
-        log = running.open_log()
-        running.subscribe(conn, log, ack=3)
-        peer.subscribed()
-        epoch, _ = running.append(log, *[entry()] * 8)
+        conn, peer, log, epoch = eight_behind_a_window(running, 3)
         assert peer.offsets(3) == [1, 2, 3]
         nothing_more(running, conn, peer)
         for place in [(log, epoch, 4), (log, "k3Fq", 3), (log + 1, epoch, 3)]:
@@ -82,11 +88,7 @@ def test_waiting_for_an_ack_is_no_stall() -> None:
 @pytest.mark.clause("M26", "S10")
 def test_subscribing_again_gives_another_window() -> None:
     with Running() as running:
-        conn, peer = running.connect()
-        log = running.open_log()
-        running.subscribe(conn, log, ack=4)
-        peer.subscribed()
-        epoch, _ = running.append(log, *[entry()] * 8)
+        conn, peer, log, epoch = eight_behind_a_window(running, 4)
         assert peer.offsets(4) == [1, 2, 3, 4]
         running.subscribe(conn, log, ack=2, keep=True)
         assert (f"{epoch}:4", 4) == peer.subscribed()

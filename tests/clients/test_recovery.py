@@ -9,6 +9,7 @@ from neurograph_ws_client import (
     BadRequest,
     FileStore,
     Gap,
+    NeurographWSClient,
     ReconnectionToken,
     ResumeExpired,
     Since,
@@ -18,6 +19,16 @@ from neurograph_ws_client import (
 from neurograph_ws_client.testing import FakeHub
 
 from tests.clients.support import SOON, Seen, away_and_back, client_of, token_of
+
+
+async def followed(client: NeurographWSClient) -> tuple[Seen, Seen]:
+    """What comes of `logs`, for a client that holds a token, and the states it takes from now on."""
+    seen, states = Seen(), Seen()
+    await client.subscribe("logs", seen)
+    await token_of(client)
+    client.on("state", states)
+    return seen, states
+
 
 # -- resuming ------------------------------------------------------------------------------------------------------
 
@@ -333,10 +344,7 @@ async def test_an_emit_with_a_mid_survives_a_cut_and_is_processed_once() -> None
 @pytest.mark.clause("M50", "M51", "P6")
 async def test_a_drain_is_not_seen_and_loses_and_doubles_nothing() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
-        seen, states = Seen(), Seen()
-        await client.subscribe("logs", seen)
-        await token_of(client)
-        client.on("state", states)
+        seen, states = await followed(client)
         client.on("disconnected", states)
 
         async def publish() -> None:
@@ -378,10 +386,7 @@ async def test_a_request_in_flight_is_answered_by_the_connection_it_went_to() ->
 @pytest.mark.clause("M51", "X4")
 async def test_while_the_next_node_refuses_the_old_connection_is_kept() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
-        seen, states = Seen(), Seen()
-        await client.subscribe("logs", seen)
-        await token_of(client)
-        client.on("state", states)
+        seen, states = await followed(client)
         for _ in range(3):
             hub.refuse(503)
         hub.goaway()
@@ -397,10 +402,7 @@ async def test_while_the_next_node_refuses_the_old_connection_is_kept() -> None:
 @pytest.mark.clause("X5", "M50")
 async def test_a_lone_hub_that_closes_at_its_deadline_is_found_again_within_the_window() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
-        seen, states = Seen(), Seen()
-        await client.subscribe("logs", seen)
-        await token_of(client)
-        client.on("state", states)
+        seen, states = await followed(client)
         hub.goaway((0.2, 0.3), deadline=0)
         changes: list[StateChange] = await states.wait(1)
         hub.publish("logs", 1)

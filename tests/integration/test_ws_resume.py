@@ -191,13 +191,18 @@ def is_owner(hub: RunningHub, peer: Peer, first: Peer) -> bool:
     return bool(standing[0]["id"] == peer.welcome["conn"])
 
 
-@pytest.mark.clause("R15")
-def test_a_client_that_forgets_leaves_no_token_behind(hub: RunningHub) -> None:
+def resumed_after_close(hub: RunningHub, reason: str) -> Any:
+    """The answer to a resume after the client itself has closed with 1000 and this reason."""
     with Peer(hub, "viewer", subject="ann") as peer:
         token = token_of(peer)
-        peer.socket.close(1000, "forget")
+        peer.socket.close(1000, reason)
     with Peer(hub) as other:
-        assert other.ask(type="connect", resume=token)["error"] == "resume_revoked"
+        return other.ask(type="connect", resume=token)
+
+
+@pytest.mark.clause("R15")
+def test_a_client_that_forgets_leaves_no_token_behind(hub: RunningHub) -> None:
+    assert resumed_after_close(hub, "forget")["error"] == "resume_revoked"
 
 
 @pytest.mark.clause("C13", "R7")
@@ -230,11 +235,7 @@ def test_two_resumes_on_one_connection_leave_no_former_one_behind(hub: RunningHu
 
 @pytest.mark.clause("R15")
 def test_a_token_outlives_a_close_with_1000(hub: RunningHub) -> None:
-    with Peer(hub, "viewer", subject="ann") as peer:
-        token = token_of(peer)
-        peer.socket.close(1000, "bye")
-    with Peer(hub) as other:
-        assert other.ask(type="connect", resume=token)["resumed"] is True
+    assert resumed_after_close(hub, "bye")["resumed"] is True
 
 
 @pytest.mark.clause("C9")

@@ -78,24 +78,24 @@ def pairs(lines: list[Line], first: str, second: str) -> list[tuple[int, int]]:
 # -- the kinds ---------------------------------------------------------------------------------------------------------
 
 
-@fault("lost", "V7")
-def lost(lines: list[Line], random: Random) -> bool:
-    places = [number for number in numbers(lines, "msg", acked=True) if is_(lines, following(lines, number), "msg")]
+def _lose_before(lines: list[Line], random: Random, kind: str) -> bool:
+    """One acknowledged entry that was handled right before a line of this kind was not."""
+    places = [number for number in numbers(lines, "msg", acked=True) if is_(lines, following(lines, number), kind)]
     place = chosen(random, places)
     if place is None:
         return False
     del lines[place]
     return True
+
+
+@fault("lost", "V7")
+def lost(lines: list[Line], random: Random) -> bool:
+    return _lose_before(lines, random, "msg")
 
 
 @fault("lost tail", "V7")
 def lost_tail(lines: list[Line], random: Random) -> bool:
-    places = [number for number in numbers(lines, "msg", acked=True) if is_(lines, following(lines, number), "fin")]
-    place = chosen(random, places)
-    if place is None:
-        return False
-    del lines[place]
-    return True
+    return _lose_before(lines, random, "fin")
 
 
 @fault("duplicate", "V3")

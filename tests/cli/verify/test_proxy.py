@@ -23,8 +23,7 @@ class Way:
     async def echoed(self, data: bytes = b"hello") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await self.open()
         writer.write(data)
-        async with asyncio.timeout(SOON):
-            assert await reader.readexactly(len(data)) == data
+        await comes(reader, data)
         return reader, writer
 
 
@@ -59,6 +58,17 @@ async def way() -> AsyncIterator[Way]:
 
 def fault(kind: str, number: int = 1, **members: Any) -> Fault:
     return Fault(number, kind, 0.0, 0.0, **{"share": 1.0, **members})
+
+
+async def nothing_comes(reader: asyncio.StreamReader) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await reader.read(1)
+
+
+async def comes(reader: asyncio.StreamReader, expected: bytes) -> None:
+    async with asyncio.timeout(SOON):
+        assert await reader.readexactly(len(expected)) == expected
 
 
 async def test_without_faults_bytes_go_through(way: Way) -> None:
@@ -98,12 +108,9 @@ async def test_a_stall_holds_everything_back_until_it_heals(way: Way) -> None:
     reader, writer = await way.echoed()
     way.proxy.begin(stall := fault("stall"))
     writer.write(b"later")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await reader.read(1)
+    await nothing_comes(reader)
     way.proxy.heal(stall)
-    async with asyncio.timeout(SOON):
-        assert await reader.readexactly(5) == b"later"
+    await comes(reader, b"later")
     writer.close()
 
 
@@ -114,12 +121,9 @@ async def test_a_stall_within_a_stall_ends_with_the_last_of_them(way: Way) -> No
     way.proxy.begin(second)
     way.proxy.heal(first)
     writer.write(b"later")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await reader.read(1)
+    await nothing_comes(reader)
     way.proxy.heal(second)
-    async with asyncio.timeout(SOON):
-        assert await reader.readexactly(5) == b"later"
+    await comes(reader, b"later")
     writer.close()
 
 
@@ -128,16 +132,13 @@ async def test_a_hole_swallows_and_who_lost_bytes_is_reset_when_it_ends(way: Way
     _, idle = idle_pair = await way.echoed()
     way.proxy.begin(hole := fault("hole"))
     writer.write(b"gone")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await reader.read(1)
+    await nothing_comes(reader)
     way.proxy.heal(hole)
     with pytest.raises(ConnectionResetError):
         async with asyncio.timeout(SOON):
             await reader.read()
     idle.write(b"alive")
-    async with asyncio.timeout(SOON):
-        assert await idle_pair[0].readexactly(5) == b"alive"
+    await comes(idle_pair[0], b"alive")
     writer.close()
     idle.close()
 
@@ -148,8 +149,7 @@ async def test_new_connections_are_refused_while_old_ones_live(way: Way) -> None
     with pytest.raises(ConnectionResetError):
         await refused(way)
     writer.write(b"alive")
-    async with asyncio.timeout(SOON):
-        assert await reader.readexactly(5) == b"alive"
+    await comes(reader, b"alive")
     way.proxy.heal(refusal)
     _, again = await way.echoed()
     writer.close()

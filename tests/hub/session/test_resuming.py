@@ -489,12 +489,18 @@ def test_who_lost_the_session_is_read_no_more_and_completes_what_it_has_accepted
 # --- refused by the broker --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.clause("R7", "M23")
-def test_a_channel_that_the_broker_cannot_open_fails_alone() -> None:
+def about_to_follow() -> tuple[Bench, Subscribe]:
+    """A peer that has resumed, and what the broker is asked for it."""
     household = Household()
     _, token = following(household)
     peer = household.peer()
     (effect,) = [one for one in resumed(peer, token) if isinstance(one, Subscribe)]
+    return peer, effect
+
+
+@pytest.mark.clause("R7", "M23")
+def test_a_channel_that_the_broker_cannot_open_fails_alone() -> None:
+    peer, effect = about_to_follow()
     full = Overloaded("too many channels", channel="metrics", limit=1)
     (welcome,) = messages(peer, peer.session.subscribe_failed(effect, full))
     assert (welcome["resumed"], list(welcome["subscriptions"])) == (True, ["actions"])
@@ -513,10 +519,7 @@ def test_options_that_were_refused_by_the_broker_are_not_kept() -> None:
 
 @pytest.mark.clause("M4", "R7")
 def test_a_resume_is_answered_even_if_nothing_can_be_followed() -> None:
-    household = Household()
-    _, token = following(household)
-    peer = household.peer()
-    (effect,) = [one for one in resumed(peer, token) if isinstance(one, Subscribe)]
+    peer, effect = about_to_follow()
     (welcome,) = messages(peer, peer.session.subscribe_failed(effect, LogUnavailable("the node is stopping")))
     assert (welcome["id"], welcome["subscriptions"]) == (1, {})
     assert {error["code"] for error in welcome["errors"].values()} == {503}

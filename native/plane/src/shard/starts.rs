@@ -41,13 +41,18 @@ fn start(rig: &mut Rig, log: u64, delivery: Delivery, start: Start) -> Vec<Strin
     brief(rig, 1, &[&epoch])
 }
 
+/// `a` at 1, `b` until its removal at 4, `c` at last at 6.
+fn append_with_removal(rig: &mut Rig, log: u64) {
+    rig.append(log, keys("abc"));
+    rig.append(log, vec![keyed("b", "null")]);
+    rig.append(log, keys("cc"));
+}
+
 /// P12, S13: `latest` goes on from what is kept per key where the ring no longer reaches, removals included.
 #[test]
 fn latest_goes_on_where_the_ring_has_lost_its_place() {
     let (mut rig, log) = rig(Some(10));
-    rig.append(log, keys("abc"));
-    rig.append(log, vec![keyed("b", "null")]);
-    rig.append(log, keys("cc"));
+    append_with_removal(&mut rig, log);
     let epoch = rig.epoch(log);
     assert_eq!(
         vec!["at A:1+5", "4", "6"],
@@ -82,9 +87,7 @@ fn latest_begins_again_where_a_removal_was_forgotten() {
 #[test]
 fn latest_from_another_history_gets_a_snapshot() {
     let (mut rig, log) = rig(Some(10));
-    rig.append(log, keys("abc"));
-    rig.append(log, vec![keyed("b", "null")]);
-    rig.append(log, keys("cc"));
+    append_with_removal(&mut rig, log);
     assert_eq!(
         vec!["at k3Fq:612+6", "gap k3Fq:612 A:0 epoch", "1", "6"],
         start(&mut rig, log, Delivery::Latest, at("k3Fq", 612))

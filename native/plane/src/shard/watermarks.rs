@@ -34,9 +34,22 @@ fn told(rig: &mut Rig, logs: [u64; 2]) -> Vec<String> {
     brief(rig, 1, &[&epochs[0], &epochs[1]])
 }
 
+fn latest(rig: &mut Rig, connection: u64, log: u64) {
+    let options = options(Delivery::Latest);
+    rig.subscribe(connection, log, options, Start::Snapshot, false);
+}
+
 fn snapshot(rig: &mut Rig, log: u64) {
-    rig.subscribe(1, log, options(Delivery::Latest), Start::Snapshot, false);
+    latest(rig, 1, log);
     rig.wait(Duration::from_millis(1));
+}
+
+/// However long it takes.
+fn nothing_told(rig: &mut Rig) {
+    for _ in 0..5 {
+        rig.wait(Duration::from_secs(1));
+    }
+    assert_eq!(0, rig.shared.figures.watermarks.get());
 }
 
 /// P9: by whatever little, for a second; the subscriptions of a connection are told together, and once.
@@ -79,17 +92,8 @@ fn a_cursor_far_beyond_is_told_at_once() {
 fn a_watermark_overtakes_nothing() {
     let (mut rig, logs) = rig(2_000);
     rig.connect(2, 100, Encoding::Json);
-    rig.subscribe(
-        2,
-        logs[0],
-        options(Delivery::Latest),
-        Start::Snapshot,
-        false,
-    );
-    for _ in 0..5 {
-        rig.wait(Duration::from_secs(1));
-    }
-    assert_eq!(0, rig.shared.figures.watermarks.get());
+    latest(&mut rig, 2, logs[0]);
+    nothing_told(&mut rig);
     rig.take_all(2);
     let epoch = rig.epoch(logs[0]);
     assert_eq!(
@@ -103,23 +107,14 @@ fn a_watermark_overtakes_nothing() {
 fn a_watermark_waits_for_a_blocked_socket() {
     let (mut rig, logs) = rig(2);
     rig.connect(2, 1_000, Encoding::Json);
-    rig.subscribe(
-        2,
-        logs[0],
-        options(Delivery::Latest),
-        Start::Snapshot,
-        false,
-    );
+    latest(&mut rig, 2, logs[0]);
     rig.subscribe(2, logs[1], options(Delivery::All), Start::New, false);
     rig.take_all(2);
     rig.append(
         logs[1],
         vec![keyed("a", &format!("\"{}\"", "x".repeat(5_000)))],
     );
-    for _ in 0..5 {
-        rig.wait(Duration::from_secs(1));
-    }
-    assert_eq!(0, rig.shared.figures.watermarks.get());
+    nothing_told(&mut rig);
     rig.take_all(2);
     rig.wait(Duration::from_secs(1));
     rig.take_all(2);

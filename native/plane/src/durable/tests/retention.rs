@@ -9,21 +9,23 @@ use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, files, open};
 use crate::epoch::Epoch;
 
+/// For ten seconds.
+const BRIEF: Kept = Kept {
+    seconds: 10.0,
+    ..KEPT
+};
+
 /// S12: segments that are wholly too old go, and the head is known although nothing is left.
 #[test]
 fn the_head_outlives_its_entries() {
     let disk = Memory::default();
-    let kept = Kept {
-        seconds: 10.0,
-        ..KEPT
-    };
-    let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+    let mut history = open(&disk, INTERVAL, "boot", "e0", BRIEF).history;
     for ts in [1.0, 2.0, 30.0] {
         let (encoded, _) = batch(&history, 5, ts, 0);
         history.append(&encoded).unwrap();
     }
     assert_eq!(2, history.retain(35.0, Vec::new).unwrap());
-    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", kept);
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
     assert_eq!(
         (15, 11, 2.0),
         (past.history.head(), past.recent[0].offset, past.lost_ts)
@@ -31,7 +33,7 @@ fn the_head_outlives_its_entries() {
     assert_eq!(1, history.retain(1_000.0, Vec::new).unwrap());
     assert_eq!(0, history.retain(1_000.0, Vec::new).unwrap());
     let disk = disk.after_kill();
-    let past = open(&disk, INTERVAL, "boot", "e1", kept);
+    let past = open(&disk, INTERVAL, "boot", "e1", BRIEF);
     assert_eq!(
         ("e0", 15, 0),
         (
@@ -44,7 +46,7 @@ fn the_head_outlives_its_entries() {
     let mut history = past.history;
     let (encoded, _) = batch(&history, 1, 2_000.0, 0);
     history.append(&encoded).unwrap();
-    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", kept);
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
     assert_eq!(
         vec![16],
         past.recent.iter().map(|one| one.offset).collect::<Vec<_>>()
@@ -55,11 +57,7 @@ fn the_head_outlives_its_entries() {
 #[test]
 fn marks_are_kept_for_their_window() {
     let disk = Memory::default();
-    let kept = Kept {
-        seconds: 10.0,
-        ..KEPT
-    };
-    let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+    let mut history = open(&disk, INTERVAL, "boot", "e0", BRIEF).history;
     let (mut encoded, _) = batch(&history, 5, 1.0, 0);
     encoded.has_marks = true;
     history.append(&encoded).unwrap();

@@ -64,6 +64,15 @@ fn place(plane: &Plane, log: LogId) -> (Epoch, u64) {
     (log.epoch().clone(), log.head())
 }
 
+/// Epoch and head of the log as the next plane finds it.
+fn found(directory: &Directory) -> (Epoch, u64) {
+    let after = plane(&directory.0);
+    let log = after.open_durable_log("room", KEPT).unwrap();
+    let found = place(&after, log);
+    assert!(after.stop(PATIENCE));
+    found
+}
+
 /// What the plane tells until `wanted` of it has come.
 fn told(plane: &Plane, wanted: usize) -> Vec<String> {
     let mut all = Vec::new();
@@ -101,10 +110,7 @@ fn what_waits_is_written_together_and_told_once() {
     // Not flushed: the end writes it all the same.
     append(&before, log, 1);
     assert!(before.stop(PATIENCE));
-    let after = plane(&directory.0);
-    let log = after.open_durable_log("room", KEPT).unwrap();
-    assert_eq!((epoch, 6), place(&after, log));
-    assert!(after.stop(PATIENCE));
+    assert_eq!((epoch, 6), found(&directory));
 }
 
 /// P10: another history begins on disk and in memory together; what waited for the old one is told gone, and places begin
@@ -127,10 +133,7 @@ fn a_rotation_refuses_what_waits_and_begins_anew() {
     before.flush();
     assert_eq!(vec!["next:1"], told(&before, 1));
     assert!(before.stop(PATIENCE));
-    let after = plane(&directory.0);
-    let log = after.open_durable_log("room", KEPT).unwrap();
-    assert_eq!((epoch, 1), place(&after, log));
-    assert!(after.stop(PATIENCE));
+    assert_eq!((epoch, 1), found(&directory));
 }
 
 /// A log that is closed while something waits for it tells that it is gone, and leaves no file.
