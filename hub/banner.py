@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from channels.config import Catalog
 from hub import __version__
 from hub.config import Settings
 from hub.quantities import is_loopback
@@ -18,7 +19,9 @@ def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str =
     """The lines, ending in a newline."""
     host = "localhost" if is_loopback(settings.host) else settings.host
     secure = "s" if settings.tls_cert else ""
-    head = f"NeuroGraph Hub {__version__}        native: on      log: memory      mode: {settings.mode}"
+    durable = Catalog.from_tables(settings.channels).durable
+    kept = f"on disk: {', '.join(durable)}" if durable else "memory"
+    head = f"NeuroGraph Hub {__version__}        native: on      log: {kept}      mode: {settings.mode}"
     rows = [
         ("WebSocket", f"ws{secure}://{host}:{port}/ws         ng-ws.v1.json, ng-ws.v1.msgpack, or none"),
         ("REST", f"http{secure}://{host}:{port}/api/v1/status     Metrics  /metrics     Health  /health"),

@@ -65,3 +65,9 @@ def test_production_shows_no_token() -> None:
     text = banner(settings, 8000, {})
     assert "Tokens" not in text
     assert "ws://192.0.2.7:8000/ws" in text
+
+
+def test_channels_whose_log_is_kept_on_disk_are_named(tmp_path: Path) -> None:
+    kept = {"signals": {"retention": {"durable": True}}, "room:*": {"retention": {"durable": True}}}
+    assert "log: on disk: signals, room:*" in banner(Settings(channels=kept, data_dir=tmp_path), 8000, {})
+    assert "log: memory" in banner(Settings(), 8000, {})
