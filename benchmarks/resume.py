@@ -28,7 +28,13 @@ from light import Connection, Cursor, Pace
 from run import BUILD, HERE, Server, cpu_name, hub_server, running
 
 CHANNELS = '[channels.board]\nsubscribe = ["anonymous", "admin"]\nbroadcast = ["admin"]\n'
-LIMITS = {"NG_RATE_DEFAULT": "100/100", "NG_HTTP_RATE": "100000/100000", "NG_MAX_CONNECTIONS": "19000"}
+LIMITS = {
+    "NG_RATE_DEFAULT": "100/100",
+    "NG_HTTP_RATE": "100000/100000",
+    "NG_MAX_CONNECTIONS": "19000",
+    "NG_DRAIN_WINDOW": "0",
+    "NG_DRAIN_DEADLINE": "0",
+}
 PATIENCE = 90.0
 
 

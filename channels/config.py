@@ -55,6 +55,11 @@ class Catalog:
         patterns = (config for _, config in self._patterns.values())
         return [config.name for config in (*fixed, *patterns) if config.retention.durable]
 
+    @property
+    def has_subjects(self) -> bool:
+        """Whether what is seen depends on the subject: some name holds `{sub}` (C24)."""
+        return any(pattern.has_subject for pattern, _ in self._patterns.values())
+
     def is_durable(self, name: str) -> bool:
         """Whether the log of channel `name` is kept on disk."""
         found = self.resolve(name)

@@ -22,6 +22,8 @@ MAX_FAILED_LOGINS = 5
 """Invalid credentials in a row before the connection is closed (C10)."""
 FAILURES = "too many failed logins of this address"
 VERSION = "1"
+MAX_SHOWN = 1_024
+"""Bearers of whom it is remembered what they see."""
 
 
 def open_session(session: "Session", moment: Moment, reconnection_token: str | None) -> None:
@@ -212,6 +214,16 @@ def _figures(*figures: float) -> list[float]:
 
 def _channels(session: "Session") -> dict[str, Any]:
     """Exactly the channels on which the role has a right (M41)."""
+    catalog, identity, known = session.surroundings.catalog, session.identity, session.surroundings.shown
+    bearer = identity.role, identity.subject if catalog.has_subjects else None
+    if bearer not in known:
+        if len(known) >= MAX_SHOWN:
+            known.clear()
+        known[bearer] = _shown_to(session)
+    return known[bearer]
+
+
+def _shown_to(session: "Session") -> dict[str, Any]:
     catalog, identity = session.surroundings.catalog, session.identity
     configs = catalog.visible(identity.role, identity.subject)
     shown: dict[str, Any] = {}

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from channels.buckets import DEFAULT_RATES, Rate, SubjectBuckets
 from channels.config import Catalog
+from channels.permissions import Role
 from channels.tables import EMIT_CHANNEL, read_channels
 from hub.auth import Identity
 from hub.counters import Counters
@@ -104,3 +105,5 @@ class Surroundings:
     subjects: SubjectBuckets = field(default_factory=SubjectBuckets)
     tally: Tally = field(default_factory=lambda: Tally(Counters()))
     resumption: Resumption = field(default_factory=Resumption)
+    shown: dict[tuple[Role, str | None], dict[str, Any]] = field(default_factory=dict)
+    """What `welcome` tells of channels, by role and subject: the same for thousands who come at once."""
