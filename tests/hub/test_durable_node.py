@@ -95,19 +95,26 @@ async def test_an_emit_with_mid_is_answered_when_its_entry_is_stored(tmp_path: P
         assert node.signals.count_tokens() == 2
 
 
-@pytest.mark.clause("M34", "M35")
+@pytest.mark.clause("M34", "M35", "E3")
 async def test_signals_that_find_no_room_are_kept_and_stored_later(tmp_path: Path) -> None:
+    """Until then nobody is told that they are; then a repeat is told where."""
     async with durable(tmp_path, "signals") as node:
         peer = node.peer(Identity("b7", Role.BOT))
         with full_disk():
-            peer.send(emit(1, mid="m"))
-            assert (await peer.next("error"))["error"] == "outcome_unknown"
+            for ident in (1, 2, 3):
+                peer.send(emit(ident, mid="m"))
+                refused = await peer.next("error")
+                assert (refused["id"], refused["error"]) == (ident, "outcome_unknown")
         reader = node.peer(ANN)
         reader.send({"type": "subscribe", "id": 1, "channels": ["signals"], "from": {"last": 10}})
+        told = (await reader.next("subscribed"))["channels"]["signals"]["position"].split(":")[0]
         assert (await reader.next("event"))["offset"] == 1
-        peer.send(emit(2, mid="m"))
-        again = await peer.next("emitted")
-        assert (again["duplicate"], node.signals.count_tokens()) == (True, 1)
+        peer.send(emit(4, mid="m"), emit(5, mid="m"))
+        for _ in range(2):
+            again = await peer.next("emitted")
+            assert (again["duplicate"], again["position"], again["token_id"]) == (True, f"{told}:1", 1)
+        assert [message["type"] for message in peer.seen].count("emitted") == 2
+        assert node.signals.count_tokens() == 1
 
 
 @pytest.mark.clause("C23", "L25")
