@@ -185,15 +185,16 @@ class Broker:
     def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
         """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
 
-        Rights were checked. Raises `BrokerError` with nothing done and nothing sent.
+        Rights were checked. Raises `BrokerError` with nothing done and nothing sent; only where a history could not be
+        rotated, others that had lost entries too may have been before (N4).
         """
         if self._loop is None:
             raise LogUnavailable("no subscription is taken: the node is not running")
         logs = [self._logs.use(spec.channel) for spec in specs]
-        for log, spec in zip(logs, specs, strict=True):
+        for log in logs:
             if subject is not None and log.companion is not None:
                 self._logs.use(log.companion)
-            self._compare_histories(log, spec)
+        self._rotate([log for log, spec in zip(logs, specs, strict=True) if self._has_lost(log, spec)])
         cursors = [
             (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
             for log, spec in zip(logs, specs, strict=True)
@@ -324,13 +325,19 @@ class Broker:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _compare_histories(self, log: OpenLog, spec: SubscribeSpec) -> None:
+    def _has_lost(self, log: OpenLog, spec: SubscribeSpec) -> bool:
         """N4: a position that this hub has told and that lies beyond the head proves that entries were lost."""
         if spec.proof is None:
-            return
+            return False
         info = self._logs.info(log)
-        if info["epoch"] == spec.proof.epoch and cast("int", info["head"]) < spec.proof.offset:
-            self._plane.rotate_log(log.log)
+        return info["epoch"] == spec.proof.epoch and cast("int", info["head"]) < spec.proof.offset
+
+    def _rotate(self, logs: Sequence[OpenLog]) -> None:
+        for log in dict.fromkeys(logs):
+            try:
+                self._plane.rotate_log(log.log)
+            except PlaneError as error:
+                raise unavailable(log.channel, error) from error
             self._rotations += 1
 
     def _leave(self, conn: int, channels: Sequence[str]) -> list[OpenLog]:
