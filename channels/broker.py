@@ -45,6 +45,8 @@ __all__ = [
 
 MAX_HISTORY = 1_000
 MAX_LISTED = 1_000
+SWEEP_PAUSE = 0.01
+"""Seconds between two parts of one sweep, for everything else that the loop has to do."""
 
 Where = Callable[[ChannelConfig, str], bool]
 
@@ -76,6 +78,7 @@ class Broker:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
+        self._sweeping: asyncio.TimerHandle | None = None
         self._untold = 0  # news of presence that could not be stored
         self._rotations = 0
 
@@ -92,6 +95,8 @@ class Broker:
         """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
         await self._backplane.stop()
         self._loop = None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     # --- publishing ---------------------------------------------------------------------------------------------------
 
@@ -288,6 +293,7 @@ class Broker:
         return self._backplane.statistics() | {
             "logs": len(self._logs),
             "namespace_channels": self._logs.namespace_channels,
+            "idle_channels": self._logs.idle,
             "channels_refused": self._logs.refused,
             "followers": len(self._roster),
             "presence_untold": self._untold,
@@ -301,6 +307,7 @@ class Broker:
         for change in self._presence.departures(now):
             self._tell(change.channel + PRESENCE, change.entry)
         self._logs.forget_idle(now_wall)
+        self._go_on_sweeping(now_wall)
 
     # --- inside: durable logs -----------------------------------------------------------------------------------------
 
@@ -324,6 +331,18 @@ class Broker:
         self._backplane.recover(log.channel, [(f"{epoch}:{offset}", now - ts, mark) for offset, ts, mark in marks])
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _go_on_sweeping(self, wall: float) -> None:
+        """Files take their time: the rest of a sweep has its turn after what else waits."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        if self._loop is not None and self._logs.is_sweeping:
+            self._sweeping = self._loop.call_later(SWEEP_PAUSE, self._sweep_more, wall)
+
+    def _sweep_more(self, wall: float) -> None:
+        self._logs.forget_more(wall)
+        self._go_on_sweeping(wall)
 
     def _has_lost(self, log: OpenLog, spec: SubscribeSpec) -> bool:
         """N4: a position that this hub has told and that lies beyond the head proves that entries were lost."""
