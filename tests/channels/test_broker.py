@@ -356,6 +356,18 @@ async def test_a_proof_of_lost_entries_begins_another_history_once_and_everybody
     assert running.broker.statistics()["epoch_rotations"] == 1
 
 
+@pytest.mark.clause("N4", "P11")
+async def test_a_bare_word_and_a_proof_of_another_history_change_no_log(running: Running) -> None:
+    stored = await running.broker.publish(publication("actions"))
+    ahead = proven(running, "actions", 5)
+    resume(running, replace(ahead, proof=None))
+    resume(running, replace(ahead, proof=Position("another", 5)))
+    resume(running, replace(ahead, proof=proven(running, "actions", 0).proof))
+    after = await running.broker.publish(publication("actions"))
+    assert after.position == stored.position.partition(":")[0] + ":2"
+    assert running.broker.statistics()["epoch_rotations"] == 0
+
+
 @pytest.mark.clause("N4", "E3")
 async def test_a_subscribe_that_is_refused_for_another_reason_rotates_nothing(plane: PeerPlane) -> None:
     plane.start()
