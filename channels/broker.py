@@ -45,6 +45,8 @@ __all__ = [
 
 MAX_HISTORY = 1_000
 MAX_LISTED = 1_000
+SWEEP_PAUSE = 0.01
+"""Seconds between two parts of one sweep, for everything else that the loop has to do."""
 
 Where = Callable[[ChannelConfig, str], bool]
 
@@ -76,6 +78,7 @@ class Broker:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
+        self._sweeping: asyncio.TimerHandle | None = None
         self._untold = 0  # news of presence that could not be stored
         self._rotations = 0
 
@@ -92,6 +95,8 @@ class Broker:
         """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
         await self._backplane.stop()
         self._loop = None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     # --- publishing ---------------------------------------------------------------------------------------------------
 
@@ -185,15 +190,16 @@ class Broker:
     def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
         """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
 
-        Rights were checked. Raises `BrokerError` with nothing done and nothing sent.
+        Rights were checked. Raises `BrokerError` with nothing done and nothing sent; only where a history could not be
+        rotated, others that had lost entries too may have been before (N4).
         """
         if self._loop is None:
             raise LogUnavailable("no subscription is taken: the node is not running")
         logs = [self._logs.use(spec.channel) for spec in specs]
-        for log, spec in zip(logs, specs, strict=True):
+        for log in logs:
             if subject is not None and log.companion is not None:
                 self._logs.use(log.companion)
-            self._compare_histories(log, spec)
+        self._rotate([log for log, spec in zip(logs, specs, strict=True) if self._has_lost(log, spec)])
         cursors = [
             (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
             for log, spec in zip(logs, specs, strict=True)
@@ -287,6 +293,7 @@ class Broker:
         return self._backplane.statistics() | {
             "logs": len(self._logs),
             "namespace_channels": self._logs.namespace_channels,
+            "idle_channels": self._logs.idle,
             "channels_refused": self._logs.refused,
             "followers": len(self._roster),
             "presence_untold": self._untold,
@@ -300,6 +307,7 @@ class Broker:
         for change in self._presence.departures(now):
             self._tell(change.channel + PRESENCE, change.entry)
         self._logs.forget_idle(now_wall)
+        self._go_on_sweeping(now_wall)
 
     # --- inside: durable logs -----------------------------------------------------------------------------------------
 
@@ -324,13 +332,31 @@ class Broker:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _compare_histories(self, log: OpenLog, spec: SubscribeSpec) -> None:
+    def _go_on_sweeping(self, wall: float) -> None:
+        """Files take their time: the rest of a sweep has its turn after what else waits."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        if self._loop is not None and self._logs.is_sweeping:
+            self._sweeping = self._loop.call_later(SWEEP_PAUSE, self._sweep_more, wall)
+
+    def _sweep_more(self, wall: float) -> None:
+        self._logs.forget_more(wall)
+        self._go_on_sweeping(wall)
+
+    def _has_lost(self, log: OpenLog, spec: SubscribeSpec) -> bool:
         """N4: a position that this hub has told and that lies beyond the head proves that entries were lost."""
         if spec.proof is None:
-            return
+            return False
         info = self._logs.info(log)
-        if info["epoch"] == spec.proof.epoch and cast("int", info["head"]) < spec.proof.offset:
-            self._plane.rotate_log(log.log)
+        return info["epoch"] == spec.proof.epoch and cast("int", info["head"]) < spec.proof.offset
+
+    def _rotate(self, logs: Sequence[OpenLog]) -> None:
+        for log in dict.fromkeys(logs):
+            try:
+                self._plane.rotate_log(log.log)
+            except PlaneError as error:
+                raise unavailable(log.channel, error) from error
             self._rotations += 1
 
     def _leave(self, conn: int, channels: Sequence[str]) -> list[OpenLog]:

@@ -5,7 +5,8 @@ got. A window that is full refuses, because forgetting early would break the pro
 """
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 import orjson
@@ -82,6 +83,8 @@ class MidWindow(Generic[Answer]):
         self._seconds = seconds
         self._most = most
         self._most_per_subject = most_per_subject
+        self.refused = 0
+        """How many found no room."""
         self._records: OrderedDict[MidKey, _Record[Answer]] = OrderedDict()  # oldest first: the order of expiry
         self._held: dict[str, int] = {}  # subject -> how many of `_records` are its own
 
@@ -102,6 +105,7 @@ class MidWindow(Generic[Answer]):
         """Make sure that `key` can be remembered; raises `Overloaded`, before anything was stored."""
         self.sweep(now)
         if len(self._records) >= self._most:
+            self.refused += 1
             oldest = next(iter(self._records.values()))
             raise Overloaded(
                 f"expected at most {self._most} mids in {self._seconds:g} s on this node",
@@ -110,6 +114,7 @@ class MidWindow(Generic[Answer]):
                 retry_after=oldest.forget_at - now,
             )
         if self._held.get(key.subject, 0) >= self._most_per_subject:
+            self.refused += 1
             raise Overloaded(
                 f"expected at most {self._most_per_subject} mids of one subject in {self._seconds:g} s",
                 channel=key.channel,
@@ -121,6 +126,28 @@ class MidWindow(Generic[Answer]):
         self.forget(key)
         self._records[key] = _Record(now + self._seconds, digest, answer)
         self._held[key.subject] = self._held.get(key.subject, 0) + 1
+
+    def recover(self, found: Iterable[tuple[MidKey, bytes, Answer, float]], now: float) -> int:
+        """Take up (key, digest, answer, time) of another run, in any order. -> how many of them had no room
+
+        What the window no longer covers is left out; beyond a bound the newest stay.
+        """
+        records = [(key, _Record(at + self._seconds, digest, answer)) for key, digest, answer, at in found]
+        records = [*self._records.items(), *(one for one in records if one[1].forget_at > now)]
+        newest: dict[MidKey, _Record[Answer]] = {}
+        held: Counter[str] = Counter()
+        lost = 0
+        for key, record in sorted(records, key=lambda one: one[1].forget_at, reverse=True):
+            if key in newest:
+                continue
+            if len(newest) >= self._most or held[key.subject] >= self._most_per_subject:
+                lost += 1
+                continue
+            newest[key] = record
+            held[key.subject] += 1
+        self._records = OrderedDict(reversed(newest.items()))
+        self._held = dict(held)
+        return lost
 
     def sweep(self, now: float) -> None:
         """Forget what is older than the window."""

@@ -7,6 +7,7 @@ position from before is answered by a `gap`, never by entries of another history
 """
 
 import logging
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 MAX_NAMESPACE_CHANNELS = 100_000
 SWEEP_LOGS = 2_048
 """Idle logs looked at in one sweep: the rest waits for the next, so that no sweep holds up the loop."""
+SWEEP_SECONDS = 0.004
+"""For which durable logs are closed at a time: their files are erased in the call, half a millisecond each or more."""
 
 
 class Placement(NamedTuple):
@@ -78,8 +81,10 @@ class Directory:
         is_held: "Callable[[OpenLog], bool]",
         recovered: "Callable[[OpenLog], None]",
         most: int = MAX_NAMESPACE_CHANNELS,
+        clock: "Callable[[], float]" = time.perf_counter,
     ) -> None:
         self.refused = 0
+        self._clock = clock
         self._plane = plane
         self._catalog = catalog
         self._is_held = is_held
@@ -89,6 +94,7 @@ class Directory:
         self._by_number: dict[int, OpenLog] = {}
         self._opened = 0  # channels of namespaces (L25)
         self._idle: deque[OpenLog] = deque()
+        self._unswept = 0  # idle logs that the last sweep is still to look at
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -141,14 +147,35 @@ class Directory:
         log.subscriptions -= 1
         self._queue_if_idle(log)
 
+    @property
+    def idle(self) -> int:
+        """Logs of namespaces that wait for being forgotten."""
+        return len(self._idle)
+
     def forget_idle(self, wall: float, most: int = SWEEP_LOGS) -> int:
-        """Close idle logs of namespaces that hold nothing (C23); looks at `most` of them. -> how many were closed"""
-        before = len(self._logs)
-        for _ in range(min(most, len(self._idle))):
+        """Close idle logs of namespaces that hold nothing (C23); looks at `most` of them. -> how many were closed
+
+        Stops early where files are to be erased: `forget_more` goes on as long as `is_sweeping`.
+        """
+        self._unswept = min(most, len(self._idle))
+        return self.forget_more(wall)
+
+    @property
+    def is_sweeping(self) -> bool:
+        """The last sweep has not looked at everything that it has to."""
+        return self._unswept > 0
+
+    def forget_more(self, wall: float) -> int:
+        """Go on with the sweep that `forget_idle` has begun. -> how many were closed"""
+        before, until = len(self._logs), self._clock() + SWEEP_SECONDS
+        while self._unswept:
+            self._unswept -= 1
             log = self._idle.popleft()
             log.is_queued = False
             if log.subscriptions == 0 and self._is_over(log, wall):
                 self._close(log)
+                if log.placements is not None and self._clock() >= until:
+                    break
             else:
                 self._queue_if_idle(log)
         return before - len(self._logs)

@@ -10,7 +10,7 @@ from channels._native import SignalSystemError
 from channels.errors import BrokerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from channels._native import SignalBatch, SignalSystem
     from channels.directory import Settled
@@ -74,6 +74,9 @@ class SignalPump:
         self._timer: asyncio.TimerHandle | None = None
         self._counts = {"batches": 0, "events": 0, "dropped": 0, "retries": 0, "lost": 0}
         self.failure: str | None = None
+        self.on_placed: Callable[[SignalBatch, Position], None] = lambda *_: None
+        """Told of each batch that the log has taken, with the position of its last entry; again where it is delivered
+        again because a durable log could not store it."""
 
     def start(self) -> None:
         """Deliver from now on, on the running loop. From here on the SignalSystem queues its events."""
@@ -137,6 +140,7 @@ class SignalPump:
         self._counts["dropped"] += batch.dropped
         if self._held:
             self._release()
+        self.on_placed(batch, position)
         return batch, position
 
     def _release(self) -> None:

@@ -1,13 +1,15 @@
 """Signals on their way from connections to the SignalSystem: all of one turn in one call (M32-M35, M46, signals.md 5).
 
 Without `mid` the answer is what the system said. With one it waits until the entries are stored, and a repeat gets the
-first answer again instead of being processed.
+first answer again instead of being processed. What the log does not take is refused as `outcome_unknown`, repeats too,
+until the pump has brought it there after all.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import orjson
 import structlog
@@ -23,6 +25,7 @@ from hub.session.policy import SIGNALS
 
 if TYPE_CHECKING:
     from channels._native import EmitResult, SignalBatch, SignalSystem
+    from channels.publication import Position
     from channels.signals import SignalPump
 
 Answer = dict[str, Any] | Refusal | BrokerError
@@ -35,13 +38,14 @@ log = structlog.get_logger("hub.ws")
 class Item:
     """One `emit` of the turn, and what became of it."""
 
-    __slots__ = ("answer", "connection", "effect", "results")
+    __slots__ = ("answer", "connection", "effect", "is_repeat", "results")
 
     def __init__(self, connection: Connection, effect: Emit) -> None:
         self.connection = connection
         self.effect = effect
         self.results: list[EmitResult] = []
         self.answer: Answer | None = None
+        self.is_repeat = False
 
     @property
     def key(self) -> MidKey | None:
@@ -65,6 +69,11 @@ class Item:
             message |= orjson.loads(texts[0])
         return message | members
 
+    def told(self, remembered: Remembered) -> dict[str, Any]:
+        """The answer that its `mid` got, or gets now."""
+        members = remembered.members()
+        return self.emitted(remembered.texts, **members, **({"duplicate": True} if self.is_repeat else {}))
+
 
 class Emissions:
     """Gathers the emits of a turn; `run` processes them and tells what became of each."""
@@ -79,6 +88,9 @@ class Emissions:
         self._is_undelivered = False
         """Whether signals were processed whose entries the log may lack yet."""
         self._first_answers = FirstAnswers()
+        self._owed: WeakValueDictionary[int, Remembered] = WeakValueDictionary()
+        """By token: answers whose entry no log has yet. One that is forgotten needs no position any more."""
+        pump.on_placed = self._placed
         self.on_settled: Callable[[Sequence[Outcome]], None] = lambda _: None
         """Told what became of emits that waited for a durable log."""
 
@@ -161,54 +173,58 @@ class Emissions:
         except BrokerError as error:
             item.answer = error
             return True
-        if known is not None and known.waiting is not None:
+        if known is None:
+            return False
+        item.is_repeat = True
+        self._answer_or_wait(item, known)
+        return True
+
+    def _answer_or_wait(self, item: Item, known: Remembered) -> None:
+        if known.waiting is not None:
             known.waiting.append(item)
-        elif known is not None:
-            item.answer = item.emitted(known.texts, **known.members(), duplicate=True)
-        return known is not None
+        else:
+            item.answer = _not_taken() if known.is_owed else item.told(known)
 
     def _store(self, items: Sequence[Item], now: float) -> None:
         """Bring everything that waits to the log, and answer `items` with the positions they got there.
 
         Those whose entries a durable log has not stored yet are answered when it has.
         """
-        places = self._places(_last_token(item) for item in items)
-        for item in items:
-            token = _last_token(item)
-            position, batch = places.get(token, (None, None))
-            texts = [result.to_json() for result in item.results]
-            remembered = Remembered(position, _time_of(item), texts)
-            if item.key is not None:
-                self._first_answers.remember(item.key, item.digest, remembered, now)
-            if token is not None and position is None:
-                item.answer = _not_taken()
-            elif batch is not None and self._pump.when_settled(batch, partial(self._settled, remembered)):
-                remembered.waiting = [item]
-            else:
-                item.answer = item.emitted(texts, **remembered.members())
+        remembered = [self._remember(item, now) for item in items]
+        if self._owed:
+            for _ in self._pump.deliver_waiting():  # `_placed` hears where
+                pass
+        for item, one in zip(items, remembered, strict=True):
+            self._answer_or_wait(item, one)
+
+    def _remember(self, item: Item, now: float) -> Remembered:
+        texts = [result.to_json() for result in item.results]
+        remembered = Remembered(None, _time_of(item), texts, _last_token(item))
+        if item.key is not None:
+            self._first_answers.remember(item.key, item.digest, remembered, now)
+        if remembered.token is not None:
+            self._owed[remembered.token] = remembered
+        return remembered
+
+    def _placed(self, batch: "SignalBatch", last: "Position") -> None:
+        """The log has taken `batch`: what is owed of it has its position, unless the log cannot store it after all."""
+        for token, remembered in list(self._owed.items()):
+            index = batch.index_of(token)
+            if index is not None:
+                del self._owed[token]
+                remembered.position = f"{last.epoch}:{last.offset - len(batch) + 1 + index}"
+                if self._pump.when_settled(batch, partial(self._settled, remembered)):
+                    remembered.waiting = []
 
     def _settled(self, remembered: Remembered, error: BrokerError | None) -> None:
         """A durable log has stored it or has not: who waits is answered."""
         items, remembered.waiting = remembered.waiting or [], None
-        if error is not None:
+        if error is not None and remembered.token is not None:
             remembered.position = None
-        for at, item in enumerate(items):
-            duplicate = {"duplicate": True} if at else {}
-            answer = item.emitted(remembered.texts, **remembered.members(), **duplicate)
-            item.answer = answer if error is None else _not_taken()
+            self._owed[remembered.token] = remembered
+        for item in items:
+            self._answer_or_wait(item, remembered)
         self.on_settled(_told(items))
-
-    def _places(self, tokens: Iterable[int | None]) -> "dict[int | None, tuple[str, SignalBatch]]":
-        wanted = {token for token in tokens if token is not None}
-        found: dict[int | None, tuple[str, SignalBatch]] = {}
-        if not wanted:
-            return found
-        for batch, last in self._pump.deliver_waiting():
-            for token in wanted - found.keys():
-                index = batch.index_of(token)
-                if index is not None:
-                    found[token] = f"{last.epoch}:{last.offset - len(batch) + 1 + index}", batch
-        return found
 
 
 def _told(items: Iterable[Item]) -> list[Outcome]:

@@ -13,13 +13,15 @@ KEPT_RESULTS = 16 * 1_048_576
 class Remembered:
     """Where the last entry was stored (None: nowhere), the time it took, and the results as JSON while kept.
 
-    `waiting`: who is to be answered once a durable log has stored it; None: everybody is answered at once.
+    `token`: that of the last entry; None: there is none. `waiting`: who is to be answered once a durable log has stored
+    it; None: everybody is answered at once.
     """
 
-    __slots__ = ("position", "texts", "time_us", "waiting")
+    __slots__ = ("__weakref__", "position", "texts", "time_us", "token", "waiting")
 
-    def __init__(self, position: str | None, time_us: float, texts: Sequence[bytes]) -> None:
+    def __init__(self, position: str | None, time_us: float, texts: Sequence[bytes], token: int | None = None) -> None:
         self.position = position
+        self.token = token
         self.time_us = time_us
         self.texts = texts
         self.waiting: list[Any] | None = None
@@ -28,6 +30,11 @@ class Remembered:
     def size(self) -> int:
         """Bytes of the results."""
         return sum(len(text) for text in self.texts)
+
+    @property
+    def is_owed(self) -> bool:
+        """There is an entry, and no log has it yet."""
+        return self.token is not None and self.position is None
 
     def members(self) -> dict[str, Any]:
         """What the answer says besides the results."""

@@ -84,5 +84,9 @@ class Backplane(Protocol):
         """Forget what is too old to be asked for."""
 
     def statistics(self) -> dict[str, int]:
-        """`stored`, `duplicates`, `conflicts`, `refused` since the start; `mids`: how many are remembered."""
+        """`stored`, `duplicates`, `conflicts`, `refused` since the start; `mids`: how many are remembered.
+
+        `mids_refused`, `batches_refused`: those for which there was no room (they are among `refused`);
+        `mids_forgotten`: those of the last run for which there was none.
+        """
         ...

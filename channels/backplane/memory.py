@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from channels.backplane import BATCH_SECONDS, Deliver, Done, Recovered, Result
 from channels.backplane.placing import Finish, Placing, Placings, Waiting
-from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
+from channels.dedup import WINDOW_SECONDS, MidKey, MidWindow, digest, mark_of, read_mark
 from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
 from channels.publication import Entry, Publication, Stored
 
@@ -36,13 +36,16 @@ class MemoryBackplane:
         self._batches: MidWindow[Sequence[Result]] = MidWindow(seconds=BATCH_SECONDS, most=MAX_BATCH_IDS)
         self._monotonic = monotonic
         self._deliver: Deliver | None = None
+        self._recovered: list[tuple[MidKey, bytes, str, float]] = []
         self._stored = 0
         self._duplicates = 0
         self._conflicts = 0
         self._refused = 0
+        self._forgotten = 0  # mids of the last run that had no room
 
     async def start(self, deliver: Deliver) -> None:
         """Take publications from now on."""
+        self._take_up_mids()
         self._deliver = deliver
 
     async def stop(self) -> None:
@@ -71,18 +74,14 @@ class MemoryBackplane:
         done(results)
 
     def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
-        """See the contract."""
+        """See the contract. What comes before `start` is taken up there, all channels together: by age, not by name."""
         now = self._monotonic()
         for position, age, mark in entries:
-            key, content = read_mark(channel, mark)
-            try:
-                self._mids.reserve(key, now)
-            except BrokerError as error:
-                logger.warning("not every mid of %s is taken up again: %s", channel, error.message)
-                return
-            # A clock that was set back meanwhile makes no mid count longer than the window.
-            self._mids.remember(key, content, position, now - max(age, 0.0))
-        self._mids.sweep(now)
+            if age < WINDOW_SECONDS:
+                # A clock that was set back meanwhile makes no mid count longer than the window.
+                self._recovered.append((*read_mark(channel, mark), position, now - max(age, 0.0)))
+        if self._deliver is not None:
+            self._take_up_mids()
 
     def sweep(self, now: float) -> None:
         """Forget `mid`s and batches older than 300 s."""
@@ -97,7 +96,19 @@ class MemoryBackplane:
             "conflicts": self._conflicts,
             "refused": self._refused,
             "mids": len(self._mids),
+            "mids_refused": self._mids.refused,
+            "mids_forgotten": self._forgotten,
+            "batches_refused": self._batches.refused,
         }
+
+    def _take_up_mids(self) -> None:
+        if not self._recovered:
+            return
+        found, self._recovered = self._recovered, []
+        forgotten = self._mids.recover(found, self._monotonic())
+        if forgotten:
+            self._forgotten += forgotten
+            logger.warning("%d mids of the last run had no room: the oldest are not known any more", forgotten)
 
     def _append_one(self, channel: str, publication: Publication) -> Stored:
         """The path of most publishes: nothing to look up, nothing to remember."""

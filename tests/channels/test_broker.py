@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from channels import _native
+from channels._native import PlaneError
 from channels.backplane import Done, Result
 from channels.backplane.memory import MemoryBackplane
-from channels.broker import Broker, Publication, Stored, SubscribeSpec
+from channels.broker import Broker, Position, Publication, Stored, SubscribeSpec
 from channels.channel import DEFAULT_CHANNELS, ChannelConfig, Retention
 from channels.config import Catalog
 from channels.errors import LogUnavailable, MidConflict, Overloaded, ReadOnlyChannel, UnknownChannel
@@ -318,6 +319,88 @@ async def test_a_subscribe_that_is_refused_does_and_sends_nothing(running: Runni
     await running.broker.publish(publication("logs"))
     (event,) = await running.peers.received(conn, 1)
     assert (event["channel"], subscribers(running, "actions")) == ("logs", 0)
+
+
+def proven(running: Running, channel: str, ahead: int) -> SubscribeSpec:
+    """A resume from what a token of this hub says: `ahead` entries beyond the head."""
+    status = running.broker.status(channel)
+    assert status is not None
+    epoch, _, head = status.position.partition(":")
+    place = Position(epoch, int(head) + ahead)
+    return SubscribeSpec(channel, "all", "gap", start=("at", *place), proof=place)
+
+
+def resume(running: Running, *specs: SubscribeSpec) -> int:
+    conn = running.peers.connect()
+    separators = [b'},"%s":{' % spec.channel.encode() for spec in specs[1:]]
+    first = b'{"type":"welcome","subscriptions":{"%s":{' % specs[0].channel.encode()
+    running.broker.subscribe(conn, "ann", specs, [first, *separators, b"}}}"])
+    return conn
+
+
+@pytest.mark.clause("N4", "P12")
+async def test_a_proof_of_lost_entries_begins_another_history_once_and_everybody_is_told(running: Running) -> None:
+    await running.broker.publish(publication("logs"))
+    watcher = running.peers.connect()
+    await running.subscribed(watcher, "actions", "logs")
+    before = await running.broker.publish(publication("actions"))
+    await running.peers.received(watcher, 1)
+    conn = resume(running, proven(running, "actions", 1), proven(running, "logs", 0))
+    (gap,) = await running.peers.received(watcher, 1)
+    _, own = await running.peers.received(conn, 2)
+    after = await running.broker.publish(publication("actions"))
+    epoch = after.position.partition(":")[0]
+    assert [one["to"] for one in (gap, own)] == [f"{epoch}:0"] * 2
+    assert [one["reason"] for one in (gap, own)] == ["epoch", "epoch"]
+    assert (before.position != after.position, after.position) == (True, f"{epoch}:1")
+    assert running.broker.statistics()["epoch_rotations"] == 1
+
+
+@pytest.mark.clause("N4", "P11")
+async def test_a_bare_word_and_a_proof_of_another_history_change_no_log(running: Running) -> None:
+    stored = await running.broker.publish(publication("actions"))
+    ahead = proven(running, "actions", 5)
+    resume(running, replace(ahead, proof=None))
+    resume(running, replace(ahead, proof=Position("another", 5)))
+    resume(running, replace(ahead, proof=proven(running, "actions", 0).proof))
+    after = await running.broker.publish(publication("actions"))
+    assert after.position == stored.position.partition(":")[0] + ":2"
+    assert running.broker.statistics()["epoch_rotations"] == 0
+
+
+@pytest.mark.clause("N4", "E3")
+async def test_a_subscribe_that_is_refused_for_another_reason_rotates_nothing(plane: PeerPlane) -> None:
+    plane.start()
+    running = Running(plane, max_namespace_channels=1)
+    await running.broker.start()
+    spec = proven(running, "actions", 1)
+    with pytest.raises(Overloaded):  # there is room for the channel and none for its companion
+        resume(running, spec, SubscribeSpec("room:1", "all", "gap"))
+    assert running.broker.statistics()["epoch_rotations"] == 0
+    assert proven(running, "actions", 1) == spec
+    await running.broker.stop()
+    running.peers.close()
+
+
+class Unrotatable(FakePlane):
+    """Its disk does not let it begin another history."""
+
+    def rotate_log(self, log: int) -> str:
+        raise PlaneError("the disk is full")
+
+
+@pytest.mark.clause("N4", "E3")
+async def test_a_history_that_cannot_be_rotated_is_an_unreachable_log() -> None:
+    plane = Unrotatable()
+    plane.start()
+    running = Running(plane)
+    await running.broker.start()
+    with pytest.raises(LogUnavailable, match="the log of actions is unreachable: the disk is full") as refusal:
+        resume(running, proven(running, "actions", 1))
+    assert (refusal.value.channel, subscribers(running, "actions")) == ("actions", 0)
+    assert running.broker.statistics()["epoch_rotations"] == 0
+    await running.broker.stop()
+    running.peers.close()
 
 
 @pytest.mark.clause("L25", "C25")

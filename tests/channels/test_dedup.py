@@ -122,3 +122,37 @@ def test_a_sweep_forgets_what_has_expired_and_gives_its_room_back() -> None:
         if len(window) < 2:
             window.reserve(KEY._replace(mid="m3"), NOW + after)
     assert sizes == [2, 1, 0]
+
+
+def found(mid: str, age: float, subject: str = "ann", answer: str = "p") -> tuple[MidKey, bytes, str, float]:
+    return KEY._replace(mid=mid, subject=subject), b"d", answer, NOW - age
+
+
+@pytest.mark.clause("M31")
+def test_what_another_run_remembered_expires_in_the_order_of_its_age_whatever_order_it_comes_in() -> None:
+    window: MidWindow[str] = MidWindow()
+    window.remember(KEY, b"d", "own", NOW - 50)
+    window.recover([found("young", 1), found("dead", 300), found("old", 299), found("middle", 100)], NOW)
+    sizes = []
+    for after in (0, 1, 200, 250, 299):
+        window.sweep(NOW + after)
+        sizes.append(len(window))
+    assert sizes == [4, 3, 2, 1, 0]
+
+
+@pytest.mark.clause("M31")
+def test_of_what_another_run_remembered_the_newest_stay_where_not_all_have_room() -> None:
+    window: MidWindow[str] = MidWindow(most=3, most_per_subject=2)
+    lost = window.recover([found(f"m{age}", age) for age in (1, 4, 2, 3)] + [found("b", 9, "bob"), found("c", 10)], NOW)
+    known = [mid for mid in ("m1", "m2", "m3", "m4") if window.find(KEY._replace(mid=mid), b"d", NOW)]
+    assert (lost, known, window.find(found("b", 9, "bob")[0], b"d", NOW)) == (3, ["m1", "m2"], "p")
+    with pytest.raises(Overloaded):
+        window.reserve(KEY, NOW)
+    assert window.refused == 1
+
+
+@pytest.mark.clause("M31")
+def test_of_one_mid_that_was_used_twice_the_later_counts() -> None:
+    window: MidWindow[str] = MidWindow()
+    window.recover([found("m1", 5, answer="later"), found("m1", 9, answer="earlier")], NOW)
+    assert (window.find(KEY, b"d", NOW), len(window)) == ("later", 1)

@@ -1,5 +1,8 @@
+from typing import Any
+
 import pytest
 
+from channels import directory as directories
 from channels.channel import ChannelConfig, Retention
 from channels.config import Catalog
 from channels.directory import Directory, OpenLog
@@ -170,6 +173,36 @@ def test_a_sweep_looks_at_a_bounded_number_of_idle_logs_and_comes_to_all_in_turn
     for i in range(1, 6):
         logs.use(f"room:{i}")
     assert [logs.forget_idle(WALL, most=3) for _ in range(3)] == [2, 3, 0]
+
+
+class OnDisk(FakePlane):
+    """Takes durable logs, too, and needs a millisecond to close any log."""
+
+    clock = 0.0
+
+    def open_log(self, channel: str, *, durable: bool = False, **options: Any) -> int:
+        return super().open_log(channel, **options)
+
+    def close_log(self, log: int) -> None:
+        super().close_log(log)
+        self.clock += 0.001
+
+
+@pytest.mark.clause("C23")
+def test_a_sweep_erases_files_for_a_few_milliseconds_at_a_time_and_comes_to_all_it_was_to_look_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(directories, "SWEEP_SECONDS", 0.0075)
+    plane = OnDisk()
+    channels = [ChannelConfig("kept:*", retention=Retention(10.0, durable=True)), ChannelConfig("room:*")]
+    logs = Directory(plane, Catalog(channels), is_held=Held(), recovered=lambda log: None, clock=lambda: plane.clock)
+    for i in range(10):
+        logs.use(f"room:{i}")
+        logs.use(f"kept:{i}")
+    closed = [logs.forget_idle(WALL, most=18)]
+    while logs.is_sweeping:
+        closed.append(logs.forget_more(WALL))
+    assert (closed, logs.idle, logs.forget_more(WALL)) == ([8, 8, 2], 2, 0)
 
 
 def test_a_channel_that_is_left_again_and_again_waits_once_for_being_forgotten(plane: FakePlane) -> None:

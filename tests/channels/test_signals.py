@@ -124,6 +124,23 @@ async def test_what_waits_can_be_delivered_at_once_and_has_its_position(system: 
     pump.stop()
 
 
+@pytest.mark.clause("M35")
+async def test_who_wants_to_know_hears_of_each_batch_once_the_log_has_taken_it(system: SignalSystem) -> None:
+    log = Log()
+    log.is_shut = True
+    pump = SignalPump(system, log, first_retry=0.001, last_retry=0.002)
+    placed: list[tuple[int, Position]] = []
+    pump.on_placed = lambda batch, last: placed.append((len(batch), last))
+    pump.start()
+    emit(system, 3)
+    await log.was_tried(2)
+    assert placed == []
+    log.is_shut = False
+    await log.has(3)
+    pump.stop()
+    assert placed == [(3, Position("epoch", 3))]
+
+
 async def test_what_still_waits_at_the_end_is_delivered(system: SignalSystem) -> None:
     log = Log()
     pump = SignalPump(system, log)

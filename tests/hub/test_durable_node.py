@@ -1,5 +1,6 @@
 """A node whose channels are durable: what is answered when, and what the next run finds."""
 
+import asyncio
 import resource
 import signal
 from collections.abc import Iterator
@@ -9,18 +10,19 @@ from typing import Any
 
 import pytest
 
+from channels import directory
 from channels.permissions import Role
 from channels.publication import Publication
 from hub.auth import Identity
-from tests.support.node import Node
+from tests.support.node import PATIENCE, Node
 
 ANN = Identity("ann", Role.ADMIN)
 KEPT = {"retention": {"durable": True}}
 VECTOR = [0.12, 0.5, 0.33, 0.08, 0.91, 0.4, 0.27, 0.66]
 
 
-def durable(directory: Path, *channels: str, **plane: Any) -> Node:
-    return Node(dict.fromkeys(channels, KEPT), plane={"data_dir": directory, **plane})
+def durable(data_dir: Path, *channels: str, **plane: Any) -> Node:
+    return Node(dict.fromkeys(channels, KEPT), plane={"data_dir": data_dir, **plane})
 
 
 @contextmanager
@@ -95,19 +97,26 @@ async def test_an_emit_with_mid_is_answered_when_its_entry_is_stored(tmp_path: P
         assert node.signals.count_tokens() == 2
 
 
-@pytest.mark.clause("M34", "M35")
+@pytest.mark.clause("M34", "M35", "E3")
 async def test_signals_that_find_no_room_are_kept_and_stored_later(tmp_path: Path) -> None:
+    """Until then nobody is told that they are; then a repeat is told where."""
     async with durable(tmp_path, "signals") as node:
         peer = node.peer(Identity("b7", Role.BOT))
         with full_disk():
-            peer.send(emit(1, mid="m"))
-            assert (await peer.next("error"))["error"] == "outcome_unknown"
+            for ident in (1, 2, 3):
+                peer.send(emit(ident, mid="m"))
+                refused = await peer.next("error")
+                assert (refused["id"], refused["error"]) == (ident, "outcome_unknown")
         reader = node.peer(ANN)
         reader.send({"type": "subscribe", "id": 1, "channels": ["signals"], "from": {"last": 10}})
+        told = (await reader.next("subscribed"))["channels"]["signals"]["position"].split(":")[0]
         assert (await reader.next("event"))["offset"] == 1
-        peer.send(emit(2, mid="m"))
-        again = await peer.next("emitted")
-        assert (again["duplicate"], node.signals.count_tokens()) == (True, 1)
+        peer.send(emit(4, mid="m"), emit(5, mid="m"))
+        for _ in range(2):
+            again = await peer.next("emitted")
+            assert (again["duplicate"], again["position"], again["token_id"]) == (True, f"{told}:1", 1)
+        assert [message["type"] for message in peer.seen].count("emitted") == 2
+        assert node.signals.count_tokens() == 1
 
 
 @pytest.mark.clause("C23", "L25")
@@ -125,6 +134,25 @@ async def test_rooms_are_there_from_the_start_and_forgotten_with_their_files(tmp
         assert (status.position, status.entries) == (stored.position, 1)
         second.broker.sweep(second.wall + 11, second.now)
         assert second.broker.status("room:A") is None
+        assert not list((tmp_path / "logs").iterdir())
+
+
+@pytest.mark.clause("C23")
+async def test_many_rooms_are_forgotten_in_parts_between_which_the_loop_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "SWEEP_SECONDS", 0.0)
+    tables = {"room:*": {"subscribe": ["admin"], "retention": {"durable": True, "seconds": 10}}}
+    async with Node(tables, plane={"data_dir": tmp_path, "fsync": "never"}) as node:
+        for room in range(5):
+            await node.broker.publish(Publication(f"room:{room}", "e", b"1"))
+        node.broker.sweep(node.wall + 11, node.now)
+        left = [node.broker.statistics()["idle_channels"]]
+        async with asyncio.timeout(PATIENCE):
+            while left[-1]:
+                await asyncio.sleep(0)
+                left.append(node.broker.statistics()["idle_channels"])
+        assert list(dict.fromkeys(left)) == [4, 3, 2, 1, 0]
         assert not list((tmp_path / "logs").iterdir())
 
 

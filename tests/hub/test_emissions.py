@@ -120,10 +120,24 @@ async def test_what_is_processed_and_not_stored_yet_is_outcome_unknown_and_never
     peer = node.peer(BOT)
     with monkeypatch.context() as patch:
         patch.setattr(node.broker, "deliver", refuse)
-        (unknown,) = run(node, peer, request(1, mid="m"))
-    (again,) = run(node, peer, request(2, mid="m"))
-    assert errors([unknown]) == ["outcome_unknown"]
-    assert (again["duplicate"], "position" in again, node.signals.count_tokens()) == (True, False, 1)
+        unknown = run(node, peer, request(1, mid="m"), request(2, mid="m"))
+        unknown += run(node, peer, request(3, mid="m"), request(4, mid="other"))
+        list(node.pump.deliver_waiting())
+    list(node.pump.deliver_waiting())
+    again = run(node, peer, request(5, mid="other"), request(6, mid="m"))
+    assert errors(unknown) == ["outcome_unknown"] * 4
+    told = [(answer["duplicate"], answer["position"].split(":")[1], answer["token_id"]) for answer in again]
+    assert (told, node.signals.count_tokens()) == ([(True, "2", 2), (True, "1", 1)], 2)
+
+
+@pytest.mark.clause("M35")
+async def test_what_becomes_no_entry_has_no_position_and_is_no_doubt_either() -> None:
+    async with Node(signals={"publish": "novel"}) as node:
+        peer = node.peer(BOT)
+        first, known = run(node, peer, request(1, mid="m"), request(2, mid="n"))
+        (again,) = run(node, peer, request(3, mid="n"))
+    assert ["position" in answer for answer in (first, known, again)] == [True, False, False]
+    assert again == {**known, "id": 3, "duplicate": True}
 
 
 async def test_a_system_that_does_not_work_answers_500(node: Node) -> None:

@@ -1,8 +1,10 @@
 """Sessions over real connections: tokens, resumes, takeovers, windows, and nodes that go away."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +135,45 @@ def test_after_a_restart_the_token_still_opens_and_the_lost_past_is_told(start: 
             gap = peer.next("gap")
             assert (gap["reason"], gap["missed"], gap["to"]) == ("epoch", None, f"{last.partition(':')[0]}:0")
             assert data_of(peer.events("board", 2)) == [1, 2]
+
+
+@pytest.mark.clause("N4", "P10", "P12", "M49", "R2")
+def test_a_token_that_tells_of_more_than_a_restored_log_holds_begins_another_history(
+    start: Start, tmp_path: Path
+) -> None:
+    """The data directory is an older copy of itself: places of what came later were told, and are not given again."""
+
+    def hub(directory: str) -> RunningHub:
+        kept = {"board": {**BOARD["board"], "retention": {"durable": True}}}
+        return start(channels=kept, data_dir=tmp_path / directory, fsync="always", rate_publish="1000/1000")
+
+    first = hub("now")
+    with Peer(first, "bot") as bot, Peer(first, "viewer", subject="ann") as ann:
+        ann.ask(type="subscribe", channel="board")
+        epoch = publish(bot, 3).partition(":")[0]
+        shutil.copytree(tmp_path / "now", tmp_path / "copy")
+        assert publish(bot, 2) == f"{epoch}:5"
+        ann.events("board", 5)
+        token = token_of(ann)
+    first.stop()
+    second = hub("copy")
+    with Peer(second, "bot") as bot, Peer(second, "viewer") as other, Peer(second) as ann:
+        followed = other.ask(type="subscribe", channel="board", **{"from": {"last": 1}})["channels"]["board"]
+        assert followed["position"] == f"{epoch}:2"
+        other.events("board", 1)
+        assert ann.ask(type="connect", resume=token)["resumed"] is True
+        told = [(gap["reason"], gap["from"], gap["to"]) for gap in (other.next("gap"), ann.next("gap"))]
+        fresh, _, offset = publish(bot, 2).partition(":")
+        assert told == [("epoch", f"{epoch}:3", f"{fresh}:0"), ("epoch", f"{epoch}:5", f"{fresh}:0")]
+        assert (fresh != epoch, offset) == (True, "2")
+        for peer in (other, ann):
+            assert [(event["offset"], event["data"]) for event in peer.events("board", 2)] == [(1, 1), (2, 2)]
+    second.stop()
+    third = hub("copy")
+    with Peer(third, "bot") as bot, Peer(third) as ann:
+        assert ann.ask(type="connect", resume=token)["resumed"] is True
+        assert ann.next("gap")["to"] == f"{fresh}:0"
+        assert publish(bot, 1) == f"{fresh}:3"
 
 
 @pytest.mark.clause("R5", "R7", "C17")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from channels.backplane.memory import MemoryBackplane
-from channels.dedup import MidKey, digest, mark_of, read_mark
+from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
 from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Entry, Position, Publication
 from tests.support.backplane import BackplaneContract, Door, answers, publication
@@ -62,9 +62,9 @@ class TestContract(BackplaneContract):
 class Node:
     """A backplane before a `SlowDoor`, and what was answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, mids: MidWindow[str] | None = None) -> None:
         self.door = SlowDoor()
-        self.backplane = MemoryBackplane(is_durable=lambda _: True, monotonic=lambda: 1_000.0)
+        self.backplane = MemoryBackplane(mids=mids, is_durable=lambda _: True, monotonic=lambda: 1_000.0)
         self.answered: list[list[object]] = []
 
     def append(self, *publications: Publication, batch_id: str | None = None) -> None:
@@ -158,6 +158,27 @@ async def test_mids_of_the_last_run_count_as_far_as_their_window_reaches(node: N
     restarted.append(publication(mid="m2"))
     assert restarted.answered == [[("k3Fq:1", "duplicate")], ["mid_conflict"]]
     assert len(restarted.door.waiting) == 1
+
+
+@pytest.mark.clause("M31")
+async def test_dead_mids_of_the_last_run_take_no_room_from_the_living(caplog: pytest.LogCaptureFixture) -> None:
+    """Whichever channel is recovered first, and however many are too old to count."""
+    node = Node(MidWindow(most_per_subject=3))
+    young = [("k3Fq:9", age, mark_of("ann", f"y{age:g}", b"d" * 16)) for age in (40.0, 30.0)]
+    dead = [("k3Fq:1", age, mark_of("ann", f"d{age:g}", b"d" * 16)) for age in (500.0, 400.0, 300.0)]
+    node.backplane.recover("actions", young)
+    node.backplane.recover("logs", [*dead, ("k3Fq:2", 35.0, mark_of("ann", "y35", b"d" * 16))])
+    node.backplane.recover("status", [("k3Fq:3", 299.0, mark_of("ann", "oldest", b"d" * 16))])
+    await node.backplane.start(node.door.deliver)
+    counted = node.backplane.statistics()
+    assert (counted["mids"], counted["mids_forgotten"]) == (3, 1)
+    assert "1 mids of the last run had no room" in caplog.text
+    node.append(publication(mid="y30"))
+    node.append(publication(mid="oldest"))
+    node.append(publication(mid="oldest", subject="bob"))
+    assert node.answered == [["mid_conflict"], ["overloaded"]]
+    assert len(node.door.waiting) == 1
+    assert node.backplane.statistics()["mids_refused"] == 1
 
 
 @pytest.mark.clause("M31")
