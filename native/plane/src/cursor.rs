@@ -7,6 +7,7 @@ use crate::bucket::{Bucket, Rate};
 use crate::channel::Channel;
 use crate::epoch::{Epoch, Position};
 use crate::feed::Feed;
+use crate::gap::Gap;
 use crate::round::Round;
 use crate::staging::Staging;
 use crate::window::Window;
@@ -99,9 +100,20 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The position before a gap that it was not told of yet.
-    pub fn owed_gap(&self) -> Option<&Position> {
+    /// A gap that it was not told of yet.
+    pub fn owed_gap(&self) -> Option<&Gap> {
         self.way.staging().and_then(Staging::owed_gap)
+    }
+
+    /// P11: nothing was sent beyond the end of a gap that leads back to the head, whatever place its client has named.
+    pub fn no_further(&self, position: Position) -> Position {
+        let back = self.owed_gap().filter(|gap| gap.leads_back(&self.epoch));
+        match back {
+            Some(gap) if position.epoch == self.epoch => {
+                self.epoch.position(position.offset.min(gap.to))
+            }
+            _ => position,
+        }
     }
 
     /// The client is told that it stands at `offset`.

@@ -77,6 +77,11 @@ impl Gap {
         }
     }
 
+    /// P11: it begins beyond the head of the very history it leads into, at a place that a client made up.
+    pub fn leads_back(&self, epoch: &Epoch) -> bool {
+        self.reason == GapReason::Epoch && self.from.epoch == *epoch && self.from.offset > self.to
+    }
+
     /// The `gap` message in the form of a connection.
     pub fn message(&self, channel: &str, epoch: &Epoch, encoding: Encoding) -> Vec<u8> {
         let mut json = br#"{"type":"gap","channel":"#.to_vec();

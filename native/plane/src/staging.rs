@@ -1,7 +1,6 @@
 //! Messages composed for one cursor alone: a replay, a round, a gap.
 
 use crate::entry::{Encoding, Entry};
-use crate::epoch::Position;
 use crate::frame::write_message;
 use crate::gap::Gap;
 use crate::segment::{SEGMENT, Segment};
@@ -13,7 +12,7 @@ pub struct Staging {
     before: u64,
     chunk: Segment,
     at: u64,
-    gap_from: Option<Position>,
+    gap: Option<Gap>,
 }
 
 impl Staging {
@@ -23,7 +22,7 @@ impl Staging {
             before: offset,
             chunk: Segment::new(0),
             at: 0,
-            gap_from: None,
+            gap: None,
         }
     }
 
@@ -52,7 +51,7 @@ impl Staging {
         self.before = self.settled();
         self.chunk.restart(0);
         self.at = 0;
-        self.gap_from = None;
+        self.gap = None;
     }
 
     /// Nothing up to `offset` is owed any more.
@@ -78,17 +77,17 @@ impl Staging {
     /// Add a gap.
     pub fn push_gap(&mut self, gap: &Gap, encoding: Encoding, message: &[u8]) {
         self.push(gap.to, encoding, message);
-        self.gap_from = Some(gap.from.clone());
+        self.gap = Some(gap.clone());
     }
 
-    /// The position before a gap that stands in the chunk and was not sent yet.
-    pub fn owed_gap(&self) -> Option<&Position> {
-        self.gap_from.as_ref().filter(|_| !self.is_drained())
+    /// A gap that stands in the chunk and was not sent yet.
+    pub fn owed_gap(&self) -> Option<&Gap> {
+        self.gap.as_ref().filter(|_| !self.is_drained())
     }
 
     /// The chunk is a gap, and nothing else.
     pub fn is_gap(&self) -> bool {
-        self.gap_from.is_some()
+        self.gap.is_some()
     }
 
     /// How much of the chunk was sent.

@@ -196,3 +196,31 @@ fn latest_is_not_cut_and_does_not_count() {
     expected.sort_unstable();
     assert_eq!(expected, received);
 }
+
+/// P11, R16, N4: a client's bare word is told to nobody as a position; before its gap is sent it stands at the head it was
+/// given, with a window too, and nothing beyond that can be acknowledged.
+#[test]
+fn a_place_beyond_the_head_is_never_told_as_a_position() {
+    for ack in [None, Some(3)] {
+        let (mut rig, log) = rig(None);
+        rig.connect(2, 1, Encoding::Json);
+        rig.append(log, keys("abcd"));
+        let epoch = rig.epoch(log);
+        let asked = Options {
+            ack,
+            ..options(Delivery::All)
+        };
+        rig.subscribe(2, log, asked, at(&epoch, 999_999), false);
+        rig.append(log, keys("ef"));
+        assert_eq!(vec![(log, format!("{epoch}:4"))], rig.positions(2));
+        for offset in [6, 999_998, 999_999] {
+            rig.acknowledge(2, log, &epoch, offset);
+        }
+        assert_eq!(vec![(log, format!("{epoch}:4"))], rig.positions(2));
+        rig.take_all(2);
+        assert_eq!(
+            vec!["at A:999999+0", "gap A:999999 A:4 epoch", "5", "6"],
+            brief(&mut rig, 2, &[&epoch])
+        );
+    }
+}

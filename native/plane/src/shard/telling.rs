@@ -24,9 +24,9 @@ impl Shard {
                 .cursor_on(*channel)
                 .and_then(|at| connection.cursors.get_mut(at));
             let applied = cursor.is_some_and(|cursor| {
-                let told = &cursor.told;
+                let told = cursor.no_further(cursor.told.clone());
                 let window = cursor.window.as_mut();
-                window.is_some_and(|window| window.acknowledge(epoch, *offset, told))
+                window.is_some_and(|window| window.acknowledge(epoch, *offset, &told))
             });
             if applied {
                 &figures.acks
@@ -58,12 +58,13 @@ impl Shard {
         }
     }
 
-    /// From where a resume loses nothing: with a window, what the client has acknowledged (R8), else what was sent.
+    /// From where a resume loses nothing: with a window, what the client has acknowledged (R8), else what was sent. It will be
+    /// sealed, and then counts as a proof (N4): so no place that a client has made up.
     fn safe_position(&self, cursor: &Cursor) -> Position {
-        match &cursor.window {
+        cursor.no_further(match &cursor.window {
             Some(window) => window.acked().clone(),
             None => self.position(cursor),
-        }
+        })
     }
 
     /// Whether a cursor that has nothing to send now stands far beyond what its client knows; from now on time counts.

@@ -126,7 +126,7 @@ impl Shard {
 
     /// Where a cursor stands, as its client may be told: before a gap that it was not told of yet.
     pub(super) fn position(&self, cursor: &Cursor) -> Position {
-        let owed = cursor.owed_gap().cloned();
+        let owed = cursor.owed_gap().map(|gap| gap.from.clone());
         owed.unwrap_or_else(|| cursor.epoch.position(self.settled(cursor)))
     }
 
