@@ -22,8 +22,8 @@ class FakeOwner:
         self.updated: list[tuple[str, dict[str, Any]]] = []
         self.settled: list[tuple[str, str]] = []
 
-    async def unsubscribe(self, *channels: str) -> None:
-        self.unsubscribed += channels
+    async def leave(self, subscription: Subscription[Any]) -> None:
+        self.unsubscribed.append(subscription.channel)
         self.asked_to_stop.set()
 
     def hold(self) -> None:
@@ -35,14 +35,14 @@ class FakeOwner:
     def report(self, error: Exception) -> None:
         self.reported.append(error)
 
-    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
-        self.updated.append((channel, dict(options)))
+    async def update(self, subscription: Subscription[Any], options: Mapping[str, Any]) -> None:
+        self.updated.append((subscription.channel, dict(options)))
 
     def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
         return asyncio.ensure_future(work)
 
-    def handled(self, channel: str, item: Item) -> None:
-        self.settled.append((channel, str(item.place)))
+    def handled(self, subscription: Subscription[Any], item: Item) -> None:
+        self.settled.append((subscription.channel, str(item.place)))
 
 
 def event(offset: int) -> Event[Any]:

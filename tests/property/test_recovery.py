@@ -77,6 +77,16 @@ class RecoveryMachine(RuleBasedStateMachine):
         elif not self.pair.is_closed:
             self.pair.subscribe(channel, window)
 
+    @rule(channel=ANY_CHANNEL, window=WINDOWS, back=st.integers(0, 6))
+    def subscribe_again(self, channel: str, window: int | None, back: int) -> None:
+        if channel in self.pair.client.streams and not self.pair.is_closed:
+            self.pair.subscribe_again(channel, window, back)
+
+    @precondition(lambda self: self.pair.client.former)
+    @rule(most=SOME)
+    def handle_late(self, most: int) -> None:
+        self.pair.client.handle_late(most)
+
     @rule(channel=ANY_CHANNEL, window=st.integers(1, 5))
     def update(self, channel: str, window: int) -> None:
         if channel in self.pair.client.streams and not self.pair.is_closed:
