@@ -8,9 +8,7 @@ import pytest
 from neurograph_ws_client import Closed, Event, SubState
 from neurograph_ws_client.testing import FakeHub
 
-from tests.clients.support import SOON, Seen, away_and_back, client_of
-
-
+from tests.clients.support import SOON, Seen, away_and_back, client_of, comes
 
 
 class Late:
@@ -23,8 +21,7 @@ class Late:
     async def __call__(self, event: Event[Any]) -> None:
         self.has_begun.set()
         try:
-            async with asyncio.timeout(SOON):
-                await self.may_end.wait()
+            await comes(self.may_end)
             if self._fault is not None:
                 raise self._fault
         finally:
@@ -32,8 +29,7 @@ class Late:
 
     async def end(self) -> None:
         self.may_end.set()
-        async with asyncio.timeout(SOON):
-            await self.has_ended.wait()
+        await comes(self.has_ended)
         # What follows the handler in its task runs in the turn after this one.
         for _ in range(3):
             await asyncio.sleep(0)
@@ -48,8 +44,7 @@ async def test_a_late_handler_of_a_former_subscription_moves_no_cursor_and_write
         await client.subscribe("logs", late, ack=ack)
         for number in range(1, 5):
             hub.publish("logs", number)
-        async with asyncio.timeout(SOON):
-            await late.has_begun.wait()
+        await comes(late.has_begun)
         await client.unsubscribe("logs")
         again = await client.subscribe("logs", start="fake1:0", ack=ack)
         await late.end()
@@ -71,8 +66,7 @@ async def test_a_late_handler_that_fails_ends_its_own_subscription_and_not_the_n
         late = Late(RuntimeError("too late"))
         await client.subscribe("logs", late, on_error="stop")
         hub.publish("logs", 1)
-        async with asyncio.timeout(SOON):
-            await late.has_begun.wait()
+        await comes(late.has_begun)
         await client.unsubscribe("logs")
         again = await client.subscribe("logs")
         await late.end()
