@@ -1,6 +1,6 @@
 """The state machine of `test_recovery.py` would notice: each planted bug is found, in the hub as in the client.
 
-The first five are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
+Those of `planted.BUGS` are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
 start; the quiet ones tell the right one and deliver something else.
 """
 
@@ -75,6 +75,12 @@ def unsaid(opening: Opening) -> None:
     opening.reason = None
 
 
+def invented(opening: Opening) -> None:
+    """Nothing is too old and nothing too much, and it is told as such."""
+    if opening.reason is None and opening.after < opening.log.head:
+        opening.after, opening.reason = opening.log.head, "limit"
+
+
 def window_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FakeCursor, "room", property(lambda self: None if self.window is None else self.window + 1))
 
@@ -147,6 +153,7 @@ BUGS: dict[str, Plant] = {
     "quietly off by one": quiet(passed_over),
     "quiet duplicate": quiet(brought_again),
     "gap unsaid": quiet(unsaid),
+    planted.GAP_INVENTED: quiet(invented),
     "window ignored": window_ignored,
     "former owner kept": owner_kept,
     "mid forgotten": mid_forgotten,
