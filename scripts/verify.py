@@ -22,6 +22,7 @@ FAULTS_OF = {
     "head-first": ("cut", "rst"),
     "gap-swallowed": ("kill", "cut"),
     "offset-reused": ("kill", "cut"),
+    "gap-invented": ("cut", "rst"),
 }
 
 

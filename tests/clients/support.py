@@ -1,6 +1,7 @@
 """What the tests of the client over real sockets share."""
 
 import asyncio
+import os
 from typing import Any
 
 from neurograph_ws_client import Backoff, Event, NeurographWSClient, State
@@ -8,7 +9,8 @@ from neurograph_ws_client.testing import FakeHub
 
 # Reconnects of the tests do not wait: the back-off has its own tests, with the clock as an argument.
 AT_ONCE = Backoff(base=0.01, cap=0.01)
-SOON = 5.0
+SOON = float(os.environ.get("NG_TEST_PATIENCE", "5"))
+"""Seconds that anything may take here: the unit of every time-out."""
 
 
 class Seen:
@@ -32,6 +34,12 @@ class Seen:
     def data(self) -> list[Any]:
         """The data of events, anything else as it is."""
         return [item.data if isinstance(item, Event) else item for item in self.items]
+
+
+async def comes(event: asyncio.Event) -> None:
+    """What has to happen happens soon."""
+    async with asyncio.timeout(SOON):
+        await event.wait()
 
 
 def client_of(hub: FakeHub, **options: Any) -> NeurographWSClient:

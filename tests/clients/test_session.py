@@ -162,7 +162,7 @@ def subscribed(session: Session, step: Wire, conn: int, now: float) -> None:
 
 
 def handled(session: Session, step: Wire, conn: int, now: float) -> Any:
-    return session.handled(step["channel"], Position.parse(step["position"]), now)
+    return session.handled(session.follows[step["channel"]], Position.parse(step["position"]), now)
 
 
 def no_token(session: Session, step: Wire, conn: int, now: float) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from neurograph_ws_client import FileStore, State
 from neurograph_ws_client.testing import FakeHub
 
-from tests.clients.support import Seen, client_of, token_of
+from tests.clients.support import Seen, client_of, token_of, comes
 
 
 def of_the_client(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
@@ -66,7 +66,7 @@ async def test_a_handler_finishes_what_it_has_in_hand_and_gets_nothing_more() ->
 
     async def handle(event: Any) -> None:
         begun.set()
-        await may_end.wait()
+        await comes(may_end)
         handled.append(event.offset)
 
     async with FakeHub() as hub:
@@ -75,7 +75,7 @@ async def test_a_handler_finishes_what_it_has_in_hand_and_gets_nothing_more() ->
         await client.subscribe("logs", handle)
         hub.publish("logs")
         hub.publish("logs")
-        await begun.wait()
+        await comes(begun)
         closing = asyncio.ensure_future(client.close())
         await hub.connected(0)
         may_end.set()
@@ -98,7 +98,7 @@ async def test_a_handler_that_does_not_end_is_cancelled_after_the_time_out() -> 
         await client.connect()
         await client.subscribe("logs", handle)
         hub.publish("logs")
-        await begun.wait()
+        await comes(begun)
         await client.close()
         assert (ended.is_set(), client.positions) == (True, {"logs": "fake1:0"})
 

@@ -1,6 +1,8 @@
 """Positions that outlive a process."""
 
 import asyncio
+import os
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +35,18 @@ def test_a_file_holds_what_was_saved_last_and_nothing_beside_it_is_left(tmp_path
     store.save({"logs": "aaaa:2", "signals": "bbbb:9"})
     assert FileStore(tmp_path / "bot.pos").load() == {"logs": "aaaa:2", "signals": "bbbb:9"}
     assert [path.name for path in tmp_path.iterdir()] == ["bot.pos"]
+
+
+def test_a_saved_file_and_then_its_name_are_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, list[str]]] = []
+
+    def fsync(descriptor: int) -> None:
+        kind = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((kind, [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    FileStore(tmp_path / "bot.pos").save({"logs": "aaaa:1"})
+    assert synced == [("file", []), ("directory", ["bot.pos"])]
 
 
 def test_a_save_that_fails_leaves_the_old_positions(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from neurograph_ws_client.effects import CursorMoved
 from neurograph_ws_client.subscription import Handling
 from neurograph_ws_client.waiting import Item
 
+from tests.clients.support import comes
+
 
 class FakeOwner:
     """What a subscription asks of its client, written down."""
@@ -22,8 +24,8 @@ class FakeOwner:
         self.updated: list[tuple[str, dict[str, Any]]] = []
         self.settled: list[tuple[str, str]] = []
 
-    async def unsubscribe(self, *channels: str) -> None:
-        self.unsubscribed += channels
+    async def leave(self, subscription: Subscription[Any]) -> None:
+        self.unsubscribed.append(subscription.channel)
         self.asked_to_stop.set()
 
     def hold(self) -> None:
@@ -35,14 +37,14 @@ class FakeOwner:
     def report(self, error: Exception) -> None:
         self.reported.append(error)
 
-    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
-        self.updated.append((channel, dict(options)))
+    async def update(self, subscription: Subscription[Any], options: Mapping[str, Any]) -> None:
+        self.updated.append((subscription.channel, dict(options)))
 
     def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
         return asyncio.ensure_future(work)
 
-    def handled(self, channel: str, item: Item) -> None:
-        self.settled.append((channel, str(item.place)))
+    def handled(self, subscription: Subscription[Any], item: Item) -> None:
+        self.settled.append((subscription.channel, str(item.place)))
 
 
 def event(offset: int) -> Event[Any]:
@@ -72,7 +74,7 @@ async def test_an_async_handler_gets_one_event_at_a_time_and_the_cursor_follows_
 
     async def handle(got: Event[Any]) -> None:
         seen.append(f"begin {got.offset}")
-        await may_go_on.wait()
+        await comes(may_go_on)
         seen.append(f"end {got.offset}")
 
     one, _ = subscription(handle)
@@ -148,7 +150,7 @@ async def test_a_queue_that_gives_an_error_ends_the_subscription() -> None:
     assert [(await one.next()).offset for _ in range(2)] == [1, 2]
     with pytest.raises(QueueOverflow, match="logs: 2 events wait for a handler"):
         await one.next()
-    await owner.asked_to_stop.wait()
+    await comes(owner.asked_to_stop)
     assert owner.unsubscribed == ["logs"]
 
 
@@ -174,7 +176,7 @@ async def test_a_handler_that_raises_ends_the_stream_where_that_was_asked_for() 
     one, owner = subscription(handle, on_error="stop")
     one.deliver(event(1))
     one.deliver(event(2))
-    await owner.asked_to_stop.wait()
+    await comes(owner.asked_to_stop)
     assert (one.state, one.failures, one.queued) == (SubState.ENDED, 1, 0)
 
 

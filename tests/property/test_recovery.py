@@ -77,6 +77,16 @@ class RecoveryMachine(RuleBasedStateMachine):
         elif not self.pair.is_closed:
             self.pair.subscribe(channel, window)
 
+    @rule(channel=ANY_CHANNEL, window=WINDOWS, back=st.integers(0, 6))
+    def subscribe_again(self, channel: str, window: int | None, back: int) -> None:
+        if channel in self.pair.client.streams and not self.pair.is_closed:
+            self.pair.subscribe_again(channel, window, back)
+
+    @precondition(lambda self: self.pair.client.former)
+    @rule(most=SOME)
+    def handle_late(self, most: int) -> None:
+        self.pair.client.handle_late(most)
+
     @rule(channel=ANY_CHANNEL, window=st.integers(1, 5))
     def update(self, channel: str, window: int) -> None:
         if channel in self.pair.client.streams and not self.pair.is_closed:
@@ -152,6 +162,20 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.pair.hear_of_cuts()
         self.pair.wait(1.0)
         self.pair.check()
+
+    @rule(channel=ANY_CHANNEL, window=WINDOWS, back=st.integers(1, 6))
+    def subscribe_again_amid_a_resume(self, channel: str, window: int | None, back: int) -> None:
+        """The hub is about to restore the subscription that has just ended."""
+        self.idle(2.0)
+        self.pair.cut()
+        self.pair.hear_of_cuts()
+        self.pair.wait(1.0)
+        if self.pair.client.opening:
+            self.pair.answer()
+        for link in self.pair.links:
+            link.deliver_down(1)
+        self.subscribe_again(channel, window, back)
+        self.settle()
 
     @precondition(lambda self: any(link.is_cut for link in self.pair.links))
     @rule(who=WHO_HEARS)
@@ -308,6 +332,44 @@ def test_two_connections_bring_each_entry_once_whichever_is_ahead(pair: Pair) ->
     assert offsets(pair) == [4, 5, 6]
     assert (pair.client.session.switches, pair.client.session.reconnects) == (1, 0)
     assert pair.client.session.stream.duplicates > 0
+    pair.heal()
+
+
+@pytest.mark.clause("R3", "R8", "M26")
+def test_a_subscription_that_begins_amid_a_resume_starts_where_it_wants(pair: Pair) -> None:
+    pair.cut()
+    pair.hear_of_cuts()
+    pair.wait(1)
+    pair.answer()
+    (link,) = [one for one in pair.links if one.is_whole]
+    link.deliver_down(1)
+    pair.subscribe_again("logs", None, back=2)
+    pair.settle()
+    assert offsets(pair) == [2, 3]
+    pair.heal()
+
+
+@pytest.mark.clause("M26", "M9", "P6")
+def test_what_two_connections_still_bring_of_a_former_subscription_reaches_no_handler(pair: Pair) -> None:
+    old = pair.links[0]
+    pair.leave()
+    old.deliver_down(ALL)
+    pair.wait(3)
+    pair.answer()
+    new = pair.links[-1]
+    new.deliver_down(1)
+    pair.publish_elsewhere("logs", 2)
+    new.deliver_up(1)
+    pair.client.update("logs", 5)
+    pair.publish_elsewhere("logs", 2)
+    pair.subscribe_again("logs", None, back=2)
+    brought = [sum(isinstance(one, dict) and one["type"] == "event" for one in link.down) for link in (old, new)]
+    assert brought == [2, 4]
+    old.deliver_down(ALL)
+    new.deliver_down(ALL)
+    assert offsets(pair) == []
+    pair.settle()
+    assert offsets(pair) == [2, 3, 4, 5, 6, 7]
     pair.heal()
 
 

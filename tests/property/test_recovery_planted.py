@@ -1,6 +1,6 @@
 """The state machine of `test_recovery.py` would notice: each planted bug is found, in the hub as in the client.
 
-The first five are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
+Those of `planted.BUGS` are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
 start; the quiet ones tell the right one and deliver something else.
 """
 
@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import Phase
 from neurograph_ws_client.effects import Effect
+from neurograph_ws_client.follows import Follow, Follows
+from neurograph_ws_client.positions import Position
 from neurograph_ws_client.requests import Requests
+from neurograph_ws_client.restoring import Restoring
+from neurograph_ws_client.session import Session as ClientSession
 from neurograph_ws_client.stream import Stream
 
 from channels.broker import Broker
@@ -71,6 +75,12 @@ def unsaid(opening: Opening) -> None:
     opening.reason = None
 
 
+def invented(opening: Opening) -> None:
+    """Nothing is too old and nothing too much, and it is told as such."""
+    if opening.reason is None and opening.after < opening.log.head:
+        opening.after, opening.reason = opening.log.head, "limit"
+
+
 def window_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(FakeCursor, "room", property(lambda self: None if self.window is None else self.window + 1))
 
@@ -110,17 +120,48 @@ def sent_again_without_mid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Requests, "submit", planted_submit)
 
 
+def cursor_by_name(patch: pytest.MonkeyPatch) -> None:
+    handled = ClientSession.handled
+
+    def planted_handled(self: ClientSession, follow: Follow, place: Position, now: float) -> list[Effect]:
+        return handled(self, self.follows.get(follow.channel, follow), place, now)
+
+    patch.setattr(ClientSession, "handled", planted_handled)
+
+
+def former_resumed(patch: pytest.MonkeyPatch) -> None:
+    """What a resume says of a subscription is taken for the one that has begun meanwhile."""
+    restored = Restoring._restored
+
+    def planted_restored(self: Restoring, channel: str, told: Any) -> Follow | None:
+        follow = self._follows.get(channel)
+        if follow is not None and follow.place is not None:
+            follow.is_known = True
+        return restored(self, channel, told)
+
+    patch.setattr(Restoring, "_restored", planted_restored)
+
+
+def former_updated(patch: pytest.MonkeyPatch) -> None:
+    """The answer to an update of a former subscription is acted on."""
+    patch.setattr(Follows, "is_wanted", lambda *_: True)
+
+
 BUGS: dict[str, Plant] = {
     **{bug: on_resume(bug) for bug in planted.ON_RESUME},
     planted.OFFSET_REUSED: offset_reused,
     "quietly off by one": quiet(passed_over),
     "quiet duplicate": quiet(brought_again),
     "gap unsaid": quiet(unsaid),
+    planted.GAP_INVENTED: quiet(invented),
     "window ignored": window_ignored,
     "former owner kept": owner_kept,
     "mid forgotten": mid_forgotten,
     "client: repeat not dropped": repeat_not_dropped,
     "client: gap not told": gap_not_told,
+    "client: cursor by name": cursor_by_name,
+    "client: former subscription resumed": former_resumed,
+    "client: former subscription updated": former_updated,
     "client: sent again without mid": sent_again_without_mid,
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurograph_ws_client import Event, Gap, State
 from neurograph_ws_client.effects import CursorMoved, Drop, Effect, Open, Reject, Resolve, Send, SubChanged, Tell
+from neurograph_ws_client.follows import Follow
 from neurograph_ws_client.requests import Request
 from neurograph_ws_client.session import Session
 from neurograph_ws_client.states import SubState
@@ -40,6 +41,9 @@ class ClientEnd:
         """Connections that are asked for and not answered yet."""
         self.queues: dict[str, deque[Any]] = {}
         self.streams: dict[str, Stream] = {}
+        self.follows: dict[str, Follow] = {}
+        self.former: list[tuple[Follow, deque[Any]]] = []
+        """Subscriptions that were ended, and what their handlers still hold."""
         self.tokens: list[str] = [] if token is None else [token]
         self.errors: list[Exception] = []
         self._loop = loop
@@ -70,12 +74,13 @@ class ClientEnd:
         """Follow a channel, after what was handled of it."""
         channel = stream.channel
         self.streams[channel], self.queues[channel] = stream, deque()
-        self.session.subscribe(channel, options, stream.place)
+        self.follows[channel] = self.session.subscribe(channel, options, stream.place)
         self._run(self.session.flush(self._loop.now))
 
     def unsubscribe(self, channel: str) -> None:
-        """Follow it no more."""
-        del self.streams[channel], self.queues[channel]
+        """Follow it no more; what its handlers have in hand they go on with."""
+        del self.streams[channel]
+        self.former.append((self.follows.pop(channel), self.queues.pop(channel)))
         self._run(self.session.unsubscribe([channel], Ask(channel), self._loop.now))
 
     def update(self, channel: str, window: int) -> None:
@@ -96,8 +101,15 @@ class ClientEnd:
         while queue and handled < most:
             place = self.streams[channel].take(queue.popleft())
             handled += 1
-            self._run(self.session.handled(channel, place, self._loop.now))
+            self._run(self.session.handled(self.follows[channel], place, self._loop.now))
         return handled
+
+    def handle_late(self, most: int) -> None:
+        """Handlers of former subscriptions finish with up to `most` items of each."""
+        for follow, queue in self.former:
+            for _ in range(min(most, len(queue))):
+                self._run(self.session.handled(follow, queue.popleft().place, self._loop.now))
+        self.former = [(follow, queue) for follow, queue in self.former if queue]
 
     def close(self, reason: str = "") -> None:
         """End it all."""
@@ -159,6 +171,7 @@ class ClientEnd:
             case SubChanged(channel, SubState.ACTIVE) if channel not in self.streams:
                 # Restored by the token of a former process (R3): its application takes it up.
                 self.streams[channel], self.queues[channel] = self._new_stream(channel), deque()
+                self.follows[channel] = self.session.follows[channel]
             case Tell("reconnection_token", told):
                 self.tokens.append(told.token)
             case Tell("error", error):

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Self
 
 from neurograph_ws_client import State
+from neurograph_ws_client.positions import Position
 
 from channels.permissions import Role
 from tests.support.pair.client import ClientEnd
@@ -62,8 +63,19 @@ class Pair:
 
     def subscribe(self, channel: str, window: int | None = None) -> None:
         """Follow a channel from its head, with a window if it is said."""
-        self.windows[channel] = window
-        self.client.subscribe(self._new_stream(channel), {} if window is None else {"ack": window})
+        self._subscribe(self._new_stream(channel), window)
+
+    def subscribe_again(self, channel: str, window: int | None, back: int) -> None:
+        """End a subscription and begin one so many entries before what was handled, in the same moment."""
+        place = self.client.streams[channel].place
+        self.client.unsubscribe(channel)
+        stream = self._new_stream(channel)
+        stream.place = None if place is None else Position(place.epoch, max(0, place.offset - back))
+        self._subscribe(stream, window)
+
+    def _subscribe(self, stream: Stream, window: int | None) -> None:
+        self.windows[stream.channel] = window
+        self.client.subscribe(stream, {} if window is None else {"ack": window})
 
     def publish(self, channel: str, *, with_mid: bool = True) -> Ask:
         """The client publishes the next number."""

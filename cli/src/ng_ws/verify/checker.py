@@ -9,7 +9,9 @@ from neurograph_ws_client.positions import Position
 from .figures import Figures, Healing, Samples
 from .history import HistoryError, Line, place_of
 from .ledger import Ledger
+from .needs import FLOOR, Needs, Told
 from .rules import Findings
+from .schedule import RESTARTS
 from .stream import Stream
 
 
@@ -30,13 +32,14 @@ class Outcome:
 
 
 class Checker:
-    """Judges by V1 to V11. `takes_strangers`: entries of others on the same channels are no phantoms."""
+    """Judges by V1 to V13. `takes_strangers`: entries of others on the same channels are no phantoms."""
 
     def __init__(self, findings: Findings | None = None, *, takes_strangers: bool = False) -> None:
         self.findings = Findings() if findings is None else findings
         self.figures = Figures()
         self._takes_strangers = takes_strangers
         self._ledger = Ledger(self.findings)
+        self._needs = Needs()
         self._streams: dict[tuple[str, str], Stream] = {}
         self._healing: defaultdict[tuple[str, str], list[Healing]] = defaultdict(list)
         # Faults that healed since an entry of the channel was last acknowledged: kind and time.
@@ -68,6 +71,7 @@ class Checker:
         lost = sum(stream.lost(self._ledger.acked) for stream in self._streams.values())
         for name in sorted(self._undecided):
             self._decide(name, "granted")
+        self._judge_rate()
         self.figures.counts["lost"] = lost
         self.figures.counts["repeats"] = sum(stream.repeats for stream in self._streams.values())
         self.figures.counts["stored_again"] = self._ledger.stored_again
@@ -94,9 +98,13 @@ class Checker:
     # -- lines -------------------------------------------------------------------------------------------------------
 
     def _run(self, line: Line) -> None:
-        """How the run was asked for: for whoever reads the file."""
+        """How the run was asked for, and what is known of its hub."""
+        self._needs.run(line)
+        if self._needs.promise is not None and self._needs.promise.is_durable:
+            self.figures.recovery_floor = FLOOR
 
     def _pub(self, line: Line) -> None:
+        self._needs.sent(str(line["ch"]))
         self._ledger.begun(line, self._number)
 
     def _ack(self, line: Line) -> None:
@@ -111,6 +119,7 @@ class Checker:
     def _sub(self, line: Line) -> None:
         name, stream = self._stream(line)
         start, asked, granted = place_of(line), line.get("req"), line.get("rec")
+        self._needs.began(name, start, self._number, lost=bool(line.get("lost")))
         if name in self._undecided:
             self._decide(name, "granted")
         if asked is None or granted is False:
@@ -142,16 +151,22 @@ class Checker:
     def _gap(self, line: Line) -> None:
         name, stream = self._stream(line)
         start, end = (_position(line[member], self._number) for member in ("from", "to"))
+        reason = str(line.get("reason", ""))
+        objection = self._needs.objection(Told(name, start, reason, self._time))
+        if objection is not None:
+            text = f"{name[0]} on {name[1]} was told a gap ({reason}) from {start} to {end}: {objection}"
+            self.findings.add("V12", text, self._number)
         if name in self._undecided:
             self._decide(name, "with a gap")
-        reason = str(line.get("reason", ""))
+            self.figures.excused += objection is None
         self.figures.gaps[reason] += 1
         self.figures.gap_entries += int(line.get("missed") or 0)
         stream.missed(start, end, reason, self._number)
         self._reached(name, stream)
 
     def _end(self, line: Line) -> None:
-        self._stream(line)
+        name, stream = self._stream(line)
+        self._needs.ended(name, stream.cursor, self._number)
 
     def _fin(self, line: Line) -> None:
         _, stream = self._stream(line)
@@ -163,6 +178,8 @@ class Checker:
         match line.get("do"):
             case "begun":
                 self.figures.faults[str(line["kind"])] += 1
+                if line["kind"] in RESTARTS:
+                    self._needs.restarted()
                 self._unhealed[line["no"]] = str(line["kind"])
             case "healed":
                 self._unhealed.pop(line["no"], None)
@@ -185,6 +202,13 @@ class Checker:
     def _decide(self, name: tuple[str, str], how: str) -> None:
         self._undecided.discard(name)
         self.figures.recoveries[how] += 1
+
+    def _judge_rate(self) -> None:
+        figures = self.figures
+        if figures.is_below_floor:
+            due = figures.recoveries.total() - figures.excused
+            told = f"{figures.recoveries['granted']} of {due} recoveries were granted, expected {FLOOR:.0%}"
+            self.findings.add("V13", told)
 
     def _healed(self, kind: str) -> None:
         """From now on the time runs until everybody has the first entry that is stored after it."""

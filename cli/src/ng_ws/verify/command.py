@@ -110,8 +110,9 @@ async def _one(settings: Settings, plan: Plan, seed: int, directory: Path, notes
     home.mkdir()
     with _created(path) as file:
         history = History(file, checker.take, wire.take)
-        history.write("run", seed=seed, clients=plan.clients, publishers=plan.publishers, rate=plan.rate)
+        asked = {"seed": seed, "clients": plan.clients, "publishers": plan.publishers, "rate": plan.rate}
         async with _hub(settings, plan, home, notes) as (hub, url, token):
+            history.write("run", **asked, hub=None if hub is None else hub.promise.as_line())
             notes.say(f"seed {seed}: {plan.publishers} publishers, {plan.clients} subscribers, {masked(url)}")
             trust = trusting() if settings.is_insecure and url.startswith("wss:") else None
             campaign = Campaign(plan, seed, Target(url, token, trust), history, hub, notes.say)

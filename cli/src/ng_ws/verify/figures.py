@@ -67,9 +67,18 @@ class Figures:
     recoveries: Counter[str] = field(default_factory=Counter)
     latency: Samples = field(default_factory=Samples)
     healing: dict[str, Samples] = field(default_factory=dict)
+    # Recoveries with a gap that the run explains, and the share of the others that has to be granted, if any has to.
+    excused: int = 0
+    recovery_floor: float | None = None
 
     @property
     def recovery_rate(self) -> float | None:
         """The share of recoveries asked for that were granted without a gap; None where nobody asked."""
         asked = self.recoveries.total()
         return self.recoveries["granted"] / asked if asked else None
+
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether fewer recoveries were granted than have to be."""
+        due = self.recoveries.total() - self.excused
+        return self.recovery_floor is not None and self.recoveries["granted"] < self.recovery_floor * due

@@ -2,7 +2,7 @@
 
 | `e` | members | meaning |
 |---|---|---|
-| `run` | seed, … | how the run was asked for |
+| `run` | seed, …, hub | how the run was asked for, and what a hub of our own keeps (`needs.py`) |
 | `pub` | ch, id, pub, seq, sum | publisher `pub` is about to send its `seq`-th entry |
 | `ack`, `nak` | id, off, ep; id | it is stored there; it was refused. Neither: it may be seen once or never |
 | `sub` | s, ch, n, req, rec, off, ep | the n-th start of a subscriber: asked for `req`, granted, delivery after `off` |

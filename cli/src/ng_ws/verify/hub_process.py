@@ -15,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from ..exits import Exit, Failed
+from .needs import Promise
 
 # How long a start, and an end after SIGTERM, may take: a drain has a deadline of 30 s.
 START_WAIT = 30.0
@@ -22,6 +23,12 @@ STOP_WAIT = 60.0
 
 # A process that is starting tells nobody when it is ready but who asks.
 _ASK_EVERY = 0.05
+
+# What it keeps and replays at once: said here, so that a gap can be held against it.
+_KEPT_SECONDS = 3_600
+_KEPT_BYTES = 64 << 20
+_LARGEST_ENTRY = 4_096
+_RESUME_EVENTS = 1_000
 
 _ROLES = '["admin", "developer", "viewer", "bot"]'
 
@@ -61,6 +68,11 @@ class HubProcess:
     def url(self) -> str:
         """Where it listens."""
         return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def promise(self) -> Promise:
+        """What it is set up to keep."""
+        return Promise(_RESUME_EVENTS, _KEPT_BYTES // _LARGEST_ENTRY, _KEPT_SECONDS, self.is_durable)
 
     @property
     def log(self) -> Path:
@@ -132,7 +144,7 @@ class HubProcess:
         tables = "\n".join(
             f'[channels."{channel}"]\nsubscribe = {_ROLES}\nbroadcast = ["admin", "developer", "bot"]\n'
             f'delivery = "all"\non_slow = "gap"\npublish_rate = "{_PLENTY}"\n'
-            f'retention = {{ seconds = 3600, bytes = "64MiB"{durable} }}\n'
+            f"retention = {{ seconds = {_KEPT_SECONDS}, bytes = {_KEPT_BYTES}{durable} }}\n"
             for channel in self._channels
         )
         (self._directory / "hub.toml").write_text(tables, encoding="utf-8")
@@ -147,6 +159,7 @@ class HubProcess:
             "NG_JWT_SECRET": self._secret,
             "NG_HANDSHAKE_RATE": _PLENTY,
             "NG_AUTH_RATE": _PLENTY,
+            "NG_RESUME_EVENTS": str(_RESUME_EVENTS),
             # A half-open connection is to be found while the run lasts.
             "NG_HEARTBEAT_INTERVAL": "3",
             "NG_HEARTBEAT_TIMEOUT": "2",

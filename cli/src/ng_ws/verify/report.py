@@ -47,6 +47,7 @@ def summary(seed: int, outcome: Outcome) -> dict[str, Any]:
         "gap_entries": figures.gap_entries,
         "recoveries": dict(figures.recoveries),
         "recovery_rate": None if rate is None else round(rate, 4),
+        "recovery_floor": figures.recovery_floor,
         "faults": dict(figures.faults),
         "heal_to_head_ms": {kind: samples.summary() for kind, samples in sorted(figures.healing.items())},
         "latency_ms": figures.latency.summary(),
@@ -129,7 +130,8 @@ def _recoveries(found: Mapping[str, Any]) -> str:
     if rate is None:
         return "none asked for"
     ways = ", ".join(f"{count} {how}" for how, count in sorted(found["recoveries"].items()))
-    return f"{rate:.1%} granted ({ways})"
+    floor = found["recovery_floor"]
+    return f"{rate:.1%} granted ({ways})" + ("" if floor is None else f"; at least {floor:.0%} of those that can be")
 
 
 def _times(times: Mapping[str, float]) -> str:

@@ -20,6 +20,8 @@ RULES: Mapping[str, str] = {
     "V9": "old epoch",
     "V10": "real time",
     "V11": "head",
+    "V12": "needless gap",
+    "V13": "recovery rate",
     "I1": "identity on the wire",
     "I2": "order and place",
     "I3": "completeness on the wire",

@@ -38,6 +38,7 @@ KINDS: dict[str, Kind] = {
     "pause": Kind(0.2, 2.0, True, "SIGSTOP and SIGCONT"),
 }
 
+RESTARTS = frozenset({"kill", "stop"})
 EVERYWHERE = tuple(name for name, kind in KINDS.items() if not kind.needs_hub)
 
 

@@ -44,7 +44,7 @@ class Subscriber:
         self._maker = maker
         self._random = Random(f"{seed}/{name}")  # noqa: S311 - to be repeated
         self._is_without_cursor = False
-        # What a handler of an earlier life still holds when its process has ended was never handled.
+        # What a handler of an earlier life still holds when its process or subscription has ended was never handled.
         self._lives = dict.fromkeys(channels, 0)
         self._subscriptions: dict[str, Subscription[Any]] = {}
         self._client = self._made()
@@ -93,6 +93,8 @@ class Subscriber:
     async def _resubscribe(self) -> None:
         """Unsubscribe one channel and follow it again from where it stopped."""
         channel = self._random.choice(self.channels)
+        # What its handler still holds moves nothing any more, at the client neither: it comes again.
+        self._lives[channel] += 1
         try:
             await self._client.unsubscribe(channel)
         except HubError as fault:

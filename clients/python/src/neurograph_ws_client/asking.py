@@ -127,7 +127,9 @@ class Asking:
         if isinstance(effect, Resolve):
             follow.options, follow.is_stale = updated.options, False
             told = effect.answer["channels"].get(follow.channel)
-            moved = [] if told is None else self._follows.updated(follow, told, updated.line)
+            # One that was unsubscribed meanwhile is read no more, though its events may still be on the way.
+            is_read = told is not None and self._follows.is_wanted(follow)
+            moved = self._follows.updated(follow, told, updated.line) if is_read else []
             return [*moved, Resolve(ticket, effect.answer, effect.took)]
         if isinstance(effect.error, Disconnected):
             follow.options, follow.is_stale = updated.options, True

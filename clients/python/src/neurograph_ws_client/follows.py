@@ -33,6 +33,7 @@ class Follow:
         "error",
         "head",
         "is_adopted",
+        "is_known",
         "is_latest",
         "is_recovering",
         "is_stale",
@@ -67,6 +68,8 @@ class Follow:
         self.behind = 0
         self.is_latest = options.get("delivery") == "latest"
         self.is_adopted = False
+        # Whether a hub has ever said that it delivers this very subscription.
+        self.is_known = False
         self.is_recovering = False
         self.is_whole = True
         # Options that the hub may not have seen yet.
@@ -101,6 +104,7 @@ class Follow:
         self.is_latest = told.get("delivery") == "latest"
         self.window = told.get("ack")
         self.state, self.retry_at, self.repeats = SubState.ACTIVE, None, 0
+        self.is_known = True
         return start
 
     def wire_start(self) -> Any:
@@ -278,7 +282,8 @@ class Follows(Mapping[str, Follow]):
     def withdrawn(self, channel: str, code: int, reason: str, line: Line, now: float, drawn: float) -> list[Effect]:
         """The hub ended the subscription (M43): 503 may be asked for again, 403 waits for the right."""
         follow = self._by_channel.get(channel)
-        if follow is None or follow.state is SubState.ENDED:
+        # What is not read there yet was asked for later: the hub speaks of a former subscription.
+        if follow is None or follow.state is SubState.ENDED or not line.reads(follow):
             return []
         answer = {"code": code, "error": "unsubscribed", "message": f"{channel}: {reason}", "temporary": code >= 500}
         follow.state = SubState.SUSPENDED

@@ -28,6 +28,7 @@ from .journal import Journal
 from .listeners import Listeners, logger
 from .masking import log_messages
 from .policy import TokenSource
+from .positions import Position
 from .requests import Request
 from .session import Session
 from .sockets import Sockets, current_task
@@ -116,11 +117,22 @@ class Link:
             # Without the connection nothing comes, and no later one will ask for them.
             return
 
-    async def update(self, channel: str, options: Mapping[str, Any]) -> None:
+    async def leave(self, subscription: Subscription[Any]) -> None:
+        """End this one, and not the one that may have followed it."""
+        if self._is_current(subscription):
+            await self.unsubscribe(subscription.channel)
+
+    async def update(self, subscription: Subscription[Any], options: Mapping[str, Any]) -> None:
         """Replace options of a subscription; returns when the hub has switched, HubError where it refused."""
+        channel = subscription.channel
+        if not self._is_current(subscription) or channel not in self.session.follows:
+            raise Closed(f"{channel} was unsubscribed")
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
         self.run(self.session.update(channel, options, ticket, monotonic()))
         await ticket
+
+    def _is_current(self, subscription: Subscription[Any]) -> bool:
+        return self.subscriptions.get(subscription.channel) is subscription
 
     async def wait_for(self, reached: Callable[[State], bool]) -> None:
         """Until a state is one that was wanted."""
@@ -174,11 +186,16 @@ class Link:
         task.add_done_callback(self._handlers.discard)
         return task
 
-    def handled(self, channel: str, item: Item) -> None:
-        """The application has handled an item, where that has to be known at once."""
+    def handled(self, subscription: Subscription[Any], item: Item) -> None:
+        """The application has handled an item, where that has to be known at once.
+
+        A handler that outlives its subscription says nothing of the next one, which may stand further back (P5).
+        """
+        if not self._is_current(subscription):
+            return
         if self._journal is not None and type(item) is Event:
-            self._journal.handled(self.session.conn or 0, channel, item.position)
-        effects = self.session.handled(channel, item.place, monotonic())
+            self._journal.handled(self.session.conn or 0, subscription.channel, item.position)
+        effects = self._move_cursor(subscription.channel, item.place)
         due = self.session.acks.deadline()
         if effects:
             self.run(effects)
@@ -190,7 +207,11 @@ class Link:
         for channel, subscription in self.subscriptions.items():
             place = subscription.place
             if place is not None and not subscription.is_watched:
-                self.session.handled(channel, place, monotonic())
+                self._move_cursor(channel, place)
+
+    def _move_cursor(self, channel: str, place: Position) -> list[Effect]:
+        follow = self.session.follows.get(channel)
+        return [] if follow is None else self.session.handled(follow, place, monotonic())
 
     def report(self, error: Exception) -> None:
         """Tell an error that nobody awaits."""

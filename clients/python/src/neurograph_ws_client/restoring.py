@@ -109,7 +109,8 @@ class Restoring:
             return self._follows.adopt(channel, told)
         if follow is None or follow.state is SubState.ENDED:
             return None
-        if follow.place is None and not self._adopts:
+        if not (follow.is_known or self._adopts):
+            # The hub goes on where the former one stood, and by its options.
             return None
         follow.is_stale = follow.is_stale or (self._adopts and bool(follow.options))
         return follow

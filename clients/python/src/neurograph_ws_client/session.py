@@ -11,7 +11,7 @@ A client may have several connections at once, each with a number. How to drive 
   after a `Drop(conn, …)` of ours: what is said of a connection that was dropped changes nothing.
 - `Send(messages, conn)` belongs on that connection, in order; `token_ready` or `token_failed` answers `AskToken`.
 - `Event`, `Gap` and `CursorMoved` go to the application's queue of their channel, in order. When one of them has been
-  handled, `handled(channel, place, now)` moves the cursor (P5, P7). It may be called less often where no `ack=N` was
+  handled, `handled(follow, place, now)` moves the cursor (P5, P7), of the `Follow` that `subscribe` gave. It may be called less often where no `ack=N` was
   asked for, but must be up to date before `opened`, which presents the cursors (R8).
 - After each call ask `deadline`; `draw` is the only randomness, each draw from 0 to 1.
 """
@@ -90,10 +90,9 @@ class Session(Inbox):
             return [Resolve(ticket, {}, 0.0)]
         return list(self.asking.update(follow, merged, ticket, line, now))
 
-    def handled(self, channel: str, place: Position, now: float) -> list[Effect]:
-        """The application has handled everything of a channel up to here (P5)."""
-        follow = self.follows.get(channel)
-        if follow is None or follow.cursor == place:
+    def handled(self, follow: Follow, place: Position, now: float) -> list[Effect]:
+        """The application has handled everything up to here (P5); what was of a former subscription moves nothing."""
+        if not self.follows.is_wanted(follow) or follow.cursor == place:
             return []
         follow.cursor = place
         return self._acknowledge() if self.acks.count(follow, now) else []

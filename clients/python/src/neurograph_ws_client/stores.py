@@ -47,7 +47,7 @@ class FileStore:
             raise ValueError(f"{self.path}: expected a JSON object of channels and positions: {fault}") from fault
 
     def save(self, positions: Mapping[str, str]) -> None:
-        """Write a new file beside it, put it on disk, and rename it into its place."""
+        """Write a new file beside it, put it on disk, and rename it into its place, which is on disk too then."""
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -55,10 +55,21 @@ class FileStore:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self.path)
+            self._keep_name()
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
+
+    def _keep_name(self) -> None:
+        """A rename outlives a loss of power only with its directory; Windows has no such call and needs none."""
+        if os.name != "posix":
+            return
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
 def checked(positions: object) -> dict[str, str]:

@@ -113,11 +113,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {name: value for name, value in wire.items() if value is not None}
         self.is_watched = self.is_watched or ack is not None
-        await self._owner.update(self.channel, options)
+        await self._owner.update(self, options)
 
     async def unsubscribe(self) -> None:
         """End it; what is queued is dropped."""
-        await self._owner.unsubscribe(self.channel)
+        await self._owner.leave(self)
 
     def __aiter__(self) -> Self:
         if self._handler is not None:
@@ -182,6 +182,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def deliver(self, item: Item) -> None:
         """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
+        if self.state is SubState.ENDED:
+            return
         if self._is_idle(item):
             self._handle_nowait(item)
             return
@@ -214,7 +216,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
-                self._owner.start(self._owner.unsubscribe(self.channel))
+                self._owner.start(self._owner.leave(self))
 
     def _hold(self) -> None:
         if not self._is_holding:
@@ -289,7 +291,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._owner.report(fault)
         if self._on_error == "stop":
             self.discard()
-            self._owner.start(self._owner.unsubscribe(self.channel))
+            self._owner.start(self._owner.leave(self))
 
     def _settle_given(self) -> None:
         """The consumer of the iterator came back: what it was given is handled."""
@@ -301,7 +303,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self.handled += type(item) is Event
         self._cursor = item
         if self.is_watched:
-            self._owner.handled(self.channel, item)
+            self._owner.handled(self, item)
 
     def _is_shown(self, item: Item) -> bool:
         return type(item) is Event or (self._wants_gaps and type(item) is Gap)

@@ -1,9 +1,10 @@
+# ruff: noqa: ASYNC109 - a time-out in seconds is what the documents promise
 """The small hub itself: what tests tell it, and its end of the connections."""
 
 import asyncio
 import json
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,9 @@ from ..codec import JsonCodec
 from .desk import Desk
 from .log import Log
 from .peer import Peer
+
+# How long what a test waits for may take, in seconds.
+WITHIN = 5.0
 
 
 class FakeHub(Desk):
@@ -84,18 +88,31 @@ class FakeHub(Desk):
     ) -> None:
         await self.stop()
 
-    async def asked(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
-        """Wait until clients have sent that many messages of a type, and return them."""
-        while len(found := [message for message in self.received if message.get("type") == kind]) < count:
-            self._news.clear()
-            await self._news.wait()
-        return found
+    async def asked(self, kind: str, count: int = 1, *, timeout: float = WITHIN) -> list[dict[str, Any]]:
+        """Wait until clients have sent that many messages of a type, and return them; TimeoutError tells how many."""
+        await self._until(lambda: len(self._asked(kind)) >= count, timeout, lambda: self._told(kind, count))
+        return self._asked(kind)
 
-    async def connected(self, count: int) -> None:
-        """Wait until that many clients are connected."""
-        while len(self.peers) != count:
-            self._news.clear()
-            await self._news.wait()
+    async def connected(self, count: int, *, timeout: float = WITHIN) -> None:
+        """Wait until that many clients are connected; TimeoutError tells how many there are."""
+        text = "expected {} connections, have {}".format
+        await self._until(lambda: len(self.peers) == count, timeout, lambda: text(count, len(self.peers)))
+
+    def _asked(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.received if message.get("type") == kind]
+
+    def _told(self, kind: str, count: int) -> str:
+        came = dict(Counter(message.get("type") for message in self.received))
+        return f"expected {count} messages of type {kind}, came {came}"
+
+    async def _until(self, is_so: Callable[[], bool], timeout: float, text: Callable[[], str]) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                while not is_so():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise TimeoutError(f"{text()} within {timeout:g} s") from None
 
     def restart_epoch(self, channel: str) -> None:
         """Lose the past of a channel, as a hub without a durable log does when it restarts."""
