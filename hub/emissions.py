@@ -121,6 +121,10 @@ class Emissions:
                 pass
         return outcomes
 
+    def statistics(self) -> dict[str, int]:
+        """What is remembered for repeats; `owed`: emits whose entry no log has yet."""
+        return self._first_answers.statistics() | {"owed": len(self._owed)}
+
     # --- without mid --------------------------------------------------------------------------------------------------
 
     def _process(self, items: Sequence[Item]) -> None:

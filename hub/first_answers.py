@@ -50,6 +50,11 @@ class FirstAnswers:
         self._kept = kept
         self._size = 0
         self._results: deque[Remembered] = deque()
+        self._dropped = 0
+
+    def statistics(self) -> dict[str, int]:
+        """`mids` that are remembered, `mids_refused` for want of room, `results_dropped`: told by position only."""
+        return {"mids": len(self._window), "mids_refused": self._window.refused, "results_dropped": self._dropped}
 
     def find(self, key: MidKey, digest: bytes, now: float) -> Remembered | None:
         """The first answer; None if there was none, and there is room for one. Raises `MidConflict`, `Overloaded`."""
@@ -67,3 +72,4 @@ class FirstAnswers:
             oldest = self._results.popleft()
             self._size -= oldest.size
             oldest.texts = ()
+            self._dropped += 1

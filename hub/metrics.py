@@ -82,7 +82,7 @@ class _HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         stats: Mapping[str, Any] = self._hub.plane.stats()
         yield from _plane_families(stats)
-        yield from _durable_families(stats["durable"])
+        yield from _durable_families(stats["durable"], self._hub.broker.statistics()["epoch_rotations"])
         yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
         yield from _counter_families(self._counted())
         yield from self._hub_families(stats)
@@ -110,6 +110,9 @@ class _HubCollector(Collector):
         yield _family(GaugeMetricFamily, "buffered_events", "events kept or waiting", "queue", queued)
         overflows = {"log": stats["log_overflow"], "inbox": stats["inbox_full"], "cursor": stats["overruns"]}
         yield _family(CounterMetricFamily, "buffer_overflow", "what left early, or had to wait", "queue", overflows)
+        yield _family(
+            CounterMetricFamily, "bound_refusals", "what found no room on this node", "bound", self._bound_refusals()
+        )
         yield _histogram("loop_lag_seconds", "how late the event loop is", {(): self._hub.loop_lag.histogram.figures()})
         yield _family(
             GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
@@ -119,6 +122,16 @@ class _HubCollector(Collector):
         evicted = {"": resumption.evicted}
         yield _family(CounterMetricFamily, "sessions_evicted", "sessions forgotten before their time", None, evicted)
         yield _family(GaugeMetricFamily, "build_info", "version of the hub", "version", {__version__: 1})
+
+    def _bound_refusals(self) -> dict[str, int]:
+        broker = self._hub.broker.statistics()
+        return {
+            "channels": broker["channels_refused"],
+            "publish_mids": broker["mids_refused"],
+            "recovered_mids": broker["mids_forgotten"],
+            "batch_ids": broker["batches_refused"],
+            "emit_mids": self._hub.emissions.statistics()["mids_refused"],
+        }
 
 
 def by_configured_name(channels: Mapping[str, Any], catalog: "Catalog") -> dict[str, list[Mapping[str, Any]]]:
@@ -146,8 +159,8 @@ def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
     yield sizes
 
 
-def _durable_families(stats: Mapping[str, Any] | None) -> Iterator[Metric]:
-    """Nothing where the hub has no data directory."""
+def _durable_families(stats: Mapping[str, Any] | None, proven: int) -> Iterator[Metric]:
+    """Nothing where the hub has no data directory. `proven`: epochs that a token of this hub has ended (N4)."""
     if stats is None:
         return
     for name, (key, text) in _DURABLE_COUNTERS.items():
@@ -158,7 +171,7 @@ def _durable_families(stats: Mapping[str, Any] | None) -> Iterator[Metric]:
     yield _family(
         CounterMetricFamily, "durable_failures", "writes and syncs that failed, entries refused", "kind", failed
     )
-    rotations = stats["epoch_rotations"]
+    rotations = {**stats["epoch_rotations"], "token": proven}
     yield _family(CounterMetricFamily, "epoch_rotations", "channels that began another epoch", "reason", rotations)
 
 

@@ -123,7 +123,9 @@ async def test_what_is_processed_and_not_stored_yet_is_outcome_unknown_and_never
         unknown = run(node, peer, request(1, mid="m"), request(2, mid="m"))
         unknown += run(node, peer, request(3, mid="m"), request(4, mid="other"))
         list(node.pump.deliver_waiting())
+        assert node.emissions.statistics() == {"mids": 2, "mids_refused": 0, "results_dropped": 0, "owed": 2}
     list(node.pump.deliver_waiting())
+    assert node.emissions.statistics()["owed"] == 0
     again = run(node, peer, request(5, mid="other"), request(6, mid="m"))
     assert errors(unknown) == ["outcome_unknown"] * 4
     told = [(answer["duplicate"], answer["position"].split(":")[1], answer["token_id"]) for answer in again]

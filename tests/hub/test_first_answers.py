@@ -37,6 +37,7 @@ def test_results_beyond_what_is_kept_go_first_and_their_position_stays() -> None
         ({"processing_time_us": 1.5, "position": "k3Fq:1"}, [b"x" * 10]),
         ({"processing_time_us": 1.5, "position": "k3Fq:2"}, [b"x" * 10]),
     ]
+    assert answers.statistics() == {"mids": 3, "mids_refused": 0, "results_dropped": 1}
 
 
 def test_what_became_no_entry_has_no_position() -> None:

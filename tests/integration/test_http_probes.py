@@ -30,6 +30,7 @@ MORE = {
     "broadcast_duration_seconds": "histogram",
     "heartbeat_latency_seconds": "histogram",
     "buffer_overflow": "counter",
+    "bound_refusals": "counter",
     "gaps": "counter",
     "gap_entries": "counter",
     "auth": "counter",

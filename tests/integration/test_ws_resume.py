@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from channels.permissions import Role
@@ -168,6 +169,8 @@ def test_a_token_that_tells_of_more_than_a_restored_log_holds_begins_another_his
         assert (fresh != epoch, offset) == (True, "2")
         for peer in (other, ann):
             assert [(event["offset"], event["data"]) for event in peer.events("board", 2)] == [(1, 1), (2, 2)]
+    page = httpx.get(f"{second.http_url}/metrics").text
+    assert 'neurograph_ws_epoch_rotations_total{reason="token"} 1.0' in page
     second.stop()
     third = hub("copy")
     with Peer(third, "bot") as bot, Peer(third) as ann:
