@@ -10,6 +10,7 @@ use crate::figures::{ConnectionFigures, Figures};
 use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
 use crate::outbound::Outbound;
 use crate::peer::{Peer, Service};
+use crate::questions::Questions;
 use crate::settings::Settings;
 use crate::transport::Transport;
 
@@ -48,6 +49,8 @@ pub struct Connection {
     pub cursors: Vec<Cursor>,
     /// The cursor whose turn it is.
     pub next_cursor: usize,
+    /// Where they stand was asked, and could not be told yet.
+    pub questions: Questions,
     /// Set once it is to end.
     pub closing: Option<Box<Closing>>,
     /// Bytes that were read and not parsed yet.
@@ -88,6 +91,7 @@ impl Connection {
             peer: Peer::new(settings, now),
             cursors: Vec::new(),
             next_cursor: 0,
+            questions: Questions::default(),
             closing: None,
             rest: Vec::new(),
             readable: true,

@@ -37,6 +37,7 @@ mod peer;
 mod picks;
 mod pipe;
 mod plane;
+mod questions;
 mod queue;
 mod round;
 mod segment;

@@ -24,6 +24,15 @@ pub enum Progress {
     Spent,
 }
 
+/// How much was handed to the transport since the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Bytes of answers.
+    answers: u64,
+    /// Messages that were begun and ended later.
+    ended: u64,
+}
+
 /// The outgoing side of a connection.
 #[derive(Debug)]
 pub struct Outbound {
@@ -36,6 +45,7 @@ pub struct Outbound {
     blocked: bool,
     taken_at: Instant,
     tell: bool,
+    handed: Handed,
     /// Bytes written since the beginning.
     pub bytes: u64,
 }
@@ -53,6 +63,7 @@ impl Outbound {
             blocked: false,
             taken_at: now,
             tell: false,
+            handed: Handed::default(),
             bytes: 0,
         }
     }
@@ -70,6 +81,20 @@ impl Outbound {
     /// Bytes of answers that were not taken yet (S11).
     pub fn unread_answers(&self) -> usize {
         self.answers.rest().len()
+    }
+
+    /// What will have been handed over once nothing is left of what waits now, but for control frames.
+    pub fn waiting(&self) -> Handed {
+        Handed {
+            answers: self.handed.answers + self.answers.rest().len() as u64,
+            ended: self.handed.ended + u64::from(self.unfinished.is_some()),
+        }
+    }
+
+    /// Whether what waited then was handed over.
+    pub fn has_handed(&self, waited: Handed) -> bool {
+        let Handed { answers, ended } = self.handed;
+        self.opening.is_empty() && answers >= waited.answers && ended >= waited.ended
     }
 
     /// A PING of ours.
@@ -179,7 +204,10 @@ impl Outbound {
         match source {
             Source::Opening => self.opening.advance(taken),
             Source::Control => self.control.advance(taken),
-            Source::Answers => self.answers.advance(taken),
+            Source::Answers => {
+                self.handed.answers += taken as u64;
+                self.answers.advance(taken);
+            }
             Source::Unfinished => {
                 if self
                     .unfinished
@@ -187,6 +215,7 @@ impl Outbound {
                     .is_some_and(|message| message.advance(taken))
                 {
                     self.unfinished = None;
+                    self.handed.ended += 1;
                 }
             }
         }

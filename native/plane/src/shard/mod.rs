@@ -101,7 +101,7 @@ pub struct Shard {
     batch: Batch,
     buffer: Vec<u8>,
     entries: Vec<Arc<Entry>>,
-    /// Connections whose positions are to be told at the end of the turn.
+    /// Connections whose positions are to be told at the end of the turn, if what waited for them is written.
     asked: Vec<u64>,
     stop_at: Option<Instant>,
 }
@@ -201,6 +201,9 @@ impl Shard {
         };
         if connection.out.take_tell() {
             self.batch.push(connection.id, Event::Output);
+        }
+        if !connection.questions.is_empty() {
+            self.asked.push(connection.id);
         }
         if reading == Progress::Spent || writing == Progress::Spent {
             self.enqueue(slot);

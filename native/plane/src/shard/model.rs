@@ -18,6 +18,8 @@ pub struct Reader {
     pub subscribed: u64,
     /// Positions that Python was told, each list at a place of the stream.
     pub told: HashMap<u64, Vec<(u64, String)>>,
+    /// Lists that were asked for and have not come yet.
+    pub untold: u64,
     /// No gap but between histories is given to `latest` (P12, S13).
     pub keeps_keys: bool,
 }
@@ -32,6 +34,8 @@ pub struct Cursor {
     pub latest: bool,
     /// Neither event nor gap has come.
     pub untouched: bool,
+    /// The head when it began beyond that, in the same history (P11).
+    pub top: Option<u64>,
     /// It was `all` before it became `latest`, and may get the gap it had coming.
     pub was_all: bool,
     /// Removed keys may have been left out (S5).
@@ -88,12 +92,14 @@ impl Reader {
             .remove(&log)
             .filter(|_| message["keep"] == true);
         let window = message["window"].as_u64();
+        let (history, head) = position(&message["head"]);
         let mut cursor = Cursor {
             acked: (epoch.clone(), at),
-            epoch,
+            epoch: epoch.clone(),
             at,
             latest: message["latest"] == true,
             untouched: true,
+            top: Some(head).filter(|head| history == epoch && at > *head),
             was_all: false,
             snapshot: message["snapshot"] == true,
             skipped: Vec::new(),
@@ -103,7 +109,7 @@ impl Reader {
         if let Some(former) = former {
             cursor.skipped = former.skipped.clone();
             cursor.snapshot = former.snapshot;
-            cursor.untouched = former.untouched;
+            (cursor.untouched, cursor.top) = (former.untouched, former.top);
             cursor.was_all = former.was_all || !former.latest;
             assert_eq!(former.epoch, cursor.epoch, "kept in its history");
             assert!(
@@ -216,6 +222,10 @@ impl Reader {
                 continue;
             }
             assert_eq!(cursor.epoch, epoch);
+            if let Some(top) = cursor.top.filter(|_| cursor.untouched) {
+                assert_eq!(top, offset, "a place that was made up is told to nobody");
+                continue;
+            }
             assert!(offset == cursor.at || cursor.latest && offset > cursor.at);
             let skipped = cursor.at + 1..=offset;
             cursor

@@ -172,6 +172,7 @@ impl Rig {
     /// Where Python is told that the subscriptions of a connection stand.
     pub fn positions(&mut self, conn: u64) -> Vec<(u64, String)> {
         self.command(Command::Positions(conn));
+        self.run();
         let told = self
             .events()
             .into_iter()

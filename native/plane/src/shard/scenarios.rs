@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::closing::{Cause, Verdict};
+use crate::command::Command;
 use crate::cursor::{Delivery, OnSlow, Options};
 use crate::entry::Encoding;
 use crate::log::Retention;
@@ -168,4 +169,41 @@ fn messages_come_before_the_verdict_on_their_sender() {
 fn a_connection_is_small() {
     let size = size_of::<crate::connection::Connection>();
     assert!(size <= 600, "{size}");
+}
+
+/// R11, R16: where its subscriptions stand is not told while anything that was answered before the question waits for its
+/// socket; each question is answered once, however much was answered after it, and none of a connection that goes.
+#[test]
+fn positions_wait_for_what_was_answered_before_them() {
+    let mut rig = rig();
+    let log = rig.open("logs", KEPT);
+    rig.connect(1, 10, Encoding::Json);
+    rig.connect(2, 10, Encoding::Json);
+    rig.subscribe(1, log, options(Delivery::All), Start::New, false);
+    rig.take_all(1);
+    rig.messages(1);
+    for conn in [1, 2] {
+        rig.send(conn, &format!("\"{}\"", "w".repeat(40)));
+    }
+    assert!(rig.positions(1).is_empty() && rig.positions(2).is_empty());
+    rig.command(Command::Positions(1));
+    rig.send(1, "\"behind\"");
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(Vec::<(u64, Told)>::new(), rig.events());
+    for _ in 0..4 {
+        assert_eq!(10, rig.take(1, 10));
+        rig.run();
+    }
+    let told = (
+        1,
+        Told::Positions(vec![(log, format!("{}:0", rig.epoch(log)))]),
+    );
+    assert_eq!(vec![told.clone(), told], rig.events());
+    // The other takes nothing until it is closed for that.
+    rig.wait(Duration::from_secs(5));
+    rig.take(1, usize::MAX);
+    rig.wait(Duration::from_secs(6));
+    rig.wait(Duration::from_secs(3));
+    let ends = rig.events();
+    assert!(matches!(&ends[..], [(2, Told::Closed(_))]), "{ends:?}");
 }

@@ -38,9 +38,12 @@ impl Shard {
         self.enqueue(slot);
     }
 
-    /// Where the cursors of a connection stand is told when the turn ends.
+    /// Where the cursors of a connection stand is told at the end of the turn in which all that waits now was handed to its
+    /// transport: who hears it may take a `welcome` before it for written (R11).
     pub(super) fn ask_positions(&mut self, conn: u64) {
-        if self.open_slot(conn).is_some() {
+        let slot = self.open_slot(conn);
+        if let Some(connection) = slot.and_then(|slot| self.connections.get_mut(slot)) {
+            connection.questions.ask(connection.out.waiting());
             self.asked.push(conn);
         }
     }
@@ -48,14 +51,27 @@ impl Shard {
     pub(super) fn tell_positions(&mut self) {
         for conn in std::mem::take(&mut self.asked) {
             let slot = self.slots.get(&conn).copied();
-            let connection = slot.and_then(|slot| self.connections.get(slot));
-            if let Some(connection) = connection.filter(|one| one.closing.is_none()) {
-                let cursors = connection.cursors.iter();
-                let positions =
-                    cursors.map(|cursor| (cursor.channel.id, self.safe_position(cursor)));
-                self.batch.push(conn, Event::Positions(positions.collect()));
+            let connection = slot.and_then(|slot| self.connections.get_mut(slot));
+            let Some(connection) = connection.filter(|one| one.closing.is_none()) else {
+                continue;
+            };
+            let out = &connection.out;
+            let due = connection.questions.take(|waited| out.has_handed(waited));
+            for _ in 0..due {
+                self.tell_position(conn);
             }
         }
+    }
+
+    fn tell_position(&mut self, conn: u64) {
+        let slot = self.slots.get(&conn).copied();
+        let cursors = slot
+            .and_then(|slot| self.connections.get(slot))
+            .into_iter()
+            .flat_map(|connection| &connection.cursors);
+        let positions = cursors.map(|cursor| (cursor.channel.id, self.safe_position(cursor)));
+        let event = Event::Positions(positions.collect());
+        self.batch.push(conn, event);
     }
 
     /// From where a resume loses nothing: with a window, what the client has acknowledged (R8), else what was sent. It will be

@@ -12,7 +12,7 @@ use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::model::{Cursor, History, Reader};
+use crate::shard::model::{Cursor, History, Reader, position};
 use crate::shard::ops::{CHANNELS, CONNS, From, Handled, Op};
 use crate::shard::rig::{Rig, Told, keyed, options};
 use crate::start::Start;
@@ -136,6 +136,7 @@ impl World {
         if let Some(log) = unheard {
             self.rig.tell(log);
         }
+        self.hear();
     }
 
     fn append(&mut self, log: u64, sizes: &[usize], key: u8) {
@@ -193,14 +194,15 @@ impl World {
         let start = self.start(log, from, latest);
         let whole = latest && !matches!(from, From::New | From::Last(_));
         let window = options.ack.map_or("null".to_owned(), |ack| ack.to_string());
-        let begin = format!(
-            r#"{{"type":"subscribed","log":{log},"latest":{latest},"snapshot":{whole},"keep":{keep},"window":{window},"#
-        );
         let spec = Spec::new(self.rig.logs.find(log).unwrap(), options, start, keep);
         if rotated {
             self.rig.rotate(log);
             self.begin_history(log);
         }
+        let head = format!("{}:{}", self.rig.epoch(log), self.rig.head(log));
+        let begin = format!(
+            r#"{{"type":"subscribed","log":{log},"latest":{latest},"snapshot":{whole},"keep":{keep},"window":{window},"head":"{head}","#
+        );
         *self.asked.entry(conn).or_default() += 1;
         let reply = vec![begin.as_bytes().into(), b"}"[..].into()];
         self.rig.command(Command::Subscribe(Box::new(Subscribe {
@@ -248,23 +250,29 @@ impl World {
         self.rig.acknowledge(conn, log, &epoch, offset);
     }
 
-    /// R16: behind everything that was written up to now, and before everything else, stands a mark.
     fn positions(&mut self, conn: u64) {
         self.rig.command(Command::Positions(conn));
-        let told = self.rig.events().into_iter().filter_map(|(of, told)| {
+        self.readers.get_mut(&conn).unwrap().untold += 1;
+    }
+
+    /// R16: behind everything that was written when positions are told, and before everything else, stands a mark; and none
+    /// of them is beyond the head (N4).
+    fn hear(&mut self) {
+        for (conn, told) in self.rig.events() {
             let Told::Positions(positions) = told else {
-                return None;
+                continue;
             };
-            assert_eq!(conn, of);
-            Some(positions)
-        });
-        let told: Vec<_> = told.collect();
-        assert_eq!(1, told.len());
-        self.marks += 1;
-        let reader = self.readers.get_mut(&conn).unwrap();
-        reader.told.insert(self.marks, told[0].clone());
-        let mark = format!(r#"{{"type":"mark","n":{}}}"#, self.marks);
-        self.rig.send(conn, &mark);
+            for (log, told) in &positions {
+                let (epoch, offset) = position(&Value::from(told.as_str()));
+                assert!(epoch != self.rig.epoch(*log) || offset <= self.rig.head(*log));
+            }
+            self.marks += 1;
+            let reader = self.readers.get_mut(&conn).unwrap();
+            reader.untold -= 1;
+            reader.told.insert(self.marks, positions);
+            let mark = format!(r#"{{"type":"mark","n":{}}}"#, self.marks);
+            self.rig.send(conn, &mark);
+        }
     }
 
     fn read(&mut self, conn: u64) -> bool {
@@ -286,6 +294,7 @@ impl World {
             idle += 1;
             for conn in 1..=CONNS {
                 self.rig.take_all(conn);
+                self.hear();
                 if self.read(conn) {
                     idle = 0;
                 }
@@ -306,6 +315,7 @@ impl World {
                 "every answer comes once"
             );
             assert!(reader.told.is_empty(), "every mark comes");
+            assert_eq!(0, reader.untold, "every question is answered");
             for (log, cursor) in &reader.cursors {
                 self.check_end(*log, cursor);
             }
