@@ -1,7 +1,6 @@
 """A former subscription of a channel says nothing of the next one, however late its handlers end."""
 
 import asyncio
-
 from typing import Any
 
 import pytest

@@ -10,7 +10,7 @@ import pytest
 from neurograph_ws_client import FileStore, State
 from neurograph_ws_client.testing import FakeHub
 
-from tests.clients.support import Seen, client_of, token_of, comes
+from tests.clients.support import Seen, client_of, comes, token_of
 
 
 def of_the_client(tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:

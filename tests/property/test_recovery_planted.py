@@ -1,7 +1,7 @@
 """The state machine of `test_recovery.py` would notice: each planted bug is found, in the hub as in the client.
 
-Those of `planted.BUGS` are those that `ng-ws verify` is held to (`tests/support/planted.py`). They also tell the client a wrong
-start; the quiet ones tell the right one and deliver something else.
+Those of `planted.BUGS` are what `ng-ws verify` is held to (`tests/support/planted.py`). Most of them also tell the
+client a wrong start; the quiet ones tell the right one and deliver something else.
 """
 
 from collections.abc import Callable, Sequence

@@ -105,7 +105,11 @@ def plant_gap_invented() -> None:
     from hub import hub, options
 
     plane_options = options.plane_options
-    hub.plane_options = lambda settings: {**plane_options(settings), "resume_events": 1}
+
+    def planted_options(settings: Any) -> dict[str, Any]:
+        return {**plane_options(settings), "resume_events": 1}
+
+    hub.plane_options = planted_options  # type: ignore[attr-defined]
 
 
 def cut_tails(directory: Path) -> int:

@@ -144,5 +144,5 @@ def test_a_recovery_whose_gap_is_explained_is_not_held_against_the_rate() -> Non
 
 
 def test_a_promise_that_is_none_is_refused_with_its_members() -> None:
-    with pytest.raises(HistoryError, match="run.hub: expected resume_events, kept_events, kept_seconds, is_durable"):
+    with pytest.raises(HistoryError, match=r"run\.hub: expected resume_events, kept_events, kept_seconds, is_durable"):
         check([{"t": 0, "e": "run", "hub": {"boo": 1}}])

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from neurograph_ws_client import Event, Gap, State
 from neurograph_ws_client.effects import CursorMoved, Drop, Effect, Open, Reject, Resolve, Send, SubChanged, Tell
-from neurograph_ws_client.follows import Follow
 from neurograph_ws_client.requests import Request
 from neurograph_ws_client.session import Session
 from neurograph_ws_client.states import SubState
@@ -14,6 +13,8 @@ from neurograph_ws_client.states import SubState
 from tests.support.pair.model import Ask
 
 if TYPE_CHECKING:
+    from neurograph_ws_client.follows import Follow
+
     from tests.support.pair.histories import Histories
     from tests.support.pair.link import Link
     from tests.support.pair.loop import StillLoop

@@ -11,8 +11,9 @@ A client may have several connections at once, each with a number. How to drive 
   after a `Drop(conn, …)` of ours: what is said of a connection that was dropped changes nothing.
 - `Send(messages, conn)` belongs on that connection, in order; `token_ready` or `token_failed` answers `AskToken`.
 - `Event`, `Gap` and `CursorMoved` go to the application's queue of their channel, in order. When one of them has been
-  handled, `handled(follow, place, now)` moves the cursor (P5, P7), of the `Follow` that `subscribe` gave. It may be called less often where no `ack=N` was
-  asked for, but must be up to date before `opened`, which presents the cursors (R8).
+  handled, `handled(follow, place, now)` moves the cursor (P5, P7) of the `Follow` that `subscribe` gave. It may be
+  called less often where no `ack=N` was asked for, but must be up to date before `opened`, which presents the cursors
+  (R8).
 - After each call ask `deadline`; `draw` is the only randomness, each draw from 0 to 1.
 """
 

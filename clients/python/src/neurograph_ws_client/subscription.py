@@ -187,10 +187,10 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self._is_idle(item):
             self._handle_nowait(item)
             return
-        if len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved):
-            self._make_room()
-        if self.state is not SubState.ENDED:
-            self._queue.put(item)
+        is_full = len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved)
+        if is_full and not self._make_room():
+            return
+        self._queue.put(item)
         self._wake()
 
     def _is_idle(self, item: Item) -> bool:
@@ -207,7 +207,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     # -- the queue ---------------------------------------------------------------------------------------------------
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
+        """Whether the item is still wanted."""
         match self._on_full:
             case "gap":
                 self._queue.drop_oldest()
@@ -217,6 +218,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
                 self._owner.start(self._owner.leave(self))
+        return self._on_full != "error"
 
     def _hold(self) -> None:
         if not self._is_holding:
