@@ -19,7 +19,12 @@ BATCH_SECONDS = 300.0
 class Deliver(Protocol):
     """`Broker.deliver`: appends to the channel's log and tells its subscribers. -> position of the last entry.
 
-    `marks` and `settled` are for durable logs, which the memory backplane alone has: see there.
+    Raises `BrokerError`, and nothing was appended. `marks` and `settled` concern a backplane whose store is the log of
+    this node: where that is durable, the entries have their places when the call returns and are stored later.
+    `settled` hears once what became of them, after the call has returned: None, or the error that their publishers get
+    (save with `OutcomeUnknown` nothing of them is stored, and their places are given again). `marks` (one for each
+    entry, `channels.dedup.mark_of`; None where it has no `mid`) are kept beside them, to be given to `recover`. A
+    backplane whose store is elsewhere hands over what is stored, and gives neither.
     """
 
     def __call__(  # noqa: D102 - described by the class
@@ -33,7 +38,7 @@ class Deliver(Protocol):
 
 
 Recovered = tuple[str, float, bytes]
-"""(position, age in seconds, mark) of an entry that a durable log had kept."""
+"""(position, age in seconds, mark) of an entry that a durable log had kept; the age is below 0 if a clock went back."""
 
 Result = Stored | BrokerError
 Done = Callable[[Sequence[Result]], None]
@@ -63,6 +68,12 @@ class Backplane(Protocol):
     - MUST report `LogUnavailable` or `Overloaded` only if nothing was stored, else `OutcomeUnknown` (E3);
     - MUST NOT block, raise for a fault of the store, or let more wait than it bounds (N11: 10,000 publications, 5 s).
 
+    `recover(channel, entries)` tells of each durable log of this node when it is opened, mostly before `start`. A
+    backplane
+    - whose store is that log MUST count the `mid`s in `entries` as stored as long ago as their age says, MUST let the
+      newest of all channels stay where not all have room, and MUST NOT refuse a publication for one that is too old;
+    - whose store remembers `mid`s itself MUST ignore it: what a node's own log had kept proves nothing there.
+
     `sweep(now)`, once a second in seconds of the monotonic clock, MUST forget what the windows no longer cover.
     """
 
@@ -78,7 +89,7 @@ class Backplane(Protocol):
         """Give `publications` their places."""
 
     def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
-        """Take up the `mid`s of entries that the durable log of `channel` had kept, as far as the window reaches."""
+        """Take up the `mid`s of entries that the durable log of `channel` had kept."""
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to be asked for."""
