@@ -85,6 +85,24 @@ async def test_a_former_subscription_can_neither_end_nor_change_the_next() -> No
         assert (again.state, again.error) == (SubState.ACTIVE, None)
 
 
+@pytest.mark.clause("R4", "R3", "M26")
+async def test_a_token_from_before_the_last_change_does_not_bring_the_former_options_back() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        await client.subscribe("logs", delivery="latest", ack=4)
+        token = (await client.get_reconnection_token()).token
+        await client.unsubscribe("logs")
+        await client.subscribe("logs", delivery="all")
+        client._session.restoring.token = token
+        await away_and_back(hub, client)
+        *_, last = await hub.asked("subscribe", 3)
+        assert {name: last.get(name) for name in ("channel", "delivery", "ack", "from")} == {
+            "channel": "logs",
+            "delivery": "all",
+            "ack": None,
+            "from": None,
+        }
+
+
 @pytest.mark.clause("P5")
 async def test_a_handler_that_stopped_at_an_error_is_given_nothing_more() -> None:
     async with FakeHub() as hub, client_of(hub) as client:

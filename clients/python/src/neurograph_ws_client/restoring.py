@@ -112,7 +112,8 @@ class Restoring:
         if not (follow.is_known or self._adopts):
             # The hub goes on where the former one stood, and by its options.
             return None
-        follow.is_stale = follow.is_stale or (self._adopts and bool(follow.options))
+        is_taken_up = self._adopts and bool(follow.options)
+        follow.is_stale = follow.is_stale or is_taken_up or _differs(follow.options, told)
         return follow
 
     def _refused(self, line: Line, errors: Mapping[str, Any], now: float) -> list[Effect]:
@@ -156,6 +157,13 @@ class Restoring:
     def is_done(self, line: Line) -> bool:
         """Whether everything has its answer."""
         return line.is_restoring and not line.is_restored and self._asking.is_settled(line)
+
+
+def _differs(options: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether the hub restored other options than were asked for: a token may be older than the last change (R4)."""
+    asked = {name: options[name] for name in ("delivery", "on_slow") if name in options}
+    asked |= {name: options.get(name) for name in ("max_rate", "ack")}
+    return any(told.get(name) != value for name, value in asked.items())
 
 
 def _joined(effects: list[Effect]) -> list[Effect]:
