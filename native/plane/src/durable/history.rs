@@ -43,6 +43,10 @@ pub enum Said {
 }
 
 /// The files of one channel.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of them is independent"
+)]
 #[derive(Debug)]
 pub struct History {
     pub(super) options: Options,
