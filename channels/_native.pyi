@@ -205,8 +205,10 @@ class Plane:
     def positions(self, conn: int) -> None:
         """Ask where the cursors of `conn` stand; EVENT_POSITIONS says it, unless the connection has ended.
 
-        They cover what was handed to the connection's stream before the event and nothing else (R16): of a gap that was
-        not, the position before it. A subscription with `ack` stands where its client has acknowledged.
+        It comes once for each question, when all that was to be sent before it was handed to the connection's stream
+        (R11). The positions cover what was handed to the stream before the event and nothing else (R16): of a gap that
+        was not, the position before it, or its end where a client has named a place beyond the head (P11). A
+        subscription with `ack` stands where its client has acknowledged.
         """
     def log_info(self, log: int) -> dict[str, object]:
         """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start); of a durable log also

@@ -241,12 +241,15 @@ impl PyPlane {
             .map_err(Raised::from)?)
     }
 
-    fn close_log(&self, log: LogId) -> PyResult<()> {
-        Ok(self.inner.close_log(log).map_err(Raised::from)?)
+    fn close_log(&self, py: Python<'_>, log: LogId) -> PyResult<()> {
+        // Files may go, and the disk may take its time.
+        let closed = py.detach(|| self.inner.close_log(log));
+        Ok(closed.map_err(Raised::from)?)
     }
 
-    fn rotate_log(&self, log: LogId) -> PyResult<String> {
-        Ok(self.inner.rotate_log(log).map_err(Raised::from)?)
+    fn rotate_log(&self, py: Python<'_>, log: LogId) -> PyResult<String> {
+        let rotated = py.detach(|| self.inner.rotate_log(log));
+        Ok(rotated.map_err(Raised::from)?)
     }
 
     #[pyo3(signature = (log, entries, ts, marks = None))]

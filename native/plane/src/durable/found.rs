@@ -132,6 +132,7 @@ impl Found {
             bytes: at as u64,
             latest_ts: self.latest_ts,
             has_marks,
+            is_synced: false,
         });
         Ok(())
     }

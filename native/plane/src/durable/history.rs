@@ -43,6 +43,10 @@ pub enum Said {
 }
 
 /// The files of one channel.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of them is independent"
+)]
 #[derive(Debug)]
 pub struct History {
     pub(super) options: Options,
@@ -60,6 +64,10 @@ pub struct History {
     /// A write failed and what it left could not be cut off yet.
     pub(super) has_remains: bool,
     pub(super) is_unsynced: bool,
+    /// A sync failed: what the disk has since then is anybody's guess, and is not called clean any more.
+    pub(super) has_failed_sync: bool,
+    /// Of keys from before the first segment, the newest record of some is not there.
+    pub(super) lacks_keys: bool,
 }
 
 impl History {
@@ -86,6 +94,8 @@ impl History {
             said: Said::Left,
             has_remains: false,
             is_unsynced: false,
+            has_failed_sync: false,
+            lacks_keys: false,
         };
         history.write_manifest(false, false)?;
         Ok(history)
@@ -157,6 +167,7 @@ impl History {
             }
         });
         if let Err((error, is_uncertain)) = synced {
+            self.has_failed_sync |= is_uncertain;
             self.has_remains = file.cut(good).is_err();
             return Err(Failure {
                 error,
@@ -168,6 +179,7 @@ impl History {
         self.latest_ts = self.latest_ts.max(encoded.latest_ts);
         if let Some(last) = self.segments.back_mut() {
             last.bytes += size;
+            last.is_synced = always;
             last.latest_ts = self.latest_ts;
             last.has_marks |= encoded.has_marks;
         }
@@ -201,6 +213,10 @@ impl History {
     pub(super) fn announce(&mut self) -> io::Result<()> {
         if self.said != Said::Writing {
             self.write_manifest(false, true)?;
+            // Else the directory itself may be gone, and all of this with it.
+            if let Some(parent) = self.dir.parent() {
+                self.disk().sync_dir(parent)?;
+            }
             self.said = Said::Writing;
         }
         Ok(())
@@ -230,6 +246,7 @@ impl History {
             bytes: bytes.len() as u64,
             latest_ts: self.latest_ts,
             has_marks: false,
+            is_synced: self.options.fsync != Fsync::Never,
         });
         Ok(())
     }
@@ -240,15 +257,33 @@ impl History {
             epoch: self.epoch.as_str().into(),
             number,
             latest_ts: self.latest_ts,
+            lacks_keys: false,
         }
     }
 
-    /// Make everything so far survive a loss of power.
+    /// Make everything in the last segment survive a loss of power.
     pub fn sync(&mut self) -> io::Result<()> {
-        if let Some(file) = self.file.as_mut().filter(|_| self.is_unsynced) {
-            file.sync()?;
-        }
+        let last = self.segments.len().saturating_sub(1);
+        self.sync_segment(last)?;
         self.is_unsynced = false;
+        Ok(())
+    }
+
+    fn sync_segment(&mut self, number: usize) -> io::Result<()> {
+        let is_last = number + 1 == self.segments.len();
+        let Some(segment) = self.segments.get(number).filter(|one| !one.is_synced) else {
+            return Ok(());
+        };
+        let synced = match self.file.as_mut().filter(|_| is_last) {
+            Some(file) => file.sync(),
+            // Written by a former run, or under `never`.
+            None => self.disk().open(&self.path(segment.base))?.sync(),
+        };
+        self.has_failed_sync |= synced.is_err();
+        synced?;
+        if let Some(segment) = self.segments.get_mut(number) {
+            segment.is_synced = true;
+        }
         Ok(())
     }
 
@@ -257,15 +292,21 @@ impl History {
         if self.said == Said::Clean || self.has_remains {
             return Ok(());
         }
-        self.is_unsynced = self.file.is_some();
-        self.sync()?;
+        for number in 0..self.segments.len() {
+            self.sync_segment(number)?;
+        }
+        self.is_unsynced = false;
+        if self.has_failed_sync {
+            return Ok(());
+        }
         self.write_manifest(true, true)?;
         self.said = Said::Clean;
         Ok(())
     }
 
-    /// Begin another history in place of this one.
-    pub fn rotate(&mut self, epoch: Epoch) -> io::Result<()> {
+    /// Begin another history in place of this one; an error means that this one goes on. Whether all files of this one went:
+    /// what is left of them is nothing, and the next start removes it.
+    pub fn rotate(&mut self, epoch: Epoch) -> io::Result<bool> {
         let former = std::mem::replace(&mut self.epoch, epoch);
         let segments = std::mem::take(&mut self.segments);
         let head = std::mem::take(&mut self.head);
@@ -280,8 +321,8 @@ impl History {
         self.keys = None;
         self.latest_ts = f64::NEG_INFINITY;
         self.said = Said::Left;
-        (self.has_remains, self.is_unsynced) = (false, false);
-        remove_files(self.disk(), &self.dir)
+        (self.has_remains, self.is_unsynced, self.lacks_keys) = (false, false, false);
+        Ok(remove_files(self.disk(), &self.dir).is_ok())
     }
 
     /// The channel is forgotten, and its files with it.

@@ -42,8 +42,9 @@ fn damaged(path: &std::path::Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// The records of a file of newest records; `None` if it is not what was written for `epoch` and `upto`.
-pub fn read(bytes: &[u8], epoch: &str, upto: u64) -> Option<Vec<Record>> {
+/// The records of a file of newest records, and whether those of some keys are lacking; `None` if it is not what was written
+/// for `epoch` and `upto`.
+pub fn read(bytes: &[u8], epoch: &str, upto: u64) -> Option<(Vec<Record>, bool)> {
     let (head, mut at) = Head::read(bytes).ok()?;
     if &*head.epoch != epoch || head.number != upto {
         return None;
@@ -59,7 +60,7 @@ pub fn read(bytes: &[u8], epoch: &str, upto: u64) -> Option<Vec<Record>> {
                 records.push(*record);
                 at = next;
             }
-            Read::End => return Some(records),
+            Read::End => return Some((records, head.lacks_keys)),
             Read::Torn | Read::Bad => return None,
         }
     }

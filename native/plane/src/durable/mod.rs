@@ -56,6 +56,8 @@ pub struct DurableFigures {
     pub sync_failures: Count,
     /// Writes that failed.
     pub failures: Count,
+    /// Rotations that left files of the former history, which count for nothing, to the next start.
+    pub leftovers: Count,
     /// Entries refused because too much waited.
     pub refused: Count,
     /// Segments that went because of the retention.

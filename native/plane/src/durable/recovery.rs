@@ -13,7 +13,7 @@ use crate::durable::keys;
 use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Record;
-use crate::durable::segments::{Kind, keys_names, kind_of, segment_name};
+use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
 use crate::durable::sync::Fsync;
 use crate::durable::verdict::{Note, Reason, Stop, damage};
 use crate::epoch::Epoch;
@@ -68,6 +68,15 @@ pub fn open(
     })
 }
 
+/// What is known of keys from before the first segment.
+#[derive(Default)]
+struct Keys {
+    records: Vec<Record>,
+    upto: Option<u64>,
+    /// The newest record of some is not there.
+    lacks: bool,
+}
+
 struct Reading {
     options: Options,
     dir: PathBuf,
@@ -93,9 +102,10 @@ impl Reading {
             };
         };
         self.check(&manifest)?;
-        let found = self.segments(&names, &manifest)?;
-        let (keyed, keys) = self.keys(&names, &manifest, &found)?;
-        Ok(Some(self.past(&manifest, found, keyed, keys)))
+        let mut found = self.segments(&names, &manifest)?;
+        self.mark_synced(&manifest, &mut found)?;
+        let keys = self.keys(&names, &manifest, &found)?;
+        Ok(Some(self.past(&manifest, found, keys)))
     }
 
     fn check(&self, manifest: &Manifest) -> Result<(), Stop> {
@@ -113,6 +123,25 @@ impl Reading {
         Ok(())
     }
 
+    /// What is shown from now on must survive a loss of power under `always`; elsewhere a clean end sees to it.
+    fn mark_synced(&self, manifest: &Manifest, found: &mut Found) -> io::Result<()> {
+        for segment in &mut found.segments {
+            if !manifest.is_clean && self.options.fsync == Fsync::Always {
+                let path = self.dir.join(segment_name(segment.base));
+                self.options.disk.open(&path)?.sync()?;
+                segment.is_synced = true;
+            }
+            segment.is_synced |= manifest.is_clean;
+        }
+        Ok(())
+    }
+
+    /// Left by a rotation that could not remove it.
+    fn is_foreign(&self, path: &Path, manifest: &Manifest) -> io::Result<bool> {
+        let head = Head::read(&self.options.disk.read(path)?);
+        Ok(head.is_ok_and(|(head, _)| *head.epoch != *manifest.epoch))
+    }
+
     fn segments(&self, names: &[String], manifest: &Manifest) -> Result<Found, Stop> {
         let mut bases = Vec::new();
         for name in names {
@@ -123,6 +152,14 @@ impl Reading {
             }
         }
         bases.sort_unstable();
+        while let Some(last) = bases.last() {
+            let path = self.dir.join(segment_name(*last));
+            if !self.is_foreign(&path, manifest)? {
+                break;
+            }
+            self.options.disk.remove(&path)?;
+            bases.pop();
+        }
         let last = bases.last().copied();
         let mut found = Found::default();
         for base in bases {
@@ -145,56 +182,56 @@ impl Reading {
         Ok(found)
     }
 
-    fn keys(
-        &self,
-        names: &[String],
-        manifest: &Manifest,
-        found: &Found,
-    ) -> Result<(Vec<Record>, Option<u64>), Stop> {
-        let mut all: Vec<u64> = names
-            .iter()
-            .filter_map(|name| match kind_of(name) {
-                Kind::Keys(upto) => Some(upto),
-                _ => None,
-            })
-            .collect();
+    fn keys(&self, names: &[String], manifest: &Manifest, found: &Found) -> Result<Keys, Stop> {
+        let mut all = Vec::new();
+        for name in names {
+            let Kind::Keys(upto) = kind_of(name) else {
+                continue;
+            };
+            let path = self.keys_path(upto);
+            if self.is_foreign(&path, manifest)? {
+                self.options.disk.remove(&path)?;
+            } else {
+                all.push(upto);
+            }
+        }
         all.sort_unstable();
         let newest = all.pop_if(|_| self.kept.per_key);
         for upto in all {
             self.options.disk.remove(&self.keys_path(upto))?;
         }
+        let first = found.segments.front().map_or(0, |first| first.base);
         let Some(upto) = newest else {
-            return Ok((Vec::new(), None));
+            return Ok(Keys {
+                lacks: first > 1,
+                ..Keys::default()
+            });
         };
         let bytes = self.options.disk.read(&self.keys_path(upto))?;
-        let first = found.segments.front().map_or(0, |first| first.base);
-        let records = keys::read(&bytes, &manifest.epoch, upto).filter(|_| upto + 1 >= first);
-        let Some(mut records) = records else {
+        let read = keys::read(&bytes, &manifest.epoch, upto).filter(|_| upto + 1 >= first);
+        let Some((mut records, lacks)) = read else {
             return Err(damage(format!(
                 "the newest entries of keys up to {upto} are wrong"
             )));
         };
         records.retain(|record| record.offset < first);
-        Ok((records, Some(upto)))
+        Ok(Keys {
+            records,
+            upto: Some(upto),
+            lacks: lacks && first > 1,
+        })
     }
 
     fn keys_path(&self, upto: u64) -> PathBuf {
         Path::new(&self.dir).join(keys_names(upto).0)
     }
 
-    fn past(
-        self,
-        manifest: &Manifest,
-        found: Found,
-        keyed: Vec<Record>,
-        keys: Option<u64>,
-    ) -> Past {
-        let first = found.segments.front().map_or(1, |first| first.base);
+    fn past(self, manifest: &Manifest, found: Found, keys: Keys) -> Past {
         Past {
-            keyed,
+            keyed: keys.records,
             recent: found.records,
             lost_ts: found.lost_ts,
-            has_all_keys: first == 1 || keys.is_some(),
+            has_all_keys: !keys.lacks,
             notes: found.notes,
             history: History {
                 options: self.options,
@@ -203,7 +240,7 @@ impl Reading {
                 epoch: Epoch::named(&manifest.epoch),
                 kept: self.kept,
                 segments: found.segments,
-                keys,
+                keys: keys.upto,
                 head: found.head,
                 latest_ts: found.latest_ts,
                 file: None,
@@ -214,6 +251,8 @@ impl Reading {
                 },
                 has_remains: false,
                 is_unsynced: false,
+                has_failed_sync: false,
+                lacks_keys: keys.lacks,
             },
         }
     }

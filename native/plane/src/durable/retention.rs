@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::durable::history::History;
 use crate::durable::keys;
-use crate::durable::segments::{Segment, keys_names};
+use crate::durable::segments::{Head, Segment, keys_names};
 
 /// Seconds that records with a mark are kept whatever the retention says: as long as a `mid` counts (M31).
 const MARKS_KEPT: f64 = 300.0;
@@ -85,7 +85,11 @@ impl History {
             .take(count)
             .map(|one| self.path(one.base));
         let sources: Vec<PathBuf> = former.clone().into_iter().chain(segments).collect();
-        let bytes = keys::gather(self.disk(), &sources, &self.head_of(upto), newest)?;
+        let head = Head {
+            lacks_keys: self.lacks_keys,
+            ..self.head_of(upto)
+        };
+        let bytes = keys::gather(self.disk(), &sources, &head, newest)?;
         let mut file = self.disk().create(&self.dir.join(&fresh))?;
         file.append(&bytes)?;
         file.sync()?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::durable::disk::{Disk as _, System};
 use crate::durable::names;
@@ -32,12 +33,12 @@ impl Root {
     pub fn open(dir: &Path, fsync: Fsync, segment_bytes: u64) -> Result<Self, PlaneError> {
         let refused = |error: io::Error| PlaneError::Data(dir.to_owned(), error.to_string());
         let logs = dir.join(LOGS);
-        fs::create_dir_all(&logs).map_err(refused)?;
+        make_dirs(&logs).map_err(refused)?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
         let lock = options.open(dir.join(LOCK)).map_err(refused)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| PlaneError::Data(dir.to_owned(), "another hub works with it".into()))?;
+            .map_err(|error| PlaneError::Data(dir.to_owned(), refusal(error)))?;
         Ok(Self {
             logs,
             options: Options {
@@ -73,10 +74,44 @@ impl Root {
     }
 }
 
+/// A directory and those above it; what is made survives a loss of power.
+fn make_dirs(dir: &Path) -> io::Result<()> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    fs::create_dir_all(dir)?;
+    for made in missing {
+        let parent = made
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        System.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// Why the lock was not given.
+fn refusal(error: Errno) -> String {
+    match error {
+        Errno::WOULDBLOCK => "another hub works with it".into(),
+        other => format!("it cannot be locked: {other}"),
+    }
+}
+
 /// The name of this boot of the machine; where it has none, one that is never met again, so that nothing is trusted wrongly.
 fn boot_id() -> io::Result<String> {
     match fs::read_to_string(BOOT_ID) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(_) => Ok(Epoch::random()?.as_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only who holds the lock is another hub; a file system without locks says so itself.
+    #[test]
+    fn a_lock_that_fails_says_why() {
+        assert_eq!("another hub works with it", refusal(Errno::WOULDBLOCK));
+        assert!(refusal(Errno::NOLCK).starts_with("it cannot be locked: "));
     }
 }

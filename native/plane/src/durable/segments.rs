@@ -62,6 +62,8 @@ pub struct Segment {
     pub latest_ts: f64,
     /// One of its records has a mark.
     pub has_marks: bool,
+    /// All of it is known to survive a loss of power.
+    pub is_synced: bool,
 }
 
 /// The first frame of a file.
@@ -73,6 +75,8 @@ pub struct Head {
     pub number: u64,
     /// The largest `ts` before its first record.
     pub latest_ts: f64,
+    /// Of newest records: those of some keys were gone before.
+    pub lacks_keys: bool,
 }
 
 impl Head {
@@ -83,6 +87,9 @@ impl Head {
             out.extend_from_slice(&self.number.to_le_bytes());
             out.extend_from_slice(&self.latest_ts.to_le_bytes());
             put_counted(out, self.epoch.as_bytes());
+            if self.lacks_keys {
+                out.push(1);
+            }
         });
     }
 
@@ -101,6 +108,7 @@ impl Head {
             number: fields.number()?,
             latest_ts: fields.time()?,
             epoch: fields.text()?.into(),
+            lacks_keys: fields.byte() == Some(1),
         })
     }
 }

@@ -210,7 +210,9 @@ impl Writer {
         };
         let mut history = durable.history();
         let next = history.head() + 1;
-        history.rotate(epoch.clone())?;
+        if !history.rotate(epoch.clone())? {
+            self.figures.leftovers.add(1);
+        }
         let has_waiting = durable.placed.load(SeqCst) >= next;
         self.strike(channel.id, durable, 0, Some(epoch.clone()));
         durable.note(&history);

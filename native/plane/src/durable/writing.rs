@@ -4,6 +4,7 @@
 //! the entries enter their logs, the I/O threads hear of them, and Python gets one event per channel.
 
 use std::collections::HashMap;
+use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -117,8 +118,16 @@ impl Thread<'_> {
         for chunk in chunks(jobs, self.around.segment_bytes.min(WRITE)) {
             let places = chunk.first().map(|job| (job.epoch.clone(), job.first));
             if places != Some((history.epoch().clone(), history.head() + 1)) {
-                // Its place was taken away while it was on its way here; that was told.
-                continue;
+                if places.is_none_or(|(epoch, _)| epoch != durable.epoch()) {
+                    // A rotation took its place away while it was on its way here, and told that.
+                    continue;
+                }
+                let head = history.head();
+                self.writer.strike(channel.id, durable, head, None);
+                let first = chunk.first().map_or(head + 1, |job| job.first);
+                let text = format!("entry {} was expected, {first} came", head + 1);
+                failed = Some((first, io::Error::other(text).into()));
+                break;
             }
             if let Err(failure) = history.append(&encode(&chunk)) {
                 let head = history.head();

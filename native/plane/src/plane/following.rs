@@ -107,11 +107,12 @@ impl Plane {
 
     /// Forget a log and all cursors on it.
     pub fn close_log(&self, log: LogId) -> Result<(), PlaneError> {
-        self.logs.close(log)?;
+        // Whatever becomes of its files, it is not found any more.
+        let closed = self.logs.close(log);
         for port in self.ports.get().into_iter().flatten() {
             port.push(Command::Forget(log));
         }
-        Ok(())
+        closed
     }
 
     /// Give entries their places. In a durable log they are visible once they are written, which is told by an event; `marks`

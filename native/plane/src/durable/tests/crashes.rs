@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use crate::durable::history::History;
+use crate::durable::options::Kept;
 use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, batch, contents, open};
@@ -67,7 +68,8 @@ fn run(history: &mut History, seen: &mut Seen, steps: &[Step], salt: u8) {
             Step::Finish => history.finish(),
             Step::Retain => history.retain(1.0, Vec::new).map(|_| ()),
             Step::Rotate => {
-                let outcome = history.rotate(Epoch::named(&format!("r{salt}{number}")));
+                let epoch = Epoch::named(&format!("r{salt}{number}"));
+                let outcome = history.rotate(epoch).map(|_| ());
                 if history.epoch().as_str() != seen.epoch {
                     *seen = Seen::of(history);
                 }
@@ -153,4 +155,84 @@ proptest! {
             prop_assert_eq!("e0", found.history.epoch().as_str());
         }
     }
+}
+
+/// A clean end calls nothing clean that another run, or another policy, left to the kernel: a loss of power after it costs
+/// nothing.
+#[test]
+fn a_clean_end_syncs_what_others_wrote() {
+    for fsync in [INTERVAL, Fsync::Never, Fsync::Always] {
+        let disk = Memory::default();
+        let mut history = open(&disk, fsync, "boot 1", "e0", KEPT).history;
+        for _ in 0..8 {
+            let (encoded, _) = batch(&history, 2, 1.0, 0);
+            history.append(&encoded).unwrap();
+        }
+        assert!(history.segments() > 2);
+        let disk = disk.after_kill();
+        open(&disk, fsync, "boot 1", "e1", KEPT)
+            .history
+            .finish()
+            .unwrap();
+        let disk = disk.after_power_loss(true, 0, false);
+        let past = open(&disk, fsync, "boot 2", "e2", KEPT);
+        assert_eq!(
+            ("e0", 16, 0),
+            (
+                past.history.epoch().as_str(),
+                past.history.head(),
+                past.notes.len()
+            )
+        );
+    }
+}
+
+/// After a sync that failed no end of this run is called clean, though a later sync says that all is well.
+#[test]
+fn a_failed_sync_is_never_called_clean() {
+    let disk = Memory::default();
+    let mut history = open(&disk, INTERVAL, "boot 1", "e0", KEPT).history;
+    let (encoded, _) = batch(&history, 2, 1.0, 0);
+    history.append(&encoded).unwrap();
+    disk.fail_syncs(true);
+    history.sync().unwrap_err();
+    disk.fail_syncs(false);
+    history.sync().unwrap();
+    history.finish().unwrap();
+    let past = open(&disk, INTERVAL, "boot 2", "e1", KEPT);
+    assert_eq!("e1", past.history.epoch().as_str());
+}
+
+/// P10: once the manifest names another history, the rotation has happened: files of the former one that cannot be removed
+/// are nothing, to this run and to the next, whatever they are and whatever the last write left.
+#[test]
+fn a_rotation_that_cannot_clean_up_has_happened() {
+    let kept = Kept {
+        seconds: 10.0,
+        per_key: true,
+        ..KEPT
+    };
+    let disk = Memory::default();
+    let mut history = open(&disk, INTERVAL, "boot", "e0", kept).history;
+    for number in 0..8 {
+        let (encoded, _) = batch(&history, 2, f64::from(number), 0);
+        history.append(&encoded).unwrap();
+    }
+    history.retain(14.0, || vec![14, 15, 16]).unwrap();
+    disk.hold(true);
+    assert!(!history.rotate(Epoch::named("e1")).unwrap());
+    let (encoded, entries) = batch(&history, 2, 1.0, 1);
+    // The manifest is written anew, for which nothing has to go.
+    history.append(&encoded).unwrap();
+    disk.hold(false);
+    let (torn, _) = batch(&history, 1, 1.0, 1);
+    disk.die_after(0, 5);
+    history.append(&torn).unwrap_err();
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e2", kept);
+    assert_eq!("e1", past.history.epoch().as_str());
+    let seen: Vec<_> = entries
+        .into_iter()
+        .map(|(offset, entry)| (offset, entry.data.to_vec()))
+        .collect();
+    assert_eq!(seen, contents(&past.recent));
 }

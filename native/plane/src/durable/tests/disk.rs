@@ -1,6 +1,6 @@
 //! A disk in memory that fails at a call that the test says, and forgets at a loss of power what was not synced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,9 +16,13 @@ struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
+    /// Directories that were made and not synced with the one above them.
+    fresh_dirs: BTreeSet<PathBuf>,
     calls: usize,
     /// From this call on nothing works any more; a write that is under way leaves so many of its bytes.
     dies_at: Option<(usize, usize)>,
+    holds: bool,
+    fails_syncs: bool,
     /// Bytes that there is room for.
     room: Option<usize>,
 }
@@ -65,6 +69,9 @@ impl Memory {
         (state.dies_at, state.room) = (None, None);
         if !keeps_names {
             state.names = state.synced_names.clone();
+            let lost = std::mem::take(&mut state.fresh_dirs);
+            let is_lost = |path: &PathBuf| path.parent().is_some_and(|dir| lost.contains(dir));
+            state.names.retain(|path, _| !is_lost(path));
         }
         for inode in &mut state.inodes {
             let Some(behind) = inode.bytes.strip_prefix(&inode.synced[..]) else {
@@ -83,6 +90,16 @@ impl Memory {
         }
         state.synced_names = state.names.clone();
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// From now on files cannot be removed, or can be again.
+    pub fn hold(&self, holds: bool) {
+        self.state().holds = holds;
+    }
+
+    /// From now on nothing can be synced, or can be again.
+    pub fn fail_syncs(&self, fails: bool) {
+        self.state().fails_syncs = fails;
     }
 
     /// Change the bytes of a file behind everybody's back.
@@ -151,6 +168,9 @@ impl File for Handle {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.step()?;
+        if state.fails_syncs {
+            return Err(io::Error::other("nothing can be synced"));
+        }
         let inode = &mut state.inodes[self.inode];
         inode.synced = inode.bytes.clone();
         Ok(())
@@ -158,8 +178,13 @@ impl File for Handle {
 }
 
 impl Disk for Memory {
-    fn make_dir(&self, _dir: &Path) -> io::Result<()> {
-        self.state().step()
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        if !state.names.keys().any(|path| path.parent() == Some(dir)) {
+            state.fresh_dirs.insert(dir.to_owned());
+        }
+        Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -208,6 +233,9 @@ impl Disk for Memory {
         let mut state = self.state();
         state.step()?;
         state.inode(path)?;
+        if state.holds {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         state.names.remove(path);
         Ok(())
     }
@@ -219,6 +247,7 @@ impl Disk for Memory {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
+        state.fresh_dirs.retain(|path| path.parent() != Some(dir));
         let is_here = |path: &PathBuf| path.parent() == Some(dir);
         let now = state
             .names

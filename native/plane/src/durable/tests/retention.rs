@@ -137,3 +137,38 @@ proptest! {
         }
     }
 }
+
+/// A channel that keeps the newest of each key since it had lost entries says after any number of restarts that some may be
+/// lacking.
+#[test]
+fn keys_that_were_gone_before_stay_unknown() {
+    let disk = Memory::default();
+    let short = Kept {
+        seconds: 10.0,
+        ..KEPT
+    };
+    let keyed = Kept {
+        per_key: true,
+        ..short
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", short).history;
+    for number in 0..12 {
+        let (encoded, _) = batch(&history, 2, f64::from(number), 0);
+        history.append(&encoded).unwrap();
+    }
+    assert!(history.retain(16.0, Vec::new).unwrap() > 0);
+    let mut past = open(&disk, INTERVAL, "boot", "e1", keyed);
+    for _ in 0..2 {
+        assert!(!past.has_all_keys);
+        let head = past.history.head();
+        past.history
+            .retain(19.0, || vec![head - 2, head - 1, head])
+            .unwrap();
+        past = open(&disk, INTERVAL, "boot", "e2", keyed);
+    }
+    assert_eq!(
+        (true, "e0"),
+        (past.history.keys.is_some(), past.history.epoch().as_str())
+    );
+    assert!(!past.has_all_keys);
+}

@@ -149,3 +149,45 @@ fn a_closed_log_writes_nothing_more() {
     assert!(plane.durable_channels().unwrap().is_empty());
     assert!(plane.stop(PATIENCE));
 }
+
+/// P10: a rotation that cannot remove a former file has happened all the same: what comes then is stored and told, and the
+/// rest is counted.
+#[test]
+fn a_rotation_that_cannot_clean_up_goes_on() {
+    let directory = Directory::new("leftover");
+    let plane = plane(&directory.0);
+    let log = plane.open_durable_log("room", KEPT).unwrap();
+    append(&plane, log, 1);
+    plane.flush();
+    told(&plane, 1);
+    // A directory cannot be removed as a file is.
+    let stuck = directory.0.join("logs/room/00000000000000000900.log");
+    std::fs::create_dir(&stuck).unwrap();
+    plane.rotate_log(log).unwrap();
+    assert_eq!(1, append(&plane, log, 1));
+    plane.flush();
+    let (epoch, _) = place(&plane, log);
+    assert_eq!(vec![epoch.position(1).to_string()], told(&plane, 1));
+    assert_eq!((epoch, 1), place(&plane, log));
+    assert_eq!(1, plane.durable_figures().unwrap().0.leftovers.get());
+    assert!(plane.stop(PATIENCE));
+}
+
+/// Entries whose place is not the next one of their history are told as failed, and what comes then gets the right place.
+#[test]
+fn a_wrong_place_is_told() {
+    let directory = Directory::new("place");
+    let plane = plane(&directory.0);
+    let log = plane.open_durable_log("room", KEPT).unwrap();
+    let channel = plane.logs().find(log).unwrap();
+    let durable = channel.durable.as_ref().unwrap();
+    durable.placed.store(7, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(8, append(&plane, log, 2));
+    plane.flush();
+    assert_eq!(vec!["failed 8"], told(&plane, 1));
+    assert_eq!(1, append(&plane, log, 1));
+    plane.flush();
+    let (epoch, _) = place(&plane, log);
+    assert_eq!(vec![epoch.position(1).to_string()], told(&plane, 1));
+    assert!(plane.stop(PATIENCE));
+}
