@@ -79,6 +79,8 @@ class Broker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
         self._sweeping: asyncio.TimerHandle | None = None
+        self.unwritable: dict[int, str] = {}
+        """Durable logs that could not be written the last time, by number: the channel, and why."""
         self._untold = 0  # news of presence that could not be stored
         self._rotations = 0
 
@@ -160,6 +162,7 @@ class Broker:
 
     def stored(self, number: int, epoch: str, offset: int) -> None:
         """EVENT_STORED of log `number`: everything up to `offset` is."""
+        self.unwritable.pop(number, None)
         placements = self._placements(number)
         while placements and placements[0].epoch == epoch and placements[0].last <= offset:
             _settle(placements.popleft(), None)
@@ -170,6 +173,8 @@ class Broker:
         These are the oldest placements, as far as their places rise: what came later has the first place again.
         """
         log = self._logs.numbered(number)
+        if log is not None:
+            self.unwritable[number] = f"{log.channel}: {text}"
         if log is None or not log.placements:
             return
         kind = OutcomeUnknown if is_uncertain else LogUnavailable

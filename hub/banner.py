@@ -29,6 +29,8 @@ def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str =
         *_try_rows(f"ws{secure}://{host}:{port}/ws", has_issuer=not settings.is_production),
         ("Stop", "Ctrl-C"),
     ]
+    if settings.data_dir and not durable:
+        rows.append(("Note", "NG_DATA_DIR is set, and no channel has retention = { durable = true }: nothing is kept"))
     taken = (
         [("Note", f"port {settings.port} is taken, this is the next free one")]
         if port_was_taken(settings, port)

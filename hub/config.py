@@ -103,11 +103,12 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     """Required claim aud; needed in production."""
     token_keys: SecretsSetting = ()
-    """Sealing keys of reconnection tokens, newest first, 32 bytes each at least; none: made from NG_JWT_SECRET."""
+    """Sealing keys of reconnection tokens, comma between them, newest first, 32 bytes each at least; none: made from
+    NG_JWT_SECRET. To rotate: put a new one in front, drop the old one after NG_RESUME_TTL."""
     anonymous: bool = True
     """Let clients in without a credential, as role anonymous."""
     url_credentials: bool = True
-    """Accept ?token= in the URL of /ws."""
+    """Accept ?token= and ?reconnection_token= in the URL of /ws."""
     origins: OriginsSetting = ()
     """Allowed origins of /ws and of CORS, besides the hub's own."""
     proxies: NetworksSetting = ()

@@ -107,9 +107,13 @@ class Resumption:
 
     def open(self, token: str, wall: float, now: float) -> SealedSession:
         """What `token` restores, for whom it is today; raises `Refusal` 410 in the order of R5. Changes nothing."""
+        if not 0 < len(token) <= MAX_TOKEN:
+            raise _expired(f"expected a token of 1 to {MAX_TOKEN} characters, came {len(token)}")
         sealed = self._unseal(token)
-        if sealed is None or sealed.expires_at <= wall:
-            raise _expired("expected a token that this hub has sealed and that has not expired")
+        if sealed is None:
+            raise _expired("expected a token sealed with a key of this hub: NG_TOKEN_KEYS, or made from NG_JWT_SECRET")
+        if sealed.expires_at <= wall:
+            raise _expired("expected a token that has not expired")
         memory = self._sessions.get(sealed.session)
         if self._forgotten.get(sealed.session, 0.0) > wall or self._is_revoked(sealed.identity, sealed.session):
             raise Refusal("resume_revoked", "the session of this token is no longer to be resumed", path="resume")
@@ -184,8 +188,6 @@ class Resumption:
         return identity if memory is None or memory.role is None else replace(identity, role=memory.role)
 
     def _unseal(self, token: str) -> SealedSession | None:
-        if not 0 < len(token) <= MAX_TOKEN:
-            return None
         try:
             return _unpack(self._sealer.open(token))
         except (SealError, ValueError, TypeError, KeyError, IndexError):  # what a former version sealed may differ

@@ -17,7 +17,7 @@ def watch(hub: "Hub") -> None:
     hub.health.add("plane", vitals.plane, vital=True)
     hub.health.add("signals", vitals.signals, vital=True)
     hub.health.add("broker", vitals.broker)
-    hub.health.add("backplane", vitals.broker)
+    hub.health.add("backplane", vitals.store)
     hub.health.add("auth", vitals.auth)
     hub.health.add("metrics", vitals.loop)
 
@@ -39,6 +39,13 @@ class Vitals:
     def broker(self) -> Health:
         """Well while the hub runs."""
         return self._running(None)
+
+    def store(self) -> Health:
+        """Degraded while a durable log cannot be written: its publishes are refused, all else goes on."""
+        failed = self._hub.broker.unwritable
+        if not failed:
+            return self._running(None)
+        return Health(State.DEGRADED, f"{len(failed)} durable logs cannot be written: {next(iter(failed.values()))}")
 
     def auth(self) -> Health:
         """Starting until every key set has been loaded."""

@@ -1,15 +1,19 @@
 """`/api/v1/clients`: the WebSocket connections, for administrators (H10)."""
 
-from typing import Annotated, Any
+import math
+from typing import Any
 
-from msgspec import Meta, Struct, to_builtins
+from msgspec import Struct, to_builtins
 
 from channels.permissions import Role
 from hub.http.answers import HttpProblem
 from hub.http.bodies import decode
+from hub.protocol.errors import Refusal
 from hub.http.endpoints import Call
 
 MAX_CLIENTS = 10_000
+MAX_DEADLINE = 3_600
+"""Seconds that clients may be given to go."""
 
 
 async def list_clients(call: Call) -> dict[str, Any]:
@@ -32,12 +36,20 @@ async def kick(call: Call) -> dict[str, Any]:
     return {"conn": conn, "kicked": True}
 
 
-class Rebalance(Struct, forbid_unknown_fields=True):
+class Rebalance(Struct):
     """Seconds over which clients spread, after which those left are closed, and the share of them that is asked."""
 
-    window: Annotated[float, Meta(ge=0, le=3_600)] = 20.0
-    deadline: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
-    share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    window: float = 20.0
+    deadline: float = 30.0
+    share: float = 1.0
+
+    def check(self) -> None:
+        """Raise 400 for what makes no sense."""
+        for name, least, most in (("deadline", 0, MAX_DEADLINE), ("window", 0, self.deadline), ("share", 0, 1)):
+            value = getattr(self, name)
+            if not least <= value <= most or (name == "share" and value == 0):
+                above = " above" if name == "share" else ""
+                raise Refusal("bad_message", f"{name}: expected{above} {least} to {most:g}, came {value:g}", path=name)
 
 
 async def rebalance(call: Call) -> dict[str, Any]:
@@ -45,13 +57,12 @@ async def rebalance(call: Call) -> dict[str, Any]:
     call.require(Role.ADMIN)
     body = await call.body()
     wanted = decode(body, Rebalance) if body else Rebalance()
-    if wanted.window > wanted.deadline:
-        expected = f"window: expected at most the deadline, {wanted.deadline:g} s, came {wanted.window:g}"
-        raise HttpProblem(400, "bad_message", expected)
+    wanted.check()
     if not call.hub.rebalance(wanted.window, wanted.deadline, wanted.share):
         raise HttpProblem(409, "conflict", "expected the rebalance before to be over first", temporary=True)
-    call.hub.actions.record("admin.rebalance", call.identity, to_builtins(wanted))
-    return {"connections": len(call.hub.connections), **to_builtins(wanted)}
+    asked = math.ceil(len(call.hub.connections) * wanted.share)
+    call.hub.actions.record("admin.rebalance", call.identity, {**to_builtins(wanted), "asked": asked})
+    return {"asked": asked, "connections": len(call.hub.connections), **to_builtins(wanted)}
 
 
 def number(call: Call, name: str, default: int, least: int, most: int) -> int:

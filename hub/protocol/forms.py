@@ -32,6 +32,9 @@ MAX_NAMES = 64
 MAX_ENCODINGS = 16
 MAX_WINDOW = 10_000
 """Events that may await their acknowledgement (S10)."""
+POSITION_FORM = (
+    "<epoch>:<offset>, 4 to 16 of A-Z a-z 0-9 _ - and a number below 2^53 without leading zeros (P2), like k3Fq:902"
+)
 _POSITION = re.compile(r"[A-Za-z0-9_-]{4,16}:(0|[1-9][0-9]{0,15})")
 _KINDS = {b"{": "an object", b"[": "an array", b"t": "true", b"f": "false"}
 _MEDIA = ("content_type", "content_encoding", "meta")
@@ -201,7 +204,7 @@ def _check_positions(positions: Mapping[Any, Any], member: str = "positions") ->
         if not is_channel_name(channel):
             raise _bad(path, f"expected names of channels, came {came(channel)}")
         if not isinstance(position, str) or not is_position(position):
-            raise Refusal("bad_position", f"{path}: expected <epoch>:<offset>, came {came(position)}", path=path)
+            raise Refusal("bad_position", f"{path}: expected {POSITION_FORM}, came {came(position)}", path=path)
 
 
 def _string_bytes(text: bytes) -> int:

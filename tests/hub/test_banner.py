@@ -71,3 +71,4 @@ def test_channels_whose_log_is_kept_on_disk_are_named(tmp_path: Path) -> None:
     kept = {"signals": {"retention": {"durable": True}}, "room:*": {"retention": {"durable": True}}}
     assert "log: on disk: signals, room:*" in banner(Settings(channels=kept, data_dir=tmp_path), 8000, {})
     assert "log: memory" in banner(Settings(), 8000, {})
+    assert "no channel has retention = { durable = true }" in banner(Settings(data_dir=tmp_path), 8000, {})

@@ -195,7 +195,8 @@ def test_of_very_many_channels_each_is_found_by_name_and_listed_by_right() -> No
 @pytest.mark.clause("M50")
 def test_a_rebalance_asks_a_share_of_the_clients_to_reconnect(hub: RunningHub, admin: Rest) -> None:
     with Peer(hub) as older, Peer(hub) as newer:
-        assert admin.post("/api/v1/clients/rebalance", {"window": 0.1, "deadline": 30, "share": 0.5}).status == 200
+        told = admin.post("/api/v1/clients/rebalance", {"window": 0.1, "deadline": 30, "share": 0.5}).data
+        assert (told["asked"], told["connections"]) == (1, 2)
         assert older.next("goaway")["reconnect_in"] == [0.0, 0.1]
         assert admin.post("/api/v1/clients/rebalance").refusal == (409, "conflict")
         assert [message["type"] for message in newer.quiet()] == []
@@ -204,10 +205,19 @@ def test_a_rebalance_asks_a_share_of_the_clients_to_reconnect(hub: RunningHub, a
 
 
 @pytest.mark.parametrize(
-    "body", [{"window": 31, "deadline": 30}, {"share": 0}, {"share": 1.5}, {"window": "soon"}, {"windows": 1}]
+    ("body", "expected"),
+    [
+        ({"window": 31, "deadline": 30}, "window: expected 0 to 30, came 31"),
+        ({"share": 0}, "share: expected above 0 to 1, came 0"),
+        ({"share": 1.5}, "share: expected above 0 to 1, came 1.5"),
+        ({"deadline": 99_999}, "deadline: expected 0 to 3600, came 99999"),
+        ({"window": "soon"}, "window: expected a number, came"),
+    ],
 )
-def test_a_rebalance_that_makes_no_sense_is_400(admin: Rest, body: dict[str, object]) -> None:
-    assert admin.post("/api/v1/clients/rebalance", body).refusal == (400, "bad_message")
+def test_a_rebalance_that_makes_no_sense_is_400(admin: Rest, body: dict[str, object], expected: str) -> None:
+    answer = admin.post("/api/v1/clients/rebalance", body)
+    assert answer.refusal == (400, "bad_message")
+    assert expected in answer.error["message"]
 
 
 @pytest.mark.accept("H10", "C12")
