@@ -8,8 +8,8 @@ from msgspec import Struct, to_builtins
 from channels.permissions import Role
 from hub.http.answers import HttpProblem
 from hub.http.bodies import decode
-from hub.protocol.errors import Refusal
 from hub.http.endpoints import Call
+from hub.protocol.errors import Refusal
 
 MAX_CLIENTS = 10_000
 MAX_DEADLINE = 3_600

@@ -85,7 +85,7 @@ def test_positions_wait_for_answers_and_stand_behind_a_window_at_what_was_acknow
         running.plane.flush()
         peer.messages(3)
         told = running.event(lambda event: event[:2] == (conn, EVENT_POSITIONS))[2]
-        assert (windowed, f"{other}:0") in told
+        assert (windowed, f"{other}:0") in told  # type: ignore[operator]
         received = peer.messages(5)
         assert [message["type"] for message in received].count("gap") == 1
         running.plane.ack(conn, [(windowed, other, 1)])

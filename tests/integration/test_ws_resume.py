@@ -1,7 +1,9 @@
 """Sessions over real connections: tokens, resumes, takeovers, windows, and nodes that go away."""
 
 import shutil
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import httpx
 import pytest
 
 from channels.permissions import Role
-from tests.support.hub import RunningHub
+from tests.support.hub import PATIENCE, RunningHub
 from tests.support.ws import MSGPACK, Peer, refused
 
 Start = Callable[..., RunningHub]
@@ -332,6 +334,43 @@ def test_a_position_beyond_the_head_is_a_gap_to_the_head_and_changes_no_log(hub:
         assert publish(bot, 1) == f"{last.partition(':')[0]}:3"
         refusal = peer.ask(type="subscribe", channel="board", **{"from": {"positions": {"board": "k3Fq:01"}}})
         assert (refusal["error"], refusal["path"]) == ("bad_position", "from.positions.board")
+
+
+def is_blocked(hub: RunningHub, peer: Peer) -> bool:
+    """The socket of `peer` takes nothing more, as far as the hub has noticed."""
+    number = hub.call(lambda inside: inside.connections._numbers[peer.welcome["conn"]])
+    figures = hub.call(lambda inside: inside.plane.connection_stats(number))
+    return figures is not None and figures["blocked"] == 1
+
+
+@pytest.mark.clause("N4", "P11", "R2")
+def test_a_position_that_the_client_made_up_becomes_no_proof_in_its_token(start: Start) -> None:
+    """Its subscription waits behind what its socket does not take, so the hub has not looked at the position yet."""
+    big = {"subscribe": ["anonymous"], "broadcast": ["bot"], "retention": {"bytes": "64MiB"}}
+    hub = start(channels={**BOARD, "big": big}, rate_publish="100000/100000")
+    with Peer(hub, "bot") as bot, Peer(hub, "viewer") as other:
+        other.ask(type="subscribe", channel="board")
+        epoch = publish(bot, 5).partition(":")[0]
+        for _ in range(500):
+            bot.send({"type": "publish", "channel": "big", "event": "x", "data": "x" * 20_000})
+        publish(bot, 1, "big")
+        with Peer(hub) as liar:
+            liar.send({"type": "subscribe", "id": 1_000, "channel": "big", "from": {"last": 1_000}})
+            deadline = time.monotonic() + PATIENCE
+            while not is_blocked(hub, liar):
+                assert time.monotonic() < deadline
+            made_up = {"positions": {"board": f"{epoch}:999999"}}
+            liar.send({"type": "subscribe", "id": 1_001, "channel": "board", "from": made_up})
+            liar.send({"type": "get_reconnection_token", "id": 1_002})
+            token = liar.until(lambda message: message.get("id") == 1_002)["token"]
+            liar.socket.socket.shutdown(socket.SHUT_RDWR)
+        with Peer(hub) as liar:
+            assert liar.ask(type="connect", resume=token)["resumed"] is True
+            assert publish(bot, 1) == f"{epoch}:6"
+            liar.socket.socket.shutdown(socket.SHUT_RDWR)
+        assert hub.call(lambda inside: inside.broker.statistics()["epoch_rotations"]) == 0
+        assert data_of(other.events("board", 6)) == [1, 2, 3, 4, 5, 1]
+        assert [message for message in other.received if message["type"] == "gap"] == []
 
 
 # --- windows and watermarks -------------------------------------------------------------------------------------------
