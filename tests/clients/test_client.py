@@ -607,6 +607,20 @@ async def test_what_has_no_json_form_is_told_with_its_place(data: Any, kind: typ
         assert hub.logs["actions"].entries == []
 
 
+@pytest.mark.clause("M10")
+async def test_what_holds_itself_or_is_nested_without_an_end_is_told_at_once() -> None:
+    circle: list[Any] = []
+    circle += [circle, circle]
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    async with FakeHub() as hub, client_of(hub) as client:
+        with pytest.raises(ValueError, match="Circular reference"):
+            await client.publish("actions", circle)
+        with pytest.raises(ValueError, match="nested too deeply"):
+            await client.publish("actions", deep)
+
+
 async def test_a_text_that_is_none_is_told_with_the_name_of_the_argument() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
         with pytest.raises(TypeError, match="text: expected a string, got 5"):

@@ -14,7 +14,7 @@ RATES = (0.1, 1000.0)
 # R2; what it says stays unsaid: it is secret.
 _TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{1,16384}")
 
-# What is nested deeper is told by the encoder.
+# What is nested deeper, or within itself, is told by the encoder.
 _DEEPEST = 200
 
 
@@ -63,25 +63,26 @@ def place_of_fault(message: object) -> str | None:
     """The first value without a JSON form, with its place and what it is; None where there is none to be seen."""
     if not isinstance(message, Mapping):
         return None
-    for path, value in _leaves(message, "", 0):
+    for path, value in _leaves(message, "", ()):
         if not _has_form(value):
             return f"{path}: expected a JSON value, got {value!r:.80}"
     return None
 
 
-def _leaves(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: str, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     """Each value that holds no others, and each name that is none."""
-    if depth > _DEEPEST:
+    if id(value) in within or len(within) > _DEEPEST:
         return
-    if isinstance(value, Mapping) and (depth == 0 or isinstance(value, dict)):
+    inner = (*within, id(value))
+    if isinstance(value, Mapping) and (not within or isinstance(value, dict)):
         for name, member in value.items():
             place = f"{path}.{name}" if path else str(name)
             if not isinstance(name, str | int | float | None):
                 yield f"{path} (a name in it)", name
-            yield from _leaves(member, place, depth + 1)
+            yield from _leaves(member, place, inner)
     elif isinstance(value, list | tuple):
         for number, member in enumerate(value):
-            yield from _leaves(member, f"{path}.{number}", depth + 1)
+            yield from _leaves(member, f"{path}.{number}", inner)
     else:
         yield path, value
 
