@@ -79,6 +79,37 @@ async def test_a_lost_connection_is_told_opened_again_and_what_came_meanwhile_is
     assert (await process.ended())[0] == 130
 
 
+@pytest.mark.clause("M50", "M51")
+async def test_a_drain_is_told_and_so_is_the_switch(hub: FakeHub) -> None:
+    process = await Process.start("sub", "logs", "--url", hub.url)
+    await process.noted("following logs")
+    await hub.asked("get_reconnection_token")
+    hub.goaway((0, 0.2))
+    assert (await process.noted("the hub")).strip() == "ng-ws: the hub goes away (draining): reconnecting within 0.2 s"
+    told = "ng-ws: switched to another connection, nothing was missed"
+    assert (await process.noted("switched")).strip() == told
+    hub.publish("logs", 1)
+    assert json.loads(await process.line())["data"] == 1
+    process.interrupt()
+    assert (await process.ended())[0] == 130
+
+
+async def test_a_drain_is_told_where_nothing_is_opened_again(hub: FakeHub) -> None:
+    process = await Process.start("sub", "logs", "--no-reconnect", "--url", hub.url)
+    await process.noted("following logs")
+    hub.goaway((0, 0.2))
+    assert (await process.noted("the hub")).strip() == "ng-ws: the hub goes away (draining)"
+    process.interrupt()
+    assert (await process.ended())[0] == 130
+
+
+async def test_the_help_says_both_forms_of_since_and_whose_the_default_number_of_channels_is() -> None:
+    _, out, _ = await run("sub", "--help")
+    assert "since:10m or since:2026-11-28T23:26:00" in " ".join(out.split())
+    _, out, _ = await run("verify", "--help")
+    assert "For a hub of its own only: how many [2]." in " ".join(out.split())
+
+
 async def test_what_was_lost_with_the_hubs_past_is_told_where_it_would_have_stood(hub: FakeHub) -> None:
     process = await Process.start("sub", "logs", "--fail-on-gap", "--url", hub.url)
     await process.noted("following logs")
@@ -270,7 +301,8 @@ async def test_checking_a_token_shows_role_and_rights() -> None:
         (
             ["sub", "logs", "--from", "yesterday"],
             2,
-            "--from: expected new, snapshot, last:N, since:10m or a position like k3Fq:902, got 'yesterday'",
+            "--from: expected new, snapshot, last:N, since:10m, since:2026-11-28T23:26:00 or a position like k3Fq:902, "
+            "got 'yesterday'",
         ),
         (
             ["sub", "logs,status", "--from", "k3Fq:9"],
@@ -280,7 +312,19 @@ async def test_checking_a_token_shows_role_and_rights() -> None:
         (
             ["sub", "logs", "--from", "since:later"],
             2,
-            "--from: expected a time like 250ms, 30s, 10m or 1h, got 'later'",
+            "--from: expected a time like 250ms, 30s, 10m or 1h, or a date and time like 2026-11-28T23:26:00, "
+            "got 'later'",
+        ),
+        (
+            ["sub", "logs", "--from", "last:5000"],
+            2,
+            "--from: expected last:1 to last:1000 at this hub, got 'last:5000'",
+        ),
+        (
+            ["verify"],
+            2,
+            "--channels: expected names of channels, because --url or NG_URL names a hub (the default 2 is for a hub "
+            "of its own), got none",
         ),
         (["emit", "a.b", "1,2,3"], 2, "vector: expected 8 numbers, got 3: 1,2,3"),
         (["emit", "a.b", "x", "--priority", "999"], 2, "--priority: expected 0 to 255, got 999"),

@@ -1,7 +1,10 @@
 """Times as people write them."""
 
+import time
+from datetime import datetime
+
 import pytest
-from ng_ws.durations import seconds, shown
+from ng_ws.durations import seconds, shown, since
 from ng_ws.exits import Failed
 
 
@@ -14,6 +17,24 @@ def test_a_time_is_read_in_its_unit(text: str, value: float) -> None:
 def test_anything_else_names_the_option(text: str) -> None:
     with pytest.raises(Failed, match="--for: expected a time like 250ms, 30s, 10m or 1h"):
         seconds("--for", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-28T23:26:00", "2026-11-28 23:26", "2026-11-28T23:26:00Z", "2026-11-28T23:26:00.5+02:00"]
+)
+def test_since_takes_a_date_and_time_which_without_a_zone_is_this_machines(text: str) -> None:
+    assert since("--from", text) == datetime.fromisoformat(text).timestamp()
+
+
+def test_since_takes_a_time_ago() -> None:
+    assert abs(time.time() - 600 - since("--from", "10m")) < 5
+
+
+@pytest.mark.parametrize("text", ["", "later", "2026-13-01T00:00:00", "23:26", "2026-11-28T25:00"])
+def test_any_other_moment_is_told_with_both_forms(text: str) -> None:
+    expected = "--from: expected a time like 250ms, 30s, 10m or 1h, or a date and time like 2026-11-28T23:26:00, got"
+    with pytest.raises(Failed, match=expected):
+        since("--from", text)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from neurograph_ws_client import Last, Since
 from ng_ws.arguments import above_zero, json_of, whole
 from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
-from ng_ws.listen import delivery_of, in_time, start_of
+from ng_ws.listen import check_last, delivery_of, in_time, start_of
 from ng_ws.publish import tags_of, value_of
 from ng_ws.rest import http_base
 from ng_ws.settings import Flags, resolved
@@ -107,6 +107,14 @@ def test_tags_are_names_with_values() -> None:
         tags_of(["env"])
 
 
+@pytest.mark.clause("M24")
+def test_no_more_is_asked_for_than_the_hub_replays() -> None:
+    for start in (None, "new", Last(100)):
+        check_last(start, 100)
+    with pytest.raises(Failed, match="--from: expected last:1 to last:100 at this hub, got 'last:101'"):
+        check_last(Last(101), 100)
+
+
 def test_no_time_is_no_number() -> None:
     assert [in_time(wait) for wait in (0.0, 0.04, 0.05, 4.12)] == ["now", "now", "in 0.1 s", "in 4.1 s"]
 
@@ -117,7 +125,10 @@ def test_where_and_how_to_listen() -> None:
     since = start_of("since:10m")
     assert isinstance(since, Since)
     assert abs(time.time() - 600 - since.ts) < 5
-    with pytest.raises(Failed, match="--from: expected new, snapshot, last:N, since:10m or a position like k3Fq:902"):
+    assert start_of("since:2026-11-28T23:26:00Z") == Since(1795908360.0)
+    with pytest.raises(
+        Failed, match=r"--from: expected new, .*since:10m, since:2026-11-28T23:26:00 or a position like"
+    ):
         start_of("last:0")
     with pytest.raises(Failed, match="--from: expected one channel with a position, each has its own"):
         start_of("k3Fq:902", channels=2)

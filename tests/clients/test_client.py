@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from array import array
 from typing import Any
 
@@ -262,7 +263,7 @@ async def test_what_cannot_be_sent_says_so_and_the_connection_lives() -> None:
         with pytest.raises(TooLarge, match="the hub takes 2000") as fault:
             await client.publish("actions", "x" * 2000)
         assert fault.value.limit == 2000
-        with pytest.raises(TypeError, match="not JSON serializable"):
+        with pytest.raises(TypeError, match="data: expected a JSON value, got <object"):
             await client.publish("actions", object())
         with pytest.raises(ValueError, match=r"vector\.0: expected a finite number, got nan"):
             await client.emit("a.b", [float("nan")] * 8)
@@ -546,6 +547,84 @@ async def test_channels_that_are_all_refused_have_each_its_own_error() -> None:
         asked = [client.subscribe(channel) for channel in ("nope", "shut")]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [UnknownChannel, PermissionDenied]
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"on_full": "x"}, 'on_full: expected "gap", "wait" or "error", got \'x\''),
+        ({"on_full": None}, 'on_full: expected "gap", "wait" or "error", got None'),
+        ({"on_error": "x"}, 'on_error: expected "continue" or "stop", got \'x\''),
+        ({"gaps": "x"}, "gaps: expected True or False, got 'x'"),
+        ({"gaps": 1}, "gaps: expected True or False, got 1"),
+        ({"delivery": "some"}, 'delivery: expected "all" or "latest", got \'some\''),
+        ({"on_slow": ["gap"]}, 'on_slow: expected "gap" or "close", got [\'gap\']'),
+        ({"ack": 0}, "ack: expected a whole number from 1 to 10,000, got 0"),
+        ({"ack": "x"}, "ack: expected a whole number from 1 to 10,000, got 'x'"),
+        ({"ack": True}, "ack: expected a whole number from 1 to 10,000, got True"),
+        ({"ack": 10_001}, "ack: expected a whole number from 1 to 10,000, got 10001"),
+        ({"max_rate": 0}, "max_rate: expected 0.1 to 1,000 events per second, got 0"),
+        ({"max_rate": "x"}, "max_rate: expected 0.1 to 1,000 events per second, got 'x'"),
+        ({"max_rate": float("nan")}, "max_rate: expected 0.1 to 1,000 events per second, got nan"),
+        ({"queue_size": "x"}, "queue_size: expected at least 2 (a gap and an event), got 'x'"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_option_is_refused_at_the_call_and_subscribes_to_nothing(
+    option: dict[str, Any], told: str
+) -> None:
+    client = NeurographWSClient(positions={"logs": "aaaa:1"})
+    with pytest.raises(ValueError, match=re.escape(told)) as fault:
+        client.subscribe("logs", **option)
+    assert str(fault.value) == told
+    assert (client.stats().subscriptions, client.positions) == ({}, {"logs": "aaaa:1"})
+
+
+async def test_a_wrong_option_is_refused_by_an_update_too() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        logs = await client.subscribe("logs")
+        with pytest.raises(ValueError, match="ack: expected a whole number from 1 to 10,000, got 0"):
+            await logs.update(ack=0)
+
+
+@pytest.mark.clause("M10")
+@pytest.mark.parametrize(
+    ("data", "kind", "told"),
+    [
+        (float("nan"), ValueError, "data: expected a JSON value, got nan"),
+        ({"cpu": [1, float("inf")]}, ValueError, "data.cpu.1: expected a JSON value, got inf"),
+        ({"raw": b"x"}, TypeError, "data.raw: expected a JSON value, got b'x'"),
+        ({(1, 2): 3}, TypeError, "data (a name in it): expected a JSON value, got (1, 2)"),
+        (["\ud800"], ValueError, "data.0: expected a JSON value, got '\\ud800'"),
+    ],
+    ids=["nan", "inf", "bytes", "name", "surrogate"],
+)
+async def test_what_has_no_json_form_is_told_with_its_place(data: Any, kind: type[Exception], told: str) -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        with pytest.raises(kind) as fault:
+            await client.publish("actions", data)
+        assert str(fault.value) == told
+        assert hub.logs["actions"].entries == []
+
+
+@pytest.mark.clause("M10")
+async def test_what_holds_itself_or_is_nested_without_an_end_is_told_at_once() -> None:
+    circle: list[Any] = []
+    circle += [circle, circle]
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    async with FakeHub() as hub, client_of(hub) as client:
+        with pytest.raises(ValueError, match="Circular reference"):
+            await client.publish("actions", circle)
+        with pytest.raises(ValueError, match="nested too deeply"):
+            await client.publish("actions", deep)
+
+
+async def test_a_text_that_is_none_is_told_with_the_name_of_the_argument() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        with pytest.raises(TypeError, match="text: expected a string, got 5"):
+            await client.emit_text(5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [0, 1])

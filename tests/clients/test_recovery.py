@@ -9,12 +9,15 @@ from neurograph_ws_client import (
     BadRequest,
     FileStore,
     Gap,
+    GoAway,
     NeurographWSClient,
+    NotSaved,
     ReconnectionToken,
     ResumeExpired,
     Since,
     State,
     StateChange,
+    Switched,
 )
 from neurograph_ws_client.testing import FakeHub
 
@@ -196,6 +199,37 @@ async def test_a_token_given_to_the_constructor_restores_the_subscriptions_with_
         await second.close()
 
 
+@pytest.mark.clause("R14")
+@pytest.mark.parametrize(
+    ("positions", "way"),
+    [({}, "as a new session"), ({"logs": "fake1:0"}, "by its positions")],
+    ids=["new", "positions"],
+)
+async def test_a_token_the_hub_refuses_is_told_in_one_sentence_that_says_how_it_goes_on(
+    positions: dict[str, str], way: str
+) -> None:
+    async with FakeHub() as hub:
+        errors = Seen()
+        client = client_of(hub, reconnection_token="junk", positions=positions)
+        client.on("error", errors)
+        client.subscribe("logs")
+        await client.connect()
+        await client.close()
+    told = f"the session of reconnection_token was not resumed, the client goes on {way}"
+    assert [(type(error), error.code, error.message.partition(": ")[2]) for error in errors.items] == [
+        (ResumeExpired, 410, told)
+    ]
+
+
+@pytest.mark.clause("R2")
+@pytest.mark.parametrize("token", [5, b"abc", "", "a b", "täg", "a" * 16_385, "abc\n"], ids=str)
+def test_what_can_be_no_token_is_refused_by_the_constructor_without_being_shown(token: Any) -> None:
+    expected = "reconnection_token: expected 1 to 16,384 characters of A-Z, a-z, 0-9, _ and -, got"
+    with pytest.raises(ValueError, match=expected) as fault:
+        NeurographWSClient(reconnection_token=token)
+    assert str(fault.value).partition(", got ")[2] in {"int", "bytes", f"a str of {len(str(token)):,}"}
+
+
 @pytest.mark.clause("P5", "P6", "M24")
 async def test_a_restarted_process_goes_on_exactly_after_what_it_handled(tmp_path: Any) -> None:
     store = FileStore(tmp_path / "bot.pos")
@@ -233,7 +267,8 @@ async def test_a_store_that_fails_is_told_and_does_no_harm() -> None:
         async with client_of(hub, positions=Broken()) as client:
             client.on("error", errors)
             await client.subscribe("logs")
-        assert [str(error) for error in errors.items] == ["disk full"]
+        told = "positions were not saved, which is tried again: disk full"
+        assert [(type(error), str(error)) for error in errors.items] == [(NotSaved, told)]
 
 
 @pytest.mark.clause("M24", "M25")
@@ -363,6 +398,27 @@ async def test_a_drain_is_not_seen_and_loses_and_doubles_nothing() -> None:
         await seen.wait(303)
         assert seen.data() == list(range(303))
         assert (states.items, client.stats().switches, client.stats().reconnects) == ([], 1, 0)
+
+
+@pytest.mark.clause("M50", "M51")
+async def test_a_drain_and_the_switch_are_told_once_to_who_listens() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        await followed(client)
+        told = Seen()
+        client.on("goaway", told)
+        client.on("switched", told)
+        hub.goaway((0.05, 0.1))
+        hub.goaway((0.05, 0.1))
+        assert await told.wait(2) == [GoAway("draining", 0.1), Switched(is_whole=True)]
+
+
+@pytest.mark.clause("M50")
+async def test_a_client_that_does_not_reconnect_is_told_of_a_drain_without_a_time() -> None:
+    async with FakeHub() as hub, client_of(hub, auto_reconnect=False) as client:
+        told = Seen()
+        client.on("goaway", told)
+        hub.goaway((1, 2))
+        assert await told.wait(1) == [GoAway("draining", None)]
 
 
 @pytest.mark.clause("M51", "R12")

@@ -60,8 +60,77 @@ def test_a_save_that_fails_leaves_the_old_positions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"logs": "x"}', '{"logs": 3}'])
 def test_a_file_that_holds_something_else_says_what_was_expected(tmp_path: Path, text: str) -> None:
     (tmp_path / "bot.pos").write_text(text)
-    with pytest.raises(ValueError, match=r"bot\.pos: expected a JSON object of channels and positions"):
+    with pytest.raises(ValueError, match=r"bot\.pos: expected a JSON object of channels and positions, got") as fault:
         FileStore(tmp_path / "bot.pos").load()
+    assert str(fault.value).count("positions, got") == 1
+
+
+def test_a_file_that_holds_a_list_is_told_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "bot.pos"
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="FileStore") as fault:
+        NeurographWSClient(positions=FileStore(path))
+    assert str(fault.value) == f"FileStore: {path}: expected a JSON object of channels and positions, got []"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("nope/bot.pos", "there is no directory {0}/nope"),
+        ("file/bot.pos", "there is no directory {0}/file"),
+        ("", "a directory"),
+    ],
+)
+def test_a_file_that_could_never_be_written_is_refused_when_the_client_is_made(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / name
+    with pytest.raises(ValueError, match="FileStore") as fault:
+        NeurographWSClient(positions=FileStore(path))
+    expected = "FileStore: expected a file in a directory that can be written, got"
+    assert str(fault.value) == f"{expected} {path}: {what.format(tmp_path)}"
+
+
+def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ValueError, match=f"the directory {tmp_path} cannot be written"):
+        FileStore(tmp_path / "bot.pos").load()
+
+
+def test_a_save_that_the_disk_refuses_names_the_store_and_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "bot.pos"
+    with pytest.raises(OSError, match="FileStore") as fault:
+        FileStore(path).save({"logs": "aaaa:1"})
+    assert str(fault.value) == f"FileStore: {path}: No such file or directory"
+
+
+async def test_a_save_that_fails_is_told_once_and_again_only_when_it_changes() -> None:
+    faults: list[Exception | None] = [OSError("full"), OSError("full"), LookupError("x"), None, OSError("full")]
+
+    class Failing(Kept):
+        def save(self, positions: Mapping[str, str]) -> None:
+            if (fault := faults.pop(0)) is not None:
+                raise fault
+            super().save(positions)
+
+    told: list[Exception] = []
+    now = {"logs": "aaaa:1"}
+    saver = Saver(Failing(), lambda: dict(now), told.append)
+    for offset in range(5):
+        now["logs"] = f"aaaa:{offset}"
+        await saver.finish()
+    start = "positions were not saved, which is tried again: "
+    assert [str(error).removeprefix(start) for error in told] == ["full", "LookupError: x", "full"]
+
+
+async def test_a_save_that_fails_is_logged_as_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    client = NeurographWSClient()
+    saver = Saver(FileStore("/nope/x.pos"), lambda: {"logs": "aaaa:1"}, client._link.report)
+    await saver.finish()
+    (record,) = caplog.records
+    told = "positions were not saved, which is tried again: FileStore: /nope/x.pos: No such file or directory"
+    assert (record.getMessage(), record.exc_info) == (told, None)
 
 
 @pytest.mark.clause("P2")

@@ -158,7 +158,16 @@ def listen_by_default(
 def sub(
     ctx: typer.Context,
     channels: Annotated[list[str] | None, typer.Argument(metavar="CHANNEL")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="new, snapshot, last:N, since:10m or a position.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help=(
+                "new, snapshot, last:N (up to what the hub replays), since:10m or since:2026-11-28T23:26:00 (this "
+                "machine's time; or with Z or +02:00), or a position."
+            ),
+        ),
+    ] = None,
     delivery: Annotated[str | None, typer.Option(help="all or latest.")] = None,
     max_rate: Annotated[
         float | None,
@@ -346,7 +355,9 @@ def verify(
     channels: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAMES", help="Names, comma between them; repeatable. With a hub of our own: how many [2]."
+            metavar="NAMES",
+            help="Names, comma between them; repeatable; needed where --url or NG_URL names a hub. For a hub of its "
+            "own only: how many [2].",
         ),
     ] = None,
     rate: Annotated[

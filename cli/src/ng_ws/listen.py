@@ -13,6 +13,7 @@ from typing import Any, Literal
 from neurograph_ws_client import (
     Event,
     Gap,
+    GoAway,
     HubError,
     Last,
     PermissionDenied,
@@ -22,12 +23,13 @@ from neurograph_ws_client import (
     State,
     StateChange,
     Subscription,
+    Switched,
     Welcome,
 )
 from neurograph_ws_client.positions import Position
 from neurograph_ws_client.urls import masked
 
-from .durations import seconds, shown
+from .durations import shown, since
 from .exits import Exit, Failed, misused
 from .failures import explained
 from .hub import close, new_client, one_line
@@ -39,6 +41,8 @@ from .sink import Sink
 # What ends listening: enough events, enough time, Ctrl-C, or nobody who reads.
 Ending = Literal["count", "time", "interrupted", "unread"]
 
+
+_STARTS = "new, snapshot, last:N, since:10m, since:2026-11-28T23:26:00 or a position like k3Fq:902"
 
 # How long a reader is waited for after an interruption, in seconds.
 _LAST_WORDS = 0.05
@@ -72,12 +76,12 @@ def start_of(text: str | None, channels: int = 1) -> Start | None:
         case str() if text.startswith("last:") and text[5:].isdecimal() and int(text[5:]) >= 1:
             return Last(int(text[5:]))
         case str() if text.startswith("since:"):
-            return Since.ago(seconds("--from", text[6:]))
+            return Since(since("--from", text[6:]))
         case str() if not text.startswith("last:") and _is_position(text):
             if channels == 1:
                 return text
             raise misused("--from", "one channel with a position, each has its own", f"{text} and {channels} channels")
-    raise misused("--from", "new, snapshot, last:N, since:10m or a position like k3Fq:902", text)
+    raise misused("--from", _STARTS, text)
 
 
 def _is_position(text: str) -> bool:
@@ -86,6 +90,12 @@ def _is_position(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_last(start: Start | None, most: int) -> None:
+    """`last:N` asks for no more than this hub replays (M24)."""
+    if isinstance(start, Last) and start.n > most:
+        raise misused("--from", f"last:1 to last:{most} at this hub", f"last:{start.n}")
 
 
 def delivery_of(text: str | None) -> Literal["all", "latest"] | None:
@@ -126,7 +136,7 @@ class Listener:
         self._checked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals: list[HubError] = []
         self._events = 0
-        self._gaps = 0
+        self._gaps = self._gaps_before = 0
 
     async def run(self) -> Exit:
         """From the first connection to the summary."""
@@ -165,6 +175,7 @@ class Listener:
 
     async def _follow_for_ever(self, subscriptions: list[Subscription[Any]]) -> None:
         welcome = await self._client.connect()
+        check_last(self._options.start, welcome.limits.resume_events)
         await self._check(subscriptions or self._subscribe_to_all(welcome))
         if self._options.duration is not None:
             asyncio.get_running_loop().call_later(self._options.duration, self._end, "time")
@@ -222,6 +233,8 @@ class Listener:
         self._client.on("resumed", self._resumed)
         self._client.on("gap", self._gap_told)
         self._client.on("error", self._error_told)
+        self._client.on("goaway", self._goes_away)
+        self._client.on("switched", self._switched)
 
     def _state_changed(self, change: StateChange) -> None:
         if change.new is State.RECONNECTING and change.retry_in is not None:
@@ -236,6 +249,16 @@ class Listener:
         self._missed.clear()
         replayed = f"{_counted(told.replayed, 'event')} replayed, " if told.replayed else ""
         self._notes.say(f"connected again after {shown(told.downtime)}; {replayed}{missed}")
+
+    def _goes_away(self, told: GoAway) -> None:
+        self._gaps_before = self._gaps
+        way = "" if told.within is None else f": reconnecting {_within(told.within)}"
+        self._notes.say(f"the hub goes away ({told.reason}){way}")
+
+    def _switched(self, told: Switched) -> None:
+        """A gap was told where it stood; what is still to come is not spoken for."""
+        is_certain = told.is_whole and self._gaps == self._gaps_before
+        self._notes.say(f"switched to another connection{', nothing was missed' if is_certain else ''}")
 
     def _gap_told(self, gap: Gap) -> None:
         self._gaps += 1
@@ -272,6 +295,10 @@ class Listener:
 def in_time(wait: float) -> str:
     """When it is tried again."""
     return f"in {wait:.1f} s" if wait >= _AT_ONCE else "now"
+
+
+def _within(wait: float) -> str:
+    return f"within {wait:g} s" if wait > 0 else "now"
 
 
 def _counted(number: int, noun: str) -> str:

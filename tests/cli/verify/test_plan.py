@@ -63,7 +63,11 @@ def test_seeds_and_faults_are_taken_as_named() -> None:
     [
         ({"faults": ["boo"]}, False, "--fault: expected cut, rst"),
         ({"faults": ["kill"], "channels": ["a"]}, True, "expected a hub of our own for kill"),
-        ({}, True, "--channels: expected 1 to 64 names"),
+        (
+            {},
+            True,
+            "--channels: expected names of channels, because --url or NG_URL names a hub",
+        ),
         ({"channels": ["3"]}, True, "--channels: expected names"),
         ({"channels": ["65"]}, False, "--channels: expected names, or 1 to 64"),
         ({"duration": "2h"}, False, "--for: expected a time from 500ms to 1h"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..durations import seconds
-from ..exits import misused
+from ..exits import Exit, Failed, misused
 from .schedule import EVERYWHERE, KINDS
 
 MAX_CLIENTS = 2_000
@@ -16,6 +16,9 @@ MAX_DURATION = 3_600.0
 
 # Entries handled by all subscribers together: the checker keeps some bytes of each.
 MAX_HANDLED = 10_000_000
+
+
+_NAME = "next: name channels on which the role may publish and that nobody minds: --channels room:verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,16 @@ def channels_of(given: Sequence[str] | None, *, starts_hub: bool) -> tuple[str, 
     names = tuple(dict.fromkeys(name for text in given or () for name in text.split(",") if name))
     if not names and starts_hub:
         names = ("2",)
+    if not names:
+        why = "because --url or NG_URL names a hub (the default 2 is for a hub of its own)"
+        raise Failed(Exit.USAGE, f"--channels: expected names of channels, {why}, got none", _NAME)
     if len(names) == 1 and names[0].isdecimal():
         count = int(names[0])
         if not starts_hub or not 1 <= count <= MAX_CHANNELS:
             raise misused("--channels", f"names, or 1 to {MAX_CHANNELS} with a hub of our own", names[0])
         return tuple(f"verify:{number}" for number in range(1, count + 1))
-    if not 1 <= len(names) <= MAX_CHANNELS:
-        hint = "next: name channels on which the role may publish and that nobody minds: --channels room:verify"
-        raise misused("--channels", f"1 to {MAX_CHANNELS} names of channels", len(names), hint)
+    if len(names) > MAX_CHANNELS:
+        raise misused("--channels", f"1 to {MAX_CHANNELS} names of channels", len(names), _NAME)
     return names
 
 

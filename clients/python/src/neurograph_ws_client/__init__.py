@@ -16,6 +16,7 @@ from .errors import (
     Closed,
     Disconnected,
     HubError,
+    NotSaved,
     PermissionDenied,
     ProtocolViolation,
     QueueOverflow,
@@ -36,6 +37,7 @@ from .states import State, StateChange, SubState
 from .stats import ClientStats, SubscriptionStats
 from .stores import FileStore, PositionStore
 from .subscription import Subscription
+from .switch import GoAway, Switched
 
 __all__ = [
     "AUTO",
@@ -51,11 +53,13 @@ __all__ = [
     "Event",
     "FileStore",
     "Gap",
+    "GoAway",
     "HubError",
     "Last",
     "Limits",
     "Neighbor",
     "NeurographWSClient",
+    "NotSaved",
     "PermissionDenied",
     "PositionStore",
     "ProtocolViolation",
@@ -74,6 +78,7 @@ __all__ = [
     "SubState",
     "Subscription",
     "SubscriptionStats",
+    "Switched",
     "TokenRequest",
     "TokenSource",
     "TooLarge",

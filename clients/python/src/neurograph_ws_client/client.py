@@ -5,11 +5,12 @@ import random
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from .answers import Welcome
 from .calls import Calls
 from .channels import Channel
+from .checks import check_choice, check_options, check_token, check_whole
 from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
@@ -25,7 +26,7 @@ from .states import State, SubState
 from .stats import ClientStats, SubscriptionStats
 from .stores import PositionStore, Saver
 from .stores import checked as checked_positions
-from .subscription import Handler, Handling, OnFull, Subscription
+from .subscription import Handler, Handling, OnError, OnFull, Subscription
 from .urls import checked, masked
 
 
@@ -68,6 +69,8 @@ class NeurographWSClient(Calls):
         if isinstance(token, str) and not token.strip():
             # None is how nobody in particular connects; an empty one is a variable that was never filled.
             raise ValueError("token: expected a JWT or an API key, came an empty string")
+        if reconnection_token is not None:
+            check_token(reconnection_token)
         self._session = Session(
             draw=random.random,
             backoff=backoff,
@@ -175,7 +178,7 @@ class NeurographWSClient(Calls):
 
     def on(self, event: Told, handler: Callable[[Any], Any]) -> Callable[[], None]:
         """Be told: `state` (StateChange), `connected` (Welcome), `disconnected` (HubError), `resumed` (Resumed),
-        `gap` (Gap), `reconnection_token` (ReconnectionToken), `error`.
+        `gap` (Gap), `reconnection_token` (ReconnectionToken), `error`, `goaway` (GoAway), `switched` (Switched).
 
         The result, called, ends it. Errors that nobody listens for are logged.
         """
@@ -195,7 +198,7 @@ class NeurographWSClient(Calls):
         ack: int | None = None,
         queue_size: int = 1000,
         on_full: OnFull = "gap",
-        on_error: Literal["continue", "stop"] = "continue",
+        on_error: OnError = "continue",
         gaps: bool = False,
     ) -> Subscription[Any]:
         """Follow a channel, now or as soon as there is a connection, and again after each reconnect.
@@ -203,17 +206,17 @@ class NeurographWSClient(Calls):
         A handler, plain or async, gets the events one at a time; without one, iterate the result. Awaiting the result
         tells that it is active, or why not. What is left out takes the channel's defaults at the hub (S12).
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
-        most N events beyond what was handled here, and sends again after a cut what was not (S10).
+        most N events beyond what was handled here, and sends again after a cut what was not (S10). ValueError for an
+        option that is none of these.
         """
         name = str(channel)
-        if queue_size < 2:
-            raise ValueError(f"queue_size: expected at least 2 (a gap and an event), got {queue_size}")
+        handling = _handling(handler, queue_size, on_full, on_error, gaps)
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {member: value for member, value in wire.items() if value is not None}
+        check_options(options)
         begin = self._stored.get(name)
         follow = self._session.subscribe(name, options, wire_start(start if begin is None else begin))
         self._stored.pop(name, None)
-        handling = Handling(handler, queue_size, on_full, on_error, gaps)
         is_watched = ack is not None or self._has_journal
         subscription = self._link.subscriptions.get(name)
         if subscription is not None and follow.state is subscription.state is not SubState.ENDED:
@@ -273,6 +276,14 @@ class NeurographWSClient(Calls):
         role = f" role={self.role}" if self.role else ""
         counts = f"events={stats.events} gaps={stats.gaps} reconnects={stats.reconnects}"
         return f"<NeurographWSClient {masked(self.url)} {self.state}{role} {counts} {list(stats.subscriptions)}>"
+
+
+def _handling(handler: Handler | None, queue_size: int, on_full: OnFull, on_error: OnError, gaps: bool) -> Handling:
+    check_whole("queue_size", queue_size, 2, why=" (a gap and an event)")
+    check_choice("on_full", on_full, get_args(OnFull))
+    check_choice("on_error", on_error, get_args(OnError))
+    check_choice("gaps", gaps, (True, False))
+    return Handling(handler, queue_size, on_full, on_error, gaps)
 
 
 def _figures(one: Subscription[Any]) -> SubscriptionStats:

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from .checks import place_of_fault
+
 Message = Mapping[str, Any]
 
 
@@ -54,8 +56,15 @@ class JsonCodec:
     is_text = True
 
     def encode(self, message: Message | Sequence[Message]) -> bytes:
-        """Write compact JSON; NaN and lone surrogates are refused (M10)."""
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        """Write compact JSON; NaN and lone surrogates are refused (M10), told with their place."""
+        try:
+            return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        except TypeError as fault:
+            raise TypeError(place_of_fault(message) or str(fault)) from fault
+        except ValueError as fault:
+            raise ValueError(place_of_fault(message) or str(fault)) from fault
+        except RecursionError as fault:
+            raise ValueError("expected a JSON value, got one that is nested too deeply") from fault
 
     def decode(self, payload: bytes) -> Any:
         """Read JSON."""

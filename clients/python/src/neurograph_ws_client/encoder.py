@@ -28,7 +28,9 @@ class Axis(IntEnum):
 
 
 def encode_text(text: str) -> list[float]:
-    """The vector of a text: 8 numbers from 0.3 to 0.7; the centre where it has no words."""
+    """The vector of a text: 8 numbers from 0.3 to 0.7; the centre where it has no words. TypeError for no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a string, got {text!r:.80}")
     weights = _features(text)
     sums = [0.0] * 8
     for feature, weight in weights.items():

@@ -15,6 +15,7 @@ HubError
 ├── Disconnected        -                    no connection at the moment; also a ConnectionError
 ├── RequestTimeout      -                    no answer in time; also a TimeoutError
 ├── QueueOverflow       -                    `on_full="error"` and the handler was too slow
+├── NotSaved            -                    a `PositionStore` could not save; told by `on("error")`, tried again
 └── ProtocolViolation   -                    the hub said what the protocol does not know
 """
 
@@ -104,6 +105,10 @@ class RequestTimeout(HubError, TimeoutError):
 
 class QueueOverflow(HubError):
     """The bounded queue of a subscription with `on_full="error"` was full."""
+
+
+class NotSaved(HubError):
+    """A store of positions could not save them; what it raised is the `__cause__`."""
 
 
 class ProtocolViolation(HubError):

@@ -199,6 +199,11 @@ class Follows(Mapping[str, Follow]):
         """Another connection takes over: what is not read there is suspended and asked for at once."""
         return self._suspended([follow for follow in self._by_channel.values() if not line.reads(follow)])
 
+    def is_caught_up(self) -> bool:
+        """Whether every channel stands where its head was when the hub last told it."""
+        follows = (one for one in self._by_channel.values() if one.state is not SubState.ENDED)
+        return all(one.place is not None and one.head is not None and one.place.reaches(one.head) for one in follows)
+
     def _suspended(self, follows: list[Follow]) -> list[Effect]:
         effects: list[Effect] = []
         for follow in follows:

@@ -10,6 +10,7 @@ from .errors import AuthError, HubError, ProtocolViolation, error_from
 from .line import Line
 from .restoring import Resuming
 from .standing import OURS, Renewal, Standing
+from .switch import GoAway
 
 # L11: no message of the hub is larger than `limits.decoded` and this.
 MESSAGE_MARGIN = 65_536
@@ -123,9 +124,14 @@ class Inbox(Standing):
         return effects
 
     def _on_goaway(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
-        if line is self._line and self._second is None and self._auto_reconnect:
-            self._switch.plan(message["reconnect_in"], now)
-        return ()
+        if line is not self._line or self._second is not None:
+            return ()
+        reason = str(message.get("reason", ""))
+        if not self._auto_reconnect:
+            return [Tell("goaway", GoAway(reason, None))]
+        is_news = self._switch.at is None
+        self._switch.plan(message["reconnect_in"], now)
+        return [Tell("goaway", GoAway(reason, float(message["reconnect_in"][1])))] if is_news else ()
 
     def _on_reconnection_token(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
         told = self.restoring.token_came(message) if line.leave_by is None else []

@@ -3,14 +3,16 @@
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import HubError
 
 logger = logging.getLogger("neurograph_ws_client")
 
-Told = Literal["state", "connected", "disconnected", "resumed", "gap", "reconnection_token", "error"]
-TOLD: tuple[Told, ...] = ("state", "connected", "disconnected", "resumed", "gap", "reconnection_token", "error")
+Told = Literal[
+    "state", "connected", "disconnected", "resumed", "gap", "reconnection_token", "error", "goaway", "switched"
+]
+TOLD: tuple[Told, ...] = get_args(Told)
 
 Listener = Callable[[Any], Any]
 

@@ -126,9 +126,16 @@ class Restoring:
         """The token is no longer good: go on by the positions, which recover just as much (R14)."""
         line.is_resuming = False
         # Without positions of our own the subscriptions of a former process are lost with it.
-        told: list[Effect] = [Tell("error", error)] if self._adopts else []
+        told: list[Effect] = [Tell("error", self._not_resumed(error))] if self._adopts else []
         self.forget()
         return told + (self.greeted(line, now) if line.welcome is not None else [])
+
+    def _not_resumed(self, error: HubError) -> HubError:
+        """The refusal in a sentence that says what it means for the application."""
+        has_positions = any(follow.cursor is not None for follow in self._follows.values())
+        way = "by its positions" if has_positions else "as a new session"
+        text = f"{error.message}: the session of reconnection_token was not resumed, the client goes on {way}"
+        return type(error)(text, code=error.code, error=error.error, path=error.path)
 
     def stale(self, line: Line, now: float) -> list[Effect]:
         """Tell the hub of options that were changed or taken up while it could not be told."""

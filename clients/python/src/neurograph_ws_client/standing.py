@@ -22,7 +22,7 @@ from .restoring import Restoring, Resuming
 from .retries import Retries
 from .states import TRANSITIONS, Happening, State, StateChange
 from .stream import Stream
-from .switch import LEAVE_WITHIN, Switch
+from .switch import LEAVE_WITHIN, Switch, Switched
 
 if TYPE_CHECKING:
     from .answers import Welcome
@@ -321,10 +321,11 @@ class Standing:
         self.switches += 1
         self._switch.reset()
         old, self._line, self._second, line.is_second = self._line, line, None, False
+        told = [*self.follows.moved_to(line), Tell("switched", Switched(self.follows.is_caught_up()))]
         if old is None or old is line:
-            return self.follows.moved_to(line)
+            return told
         old.leave_by = now + LEAVE_WITHIN
-        return [*self.follows.moved_to(line), *self._leave(old)]
+        return [*told, *self._leave(old)]
 
     def _leave(self, line: Line) -> list[Effect]:
         """Close a connection that was replaced once it owes nothing; the hub closes one whose session moved (R11)."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from .errors import NotSaved
 from .positions import Position
 
 # Positions are saved at most this often, in seconds.
@@ -36,18 +37,49 @@ class FileStore:
         self.path = Path(path)
 
     def load(self) -> dict[str, str]:
-        """Read the file; one that does not exist yet is empty. ValueError where it holds something else."""
+        """Read the file; one that does not exist yet is empty.
+
+        ValueError where it holds something else, or where nothing could ever be saved: better now than an hour later.
+        """
+        self._check_place()
         try:
-            text = self.path.read_text(encoding="utf-8")
+            value = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        except OSError as fault:
+            raise ValueError(f"FileStore: expected a file to read, got {self.path}: {fault.strerror}") from fault
+        except (ValueError, RecursionError) as fault:
+            raise self._other(f"no JSON ({fault})") from fault
+        if not isinstance(value, dict):
+            raise self._other(f"{value!r:.80}")
         try:
-            return checked(json.loads(text))
+            return checked(value)
         except ValueError as fault:
-            raise ValueError(f"{self.path}: expected a JSON object of channels and positions: {fault}") from fault
+            raise self._other(f"one with {fault}") from fault
 
     def save(self, positions: Mapping[str, str]) -> None:
         """Write a new file beside it, put it on disk, and rename it into its place, which is on disk too then."""
+        try:
+            self._write(positions)
+        except OSError as fault:
+            raise OSError(f"FileStore: {self.path}: {fault.strerror or fault}") from fault
+
+    def _other(self, came: str) -> ValueError:
+        return ValueError(f"FileStore: {self.path}: expected a JSON object of channels and positions, got {came}")
+
+    def _check_place(self) -> None:
+        directory = self.path.parent
+        if self.path.is_dir():
+            what = "a directory"
+        elif not directory.is_dir():
+            what = f"there is no directory {directory}"
+        elif not os.access(directory, os.W_OK | os.X_OK):
+            what = f"the directory {directory} cannot be written"
+        else:
+            return
+        raise ValueError(f"FileStore: expected a file in a directory that can be written, got {self.path}: {what}")
+
+    def _write(self, positions: Mapping[str, str]) -> None:
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -76,7 +108,14 @@ def checked(positions: object) -> dict[str, str]:
     """Positions by channel; ValueError says what came in their place."""
     if not isinstance(positions, Mapping):
         raise ValueError(f"positions: expected channels with positions, got {positions!r:.80}")
-    return {str(channel): str(Position.parse(text)) for channel, text in positions.items()}
+    return {str(channel): str(_position(channel, text)) for channel, text in positions.items()}
+
+
+def _position(channel: object, text: object) -> Position:
+    try:
+        return Position.parse(text)
+    except ValueError as fault:
+        raise ValueError(f"positions.{channel}: {fault}") from fault
 
 
 class Saver:
@@ -89,6 +128,8 @@ class Saver:
         self._current = current
         self._report = report
         self._saved: dict[str, str] | None = None
+        # What was told last: a disk that is full is told once, not once a second.
+        self._told: str | None = None
         self._worker: ThreadPoolExecutor | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -123,6 +164,15 @@ class Saver:
                 asyncio.get_running_loop().run_in_executor(self._worker, self._store.save, dict(positions))
             )
         except Exception as fault:  # noqa: BLE001 - whatever a store raises is told, and tried again a second later
-            self._report(fault)
+            self._failed(fault)
         else:
-            self._saved = positions
+            self._saved, self._told = positions, None
+
+    def _failed(self, fault: Exception) -> None:
+        what = str(fault) if isinstance(fault, OSError) else f"{type(fault).__name__}: {fault}"
+        if what == self._told:
+            return
+        self._told = what
+        error = NotSaved(f"positions were not saved, which is tried again: {what}", temporary=True)
+        error.__cause__ = fault
+        self._report(error)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
 
+from .checks import check_options
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
 from .events import Event, Gap
@@ -18,6 +19,7 @@ from .waiting import Item, Waiting
 T = TypeVar("T")
 
 OnFull = Literal["gap", "wait", "error"]
+OnError = Literal["continue", "stop"]
 Handler = Callable[[Any], Any]
 
 
@@ -27,7 +29,7 @@ class Handling(NamedTuple):
     handler: Handler | None = None
     queue_size: int = 1000
     on_full: OnFull = "gap"
-    on_error: Literal["continue", "stop"] = "continue"
+    on_error: OnError = "continue"
     gaps: bool = False
 
 
@@ -108,10 +110,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     ) -> None:
         """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
 
-        What is left out stays as it is.
+        What is left out stays as it is. ValueError for a value that no option takes.
         """
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {name: value for name, value in wire.items() if value is not None}
+        check_options(options)
         self.is_watched = self.is_watched or ack is not None
         await self._owner.update(self, options)
 

@@ -1,11 +1,25 @@
 """When a connection is replaced before it ends (M50, M51): the time drawn from `goaway`, and the attempts after it."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .policy import Backoff
 
 # How long a connection that was replaced may still answer (R12) before it is closed from here (R11).
 LEAVE_WITHIN = 5.0
+
+
+class GoAway(NamedTuple):
+    """A hub that goes away (M50) and why; `within` so many seconds another connection is opened, None if none is."""
+
+    reason: str
+    within: float | None
+
+
+class Switched(NamedTuple):
+    """Another connection took over; whole where all that was stored until then has come, or was told as a gap."""
+
+    is_whole: bool
 
 
 class Switch:

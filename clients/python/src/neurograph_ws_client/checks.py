@@ -1,0 +1,96 @@
+"""What an application gives: checked at the call, where the mistake is, and told with what was expected and came."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+# S10: how far ahead of the acknowledged position a hub may send.
+MAX_WINDOW = 10_000
+
+# S7, in events per second.
+RATES = (0.1, 1000.0)
+
+# R2; what it says stays unsaid: it is secret.
+_TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{1,16384}")
+
+# What is nested deeper, or within itself, is told by the encoder.
+_DEEPEST = 200
+
+
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    """ValueError unless it is one of these."""
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        words = ", ".join(f'"{choice}"' if isinstance(choice, str) else repr(choice) for choice in choices)
+        raise ValueError(f"{name}: expected {' or '.join(words.rsplit(', ', 1))}, got {value!r:.80}")
+
+
+def check_whole(name: str, value: object, low: int, high: int | None = None, why: str = "") -> None:
+    """ValueError unless it is a whole number from `low` on, or up to `high`."""
+    if type(value) is not int or value < low or (high is not None and value > high):
+        expected = f"at least {low}" if high is None else f"a whole number from {low} to {high:,}"
+        raise ValueError(f"{name}: expected {expected}{why}, got {value!r:.80}")
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """The options of a subscription as they go on the wire (S2, S7, S10), those that were given."""
+    if "delivery" in options:
+        check_choice("delivery", options["delivery"], ("all", "latest"))
+    if "on_slow" in options:
+        check_choice("on_slow", options["on_slow"], ("gap", "close"))
+    if "max_rate" in options:
+        _check_rate(options["max_rate"])
+    if "ack" in options:
+        check_whole("ack", options["ack"], 1, MAX_WINDOW)
+
+
+def _check_rate(rate: object) -> None:
+    low, high = RATES
+    is_number = isinstance(rate, int | float) and not isinstance(rate, bool) and isfinite(rate)
+    if not is_number or not low <= rate <= high:  # type: ignore[operator]  # a number by now
+        raise ValueError(f"max_rate: expected {low:g} to {high:,.0f} events per second, got {rate!r:.80}")
+
+
+def check_token(token: object) -> None:
+    """A reconnection token has the form of R2; ValueError says what came without showing it."""
+    if isinstance(token, str) and _TOKEN_FORM.fullmatch(token):
+        return
+    came = f"a str of {len(token):,}" if isinstance(token, str) else type(token).__name__
+    raise ValueError(f"reconnection_token: expected 1 to 16,384 characters of A-Z, a-z, 0-9, _ and -, got {came}")
+
+
+def place_of_fault(message: object) -> str | None:
+    """The first value without a JSON form, with its place and what it is; None where there is none to be seen."""
+    if not isinstance(message, Mapping):
+        return None
+    for path, value in _leaves(message, "", ()):
+        if not _has_form(value):
+            return f"{path}: expected a JSON value, got {value!r:.80}"
+    return None
+
+
+def _leaves(value: Any, path: str, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """Each value that holds no others, and each name that is none."""
+    if id(value) in within or len(within) > _DEEPEST:
+        return
+    inner = (*within, id(value))
+    if isinstance(value, Mapping) and (not within or isinstance(value, dict)):
+        for name, member in value.items():
+            place = f"{path}.{name}" if path else str(name)
+            if not isinstance(name, str | int | float | None):
+                yield f"{path} (a name in it)", name
+            yield from _leaves(member, place, inner)
+    elif isinstance(value, list | tuple):
+        for number, member in enumerate(value):
+            yield from _leaves(member, f"{path}.{number}", inner)
+    else:
+        yield path, value
+
+
+def _has_form(value: object) -> bool:
+    if isinstance(value, str):
+        # Half of a surrogate pair is no text (M10).
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, float):
+        return value - value == 0.0
+    return value is None or isinstance(value, bool | int)
