@@ -147,10 +147,12 @@ impl Reading {
         Ok(())
     }
 
-    /// What is shown from now on must survive a loss of power under `always`; elsewhere a clean end sees to it.
+    /// What is shown from now on must survive a loss of power where one is trusted; elsewhere a clean end sees to it.
     fn mark_synced(&self, manifest: &Manifest, found: &mut Found) -> io::Result<()> {
+        // Until the next write, a loss of power is judged by the policy that the manifest tells.
+        let is_trusted = [self.options.fsync, manifest.fsync].contains(&Fsync::Always);
         for segment in &mut found.segments {
-            if !manifest.is_clean && self.options.fsync == Fsync::Always {
+            if !manifest.is_clean && is_trusted {
                 let path = self.dir.join(segment_name(segment.base));
                 self.options.disk.open(&path)?.sync()?;
                 segment.is_synced = true;
