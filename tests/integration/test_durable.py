@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,45 @@ def test_a_kill_under_load_loses_nothing_that_was_acknowledged_or_seen(tmp_path:
         assert {n: (one["position"], one["duplicate"]) for n, one in enumerate(again)} == {
             n: (load.acks[n], True) for n in range(200)
         }
+
+
+def newest_segment(directory: Path) -> Path:
+    return max((directory / "data" / "logs" / "actions").glob("*.log"))
+
+
+def cut(segment: Path) -> None:
+    os.truncate(segment, segment.stat().st_size - 7)
+
+
+def empty(segment: Path) -> None:
+    os.truncate(segment, 0)
+
+
+@pytest.mark.clause("P1", "P10")
+@pytest.mark.parametrize("harm", [cut, Path.unlink, empty])
+def test_a_newest_segment_that_lost_what_was_seen_ends_the_epoch(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    event = {"channel": "actions", "event": "e"}
+    with start(tmp_path) as hub:
+        bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+        batch = [{**event, "data": n} for n in range(10)]
+        results = httpx.post(f"{hub.http_url}/api/v1/publish", headers=bearer, json=batch).json()["data"]["results"]
+        seen = results[-1]["position"]
+        assert hub.end(signal.SIGKILL) == -signal.SIGKILL
+    harm(newest_segment(tmp_path))
+    with start(tmp_path) as hub:
+        bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+        after = {**event, "data": "after"}
+        placed = httpx.post(f"{hub.http_url}/api/v1/publish", headers=bearer, json=after).json()["data"]["position"]
+        assert placed.split(":")[0] != seen.split(":")[0]
+        with connect(f"ws://127.0.0.1:{hub.port}/ws?token={hub.tokens['admin']}") as client:
+            resume = {"type": "subscribe", "id": 1, "channels": ["actions"], "from": {"positions": {"actions": seen}}}
+            client.send(json.dumps(resume))
+            told = next(one for one in iter(lambda: json.loads(client.recv(PATIENCE)), None) if one["type"] == "gap")
+        assert (told["channel"], told["from"], told["reason"]) == ("actions", seen, "epoch")
+        assert told["to"].split(":")[0] == placed.split(":")[0]
+        page = httpx.get(f"{hub.http_url}/metrics", headers=bearer).text
+        assert 'neurograph_ws_epoch_rotations_total{reason="damage"} 1' in page
+    assert "the log of actions begins another epoch (damage): " in hub.errors.read_text()
 
 
 @pytest.mark.clause("P1", "P10")

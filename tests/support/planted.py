@@ -6,6 +6,7 @@ restart finds on disk.
 """
 
 import os
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -120,7 +121,49 @@ def cut_tails(directory: Path) -> int:
             newest[path.parent] = max(path, newest.get(path.parent, path), key=lambda file: file.stat().st_mtime_ns)
     for path in newest.values():
         os.truncate(path, path.stat().st_size - TAIL)
+        if (tip := path.parent / "tip").exists():
+            forget_tip(tip, path)
     return len(newest)
+
+
+# The frame of `native/plane/src/durable/frame.rs`: length and checksum of the body, and the checksum of these two.
+FRAME = struct.Struct("<III")
+OFFSET = struct.Struct("<Q")
+# The body of `tip.rs` before the epoch: the first offset of the newest segment, the bytes in it, the head.
+PLACE = struct.Struct("<QQQ")
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of Castagnoli."""
+    check = 0xFFFFFFFF
+    for byte in data:
+        check ^= byte
+        for _ in range(8):
+            check = check >> 1 ^ (0x82F63B78 if check & 1 else 0)
+    return check ^ 0xFFFFFFFF
+
+
+def whole(log: bytes) -> tuple[int, int]:
+    """(bytes, last offset) of the whole records that a segment begins with; without one, the offset is 0."""
+    at = FRAME.size + int(FRAME.unpack_from(log)[0])
+    head = 0
+    while at + FRAME.size <= len(log):
+        after = at + FRAME.size + int(FRAME.unpack_from(log, at)[0])
+        if after > len(log):
+            break
+        head = int(OFFSET.unpack_from(log, at + FRAME.size)[0])
+        at = after
+    return at, head
+
+
+def forget_tip(tip: Path, segment: Path) -> None:
+    """Let the tip beside a segment that was cut promise no more than what is left."""
+    body = tip.read_bytes()[FRAME.size :]
+    base = int(segment.stem)
+    size, head = whole(segment.read_bytes())
+    body = PLACE.pack(base, size, head or base - 1) + body[PLACE.size :]
+    lengths = struct.pack("<II", len(body), crc32c(body))
+    tip.write_bytes(lengths + struct.pack("<I", crc32c(lengths)) + body)
 
 
 def main(arguments: Sequence[str]) -> int:

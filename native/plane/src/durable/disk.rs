@@ -3,12 +3,15 @@
 use std::fmt::Debug;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// A file that grows at its end.
 pub trait File: Send + Debug {
     /// Write all of it behind what is there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Write all of it in place of what the file begins with, in one call: a kill leaves the one or the other.
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Let go of what is behind `len`.
     fn cut(&mut self, len: u64) -> io::Result<()>;
     /// Return when what was written would survive a loss of power.
@@ -27,6 +30,8 @@ pub trait Disk: Send + Sync + Debug {
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// A file that is there, to be written on at its end.
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// A file that is there, to be overwritten.
+    fn open_fixed(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Another name, in place of any other file of that name, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// A file goes.
@@ -47,6 +52,10 @@ struct SystemFile(fs::File);
 impl File for SystemFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
+    }
+
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, 0)
     }
 
     fn cut(&mut self, len: u64) -> io::Result<()> {
@@ -97,6 +106,13 @@ impl Disk for System {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
         Ok(Box::new(SystemFile(
             OpenOptions::new().append(true).open(path)?,
+        )))
+    }
+
+    fn open_fixed(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        // Where appending is asked for, Linux writes behind the end whatever place is given.
+        Ok(Box::new(SystemFile(
+            OpenOptions::new().write(true).open(path)?,
         )))
     }
 

@@ -11,6 +11,7 @@ use crate::durable::options::{Kept, Options};
 use crate::durable::record::Encoded;
 use crate::durable::segments::{Head, Kind, Segment, kind_of, segment_name};
 use crate::durable::sync::Fsync;
+use crate::durable::tip::{Place, Tip};
 use crate::epoch::Epoch;
 
 /// What could not be written, and whether it may be there all the same.
@@ -60,6 +61,7 @@ pub struct History {
     pub(super) latest_ts: f64,
     /// Of the last segment, once something was written to it.
     pub(super) file: Option<Box<dyn File>>,
+    pub(super) tip: Option<Tip>,
     pub(super) said: Said,
     /// A write failed and what it left could not be cut off yet.
     pub(super) has_remains: bool,
@@ -91,6 +93,7 @@ impl History {
             head: 0,
             latest_ts: f64::NEG_INFINITY,
             file: None,
+            tip: None,
             said: Said::Left,
             has_remains: false,
             is_unsynced: false,
@@ -166,9 +169,15 @@ impl History {
                 Ok(())
             }
         });
-        if let Err((error, is_uncertain)) = synced {
+        // Not before the sync: after a loss of power it must not tell of more than there is.
+        let told = synced.and_then(|()| {
+            self.tell(self.end_after(encoded))
+                .map_err(|error| (error, always))
+        });
+        if let Err((error, is_uncertain)) = told {
             self.has_failed_sync |= is_uncertain;
-            self.has_remains = file.cut(good).is_err();
+            let cut = self.file.as_mut().map(|file| file.cut(good));
+            self.has_remains = !matches!(cut, Some(Ok(())));
             return Err(Failure {
                 error,
                 is_uncertain: is_uncertain || self.has_remains,
@@ -201,11 +210,46 @@ impl History {
             }
             self.has_remains = false;
         }
+        self.tell_end()?;
         self.announce()?;
         let is_full = |last: &Segment| last.bytes >= self.options.segment_bytes;
         if self.segments.back().is_some_and(is_full) {
             self.roll()?;
         }
+        Ok(())
+    }
+
+    /// Where the history ends, unless nothing was begun.
+    fn end(&self) -> Option<Place> {
+        self.segments.back().map(|last| Place {
+            base: last.base,
+            bytes: last.bytes,
+            head: self.head,
+        })
+    }
+
+    fn end_after(&self, encoded: &Encoded) -> Option<Place> {
+        self.end().map(|end| Place {
+            bytes: end.bytes + encoded.bytes.len() as u64,
+            head: end.head + encoded.count,
+            ..end
+        })
+    }
+
+    /// Before a manifest that knows of a segment, before the last of the tip goes, before anybody sees more than it says.
+    pub(super) fn tell_end(&mut self) -> io::Result<()> {
+        self.tell(self.end())
+    }
+
+    fn tell(&mut self, end: Option<Place>) -> io::Result<()> {
+        let Some(end) = end else {
+            return Ok(());
+        };
+        let disk = &*self.options.disk;
+        if let Some(tip) = &mut self.tip {
+            return tip.say(disk, self.epoch.as_str(), end);
+        }
+        self.tip = Some(Tip::create(disk, &self.dir, self.epoch.as_str(), end)?);
         Ok(())
     }
 
@@ -248,7 +292,7 @@ impl History {
             has_marks: false,
             is_synced: self.options.fsync != Fsync::Never,
         });
-        Ok(())
+        self.tell_end()
     }
 
     /// The first frame of a file.
@@ -296,6 +340,10 @@ impl History {
             self.sync_segment(number)?;
         }
         self.is_unsynced = false;
+        self.tell_end()?;
+        if let Some(tip) = &mut self.tip {
+            tip.sync(&*self.options.disk)?;
+        }
         if self.has_failed_sync {
             return Ok(());
         }
@@ -317,7 +365,7 @@ impl History {
             self.said = Said::Left;
             return Err(error);
         }
-        self.file = None;
+        (self.file, self.tip) = (None, None);
         self.keys = None;
         self.latest_ts = f64::NEG_INFINITY;
         self.said = Said::Left;
@@ -327,7 +375,7 @@ impl History {
 
     /// The channel is forgotten, and its files with it.
     pub fn erase(&mut self) -> io::Result<()> {
-        self.file = None;
+        (self.file, self.tip) = (None, None);
         self.segments.clear();
         // Without its manifest the rest is nothing.
         match self.disk().remove(&self.dir.join(manifest::FILE)) {

@@ -21,6 +21,7 @@ mod segments;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod tip;
 mod verdict;
 mod writer;
 mod writing;

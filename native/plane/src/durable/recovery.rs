@@ -13,8 +13,9 @@ use crate::durable::keys;
 use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Record;
-use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
+use crate::durable::segments::{Head, Kind, Segment, keys_names, kind_of, segment_name};
 use crate::durable::sync::Fsync;
+use crate::durable::tip::{Place, Tip};
 use crate::durable::verdict::{Note, Reason, Stop, damage};
 use crate::epoch::Epoch;
 
@@ -68,6 +69,23 @@ pub fn open(
     })
 }
 
+/// What somebody has seen of a segment must be in it.
+fn check_end(least: Place, found: &Found) -> Result<(), Stop> {
+    let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
+    if found.head >= least.head && found.segments.iter().any(is_there) {
+        return Ok(());
+    }
+    let Place { base, bytes, head } = least;
+    let came = found.segments.back().map_or_else(
+        || "no segment".into(),
+        |last| format!("{} with {} bytes", last.base, last.bytes),
+    );
+    Err(damage(format!(
+        "segment {base} with {bytes} bytes up to entry {head} at least was expected, the last is {came} up to entry {}",
+        found.head
+    )))
+}
+
 /// What is known of keys from before the first segment.
 #[derive(Default)]
 struct Keys {
@@ -103,9 +121,15 @@ impl Reading {
         };
         self.check(&manifest)?;
         let mut found = self.segments(&names, &manifest)?;
+        let tip = self.tip(&manifest, &found)?;
         self.mark_synced(&manifest, &mut found)?;
         let keys = self.keys(&names, &manifest, &found)?;
-        Ok(Some(self.past(&manifest, found, keys)))
+        let mut past = self.past(&manifest, found, keys, tip);
+        if manifest.has_begun {
+            // A whole record that it did not tell of is seen from now on.
+            past.history.tell_end()?;
+        }
+        Ok(Some(past))
     }
 
     fn check(&self, manifest: &Manifest) -> Result<(), Stop> {
@@ -123,10 +147,12 @@ impl Reading {
         Ok(())
     }
 
-    /// What is shown from now on must survive a loss of power under `always`; elsewhere a clean end sees to it.
+    /// What is shown from now on must survive a loss of power where one is trusted; elsewhere a clean end sees to it.
     fn mark_synced(&self, manifest: &Manifest, found: &mut Found) -> io::Result<()> {
+        // Until the next write, a loss of power is judged by the policy that the manifest tells.
+        let is_trusted = [self.options.fsync, manifest.fsync].contains(&Fsync::Always);
         for segment in &mut found.segments {
-            if !manifest.is_clean && self.options.fsync == Fsync::Always {
+            if !manifest.is_clean && is_trusted {
                 let path = self.dir.join(segment_name(segment.base));
                 self.options.disk.open(&path)?.sync()?;
                 segment.is_synced = true;
@@ -148,7 +174,7 @@ impl Reading {
             match kind_of(name) {
                 Kind::Segment(base) => bases.push(base),
                 Kind::Fresh => self.options.disk.remove(&self.dir.join(name))?,
-                Kind::Keys(_) | Kind::Other => {}
+                Kind::Keys(_) | Kind::Tip | Kind::Other => {}
             }
         }
         bases.sort_unstable();
@@ -180,6 +206,22 @@ impl Reading {
             return Err(damage(text));
         }
         Ok(found)
+    }
+
+    /// The tip, which the segments must reach. Before the manifest knows of a segment nobody has seen an entry; after a loss
+    /// of power it may lack what the kernel had not written yet.
+    fn tip(&self, manifest: &Manifest, found: &Found) -> Result<Option<Tip>, Stop> {
+        if !manifest.has_begun {
+            return Ok(None);
+        }
+        match Tip::read(&*self.options.disk, &self.dir, &manifest.epoch)? {
+            Some((tip, place)) => {
+                check_end(place, found)?;
+                Ok(Some(tip))
+            }
+            None if !manifest.is_clean && manifest.boot != self.options.boot => Ok(None),
+            None => Err(damage("the tip is missing or not readable".into())),
+        }
     }
 
     fn keys(&self, names: &[String], manifest: &Manifest, found: &Found) -> Result<Keys, Stop> {
@@ -226,7 +268,7 @@ impl Reading {
         Path::new(&self.dir).join(keys_names(upto).0)
     }
 
-    fn past(self, manifest: &Manifest, found: Found, keys: Keys) -> Past {
+    fn past(self, manifest: &Manifest, found: Found, keys: Keys, tip: Option<Tip>) -> Past {
         Past {
             keyed: keys.records,
             recent: found.records,
@@ -244,6 +286,7 @@ impl Reading {
                 head: found.head,
                 latest_ts: found.latest_ts,
                 file: None,
+                tip,
                 said: if manifest.is_clean {
                     Said::Clean
                 } else {

@@ -32,6 +32,8 @@ impl History {
         if self.kept.per_key {
             self.compact(over, &newest())?;
         }
+        // It must not name a segment that goes.
+        self.tell_end()?;
         for _ in 0..over {
             let Some(first) = self.segments.front() else {
                 break;

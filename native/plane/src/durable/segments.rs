@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! manifest                     see `manifest`
+//! tip                          see `tip`
 //! 00000000000000000001.log     a segment: its head frame, then the records from offset 1 on, without gaps
 //! 00000000000000000901.log     the next one
 //! 00000000000000000900.keys    of a `last_per_key` channel: what was the newest of its key when segments up to 900 went
 //! ```
 
 use crate::durable::frame::{self, Fields, Found, put_counted};
+use crate::durable::tip;
 
 const MAGIC: &[u8] = b"nglog\x01";
 const LOG: &str = ".log";
@@ -22,6 +24,8 @@ pub enum Kind {
     Segment(u64),
     /// Newest records of keys up to this offset.
     Keys(u64),
+    /// How far the history goes.
+    Tip,
     /// Something that was not finished.
     Fresh,
     /// The manifest, or nothing of ours.
@@ -33,6 +37,9 @@ pub fn kind_of(name: &str) -> Kind {
     let number = |text: &str| text.parse().ok().filter(|_| text.len() == DIGITS);
     if name.ends_with(FRESH) {
         return Kind::Fresh;
+    }
+    if name == tip::FILE {
+        return Kind::Tip;
     }
     let segment = name.strip_suffix(LOG).and_then(number).map(Kind::Segment);
     let keys = || name.strip_suffix(KEYS).and_then(number).map(Kind::Keys);
@@ -126,6 +133,7 @@ mod tests {
             (Kind::Keys(900), Kind::Fresh),
             (kind_of(&keys), kind_of(&fresh))
         );
+        assert_eq!(Kind::Tip, kind_of("tip"));
         for other in ["manifest", "1.log", "notes.txt", "0000000000000000000x.log"] {
             assert_eq!(Kind::Other, kind_of(other));
         }

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
+use crate::durable::disk::Disk as _;
 use crate::durable::history::History;
 use crate::durable::options::Kept;
+use crate::durable::segments::{Kind, kind_of};
 use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;
-use crate::durable::tests::{INTERVAL, KEPT, batch, contents, open};
+use crate::durable::tests::{INTERVAL, KEPT, batch, contents, dir, files, open};
 use crate::epoch::Epoch;
 
 /// What a run does.
@@ -114,6 +116,37 @@ proptest! {
         }
     }
 
+    /// P1: a kill between any two calls, and a newest segment that is cut or removed before the next start: under the epoch
+    /// that was seen there is all that was seen, or the epoch is another one.
+    #[test]
+    fn a_cut_after_a_kill_costs_the_epoch_or_nothing(
+        fsync in policy(), steps in prop::collection::vec(step(), 1..30), calls in 0_usize..120, part in 0_usize..200,
+        removes: bool, at in any::<prop::sample::Index>(),
+    ) {
+        let disk = Memory::default();
+        let mut history = open(&disk, fsync, "boot", "e0", KEPT).history;
+        let mut seen = Seen::of(&history);
+        disk.die_after(calls, part);
+        run(&mut history, &mut seen, &steps, 1);
+        let disk = disk.after_kill();
+        let is_segment = |name: &String| matches!(kind_of(name), Kind::Segment(_));
+        if let Some(name) = files(&disk).into_iter().rfind(is_segment) {
+            let path = dir().join(name);
+            if removes {
+                disk.remove(&path).unwrap();
+            } else {
+                disk.change(&path, |bytes| bytes.truncate(at.index(bytes.len() + 1)));
+            }
+        }
+        let past = open(&disk, fsync, "boot", "e1", KEPT);
+        let found = contents(&past.recent);
+        if past.history.epoch().as_str() == seen.epoch {
+            prop_assert!(found.starts_with(&seen.entries), "{seen:?} was seen, {found:?} is there");
+        } else {
+            prop_assert!(found.is_empty());
+        }
+    }
+
     /// A loss of power at any time: what is then under the epoch that was seen is what was seen, all of it; under `always`
     /// the epoch stays.
     #[test]
@@ -185,6 +218,28 @@ fn a_clean_end_syncs_what_others_wrote() {
             )
         );
     }
+}
+
+/// What a start under another policy finds and shows is judged at a loss of power by the policy of before: it is synced first.
+#[test]
+fn what_always_left_unsynced_is_synced_before_it_is_shown() {
+    let disk = Memory::default();
+    let mut history = open(&disk, Fsync::Always, "boot 1", "e0", KEPT).history;
+    let (encoded, _) = batch(&history, 1, 1.0, 0);
+    history.append(&encoded).unwrap();
+    // Written, not synced.
+    disk.die_after(1, 0);
+    let (encoded, _) = batch(&history, 1, 1.0, 0);
+    history.append(&encoded).unwrap_err();
+    let disk = disk.after_kill();
+    let past = open(&disk, INTERVAL, "boot 1", "e1", KEPT);
+    assert_eq!(2, past.history.head());
+    let disk = disk.after_power_loss(true, 0, false);
+    let past = open(&disk, INTERVAL, "boot 2", "e2", KEPT);
+    assert_eq!(
+        ("e0", 2),
+        (past.history.epoch().as_str(), past.history.head())
+    );
 }
 
 /// After a sync that failed no end of this run is called clean, though a later sync says that all is well.

@@ -53,6 +53,28 @@ fn the_head_outlives_its_entries() {
     );
 }
 
+/// S12: killed between any two calls while everything goes, the history is found again under its epoch, with its head.
+#[test]
+fn a_kill_while_all_goes_keeps_the_head() {
+    for calls in 0..40 {
+        let disk = Memory::default();
+        let mut history = open(&disk, INTERVAL, "boot", "e0", BRIEF).history;
+        for ts in [1.0, 2.0, 3.0] {
+            let (encoded, _) = batch(&history, 5, ts, 0);
+            history.append(&encoded).unwrap();
+        }
+        disk.die_after(calls, 7);
+        let _ = history.retain(1_000.0, Vec::new);
+        let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
+        assert_eq!(
+            ("e0", 15),
+            (past.history.epoch().as_str(), past.history.head()),
+            "{calls}: {:?}",
+            past.notes
+        );
+    }
+}
+
 /// M31: records with a mark stay as long as a `mid` counts, however little the channel keeps.
 #[test]
 fn marks_are_kept_for_their_window() {

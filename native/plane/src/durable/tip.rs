@@ -1,0 +1,116 @@
+//! How far a history goes at the least: one small file beside its segments, written after each batch and before its entries
+//! are shown.
+//!
+//! It tells a write that was cut short, of which nobody has seen anything, from a file that was cut or removed later. A kill
+//! leaves it as it was written last; after a loss of power it may be older, or not there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::durable::disk::{Disk, File};
+use crate::durable::frame::{self, Fields, Found, put_counted};
+
+/// Its name.
+pub const FILE: &str = "tip";
+
+/// The end of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Offset of the first record of the newest segment, by its name.
+    pub base: u64,
+    /// Bytes in that segment.
+    pub bytes: u64,
+    /// Offset of the newest record.
+    pub head: u64,
+}
+
+/// The file, which is there.
+#[derive(Debug)]
+pub struct Tip {
+    path: PathBuf,
+    /// Once it was written on.
+    file: Option<Box<dyn File>>,
+    /// What it says; unknown after a write that failed.
+    said: Option<Place>,
+}
+
+impl Tip {
+    /// A new one, in place of that of any former history.
+    pub fn create(disk: &dyn Disk, dir: &Path, epoch: &str, place: Place) -> io::Result<Self> {
+        let path = dir.join(FILE);
+        disk.create(&path)?.append(&place.encode(epoch))?;
+        Ok(Self {
+            path,
+            file: None,
+            said: Some(place),
+        })
+    }
+
+    /// The tip of the history `epoch` in `dir`; `None` if there is none that can be read.
+    pub fn read(disk: &dyn Disk, dir: &Path, epoch: &str) -> io::Result<Option<(Self, Place)>> {
+        let path = dir.join(FILE);
+        let bytes = match disk.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let place = Place::decode(&bytes, epoch);
+        let tip = |place| Self {
+            path,
+            file: None,
+            said: Some(place),
+        };
+        Ok(place.map(|place| (tip(place), place)))
+    }
+
+    /// Say `place`, if it does not yet.
+    pub fn say(&mut self, disk: &dyn Disk, epoch: &str, place: Place) -> io::Result<()> {
+        if self.said == Some(place) {
+            return Ok(());
+        }
+        self.said = None;
+        self.open(disk)?.overwrite(&place.encode(epoch))?;
+        self.said = Some(place);
+        Ok(())
+    }
+
+    /// Return when what it says would survive a loss of power.
+    pub fn sync(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        self.open(disk)?.sync()
+    }
+
+    fn open(&mut self, disk: &dyn Disk) -> io::Result<&mut Box<dyn File>> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => disk.open_fixed(&self.path)?,
+        };
+        Ok(self.file.insert(file))
+    }
+}
+
+impl Place {
+    /// Of the same length for every place of one history, so that it is overwritten in one call.
+    fn encode(self, epoch: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, |out| {
+            for number in [self.base, self.bytes, self.head] {
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            put_counted(out, epoch.as_bytes());
+        });
+        bytes
+    }
+
+    fn decode(bytes: &[u8], epoch: &str) -> Option<Self> {
+        let Found::Body(body, end) = frame::read(bytes, 0) else {
+            return None;
+        };
+        let mut fields = Fields(body);
+        let place = Self {
+            base: fields.number()?,
+            bytes: fields.number()?,
+            head: fields.number()?,
+        };
+        let is_ours = end == bytes.len() && fields.text()? == epoch;
+        is_ours.then_some(place)
+    }
+}
