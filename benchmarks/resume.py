@@ -183,14 +183,20 @@ class Operator:
                 await asyncio.sleep(0.1)
 
 
-async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
-    """W7: what a resume costs beyond its handshake, and when the last client has everything."""
+async def gather(crowd: Crowd, options: argparse.Namespace) -> None:
+    """Everybody connects, follows the channel and has a token."""
     size = len(crowd.clients)
     await crowd.connect_all(options.seconds, resumes=False)
     await crowd.until(lambda: crowd.counts["subscribed"] == size)
     for client in crowd.clients:
         client.current.send({"type": "get_reconnection_token"})
     await crowd.until(lambda: crowd.counts["token"] == size)
+
+
+async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
+    """W7: what a resume costs beyond its handshake, and when the last client has everything."""
+    size = len(crowd.clients)
+    await gather(crowd, options)
     await crowd.cut()
     await operator.emptied()
 
@@ -257,17 +263,22 @@ async def measure(port: int, pid: int, server: Server, options: argparse.Namespa
     """Both parts on one hub."""
     operator = Operator(port, server.query.removeprefix("?token="))
     crowd = Crowd(port, options.clients)
-    first = await resume(crowd, operator, pid, options)
-    print(f"W7     {json.dumps(first)}", file=sys.stderr)
-    second = await drain(crowd, operator, pid, options)
-    print(f"drain  {json.dumps(second)}", file=sys.stderr)
-    return {"W7": first, "drain": second}
+    figures = {}
+    if options.only == "drain":
+        await gather(crowd, options)
+    else:
+        figures["W7"] = await resume(crowd, operator, pid, options)
+        print(f"W7     {json.dumps(figures['W7'])}", file=sys.stderr)
+    figures["drain"] = await drain(crowd, operator, pid, options)
+    print(f"drain  {json.dumps(figures['drain'])}", file=sys.stderr)
+    return figures
 
 
 def main() -> None:
     """Run it and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=9_000, help="each needs two descriptors for a moment")
+    parser.add_argument("--only", choices=["drain"], help="leave the resumes out")
     parser.add_argument("--missed", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=2.0, help="events per second while all are asked to go")
@@ -282,7 +293,8 @@ def main() -> None:
         figures = asyncio.run(measure(port, pid, server, options))
     machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
     report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, **figures}
-    (HERE / "results" / "resume.json").write_text(json.dumps(report, indent=1) + "\n")
+    name = "drain.json" if options.only else "resume.json"
+    (HERE / "results" / name).write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
