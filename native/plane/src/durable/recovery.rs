@@ -69,6 +69,17 @@ pub fn open(
     })
 }
 
+/// What the manifest knows of must be there.
+fn check_head(manifest: &Manifest, found: &Found) -> Result<(), Stop> {
+    let is_gone = manifest.has_begun && found.segments.is_empty();
+    if is_gone || found.head < manifest.head {
+        let (least, head) = (manifest.head, found.head);
+        let text = format!("entries up to {least} at least were expected, {head} is the last");
+        return Err(damage(text));
+    }
+    Ok(())
+}
+
 /// What somebody has seen of a segment must be in it.
 fn check_end(least: Place, found: &Found) -> Result<(), Stop> {
     let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
@@ -122,6 +133,7 @@ impl Reading {
         self.check(&manifest)?;
         let mut found = self.segments(&names, &manifest)?;
         let tip = self.tip(&manifest, &found)?;
+        check_head(&manifest, &found)?;
         self.mark_synced(&manifest, &mut found)?;
         let keys = self.keys(&names, &manifest, &found)?;
         let mut past = self.past(&manifest, found, keys, tip);
@@ -198,12 +210,6 @@ impl Reading {
                 is_lenient: !manifest.is_clean && manifest.boot != self.options.boot,
             };
             found.take(&*self.options.disk, &source, &manifest.epoch)?;
-        }
-        let is_gone = manifest.has_begun && found.segments.is_empty();
-        if is_gone || found.head < manifest.head {
-            let (least, head) = (manifest.head, found.head);
-            let text = format!("entries up to {least} at least were expected, {head} is the last");
-            return Err(damage(text));
         }
         Ok(found)
     }
