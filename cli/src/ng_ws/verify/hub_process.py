@@ -40,13 +40,26 @@ _RATES = ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", "PING", "DEFAULT")
 def command_of(given: str | None) -> list[str]:
     """How a hub is started: as asked, else `neurograph-hub` beside this interpreter or on PATH."""
     if given is not None:
-        return shlex.split(given)
+        return _as_given(given)
     beside = Path(sys.executable).with_name("neurograph-hub")
     found = str(beside) if beside.exists() else shutil.which("neurograph-hub")
     if found is None:
         hint = "next: name one with --hub-command, or a running hub with --url ws://HOST:8000/ws"
         raise Failed(Exit.USAGE, "verify: expected neurograph-hub beside ng-ws or on PATH, found none", hint)
     return [found]
+
+
+def _as_given(given: str) -> list[str]:
+    try:
+        command = shlex.split(given)
+    except ValueError as error:
+        raise Failed(Exit.USAGE, f"--hub-command: expected a command as in a shell, got {given!r}: {error}") from None
+    if not command:
+        raise Failed(Exit.USAGE, "--hub-command: expected a command, got nothing")
+    # The hub runs in a directory of its own, from which a path of here would not be found.
+    if "/" in command[0]:
+        command[0] = os.path.abspath(command[0])
+    return command
 
 
 class HubProcess:
