@@ -24,7 +24,7 @@ from tests.support import planted
 from tests.support.fake_log import FakeCursor, FakeLog, Opening
 from tests.support.pair.hub import HubEnd
 
-EXAMPLES = 150
+EXAMPLES = 3_000  # at most: a run ends at the first that finds it
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -170,5 +170,6 @@ BUGS: dict[str, Plant] = {
 @pytest.mark.timeout(0)
 def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BUGS[bug](monkeypatch)
-    with pytest.raises(AssertionError):
+    # An end that acts on what is gone may also fall over it.
+    with pytest.raises((AssertionError, KeyError)):
         run_machine(EXAMPLES, phases=(Phase.generate,), derandomize=True, database=None, report_multiple_bugs=False)
