@@ -9,7 +9,7 @@ import pytest
 
 from channels.backplane import Backplane, Result
 from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
-from channels.publication import Entry, Position, Publication, Stored
+from channels.publication import Position, Publication, Stored
 
 
 class Door:
@@ -22,7 +22,7 @@ class Door:
     def deliver(
         self,
         channel: str,
-        batch: Sequence[Entry],
+        batch: Any,
         marks: Sequence[bytes | None] | None = None,
         settled: Callable[[BrokerError | None], None] | None = None,
     ) -> Position:
