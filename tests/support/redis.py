@@ -66,11 +66,12 @@ class RedisServer:
         """Start, also again after `stop` or `kill`; what was persisted is there."""
         self.settings |= _dashed(settings)
         options = [part for name, value in self.settings.items() for part in (f"--{name}", *value.split(" "))]
-        self._process = subprocess.Popen(
-            [str(BINARY), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *options],
-            stdout=(self.folder / "log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(BINARY), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self._wait_until_it_answers()
         return self
 

@@ -11,11 +11,13 @@ local mids, keys, claims = tonumber(ARGV[22]), tonumber(ARGV[23]), tonumber(ARGV
 local at = 25
 local meta_key, log, last, live = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
+local own = own_replid(given)
+
 -- The first answer again, if this call was done before and its answer was lost.
 if count > 0 then
   local known = redis.call('GET', KEYS[5])
   if known then
-    return {'known', known}
+    return {'known', known, own}
   end
   -- A call that was overtaken by a later one of its node comes too late: its publishers were told so.
   local reached = tonumber(redis.call('GET', KEYS[6]) or '')
@@ -24,7 +26,6 @@ if count > 0 then
   end
 end
 
-local own = own_replid(given)
 local meta = load_meta(meta_key)
 local why = ''
 if not meta then
@@ -171,7 +172,7 @@ if ttl > 0 then
   redis.call('EXPIRE', last, ttl)
 end
 
-local answer = {meta.epoch, text(first), kept, text(meta.head), why, own, repeats}
+local answer = {meta.epoch, text(first), kept, text(meta.head), why, repeats}
 if count > 0 then
   redis.call('SET', KEYS[5], cmsgpack.pack(answer), 'PX', window)
   redis.call('SET', KEYS[6], text(fence), 'PX', window)
@@ -181,4 +182,4 @@ if kept > 0 then
 elseif why ~= '' then
   tell(publish, live, meta.epoch, 1, 0, '', node, '')
 end
-return {'stored', cmsgpack.pack(answer)}
+return {'stored', cmsgpack.pack(answer), own}

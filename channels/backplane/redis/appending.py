@@ -30,6 +30,7 @@ class Answer(NamedTuple):
     why: str
     """Why the epoch was rotated; empty if it was not."""
     replid: str
+    """Of the master that has answered."""
     repeats: Mapping[int, str]
 
 
@@ -147,5 +148,5 @@ def _read(reply: Sequence[Any]) -> Answer | Changed | Late:
         return Changed(old, new, epoch, int(head), batch)
     if kind not in (b"stored", b"known"):
         raise FailedError(f"expected an answer of the append script, came {kind!r}")
-    epoch, first, kept, head, why, replid, repeats = msgpack.unpackb(reply[1])
-    return Answer(epoch, int(first), kept, int(head), why, replid, {index: place for index, place in repeats})
+    epoch, first, kept, head, why, repeats = msgpack.unpackb(reply[1])
+    return Answer(epoch, int(first), kept, int(head), why, reply[2].decode(), dict(repeats))

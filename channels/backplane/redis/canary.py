@@ -1,6 +1,6 @@
 """Whether a subscription lives: each second a number goes out on it and has to come back (N9, N10)."""
 
-from channels.backplane.redis.figures import Figures
+from channels.histograms import Histogram
 
 ROUNDS = 2
 """Canaries in a row that make a subscription trusted again: the hysteresis of readiness."""
@@ -10,10 +10,10 @@ REMEMBERED = 64
 class Canary:
     """Of one connection. `now` is an argument: seconds of one monotonic clock."""
 
-    __slots__ = ("_figures", "_last", "_number", "_opened_at", "_patience", "_rounds", "_sent")
+    __slots__ = ("_last", "_number", "_opened_at", "_patience", "_rounds", "_seconds", "_sent")
 
-    def __init__(self, figures: Figures, patience: float) -> None:
-        self._figures = figures
+    def __init__(self, seconds: Histogram, patience: float) -> None:
+        self._seconds = seconds
         self._patience = patience
         self._number = 0
         self._sent: dict[int, float] = {}
@@ -41,14 +41,15 @@ class Canary:
             del self._sent[next(iter(self._sent))]
         return self._number
 
-    def returned(self, number: int, now: float) -> None:
-        """It came back on the connection that it was sent on."""
+    def returned(self, number: int, now: float) -> bool:
+        """It came back. -> whether it is one of this connection"""
         sent = self._sent.pop(number, None)
         if sent is None:
-            return  # of a connection before this one
+            return False
         self._last = now
         self._rounds += 1
-        self._figures.canary.observe(now - sent)
+        self._seconds.observe(now - sent)
+        return True
 
     def is_dead(self, now: float) -> bool:
         """The connection is open and nothing has come back for too long."""
@@ -60,8 +61,3 @@ class Canary:
     def is_trusted(self) -> bool:
         """Enough has come back on this connection, one after the other."""
         return self._rounds >= ROUNDS
-
-    @property
-    def last(self) -> float | None:
-        """When the last one came back: then the bus worked."""
-        return self._last

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from channels.backplane.redis.connection import OversizeError
 from channels.backplane.redis.errors import StoreError
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.options import RedisOptions
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Feed:
         self,
         dial: Callable[[], Awaitable[AbstractConnection]],
         options: RedisOptions,
-        figures: Figures,
+        figures: RedisFigures,
         *,
         heard: Callable[[str, bytes], None],
         subscribed: Callable[[str], None],
@@ -83,7 +83,7 @@ class Feed:
 
     def reopen(self, reason: str) -> None:
         """Close it, whatever it thinks of itself, and open another."""
-        self._figures.reopened[reason] += 1
+        self._figures.fault("canary", reason)
         logger.warning("the subscription is opened anew: %s", reason)
         self.reason = reason
         for task in self._work:
@@ -125,7 +125,7 @@ class Feed:
         for outcome in outcomes:
             if isinstance(outcome, RedisError | OSError):
                 self.reason = str(outcome) or type(outcome).__name__
-                self._figures.failures["feed"] += 1
+                self._figures.fault("redis", "feed")
             elif isinstance(outcome, Exception):
                 raise outcome
         return counts[0] > 0
@@ -140,7 +140,7 @@ class Feed:
                 logger.warning("Redis refuses a subscription: %s", error)
                 raise
             except OversizeError:
-                self._figures.unreadable["too_large"] += 1
+                self._figures.fault("too_large", "feed")
                 raise
             counts[0] += 1
             if isinstance(message, list) and len(message) >= 3:

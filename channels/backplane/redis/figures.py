@@ -1,64 +1,77 @@
-"""What is counted about Redis, for /metrics and for operators. Plain data: whoever shows it gives it names."""
+"""What is counted about Redis: `BackplaneFigures`, and beside it what only an operator of this backplane looks for."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-SECONDS = (0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+from channels.backplane.figures import ENTRIES, SECONDS
+from channels.histograms import Histogram
+
+MOST_CHANNELS = 10_000
+"""Channels that are counted by name; of rooms there may be any number."""
+
+Reported = str | int | float | bool | None
 
 
-class Histogram:
-    """Counts per bound (the last one is beyond all bounds) and the sum of what was observed."""
-
-    __slots__ = ("_bounds", "_counts", "_sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = tuple(bounds)
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        """One more."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def figures(self) -> dict[str, Any]:
-        """`bounds`, `counts` (not cumulated), `sum`: the shape in which the native plane gives its own."""
-        return {"bounds": self._bounds, "counts": list(self._counts), "sum": self._sum}
-
-
-class Figures:
-    """Everything that the parts of the backplane count."""
+class RedisFigures:
+    """Everything that the parts of the backplane count. What is true now is asked of them: the functions."""
 
     def __init__(self) -> None:
-        self.commands: dict[str, Histogram] = {}
-        """`redis_command_seconds` by command."""
-        self.canary = Histogram(SECONDS)
-        """`canary_seconds`: from publish to receipt on the connection that listens."""
-        self.batch_sizes = Histogram(SIZES)
-        """`append_batch_size`: publications per append."""
+        self.canary_seconds = Histogram(SECONDS)
+        self.command_seconds: dict[str, Histogram] = {}
+        self.batch_sizes = Histogram(ENTRIES)
         self.heals: Counter[str] = Counter()
-        """Holes read, by channel; those of namespaces under the empty name."""
-        self.rotations: Counter[str] = Counter()
-        """Epochs that this node began, by reason: missing, replication, behind, two_pasts, damaged, proof, former."""
-        self.continued: int = 0
-        """Changes of the replication id after which continuity was proven."""
-        self.unreadable: Counter[str] = Counter()
-        """What could not be read and was dropped: message, entry, control, too_large."""
-        self.outbox: Counter[str] = Counter()
-        """What became of publications that were not simply stored: full, expired, unknown, resent, too_large."""
-        self.reopened: Counter[str] = Counter()
-        """Subscriptions opened anew, by reason."""
-        self.failures: Counter[str] = Counter()
-        """Faults of the command connection, by kind."""
-        self.bus: Counter[str] = Counter()
-        """Messages between nodes: told, heard, dropped, lost, repeated."""
+        self.rotations: Counter[tuple[str, str]] = Counter()
+        """By channel and reason: missing, replication, behind, two_pasts, damaged, token, former."""
+        self.errors: Counter[str] = Counter()
+        """redis, canary, epoch, partition, unreadable, too_large, outbox."""
+        self.details: Counter[str] = Counter()
+        """Finer than `errors`, and what is no error: `kind/reason`."""
+        self.server: dict[str, Reported] = {}
+        """What the server said of itself."""
+        self.asks_up: Callable[[], bool] = lambda: False
+        self.asks_outbox: Callable[[], int] = lambda: 0
+        self.asks_lag: Callable[[], Mapping[str, int]] = dict
+        self.asks_state: Callable[[], Mapping[str, Reported]] = dict
 
-    def command(self, name: str) -> Histogram:
-        """The histogram of one command."""
-        found = self.commands.get(name)
+    @property
+    def is_up(self) -> bool:
+        """The command connection works now."""
+        return self.asks_up()
+
+    @property
+    def outbox(self) -> int:
+        """Publications and signals that wait now."""
+        return self.asks_outbox()
+
+    @property
+    def lag(self) -> Mapping[str, int]:
+        """By channel: head of the store minus own head, as far as there is any."""
+        return self.asks_lag()
+
+    @property
+    def report(self) -> Mapping[str, Reported]:
+        """For operators: the server, the breaker, the subscription, and `details`."""
+        return {**self.server, **self.asks_state(), **self.details}
+
+    def command(self, name: str, seconds: float) -> None:
+        """A command took so long."""
+        found = self.command_seconds.get(name)
         if found is None:
-            found = self.commands[name] = Histogram(SECONDS)
-        return found
+            found = self.command_seconds[name] = Histogram(SECONDS)
+        found.observe(seconds)
+
+    def healed(self, channel: str) -> None:
+        """A hole was read."""
+        self.heals[channel if channel in self.heals or len(self.heals) < MOST_CHANNELS else ""] += 1
+
+    def rotated(self, channel: str, reason: str) -> None:
+        """This node has ended an epoch."""
+        key: Any = (channel, reason)
+        self.rotations[key if key in self.rotations or len(self.rotations) < MOST_CHANNELS else ("", reason)] += 1
+        self.errors["epoch"] += 1
+
+    def fault(self, kind: str, reason: str) -> None:
+        """Something went wrong: `kind` is one of `errors`."""
+        self.errors[kind] += 1
+        self.details[f"{kind}/{reason}"] += 1

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from channels.backplane import Followed, Ready, Replicas
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.continuity import Claims
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.replica import NOWHERE, Judgement, Replica, Standing, Taken
 from channels.backplane.redis.segment import Segment, UnreadableError, read_segment
 from channels.errors import BrokerError, LogUnavailable
@@ -69,7 +70,7 @@ class Following:
     rotation; `changed(replica, is_followed)` of channels that begin or cease to be followed.
     """
 
-    def __init__(self, replicas: Replicas, figures: Figures, *, bus_message: int, patience: float) -> None:
+    def __init__(self, replicas: Replicas, figures: RedisFigures, *, bus_message: int, patience: float) -> None:
         self.suspected: Callable[[Replica], None] = lambda _: None
         self.disputed: Callable[[Replica], None] = lambda _: None
         self.followed: Callable[[Replica], None] = lambda _: None
@@ -82,6 +83,7 @@ class Following:
         self._patience = patience
         self._all: dict[str, Replica] = {}
         self._waiting: dict[str, list[Waiter]] = {}
+        self._claims = Claims()
         self.round = 0
         """Counts the seconds; a replica that changed remembers in which."""
 
@@ -131,6 +133,8 @@ class Following:
         replica = self._all.pop(channel, None)
         if replica is None:
             return
+        if replica.standing != NOWHERE:
+            self._claims.acked(channel, replica.standing)
         self.unfollowed(replica)
         error = LogUnavailable(f"the log of {channel} was closed", channel=channel)
         for waiter in self.take_waiters(replica):
@@ -163,13 +167,13 @@ class Following:
         if replica is None:
             return
         if len(payload) > self._bus_message:
-            self._figures.unreadable["too_large"] += 1
+            self._figures.fault("too_large", "message")
             self.suspect(replica)
             return
         try:
             segment = read_segment(payload)
         except UnreadableError as error:
-            self._figures.unreadable["message"] += 1
+            self._figures.fault("unreadable", "message")
             logger.warning("a message on the bus of %s was dropped: %s", channel, error)
             self.suspect(replica)
             return
@@ -179,9 +183,11 @@ class Following:
     def own(self, channel: str, segment: Segment) -> None:
         """The store has answered an append of this node."""
         replica = self._all.get(channel)
+        told = Standing(segment.epoch, segment.last, segment.batch)
         if replica is None:
+            self._claims.acked(channel, told)
             return
-        replica.acked = Standing(segment.epoch, segment.last, segment.batch)
+        replica.acked = told
         if not self.take(replica, segment) and replica.is_synced:
             # Most likely what lies between is on its way on the other connection.
             asyncio.get_running_loop().call_later(HOLE_PATIENCE, self._look_again, replica)
@@ -220,7 +226,7 @@ class Following:
         try:
             position = self._replicas.apply(channel, segment.epoch, segment.first, segment.entries)
         except ValueError as error:
-            self._figures.unreadable["entry"] += 1
+            self._figures.fault("unreadable", "entry")
             logger.warning("entries %s:%d of %s were dropped: %s", segment.epoch, segment.first, channel, error)
             self._adopt(replica)
             return Taken.UNREADABLE
@@ -252,7 +258,7 @@ class Following:
         try:
             self._replicas.restore(replica.channel, known)
         except (BrokerError, ValueError) as error:
-            self._figures.unreadable["entry"] += 1
+            self._figures.fault("unreadable", "newest")
             logger.warning("the newest entries of %s were dropped: %s", replica.channel, error)
         replica.lacks_newest = False
 
@@ -261,15 +267,20 @@ class Following:
         replica.is_suspect = True
         self.suspected(replica)
 
-    def standing(self, channel: str) -> Standing:
-        """What this node may say of `channel` (N5)."""
+    def claim(self, channel: str) -> Standing | None:
+        """What this node may say of `channel` (N5); None if it cannot say."""
         replica = self._all.get(channel)
-        return NOWHERE if replica is None else replica.standing
+        return self._claims.of(channel) if replica is None else replica.standing
+
+    def standing(self, channel: str) -> Standing:
+        """The same for the script, which takes silence for ignorance."""
+        return self.claim(channel) or NOWHERE
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _begin(self, limits: Followed) -> Replica:
         replica = self._all[limits.channel] = Replica(limits)
+        replica.acked = self._claims.of(limits.channel) or NOWHERE
         self.followed(replica)
         self.suspect(replica)
         return replica

@@ -7,8 +7,8 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from channels.backplane.redis.appending import EMPTY, Answer, Appending, Changed, Verdict
-from channels.backplane.redis.errors import StoreError
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.errors import NotSentError, StoreError
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.following import Following, Waiter
 from channels.backplane.redis.options import MIB, RedisOptions
 from channels.backplane.redis.replica import Judgement, Replica, Taken
@@ -33,6 +33,7 @@ _offset = Struct("<Q")
 class _Reply(NamedTuple):
     epoch: str
     head: int
+    batch: str
     why: str
     items: Sequence[Any]
 
@@ -41,7 +42,7 @@ class Healing:
     """Reads. Those who wait for an answer come first, holes at most `heal_rate` times a second."""
 
     def __init__(
-        self, store: Store, following: Following, appending: Appending, figures: Figures, options: RedisOptions
+        self, store: Store, following: Following, appending: Appending, figures: RedisFigures, options: RedisOptions
     ) -> None:
         self._store = store
         self._following = following
@@ -52,6 +53,8 @@ class Healing:
         self._holes: dict[str, None] = {}
         self._ends: dict[str, tuple[str, str]] = {}
         """Epochs that are to end, by channel: name and reason."""
+        self.is_retired: Callable[[str], bool] = lambda _: False
+        """Whether the master of a replication id is believed no longer."""
         self.listens: Callable[[], bool] = lambda: True
         """Whether subscriptions are confirmed soon; then nothing is read before, lest something fall between."""
         self._wake_urgent = asyncio.Event()
@@ -146,7 +149,7 @@ class Healing:
             if waiter not in proofs:
                 waiter.answer(None)
         if is_done and proofs:
-            self.end_epoch(replica, "proof")
+            self.end_epoch(replica, "token")
         elif not is_done:
             # Not at once, whoever waits: what failed is likely to fail again.
             self._holes[replica.channel] = None
@@ -186,7 +189,7 @@ class Healing:
     async def _ask(self, replica: Replica, budget: int) -> _Reply:
         keys, channel, own = self._store.keys, replica.channel, replica.own
         meta = keys.meta(channel)
-        epoch, head, _, why, _, items = await self._store.run(
+        epoch, head, batch, why, replid, items = await self._store.run(
             READ,
             (meta, keys.log(channel), keys.last(channel), keys.live(channel)),
             self._options.node,
@@ -197,7 +200,10 @@ class Healing:
             budget,
             self._appending.ttl(replica.limits),
         )
-        reply = _Reply(epoch.decode(), int(head), why.decode(), items)
+        if self.is_retired(replid.decode()):
+            self._store.reconnect(meta, "it leads to a former master")
+            raise NotSentError("the master is no longer one")
+        reply = _Reply(epoch.decode(), int(head), batch.decode(), why.decode(), items)
         # The first history of a channel is no rotation.
         if reply.why and (replica.is_synced or reply.why != "missing"):
             self.rotated(channel, reply.why, reply.epoch)
@@ -211,12 +217,16 @@ class Healing:
             if not following.begin(replica, Position(reply.epoch, start)):
                 return False
         elif reply.items or reply.head > replica.head:
-            self._figures.heals[replica.channel if replica.limits.is_fixed else ""] += 1
+            self._figures.healed(replica.channel)
         for item in reply.items:
             if not self._take_item(replica, reply.epoch, item):
                 return False
         if not reply.items and replica.head < reply.head:
-            return following.begin(replica, Position(reply.epoch, reply.head))  # nothing of it is kept any more
+            # Nothing of it is kept any more.
+            if not following.begin(replica, Position(reply.epoch, reply.head)):
+                return False
+        if replica.own == (reply.epoch, reply.head, ""):
+            replica.remember(reply.batch)
         return True
 
     def _take_item(self, replica: Replica, epoch: str, item: Sequence[Any]) -> bool:
@@ -227,7 +237,7 @@ class Healing:
         try:
             segment = read_stored(item)
         except UnreadableError as error:
-            self._figures.unreadable["stored"] += 1
+            self._figures.fault("unreadable", "stored")
             logger.warning("entries up to %s:%d of %s are skipped: %s", epoch, last, replica.channel, error)
             return following.begin(replica, Position(epoch, last))
         judgement = replica.judge(segment)
@@ -278,7 +288,7 @@ class Healing:
 
     def rotated(self, channel: str, why: str, epoch: str) -> None:
         """This node has begun an epoch: count it, and tell the operator."""
-        self._figures.rotations[why] += 1
+        self._figures.rotated(channel, why)
         logger.warning("the log of %s begins another epoch, %s: %s", channel, epoch, why)
 
 

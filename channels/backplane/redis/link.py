@@ -12,7 +12,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from channels.backplane.redis.breaker import Breaker
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError, UnansweredError
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.pipe import Pipe
 from channels.backplane.redis.scripts import ALL, Script
@@ -35,7 +35,7 @@ class Link:
         self,
         dial: Dial,
         options: RedisOptions,
-        figures: Figures,
+        figures: RedisFigures,
         opened: Callable[[str], None],
         *,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -103,10 +103,21 @@ class Link:
                 if error.is_misplaced:
                     pipe.end(str(error))
                 raise
-            self._figures.command(name).observe(time.perf_counter() - start)
+            self._figures.command(name, time.perf_counter() - start)
         if not self.breaker.is_open:
             self.breaker.succeeded()
         return reply
+
+    async def read_replid(self) -> str:
+        """The replication id of the master, now; raises `StoreError`."""
+        self.replid = _replication(await self.call("info", "INFO", "replication"))["master_replid"]
+        return self.replid
+
+    def reconnect(self, reason: str) -> None:
+        """Leave this connection: it leads to the wrong place."""
+        logger.warning("the command connection is opened anew: %s", reason)
+        self._figures.fault("redis", "former master")
+        self._discard(reason)
 
     # --- the one task that connects -----------------------------------------------------------------------------------
 
@@ -153,7 +164,7 @@ class Link:
         self._discard(reason)
 
     def _fault(self, reason: str, kind: str) -> None:
-        self._figures.failures[kind] += 1
+        self._figures.fault("redis", kind)
         if self.breaker.failed():
             logger.warning("Redis is left alone for now: %s", reason)
             self._down(reason)
@@ -184,7 +195,11 @@ async def _greet(pipe: Pipe, scripts: Sequence[Script]) -> str:
     for reply in replies:
         if isinstance(reply, BaseException):
             raise reply if isinstance(reply, StoreError) else UnansweredError(str(reply))
-    told = dict(line.split(":", 1) for line in replies[0].decode().splitlines() if ":" in line)
+    told = _replication(replies[0])
     if told.get("role") != "master":
         raise RefusedError(f"expected a master, came a {told.get('role')}", is_fault=True, is_misplaced=True)
     return told["master_replid"]
+
+
+def _replication(info: bytes) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)

@@ -1,8 +1,23 @@
 """What an operator may set about Redis; `hub` fills it from its settings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Protocol, Self
 
 MIB = 1_048_576
+
+
+class StoreOptions(Protocol):
+    """What the hub knows of them: names of fields below, as many as it has settings for."""
+
+    @property
+    def url(self) -> str:
+        """See `RedisOptions`."""
+        ...
+
+    @property
+    def node(self) -> str:
+        """See `RedisOptions`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,8 @@ class RedisOptions:
     """What is larger on the bus is not read; what would become so is not sent."""
     heal_rate: float = 10.0
     """Reads per second that fill holes; each covers the channels that wait for one."""
+    tick: float = 1.0
+    """Between two canaries, and two comparisons of heads (N9)."""
     canary_wait: float = 3.0
     """Without a canary for so long the subscription is opened anew (N9)."""
     proof_wait: float = 2.0
@@ -43,3 +60,8 @@ class RedisOptions:
     """How much longer than its retention a channel of a namespace stays in Redis when nobody touches it."""
     info_in_scripts: bool = True
     """Whether scripts may ask for INFO; else the replication id is that of the command connection (N6)."""
+
+    @classmethod
+    def of(cls, options: StoreOptions) -> Self:
+        """The same, with the defaults of what `options` does not name."""
+        return cls(**{one.name: getattr(options, one.name) for one in fields(cls) if hasattr(options, one.name)})

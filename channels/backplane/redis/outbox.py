@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 from channels._native import decode_entries, encode_entries
 from channels.backplane import MAX_BATCH, Done, Followed, Placed, Result
 from channels.backplane.redis.appending import Answer, Appending, Batch, Changed, Late, Verdict
-from channels.backplane.redis.errors import FailedError, NotSentError, RefusedError, StoreError
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.errors import FailedError, NotSentError, RefusedError, StoreError, UnansweredError
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.keys import Keys, name_of_batch
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import Standing
@@ -167,10 +167,12 @@ class Channels(Protocol):
         """The store has answered an append."""
 
 
+
 class Outbox:
     """All lanes of a node.
 
-    `decide` proves continuity or gives up on it (N5); `wait_up` waits for the server of a channel.
+    `decide` proves continuity or gives up on it (N5). `wait_up` waits for the server of a channel, `reconnect` leaves
+    one that is no longer the master.
     """
 
     def __init__(
@@ -179,12 +181,14 @@ class Outbox:
         channels: Channels,
         keys: Keys,
         options: RedisOptions,
-        figures: Figures,
+        figures: RedisFigures,
         *,
         run: str,
         wait_up: Callable[[str, float], Coroutine[None, None, bool]],
-        decide: Callable[[str, Changed], Coroutine[None, None, Verdict]],
+        decide: Callable[[str, Changed], Coroutine[None, None, Verdict | None]],
         rotated: Callable[[str, str, str], None],
+        is_retired: Callable[[str], bool],
+        reconnect: Callable[[str, str], None],
         wall: Callable[[], float] = time.time,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -198,6 +202,8 @@ class Outbox:
         self._wait_up = wait_up
         self._decide = decide
         self._rotated = rotated
+        self._is_retired = is_retired
+        self._reconnect = reconnect
         self._wall = wall
         self._uniform = uniform
         self._lanes: dict[str, _Lane] = {}
@@ -273,11 +279,11 @@ class Outbox:
             text = f"the log of {channel} takes nothing: the node has not started or is stopping"
             return LogUnavailable(text, channel=channel)
         if work.size > options.bus_message - MESSAGE_OVERHEAD:
-            self._figures.outbox["too_large"] += work.count
+            self._figures.fault("too_large", "publication")
             text = f"expected at most {options.bus_message} bytes on the bus"
             return Overloaded(text, channel=channel, limit=options.bus_message)
         if self._waiting + work.count > options.outbox or self._waiting_bytes + work.size > options.outbox_bytes:
-            self._figures.outbox["full"] += work.count
+            self._figures.fault("outbox", "full")
             text = f"the log of {channel} is unreachable, and {self._waiting} publications wait for it already"
             return LogUnavailable(text, channel=channel, retry_after=options.outbox_wait)
         return None
@@ -300,11 +306,16 @@ class Outbox:
         self._settle(work)
         self.counts["refused"] += work.count
         if work.sent is not None and work.sent.may_be_stored:
-            self._figures.outbox["unknown"] += work.count
+            self._figures.fault("outbox", "unknown")
             work.refuse(OutcomeUnknown(f"the store has not said what became of it: {text}"))
         else:
-            self._figures.outbox["expired"] += work.count
+            self._figures.fault("outbox", "expired")
             work.refuse(LogUnavailable(f"the store is unreachable: {text}", retry_after=1.0))
+
+    def _turn_down(self, work: "_Publications | _Signals", error: BrokerError) -> None:
+        self._settle(work)
+        self.counts["refused"] += work.count
+        work.refuse(error)
 
     def _settle(self, work: _Work) -> None:
         """It waits no longer."""
@@ -349,21 +360,27 @@ class Outbox:
             limits = self._channels.limits(channel)
         except BrokerError as error:
             for work in works:
-                self._settle(work)
-                self.counts["refused"] += work.count
-                work.refuse(error)
+                self._turn_down(work, error)
             return None
         ts = self._wall()
         entries: list[bytes] = []
         mids: list[tuple[int, str, bytes]] = []
         keys: list[tuple[int, str, bool]] = []
-        for work in works:
+        for work in list(works):
+            try:
+                own = work.entries(ts)
+            except ValueError as error:  # it was checked before it came here; whatever it is, the others can go on
+                logger.exception("a publication to %s cannot be written", channel)
+                works.remove(work)
+                self._turn_down(work, LogUnavailable(f"it cannot be written: {error}", channel=channel))
+                continue
             mids += work.mids(self._keys, len(entries))
-            own = work.entries(ts)
             if limits.last_per_key:
                 named = enumerate(work.named(own), len(entries))
                 keys += [(at, one[2] or one[0], _removes(channel, one)) for at, one in named]
             entries += own
+        if not works:
+            return None
         self._fence += 1
         name = works[0].batch_id
         batch = Batch(
@@ -405,7 +422,7 @@ class Outbox:
                 attempt += 1
                 await asyncio.sleep(self._uniform(0.0, min(LONGEST_PAUSE, 0.01 * 2.0**attempt)))
             except StoreError:
-                self._figures.outbox["resent"] += sent.batch.count
+                self._figures.details["outbox/resent"] += 1
             except BrokerError as error:
                 self._refuse(sent, error)
                 return
@@ -430,6 +447,10 @@ class Outbox:
             raise
         finally:
             sent.is_sending = False
+        if not isinstance(answer, Changed | Late) and self._is_retired(answer.replid):
+            sent.is_uncertain = True
+            self._reconnect(channel, "it leads to a former master")
+            raise UnansweredError("the master is no longer one")
         # The first history of a channel is no rotation.
         if isinstance(answer, Answer) and answer.why and (standing.epoch or answer.why != "missing"):
             self._rotated(channel, answer.why, answer.epoch)
@@ -444,9 +465,7 @@ class Outbox:
     def _refuse(self, sent: _Sent, error: BrokerError) -> None:
         for work in sent.works:
             if not work.is_answered:
-                self._settle(work)
-                self.counts["refused"] += work.count
-                work.refuse(error)
+                self._turn_down(work, error)
 
     def _answered(self, channel: str, sent: _Sent, answer: Answer) -> None:
         if answer.kept:

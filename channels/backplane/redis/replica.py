@@ -127,11 +127,14 @@ class Replica:
     @property
     def standing(self) -> Standing:
         """The farthest that this node has told anybody: to its subscribers, or to a publisher."""
+        acked = self.acked
         if not self.is_synced:
-            return self.acked
-        if self.acked.epoch == self.epoch and self.acked.head > self.head:
-            return self.acked
-        return Standing(self.epoch, self.head, self.batch)
+            return acked
+        if acked.epoch == self.epoch:
+            is_ahead = acked.head > self.head
+        else:
+            is_ahead = acked != NOWHERE and acked.epoch not in self.former
+        return acked if is_ahead else Standing(self.epoch, self.head, self.batch)
 
     @property
     def own(self) -> Standing:
@@ -175,6 +178,10 @@ class Replica:
         self.is_synced = True
         self._batches.clear()
         self.lacks_newest = self.limits.last_per_key and position.offset > 0
+
+    def remember(self, batch: str) -> None:
+        """The segment that ends at the head has this batch id, though the log has nothing of it."""
+        self._batches.append((self.head, batch))
 
     def park(self, segment: Segment) -> None:
         """Keep `segment` for later; if there is no room it will be read instead."""

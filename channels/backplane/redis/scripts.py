@@ -23,4 +23,10 @@ APPEND = Script("append", "common", "append")
 READ = Script("read", "common", "read")
 TOUCH = Script("touch", "common", "touch")
 
-ALL = (APPEND, READ, TOUCH)
+TELL = Script("tell", "common", "tell")
+BEAT = Script("beat", "common", "beat")
+CLAIM = Script("claim", "common", "claim")
+MEMBER = Script("member", "member")
+BURY = Script("bury", "bury")
+
+ALL = (APPEND, READ, TOUCH, TELL, BEAT, CLAIM, MEMBER, BURY)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from channels.backplane.redis.connection import Dialer
 from channels.backplane.redis.errors import MissingScriptError
-from channels.backplane.redis.figures import Figures
+from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.keys import Keys
 from channels.backplane.redis.link import Link
 from channels.backplane.redis.options import RedisOptions
@@ -41,11 +41,17 @@ class Store(Protocol):
     def replid(self, key: str) -> str:
         """What scripts are told of the replication id (N6): nothing where they may ask themselves."""
 
+    async def read_replid(self, key: str) -> str:
+        """What the server of `key` says now, where scripts cannot ask; raises `StoreError`."""
+
+    def reconnect(self, key: str, reason: str) -> None:
+        """Leave the connection to the server of `key`, and find its master anew."""
+
 
 class SingleStore:
     """One Redis, or the master that Sentinel names. `opened` hears of each new command connection."""
 
-    def __init__(self, options: RedisOptions, figures: Figures, opened: Callable[[], None]) -> None:
+    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[], None]) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "PUBLISH"
         self.dialer = Dialer(options)
@@ -88,3 +94,11 @@ class SingleStore:
     def replid(self, key: str) -> str:
         """See `Store`."""
         return "" if self._asks_itself else self.link.replid
+
+    async def read_replid(self, key: str) -> str:
+        """See `Store`."""
+        return await self.link.read_replid()
+
+    def reconnect(self, key: str, reason: str) -> None:
+        """See `Store`."""
+        self.link.reconnect(reason)
