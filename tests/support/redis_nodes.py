@@ -81,10 +81,11 @@ class Node:
 
 @asynccontextmanager
 async def nodes(
-    server: RedisServer, *names: str, limits: dict[str, float] | None = None, **options: Any
+    server: RedisServer | str, *names: str, limits: dict[str, float] | None = None, **options: Any
 ) -> AsyncIterator[list[Node]]:
-    """Nodes that are ready. `limits`: what their channels keep."""
-    started = [Node(server.url, name, logs=Logs(name, **limits or {}), **options) for name in names]
+    """Nodes that are ready. `server`: it or a URL; `limits`: what their channels keep."""
+    url = server if isinstance(server, str) else server.url
+    started = [Node(url, name, logs=Logs(name, **limits or {}), **options) for name in names]
     try:
         for node in started:
             await node.start()

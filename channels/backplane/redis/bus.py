@@ -70,10 +70,10 @@ class RedisBus:
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._figures.details["bus/dropped"] += 1
-        self._number += 1
-        self._kept += keep
-        message = Control(self.node, self._run, self._number, self._kept, kind, body, keep)
-        self._waiting.append(_Waiting(write_control(message), keep))
+        number, kept = self._number + 1, self._kept + keep
+        payload = write_control(Control(self.node, self._run, number, kept, kind, body, keep))
+        self._number, self._kept = number, kept
+        self._waiting.append(_Waiting(payload, keep))
         self._wake.set()
 
     def listen(self, kind: str, heard: Heard) -> None:
@@ -145,7 +145,7 @@ class RedisBus:
     def known(self, since: float) -> set[str]:
         """Nodes that were heard of within 10 s before `since`, when the bus last worked (N5)."""
         now = asyncio.get_running_loop().time()
-        return {node for node, age in self._peers.nodes(now, now - since + SILENT_SECONDS).items()}
+        return self._peers.known(now, now - since + SILENT_SECONDS)
 
     async def write(self) -> None:
         """For ever: tell what waits."""

@@ -191,7 +191,7 @@ class Continuity:
         for channel in channels[:CHANNELS_AT_ONCE]:
             standing = self._standing(channel)
             if standing != NOWHERE:
-                told[channel] = standing
+                told[channel] = None if standing is None else list(standing)
         self._bus.tell(ANSWER, {"ask": ask, "standings": told})
 
     def _hear_answer(self, node: str, body: Mapping[str, Any]) -> None:

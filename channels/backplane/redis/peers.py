@@ -15,7 +15,7 @@ MOST_HELD = 1_000
 
 
 class _Run:
-    __slots__ = ("heard_at", "held", "kept", "number")
+    __slots__ = ("has_left", "heard_at", "held", "kept", "number")
 
     def __init__(self) -> None:
         self.number = 0
@@ -23,6 +23,7 @@ class _Run:
         self.kept = 0
         """The last of the kept ones."""
         self.heard_at = 0.0
+        self.has_left = False
         self.held: list[Control] = []
 
 
@@ -71,14 +72,13 @@ class Peers:
         self.is_caught_up = True
         return [message for run in self._runs.values() for message in self._release(run)]
 
-    def nodes(self, now: float, within: float = SILENT_SECONDS) -> Mapping[str, float]:
-        """The other nodes that were heard of lately, and how many seconds ago."""
-        found: dict[str, float] = {}
-        for (node, _), run in self._runs.items():
-            age = now - run.heard_at
-            if node != self._node and run.heard_at and age <= within:
-                found[node] = min(age, found.get(node, age))
-        return found
+    def nodes(self, now: float) -> Mapping[str, float]:
+        """The other nodes that are there, and how many seconds ago they were heard of."""
+        return {node: age for node, age, has_left in self._heard(now, SILENT_SECONDS) if not has_left}
+
+    def known(self, now: float, within: float) -> set[str]:
+        """The other nodes that were heard of within so many seconds, also those that have left: they know what they told."""
+        return {node for node, *_ in self._heard(now, within)}
 
     def is_namesake_heard(self, now: float) -> bool:
         """Whether another process bears the name of this node."""
@@ -88,13 +88,22 @@ class Peers:
         """A node has said that it goes."""
         run = self._runs.get((message.node, message.run))
         if run is not None:
-            run.heard_at = 0.0
+            run.has_left = True
 
     def sweep(self, now: float) -> None:
         """Forget runs that were not heard of for long."""
         for key, run in list(self._runs.items()):
             if run.heard_at and now - run.heard_at > FORGOTTEN_SECONDS:
                 del self._runs[key]
+
+    def _heard(self, now: float, within: float) -> list[tuple[str, float, bool]]:
+        """(node, seconds ago, whether it has left), each node by the newest of its runs."""
+        newest: dict[str, _Run] = {}
+        for (node, _), run in self._runs.items():
+            is_newer = node not in newest or run.heard_at > newest[node].heard_at
+            if node != self._node and run.heard_at and now - run.heard_at <= within and is_newer:
+                newest[node] = run
+        return [(node, now - run.heard_at, run.has_left) for node, run in newest.items()]
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
