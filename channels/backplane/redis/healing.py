@@ -221,10 +221,9 @@ class Healing:
         for item in reply.items:
             if not self._take_item(replica, reply.epoch, item):
                 return False
-        if not reply.items and replica.head < reply.head:
-            # Nothing of it is kept any more.
-            if not following.begin(replica, Position(reply.epoch, reply.head)):
-                return False
+        is_over = not reply.items and replica.head < reply.head  # nothing of it is kept any more
+        if is_over and not following.begin(replica, Position(reply.epoch, reply.head)):
+            return False
         if replica.own == (reply.epoch, reply.head, ""):
             replica.remember(reply.batch)
         return True
@@ -253,7 +252,9 @@ class Healing:
             return True
         taken = following.apply(replica, segment)
         if taken is Taken.UNREADABLE and replica.is_synced:
-            return following.begin(replica, Position(epoch, last))  # nobody can read these entries: nobody waits for them
+            return following.begin(
+                replica, Position(epoch, last)
+            )  # nobody can read these entries: nobody waits for them
         return taken is Taken.YES
 
     async def _newest(self, replica: Replica) -> Iterable[tuple[int, bytes]]:

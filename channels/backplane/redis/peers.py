@@ -77,12 +77,14 @@ class Peers:
         return {node: age for node, age, has_left in self._heard(now, SILENT_SECONDS) if not has_left}
 
     def known(self, now: float, within: float) -> set[str]:
-        """The other nodes that were heard of within so many seconds, also those that have left: they know what they told."""
+        """The other nodes that were heard of within so many seconds; those that have left know what they told, too."""
         return {node for node, *_ in self._heard(now, within)}
 
     def is_namesake_heard(self, now: float) -> bool:
         """Whether another process bears the name of this node."""
-        return any(node == self._node and run.heard_at and now - run.heard_at < 2.0 for (node, _), run in self._runs.items())
+        return any(
+            node == self._node and run.heard_at and now - run.heard_at < 2.0 for (node, _), run in self._runs.items()
+        )
 
     def leave(self, message: Control) -> None:
         """A node has said that it goes."""
