@@ -75,7 +75,7 @@ class Healing:
     def end_epoch(self, replica: Replica, reason: str) -> None:
         """The current history of `replica` is to end (N4)."""
         self._ends[replica.channel] = (replica.epoch, reason)
-        replica.is_suspect = True
+        replica.is_suspect = replica.is_broken = True
         self.suspected(replica)
 
     async def read_urgent(self) -> None:
@@ -135,6 +135,7 @@ class Healing:
             replica.is_reading = False
             if not (is_done and hears):
                 replica.is_suspect = True
+            replica.is_broken = replica.is_suspect
             if following.get(replica.channel) is replica:
                 self._end_read(replica, waiters, is_done=is_done)
             else:
