@@ -286,6 +286,25 @@ def resumed(pair: Pair) -> Link:
     return link
 
 
+@pytest.mark.clause("M51", "R7")
+def test_what_one_connection_refused_for_good_another_does_not_ask_for_again() -> None:
+    """A viewer may not follow `logs`; the old connection, drained meanwhile, puts it off with a 503."""
+    with Pair(seed=0, max_entries=4, resume_events=3, token_ttl=60.0) as pair:
+        pair.connect()
+        for channel in CHANNELS:
+            pair.subscribe(channel)
+        pair.settle()
+        pair.change_role(Role.VIEWER)
+        pair.leave("rebalance")
+        pair.settle()
+        pair.kill_hub()
+        pair.start_hub(keep_logs=False, keep_memory=False)
+        pair.subscribe_again("logs", None, 0)
+        pair.idle(45.0)
+        assert pair.client.session.follows["logs"].retry_at is None
+        pair.heal()
+
+
 @pytest.mark.clause("R10", "R11", "R8")
 def test_a_welcome_that_is_lost_burns_no_token(pair: Pair) -> None:
     lost = resumed(pair)

@@ -275,6 +275,9 @@ class Follows(Mapping[str, Follow]):
     def failed(self, follow: Follow, error: HubError, line: Line, now: float, drawn: float) -> list[Effect]:
         """Asking did not work: what is temporary is asked for again, the rest ends the subscription."""
         line.forget(follow)
+        if follow.state is SubState.ENDED:
+            # Refused for good on another connection meanwhile.
+            return []
         if isinstance(error, BadRequest) and follow.knows_positions and _is_about_positions(follow, error):
             follow.knows_positions, follow.retry_at = False, now
             return []
