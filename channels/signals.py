@@ -1,9 +1,11 @@
 """From the SignalSystem to the log: one wake-up per batch, no Python per event."""
 
 import asyncio
+import bisect
 import logging
 from collections import deque
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from channels._native import SignalSystemError
@@ -37,13 +39,15 @@ class Door(Protocol):
 
 
 class _Flight:
-    """A batch that has its place in a durable log and is not stored yet, and who waits for that."""
+    """A batch on its way to the log, and who waits until a durable one has stored it. `number`: in the order taken."""
 
-    __slots__ = ("batch", "followers")
+    __slots__ = ("batch", "followers", "is_retry", "number")
 
-    def __init__(self, batch: "SignalBatch") -> None:
+    def __init__(self, number: int, batch: "SignalBatch") -> None:
+        self.number = number
         self.batch = batch
         self.followers: list[Settled] = []
+        self.is_retry = False
 
 
 class SignalPump:
@@ -51,7 +55,9 @@ class SignalPump:
 
     A batch that the log does not take is kept and tried again, and nothing is taken meanwhile: the queue fills, and the
     SignalSystem refuses further signals before it processes them (M34). `failure` says why the pump ended by itself.
-    `is_durable`: `broker` stores later than it delivers, and what it could not store is delivered again.
+    `is_durable`: `broker` stores later than it delivers, and what it could not store is delivered again, in the order
+    taken and before anything newer (C14). So the loop places a batch when the one before is stored; only who cannot
+    wait (`deliver_waiting`) places one behind another, and never behind one that failed before.
     """
 
     def __init__(
@@ -67,10 +73,13 @@ class SignalPump:
         self._broker = broker
         self._is_durable = is_durable
         self._flights: deque[_Flight] = deque()
+        """What has its place in a durable log and is not stored yet."""
+        self._taken = 0
         self._first_retry = self._retry = first_retry
         self._last_retry = last_retry
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._held: deque[SignalBatch] = deque()
+        self._held: list[_Flight] = []
+        """What the log did not take or could not store, in the order taken."""
         self._timer: asyncio.TimerHandle | None = None
         self._counts = {"batches": 0, "events": 0, "dropped": 0, "retries": 0, "lost": 0}
         self.failure: str | None = None
@@ -87,14 +96,14 @@ class SignalPump:
         """Deliver what still waits, then end; what the log does not take now is lost and counted."""
         if self._loop is None:
             return
-        for _ in self.deliver_waiting():
+        while self._deliver_one(is_last=True) is not None:
             pass
         self._loop.remove_reader(self._system.wakeup_fd())
         self._loop = None
         if self._timer is not None:
             self._timer.cancel()
         if self._held:
-            self._lose(list(self._held))
+            self._lose([flight.batch for flight in self._held])
 
     def _lose(self, batches: "list[SignalBatch]") -> None:
         count = sum(map(len, batches))
@@ -111,7 +120,7 @@ class SignalPump:
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how many events are held because the log does not take them."""
-        return self._counts | {"held": sum(map(len, self._held))}
+        return self._counts | {"held": sum(len(flight.batch) for flight in self._held)}
 
     def when_settled(self, batch: "SignalBatch", follower: "Settled") -> bool:
         """Tell `follower` once what becomes of `batch`; False, and it is not told, if it is stored already."""
@@ -123,17 +132,28 @@ class SignalPump:
 
     def _watch(self) -> None:
         # Readable as long as something waits: between two batches the loop has its turn.
-        if self._loop is not None:
-            self._loop.add_reader(self._system.wakeup_fd(), self._deliver_one)
+        if self._loop is not None and self.failure is None:
+            self._loop.add_reader(self._system.wakeup_fd(), self._deliver_next)
 
-    def _deliver_one(self) -> "tuple[SignalBatch, Position] | None":
-        batch = self._held[0] if self._held else self._take()
-        if batch is None:
+    def _deliver_next(self) -> None:
+        """For the loop: behind what is not stored yet nothing is placed, so that a failure leaves nothing behind it."""
+        if not self._flights:
+            self._deliver_one()
+        elif self._loop is not None:
+            self._loop.remove_reader(self._system.wakeup_fd())  # `_settled` goes on
+
+    def _deliver_one(self, *, is_last: bool = False) -> "tuple[SignalBatch, Position] | None":
+        """`is_last`: nothing is tried again, so nothing that fails can get behind what comes now."""
+        if self._flights and not is_last and (self._held or self._flights[0].is_retry):
             return None
+        flight = self._held[0] if self._held else self._take()
+        if flight is None:
+            return None
+        batch = flight.batch
         try:
-            position = self._place(batch) if self._is_durable else self._broker.deliver(CHANNEL, batch)
+            position = self._place(flight) if self._is_durable else self._broker.deliver(CHANNEL, batch)
         except BrokerError as error:
-            self._hold(batch, error)
+            self._hold(flight, error)
             return None
         self._counts["batches"] += 1
         self._counts["events"] += len(batch)
@@ -145,58 +165,69 @@ class SignalPump:
 
     def _release(self) -> None:
         """The oldest batch that was held is with the log now."""
-        self._held.popleft()
-        if not self._is_durable:
-            self._retry = self._first_retry
+        del self._held[0]
+        if self._is_durable:
+            return  # `_settled` goes on
+        self._retry = self._first_retry
+        self._go_on()
+
+    def _go_on(self) -> None:
         if not self._held:
             self._watch()
         elif self._loop is not None:
-            self._loop.call_soon(self._deliver_one)
+            self._loop.call_soon(self._deliver_next)
 
     # --- a durable log ------------------------------------------------------------------------------------------------
 
-    def _place(self, batch: "SignalBatch") -> "Position":
-        flight = _Flight(batch)
-        position = self._broker.deliver(CHANNEL, batch, None, partial(self._settled, flight))
+    def _place(self, flight: _Flight) -> "Position":
+        position = self._broker.deliver(CHANNEL, flight.batch, None, partial(self._settled, flight))
         self._flights.append(flight)
         return position
 
     def _settled(self, flight: _Flight, error: BrokerError | None) -> None:
         self._flights.remove(flight)
+        followers, flight.followers = flight.followers, []
         if error is None:
             self._retry = self._first_retry
+            if not self._flights:
+                self._go_on()
         else:
             self._counts["batches"] -= 1
             self._counts["events"] -= len(flight.batch)
             self._counts["dropped"] -= flight.batch.dropped
-            self._hold(flight.batch, error)
-        for follower in flight.followers:
+            self._hold(flight, error)
+        for follower in followers:
             follower(error)
 
-    def _take(self) -> "SignalBatch | None":
+    def _take(self) -> _Flight | None:
         if self.failure is not None:
             return None
         try:
-            return self._system.take_batch(MAX_EVENTS)
+            batch = self._system.take_batch(MAX_EVENTS)
         except SignalSystemError as error:
             self.failure = str(error)
             logger.error("no more signals are delivered: %s", error)
             if self._loop is not None:
                 self._loop.remove_reader(self._system.wakeup_fd())
             return None
+        if batch is None:
+            return None
+        self._taken += 1
+        return _Flight(self._taken, batch)
 
-    def _hold(self, batch: "SignalBatch", error: BrokerError) -> None:
+    def _hold(self, flight: _Flight, error: BrokerError) -> None:
         if self._loop is None:
-            if batch not in self._held:
-                self._lose([batch])
+            if flight not in self._held:
+                self._lose([flight.batch])
             return
         if not self._held:
             logger.warning("the log takes no signals, they wait: %s", error)
-        if batch not in self._held:
-            self._held.append(batch)
+        if flight not in self._held:
+            flight.is_retry = True
+            bisect.insort(self._held, flight, key=attrgetter("number"))
         self._counts["retries"] += 1
         self._loop.remove_reader(self._system.wakeup_fd())
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._retry, self._deliver_one)
+        self._timer = self._loop.call_later(self._retry, self._deliver_next)
         self._retry = min(self._retry * 2, self._last_retry)
