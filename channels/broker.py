@@ -240,10 +240,10 @@ class Broker:
         self._plane.positions(conn)
         self._flush_soon()
 
-    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, str]:
+    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, Position]:
         """What EVENT_POSITIONS told, by channel."""
         named = ((self._logs.name_of(number), position) for number, position in cursors)
-        return {channel: position for channel, position in named if channel is not None}
+        return {channel: Position.parse(position) for channel, position in named if channel is not None}
 
     def identity_changed(self, conn: int, subject: str | None) -> None:
         """What `conn` follows it follows for `subject` from now on (C16: an anonymous connection that logged in)."""

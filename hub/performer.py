@@ -17,7 +17,6 @@ from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
 from hub.protocol import answers
-from hub.resumption import read_position
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -167,8 +166,7 @@ class Performer:
             connection.session.surroundings.tally.messages_sent["unsubscribed",] += 1
 
     def _acknowledge(self, connection: Connection, effect: effects.Acknowledge) -> None:
-        positions = {channel: read_position(text) for channel, text in effect.positions.items()}
-        self._broker.acknowledge(connection.number, positions)
+        self._broker.acknowledge(connection.number, effect.positions)
 
     def _locate(self, connection: Connection, _effect: effects.Locate) -> None:
         self.send_answers()  # what was said before the token is written before it (M8)

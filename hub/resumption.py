@@ -38,7 +38,7 @@ log = structlog.get_logger("hub.ws")
 class Held(NamedTuple):
     """One subscription as a token holds it."""
 
-    position: str
+    position: Position
     options: Mapping[str, Any]
     """`delivery`, `on_slow` and, where set, `max_rate` and `ack`: as `subscribed` told them."""
 
@@ -62,7 +62,7 @@ class _Memory:
     generation: int = 0
     raised_at: float = float("-inf")
     role: Role | None = None
-    acked: dict[str, str] = field(default_factory=dict)
+    acked: dict[str, Position] = field(default_factory=dict)
 
 
 class Resumption:
@@ -133,11 +133,15 @@ class Resumption:
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def acknowledged(self, session: str, positions: Mapping[str, str]) -> None:
+    def acknowledged(self, session: str, positions: Mapping[str, Position]) -> None:
         """The client has handled everything up to `positions`, and so much was sent (M36); no former one is undone."""
         memory = self._sessions.get(session)
-        if memory is not None:
-            memory.acked |= {channel: later(memory.acked.get(channel), text) for channel, text in positions.items()}
+        if memory is None:
+            return
+        for channel, position in positions.items():
+            former = memory.acked.get(channel)
+            if former is None or not former.reaches(position):
+                memory.acked[channel] = position
 
     def unfollowed(self, session: str, channel: str) -> None:
         """The subscription is over, and what was acknowledged of it with it."""
@@ -145,7 +149,7 @@ class Resumption:
         if memory is not None:
             memory.acked.pop(channel, None)
 
-    def acked(self, session: str, channel: str) -> str | None:
+    def acked(self, session: str, channel: str) -> Position | None:
         """The last position of `channel` that the session acknowledged, as far as it is remembered (R8)."""
         memory = self._sessions.get(session)
         return None if memory is None else memory.acked.get(channel)
@@ -194,20 +198,6 @@ class Resumption:
             return None
 
 
-def later(one: str | None, other: str) -> str:
-    """The later of two positions; of different epochs the second, for they cannot be compared (P2)."""
-    if one is None:
-        return other
-    first, second = read_position(one), read_position(other)
-    return one if first.epoch == second.epoch and first.offset > second.offset else other
-
-
-def read_position(text: str) -> Position:
-    """`text` must have the form of P2."""
-    epoch, _, offset = text.rpartition(":")
-    return Position(epoch, int(offset))
-
-
 def _expired(message: str) -> Refusal:
     return Refusal("resume_expired", message, path="resume")
 
@@ -223,7 +213,7 @@ def _pack(sealed: SealedSession) -> bytes:
         identity.issued_at,
         {name: (rate.capacity, rate.refill) for name, rate in identity.rates.items()},
     )
-    held = {channel: (one.position, dict(one.options)) for channel, one in sealed.subscriptions.items()}
+    held = {channel: (str(one.position), dict(one.options)) for channel, one in sealed.subscriptions.items()}
     packed: bytes = msgpack.packb((_FORMAT, sealed.session, sealed.generation, bearer, sealed.expires_at, held))
     return packed
 
@@ -235,5 +225,5 @@ def _unpack(data: bytes) -> SealedSession:
     subject, role, credential_ends, token_id, kind, issued_at, rates = bearer
     own = {name: Rate(*rate) for name, rate in rates.items()}
     identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own)
-    subscriptions = {channel: Held(position, options) for channel, (position, options) in held.items()}
+    subscriptions = {channel: Held(Position.parse(position), options) for channel, (position, options) in held.items()}
     return SealedSession(session, generation, identity, expires_at, subscriptions)

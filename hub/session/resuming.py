@@ -7,13 +7,13 @@ what was written before it (R16), is sealed and sent behind it.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from channels.broker import SubscribeSpec
+from channels.broker import Position, SubscribeSpec
 from channels.permissions import Right
 from hub.auth import Identity
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import GetReconnectionToken, Id
-from hub.resumption import Held, SealedSession, later, read_position
+from hub.resumption import Held, SealedSession
 from hub.session import effects, following, login
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
@@ -103,7 +103,7 @@ def push_now(session: "Session") -> None:
         _locate(session)
 
 
-def acknowledged(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
+def acknowledged(session: "Session", positions: Mapping[str, Position], moment: Moment) -> None:
     """The client's word, which counts as far as the plane confirms that so much was sent (M36, R8)."""
     token = session.token
     if not token.is_held:
@@ -126,7 +126,7 @@ def _locate(session: "Session") -> None:
     session.do(effects.Locate())
 
 
-def located(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
+def located(session: "Session", positions: Mapping[str, Position], moment: Moment) -> None:
     """The plane has told where the cursors stand: answer who asked, or push; then what waited for it (M50).
 
     Where subscriptions have changed since the question it is asked again: no token tells of less than there is.
@@ -148,18 +148,15 @@ def located(session: "Session", positions: Mapping[str, str], moment: Moment) ->
         token.farewell = None
 
 
-def _note_acks(session: "Session", positions: Mapping[str, str]) -> None:
-    sent = {channel: text for channel, text in session.token.acks.items() if _covers(positions.get(channel), text)}
+def _note_acks(session: "Session", told: Mapping[str, Position]) -> None:
+    acks = session.token.acks.items()
+    sent = {channel: acked for channel, acked in acks if channel in told and told[channel].reaches(acked)}
     session.token.acks.clear()
     if sent:
         session.surroundings.resumption.acknowledged(session.session, sent)
 
 
-def _covers(told: str | None, acked: str) -> bool:
-    return told is not None and (told == acked or _is_later(told, acked))
-
-
-def _send(session: "Session", positions: Mapping[str, str], moment: Moment, ticket: Ticket | None) -> None:
+def _send(session: "Session", positions: Mapping[str, Position], moment: Moment, ticket: Ticket | None) -> None:
     held = {
         channel: Held(positions[channel], options)
         for channel, options in session.subscriptions.items()
@@ -211,23 +208,19 @@ def _spec(session: "Session", channel: str, held: Held, position: str | None) ->
         raise Refusal("unknown_channel", f"there is no channel {channel} any more")
     if Right.SUBSCRIBE not in rights:
         raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to {channel}")
-    start = read_position(position or _without_positions(session, channel, held))
+    start = _without_positions(session, channel, held) if position is None else Position.parse(position)
     return SubscribeSpec(
         channel=channel,
         delivery=held.options["delivery"],
         on_slow=held.options["on_slow"],
         max_rate=held.options.get("max_rate"),
-        start=("at", start.epoch, start.offset),
+        start=("at", *start),
         ack=held.options.get("ack"),
-        proof=read_position(held.position),
+        proof=held.position,
     )
 
 
-def _without_positions(session: "Session", channel: str, held: Held) -> str:
+def _without_positions(session: "Session", channel: str, held: Held) -> Position:
     """The token's position or the last one acknowledged, whichever is later (R8)."""
     acked = session.surroundings.resumption.acked(session.session, channel)
-    return held.position if acked is None or not _is_later(acked, held.position) else acked
-
-
-def _is_later(position: str, than: str) -> bool:
-    return read_position(position).epoch == read_position(than).epoch and later(than, position) == position
+    return acked if acked is not None and acked.reaches(held.position) else held.position

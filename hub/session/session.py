@@ -7,6 +7,7 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 from collections.abc import Mapping
 from typing import Any
 
+from channels.broker import Position
 from channels.buckets import Rate
 from channels.config import ChannelConfig
 from channels.permissions import Rights
@@ -143,7 +144,7 @@ class Session:
         """An administrator ends the connection."""
         return self._happened(Trigger.KICKED, detail)
 
-    def located(self, positions: Mapping[str, str], moment: Moment) -> list[Effect]:
+    def located(self, positions: Mapping[str, Position], moment: Moment) -> list[Effect]:
         """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
         if self.state not in OVER:
             resuming.located(self, positions, moment)

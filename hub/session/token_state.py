@@ -4,6 +4,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from channels.broker import Position
     from hub.session.effects import Ticket
 
 
@@ -34,7 +35,7 @@ class TokenState:
         """Raised by each change of subscriptions: where the plane's answer is older than one, it is asked again."""
         self.questions: deque[int] = deque()
         """The revision at each question to the plane that it has not answered yet."""
-        self.acks: dict[str, str] = {}
+        self.acks: dict[str, Position] = {}
         """Acknowledged by the client, by channel; the plane has not confirmed yet that so much was sent (M36)."""
         self.noted_at = float("-inf")
         self.is_pushing = False

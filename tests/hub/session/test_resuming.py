@@ -40,8 +40,13 @@ class Household:
         return told_token(peer, positions)
 
 
+def located(peer: Bench, positions: dict[str, str]) -> list[Any]:
+    """What the session wants when the plane has told `positions`."""
+    return peer.session.located({name: Position.parse(text) for name, text in positions.items()}, peer.moment)
+
+
 def told_token(peer: Bench, positions: dict[str, str]) -> str:
-    (answer,) = messages(peer, peer.session.located(positions, peer.moment))
+    (answer,) = messages(peer, located(peer, positions))
     assert answer["type"] == "reconnection_token"
     token: str = answer["token"]
     return token
@@ -86,7 +91,7 @@ def test_a_token_is_answered_once_the_plane_has_told_the_positions() -> None:
     assert peer.send({"type": "get_reconnection_token", "id": 7}) == [Locate()]
     (duplicate,) = peer.send({"type": "ping", "id": 7})
     assert duplicate["duplicate_of"] == 7
-    answer, alarm = peer.take(peer.session.located({}, peer.moment))
+    answer, alarm = peer.take(located(peer, {}))
     assert (answer["type"], answer["id"], answer["expires_in"]) == ("reconnection_token", 7, 90)
     assert alarm == Alarm(peer.moment.now + 45)
     assert peer.session.in_flight == set()
@@ -96,7 +101,7 @@ def test_a_token_is_answered_once_the_plane_has_told_the_positions() -> None:
 def test_an_anonymous_session_may_have_a_token_too_and_it_is_good_for_300_s() -> None:
     peer = bench(ANONYMOUS)
     peer.send({"type": "get_reconnection_token"})
-    (answer,) = messages(peer, peer.session.located({}, peer.moment))
+    (answer,) = messages(peer, located(peer, {}))
     assert (answer["expires_in"], "id" in answer) == (300, False)
     assert set(answer["token"]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -131,7 +136,7 @@ def test_what_changes_while_a_push_is_on_its_way_is_in_that_token() -> None:
     peer.now = 5.0
     assert Locate() in peer.send({"type": "subscribe", "channel": "logs"})
     peer.send({"type": "subscribe", "channel": "status"})
-    assert peer.take(peer.session.located({**WHERE, "logs": "k3Fq:1"}, peer.moment)) == [Locate()]
+    assert peer.take(located(peer, {**WHERE, "logs": "k3Fq:1"})) == [Locate()]
     everything = {**WHERE, "logs": "k3Fq:1", "status": "k3Fq:2"}
     token = told_token(peer, everything)
     assert specs_of(resumed(household.peer(), token)).keys() == everything.keys()
@@ -146,7 +151,7 @@ def test_a_push_from_before_a_resume_restores_no_less_than_the_resume() -> None:
     peer.session.identity_changed(identity(Role.DEVELOPER, "ann"), peer.moment)
     peer.send({"type": "get_reconnection_token"})
     resumed(peer, token)
-    assert peer.take(peer.session.located({}, peer.moment)) == [Locate()]
+    assert peer.take(located(peer, {})) == [Locate()]
 
 
 @pytest.mark.clause("R4")
@@ -251,8 +256,8 @@ def test_without_positions_the_later_of_token_and_ack_counts(acked: str, sent: s
     household = Household()
     former, token = following(household)
     answers = former.send({"type": "ack", "positions": {"actions": acked}})
-    assert answers == [Acknowledge({"actions": acked}), Locate()]
-    assert former.session.located({**WHERE, "actions": sent}, former.moment) == []
+    assert answers == [Acknowledge({"actions": Position.parse(acked)}), Locate()]
+    assert located(former, {**WHERE, "actions": sent}) == []
     assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", start)
 
 
@@ -268,7 +273,7 @@ def test_what_was_acknowledged_of_a_former_subscription_says_nothing_of_a_later_
     household = Household()
     former, _ = following(household)
     former.send({"type": "ack", "positions": {"actions": "k3Fq:100"}})
-    former.session.located({"actions": "k3Fq:100", "metrics": "k3Fq:18"}, former.moment)
+    located(former, {"actions": "k3Fq:100", "metrics": "k3Fq:18"})
     former.send(*between)
     token = household.token(former, actions="k3Fq:20", metrics="k3Fq:18")
     assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 20)
@@ -286,7 +291,7 @@ def test_an_ack_concerns_only_what_is_subscribed_with_a_window() -> None:
     household = Household()
     peer, _ = following(household)
     positions = {"actions": "k3Fq:1", "metrics": "k3Fq:1", "logs": "k3Fq:1"}
-    assert peer.send({"type": "ack", "positions": positions})[0] == Acknowledge({"actions": "k3Fq:1"})
+    assert peer.send({"type": "ack", "positions": positions})[0] == Acknowledge({"actions": Position("k3Fq", 1)})
 
 
 @pytest.mark.clause("R7")
@@ -534,7 +539,7 @@ def test_goaway_comes_behind_a_fresh_token_where_one_is_held() -> None:
     household = Household()
     peer, _ = following(household)
     assert peer.take(peer.session.leave(GOAWAY)) == [Locate()]
-    assert [one["type"] for one in messages(peer, peer.session.located(WHERE, peer.moment))] == [
+    assert [one["type"] for one in messages(peer, located(peer, WHERE))] == [
         "reconnection_token",
         "goaway",
     ]
