@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 PUSH_INTERVAL = 1.0
 """Seconds between two pushes that a change has caused (R4)."""
-NOTE_INTERVAL = 1.0
-"""Seconds between two questions that an acknowledgement has caused."""
 
 
 def get_reconnection_token(session: "Session", message: GetReconnectionToken, moment: Moment) -> None:
@@ -108,10 +106,19 @@ def acknowledged(session: "Session", positions: Mapping[str, Position], moment: 
     token = session.token
     if not token.is_held:
         return
-    token.acks |= positions
-    if moment.now >= token.noted_at + NOTE_INTERVAL:
+    token.acknowledged(positions)
+    if not note_acks(session, moment) and token.ask_at is not None:
+        session.set_alarm(moment)
+
+
+def note_acks(session: "Session", moment: Moment) -> bool:
+    """Ask the plane about what was acknowledged, once a second at most. -> whether it was asked"""
+    token = session.token
+    is_due = token.ask_at is not None and token.ask_at <= moment.now
+    if is_due:
         token.noted_at = moment.now
         _locate(session)
+    return is_due
 
 
 def unfollowed(session: "Session", channels: Iterable[str]) -> None:
@@ -134,7 +141,8 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
     token = session.token
     is_current = token.questions.popleft() == token.revision
     if is_current:
-        _note_acks(session, positions)
+        if sent := token.take_acks(positions):
+            session.surroundings.resumption.acknowledged(session.session, sent)
     elif token.asked or token.is_pushing:
         _locate(session)
         return
@@ -146,14 +154,6 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
     if token.farewell is not None and not token.is_pushing:
         session.send(token.farewell)
         token.farewell = None
-
-
-def _note_acks(session: "Session", told: Mapping[str, Position]) -> None:
-    acks = session.token.acks.items()
-    sent = {channel: acked for channel, acked in acks if channel in told and told[channel].reaches(acked)}
-    session.token.acks.clear()
-    if sent:
-        session.surroundings.resumption.acknowledged(session.session, sent)
 
 
 def _send(session: "Session", positions: Mapping[str, Position], moment: Moment, ticket: Ticket | None) -> None:

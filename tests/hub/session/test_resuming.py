@@ -279,11 +279,46 @@ def test_what_was_acknowledged_of_a_former_subscription_says_nothing_of_a_later_
     assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 20)
 
 
-def test_acks_ask_the_plane_once_a_second_at_most() -> None:
+def acks(peer: Bench, *texts: str) -> list[Any]:
+    return peer.send(*[{"type": "ack", "positions": {"actions": text}} for text in texts])
+
+
+@pytest.mark.clause("R8", "M36")
+def test_acks_ask_the_plane_once_a_second_at_most_and_the_last_of_them_counts() -> None:
     household = Household()
-    peer, _ = following(household)
-    answers = peer.send(*[{"type": "ack", "positions": {"actions": f"k3Fq:{number}"}} for number in range(1, 50)])
+    peer, token = following(household)
+    answers = acks(peer, *(f"k3Fq:{4_410 + number}" for number in range(1, 50)))
     assert answers.count(Locate()) == 1
+    located(peer, {**WHERE, "actions": "k3Fq:4500"})
+    assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 4_459)
+
+
+@pytest.mark.clause("R8", "M36")
+def test_an_ack_just_after_a_question_is_asked_about_by_itself_a_second_later() -> None:
+    household = Household()
+    peer, token = following(household)
+    acks(peer, "k3Fq:4420")
+    located(peer, {**WHERE, "actions": "k3Fq:4500"})
+    peer.now = 0.5
+    assert acks(peer, "k3Fq:4480")[-1] == Alarm(START.now + 1.0)
+    peer.now = 1.0
+    assert Locate() in peer.take(peer.session.alarm(peer.moment))
+    located(peer, {**WHERE, "actions": "k3Fq:4500"})
+    assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 4_480)
+    peer.now = 2.5
+    assert peer.take(peer.session.alarm(peer.moment)) == [Alarm(START.now + 150)]
+
+
+@pytest.mark.clause("R8", "M36")
+@pytest.mark.parametrize("ignored", ["k3Fq:4470", "k3Fq:4600", "t0aZ:1", "t0aZ:9999"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_ack_to_be_ignored_takes_no_other_with_it(ignored: str, is_first: bool) -> None:
+    """Older than another, of what was not sent, or of another epoch; before the one that counts, or after it."""
+    household = Household()
+    peer, token = following(household)
+    acks(peer, *([ignored, "k3Fq:4480"] if is_first else ["k3Fq:4480", ignored]))
+    located(peer, {**WHERE, "actions": "k3Fq:4500"})
+    assert specs_of(resumed(household.peer(), token))["actions"].start == ("at", "k3Fq", 4_480)
 
 
 @pytest.mark.clause("S10", "M36")
