@@ -130,6 +130,7 @@ def follow(
     refused: Mapping[str, Any],
 ) -> None:
     """Put the cursors of `accepted` and answer with `head` in one step (M9)."""
+    session.accepted += 1
     former = {name: session.subscriptions.get(name) for name in accepted}
     resuming.unfollowed(session, [name for name, spec in accepted.items() if not spec.keep])
     options = {name: _options(spec) for name, spec in accepted.items()}
@@ -140,6 +141,7 @@ def follow(
 
 def retry_without(session: "Session", effect: effects.Subscribe, problem: answers.Problem) -> None:
     """The broker refused: the channel it names fails alone, the others are asked for again (M23)."""
+    session.accepted -= 1
     session.token.revision += 1
     for name, options in effect.former.items():
         if options is None:

@@ -54,7 +54,7 @@ def resume(
         sealed = resumption.open(token, moment.wall, moment.now)
         if identity is not None and identity.subject != sealed.identity.subject:
             raise Refusal("identity_conflict", "expected a token and a credential of one subject")
-        if session.subscriptions:
+        if session.accepted:
             raise Refusal("resume_not_first", "expected the resume before the first subscribe of the connection")
     except Refusal:
         session.surroundings.tally.recoveries["refused",] += 1

@@ -19,12 +19,10 @@ from hub.protocol.messages import Id
 from hub.session import following, intake, login, resuming
 from hub.session.allowance import Allowance
 from hub.session.effects import Alarm, Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
+from hub.session.known_channels import KnownChannels
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
 from hub.session.token_state import TokenState
-
-MAX_KNOWN = 64
-"""Channels whose rights a session remembers."""
 
 
 class Session:
@@ -33,6 +31,7 @@ class Session:
     __slots__ = (
         "_known",
         "_out",
+        "accepted",
         "address",
         "allowance",
         "client",
@@ -80,6 +79,8 @@ class Session:
         self.client: dict[str, str] | None = None
         self.subscriptions: dict[str, dict[str, Any]] = {}
         """Channel -> options, as `subscribed` told them."""
+        self.accepted = 0
+        """Subscribes and resumes that put cursors: after the first one there is no resume (R5)."""
         self.allowance = Allowance(surroundings.subjects)
         self.rates = surroundings.policy.rates
         """The buckets of this connection: the hub's, or what its API key has of its own."""
@@ -93,7 +94,7 @@ class Session:
         self.token = TokenState()
         self.leaving = "draining"
         """The slug with which a connection that is asked to go is closed in the end (M50)."""
-        self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
+        self._known = KnownChannels(surroundings.catalog)
         self._out: list[Effect] = []
         self.identify(identity or ANONYMOUS)
 
@@ -273,14 +274,7 @@ class Session:
 
     def look_up(self, channel: str) -> tuple[ChannelConfig | None, Rights]:
         """What `channel` is (None: nothing) and what may be done there. Remembered: publishers repeat themselves."""
-        known = self._known.get(channel)
-        if known is None:
-            catalog = self.surroundings.catalog
-            rights = catalog.rights(channel, self.identity.role, self.identity.subject)
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            known = self._known[channel] = catalog.find(channel), rights
-        return known
+        return self._known.get(channel) or self._known.find(channel, self.identity)
 
     def limit_messages(self, limit: int) -> None:
         """Messages of at most `limit` bytes are read from now on (L7, L8)."""

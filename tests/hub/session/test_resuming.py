@@ -457,14 +457,52 @@ def test_a_token_of_somebody_else_is_409() -> None:
 
 
 @pytest.mark.clause("R5")
-def test_a_resume_after_a_subscribe_is_409() -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        [{"type": "subscribe", "channel": "status"}],
+        [{"type": "subscribe", "channel": "status"}, {"type": "unsubscribe", "channel": "status"}],
+    ],
+)
+def test_a_resume_after_a_subscribe_is_409_even_if_nothing_is_followed_any_more(before: list[Any]) -> None:
     household = Household()
     _, token = following(household)
     peer = household.peer()
-    peer.send({"type": "subscribe", "channel": "status"})
+    peer.send(*before)
     assert refusal(peer, token) == (409, "resume_not_first")
-    peer.send({"type": "unsubscribe", "channel": "status"})
-    assert any(isinstance(answer, TakeOver) for answer in resumed(peer, token))
+
+
+@pytest.mark.clause("R5")
+def test_a_resume_after_one_that_restored_something_is_409_even_if_all_of_it_was_given_up() -> None:
+    household = Household()
+    _, token = following(household)
+    peer = household.peer()
+    resumed(peer, token)
+    peer.send({"type": "unsubscribe", "channels": ["*"]})
+    assert peer.session.subscriptions == {}
+    assert refusal(peer, token) == (409, "resume_not_first")
+
+
+@pytest.mark.clause("R5", "E3")
+def test_a_subscribe_that_was_refused_is_none() -> None:
+    """By the session, or by the broker."""
+    household = Household()
+    _, token = following(household)
+    peer = household.peer()
+    *_, asked = peer.send({"type": "subscribe", "channel": "nowhere"}, {"type": "subscribe", "channel": "status"})
+    peer.session.subscribe_failed(asked, LogUnavailable("not now"))
+    assert isinstance(resumed(peer, token)[0], TakeOver)
+
+
+@pytest.mark.clause("R5", "R7")
+def test_a_resume_that_restored_nothing_leaves_room_for_another() -> None:
+    household = Household()
+    _, token = following(household)
+    peer = household.peer()
+    for _ in range(2):
+        answers = resumed(peer, household.token(household.peer(developer())))
+        assert isinstance(answers[0], TakeOver)
+    assert isinstance(resumed(peer, token)[0], TakeOver)
 
 
 @pytest.mark.clause("M20", "M21")
