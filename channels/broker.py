@@ -74,7 +74,12 @@ class Broker:
         self._presence = Presence()
         self._roster = Roster()
         self._logs = Directory(
-            plane, catalog, is_held=self._is_held, recovered=self._recovered, most=max_namespace_channels
+            plane,
+            catalog,
+            is_held=self._is_held,
+            recovered=self._recovered,
+            closed=lambda log: self.unwritable.pop(log.log, None),
+            most=max_namespace_channels,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False

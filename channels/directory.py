@@ -70,7 +70,8 @@ class OpenLog:
 class Directory:
     """Open logs by channel name.
 
-    `is_held(log)` says that an idle log must stay for another reason; `recovered(log)` hears of each durable log.
+    `is_held(log)` says that an idle log must stay for another reason; `recovered(log)` hears of each durable log,
+    `closed(log)` of each that is closed.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Directory:
         *,
         is_held: "Callable[[OpenLog], bool]",
         recovered: "Callable[[OpenLog], None]",
+        closed: "Callable[[OpenLog], object]" = lambda _log: None,
         most: int = MAX_NAMESPACE_CHANNELS,
         clock: "Callable[[], float]" = time.perf_counter,
     ) -> None:
@@ -89,6 +91,7 @@ class Directory:
         self._catalog = catalog
         self._is_held = is_held
         self._recovered = recovered
+        self._closed = closed
         self._most = most
         self._logs: dict[str, OpenLog] = {}
         self._by_number: dict[int, OpenLog] = {}
@@ -243,6 +246,7 @@ class Directory:
             logger.warning("the files of %s stay: %s", log.channel, error)
         del self._logs[log.channel], self._by_number[log.log]
         self._opened -= 1
+        self._closed(log)
 
 
 def _companion(channel: str, config: ChannelConfig) -> str | None:
