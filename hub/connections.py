@@ -279,10 +279,11 @@ class Connections:
             connection.relay.feed_ready()
 
     def _located(self, connection: Connection, cursors: Sequence[tuple[int, str]]) -> None:
-        """The I/O thread has had its turn since the question, so a `welcome` before it is written: R11 is due."""
+        """The I/O thread has had its turn since the question, so a `welcome` before that is written: R11 is due."""
+        connection.answers += 1
         told = connection.session.located(self._broker.located(cursors), self.moment())
         self._performer.perform(connection, told)
-        self._owners.part(connection, self._taken_over)
+        self._owners.part(connection, self._taken_over, connection.answers)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

@@ -170,6 +170,7 @@ class Performer:
 
     def _locate(self, connection: Connection, _effect: effects.Locate) -> None:
         self.send_answers()  # what was said before the token is written before it (M8)
+        connection.questions += 1
         self._broker.locate(connection.number)
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:

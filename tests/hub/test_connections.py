@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from channels._native import EVENT_FATAL, EVENT_TEXT
+from channels._native import EVENT_FATAL, EVENT_POSITIONS, EVENT_TEXT
 from channels.permissions import Role
 from hub import connections as module
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.connection import Connection
-from hub.session import Moment, Session
+from hub.session import Moment, Session, State
 from tests.support.node import WALL, Node
 
 ADMIN = Identity("root", Role.ADMIN)
@@ -147,6 +147,25 @@ async def test_no_more_connections_are_described_than_are_wanted(node: Node, mon
     monkeypatch.setattr(Connection, "describe", counted)
     shown = node.connections.snapshot(2, "viewer")
     assert [one["id"] for one in shown] == described == [names[3], names[2]]
+
+
+@pytest.mark.clause("R11")
+async def test_who_lost_the_session_goes_when_what_was_asked_after_the_welcome_is_answered(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the answer to an earlier question, of which the `welcome` may not be written yet."""
+    former, peer = node.peer(VIEWER), node.peer(VIEWER)
+    former.send({"type": "get_reconnection_token"})
+    token = (await former.next("reconnection_token"))["token"]
+    monkeypatch.setattr(node.broker, "locate", lambda _conn: None)
+    await peer.next("welcome")
+    peer.send({"type": "get_reconnection_token"}, {"type": "connect", "resume": token})
+    await peer.next("welcome")
+    states = []
+    for _ in range(2):
+        node.connections._handle((peer.number, EVENT_POSITIONS, (), None), node.connections.moment())
+        states.append(former.connection.session.state)
+    assert states == [State.READY, State.CLOSING]
 
 
 @pytest.mark.clause("X1", "C11")
