@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from channels._native import SignalSystemError
+from channels.callbacks import tell
 from channels.errors import BrokerError
 
 if TYPE_CHECKING:
@@ -196,8 +197,7 @@ class SignalPump:
             self._counts["events"] -= len(flight.batch)
             self._counts["dropped"] -= flight.batch.dropped
             self._hold(flight, error)
-        for follower in followers:
-            follower(error)
+        tell(followers, error)
 
     def _take(self) -> _Flight | None:
         if self.failure is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions, Outcome
+    from hub.session import Session
 
 log = structlog.get_logger("hub.ws")
 
@@ -178,16 +179,27 @@ class Performer:
         self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect))
 
     def _published(self, connection: Connection, effect: effects.Publish, result: Stored | BrokerError) -> None:
+        """The publisher has its answer first: nobody who listens can keep it from them."""
         session, ticket = connection.session, effect.ticket
-        if isinstance(result, BrokerError):
-            self.perform(connection, session.failed(ticket, result))
-        else:
-            self.on_published(session.identity, session.conn, effect.publication, result)
-            if ticket.id is not None and ticket.channel is not None:
+        try:
+            if isinstance(result, BrokerError):
+                self.perform(connection, session.failed(ticket, result))
+            elif ticket.id is not None and ticket.channel is not None:
                 answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
                 self.perform(connection, session.answered(ticket, answer))
+        except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
+            self.fail(connection, error)
+        if isinstance(result, Stored):
+            self._tell_listeners(session, effect.publication, result)
         if not self._is_finish_due:
             self.finish_soon()
+
+    def _tell_listeners(self, session: "Session", publication: Publication, stored: Stored) -> None:
+        try:
+            self.on_published(session.identity, session.conn, publication, stored)
+        except Exception as error:
+            self._counters.error("internal", "listener")
+            log.error("publish.listener_failed", exc_info=error)
 
     def _set_limit(self, connection: Connection, effect: effects.SetLimit) -> None:
         self._plane.set_max_message(connection.number, effect.max_message)

@@ -327,6 +327,25 @@ async def test_what_comes_between_a_failure_and_its_news_is_not_stored_before_wh
     assert disk.token_ids == [1, 2, 3]
 
 
+async def test_who_makes_a_mistake_over_a_batch_that_is_stored_keeps_nobody_else_from_hearing(
+    system: SignalSystem,
+) -> None:
+    def broken(_error: object) -> None:
+        raise RuntimeError("a mistake")
+
+    disk = Disk()
+    pump = SignalPump(system, disk, is_durable=True)
+    pump.start()
+    emit(system, 1)
+    [(batch, _)] = pump.deliver_waiting()
+    heard: list[object] = []
+    assert pump.when_settled(batch, broken)
+    assert pump.when_settled(batch, heard.append)
+    disk.tell()
+    pump.stop()
+    assert heard == [None]
+
+
 @pytest.mark.usefixtures("one_at_a_time")
 async def test_a_disk_has_everything_before_the_end_even_while_it_fails(system: SignalSystem) -> None:
     disk = Disk()

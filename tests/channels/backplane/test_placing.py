@@ -131,6 +131,30 @@ async def test_a_batch_that_is_repeated_while_it_is_written_gets_the_first_resul
     assert len(node.door.delivered) == 1
 
 
+def broken(_results: object) -> None:
+    raise RuntimeError("a mistake")
+
+
+@pytest.mark.clause("M30")
+@pytest.mark.parametrize("error", [None, LOST])
+async def test_who_makes_a_mistake_over_an_answer_keeps_nobody_else_from_theirs(
+    node: Node, error: BrokerError | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Repeats of a `mid` and of a batch hear of the same entry as the first."""
+    answer = ["k3Fq:1"] if error is None else ["log_unavailable"]
+    node.backplane.append("actions", [publication(mid="m1")], broken)
+    node.append(publication(mid="m1"))
+    node.door.settle(error)
+    assert node.answered == [[("k3Fq:1", "duplicate")] if error is None else answer]
+    node.answered.clear()
+    node.door.delivered.clear()
+    node.backplane.append("actions", [publication()], broken, "b1")
+    node.append(publication(), batch_id="b1")
+    node.door.settle(error)
+    assert node.answered == [answer]
+    assert caplog.text.count("RuntimeError: a mistake") == 2
+
+
 @pytest.mark.clause("M30")
 async def test_the_end_waits_for_what_is_written_and_refuses_the_rest(node: Node) -> None:
     node.append(publication())
