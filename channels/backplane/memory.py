@@ -125,7 +125,7 @@ class MemoryBackplane:
             return known
         self._batches.reserve(key, now)
         results = self._append_batch(channel, publications)
-        self._batches.remember(key, b"", results, now)
+        self._remember_batch(key, results)
         return results
 
     def _append_batch(self, channel: str, publications: Sequence[Publication]) -> Sequence[Result]:
@@ -136,8 +136,12 @@ class MemoryBackplane:
         for publication in publications:
             batch.add(publication)
         if batch.entries:
-            last = self._deliver(channel, batch.entries)
-            batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
+            try:
+                last = self._deliver(channel, batch.entries)
+            except BrokerError as error:
+                batch.refused(error)
+            else:
+                batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
         results = batch.results()
         self._count(results)
         return results
@@ -212,11 +216,11 @@ class MemoryBackplane:
                 last = deliver(channel, batch.entries, batch.marks, placing.settle)
             except BrokerError as error:
                 self._placings.drop(placing)
-                self._refuse(error, publications, done)
-                return
-            batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
-            batch.placing = placing
-            waiting.on(placing)
+                batch.refused(error)
+            else:
+                batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
+                batch.placing = placing
+                waiting.on(placing)
         waiting.begin()
 
     def _refuse(self, error: BrokerError, publications: Sequence[Publication], done: Done) -> None:
@@ -276,6 +280,10 @@ class _Batch:
             Stored(f"{epoch}:{first + answer}", at in self._repeats) if isinstance(answer, int) else answer
             for at, answer in enumerate(self._answers)
         ]
+
+    def refused(self, error: BrokerError) -> None:
+        """The entries got no places; what was known before is known all the same."""
+        self._answers = [error if isinstance(answer, int) else answer for answer in self._answers]
 
     def results(self, errors: Finish | None = None) -> list[Result]:
         """One for each publication; `errors`: placings whose entries were not stored after all."""

@@ -7,7 +7,7 @@ import pytest
 
 from channels.backplane.memory import MemoryBackplane
 from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
-from channels.errors import BrokerError, LogUnavailable
+from channels.errors import BrokerError, LogUnavailable, Overloaded
 from channels.publication import Entry, Position, Publication
 from tests.support.backplane import BackplaneContract, Door, answers, publication
 
@@ -109,6 +109,18 @@ async def test_what_could_not_be_stored_is_refused_with_its_repeats_and_may_be_s
     node.append(publication(mid="m1"))
     node.door.settle()
     assert node.answered[2:] == [["k3Fq:1"]]
+
+
+@pytest.mark.clause("M31")
+async def test_a_repeat_of_what_is_still_written_is_answered_then_even_if_the_rest_of_its_append_is_refused(
+    node: Node,
+) -> None:
+    node.append(publication(mid="m1"))
+    node.door.refusal = Overloaded("full")
+    node.append(publication(mid="m1"), publication(mid="m2"))
+    assert node.answered == []
+    node.door.settle()
+    assert node.answered == [["k3Fq:1"], [("k3Fq:1", "duplicate"), "overloaded"]]
 
 
 @pytest.mark.clause("M31")
