@@ -99,11 +99,22 @@ class Resumption:
     def issue(
         self, session: str, generation: int, identity: Identity, subscriptions: Mapping[str, Held], wall: float
     ) -> tuple[str, float]:
-        """A token, and the seconds it is good for: never longer than the credential (R1)."""
+        """A token, and the seconds it is good for: never longer than the credential (R1).
+
+        Raises `Refusal` 413 where the session does not fit into one (R2): `open` would refuse it.
+        """
         left = self._ttl if identity.expires_at is None else min(self._ttl, max(0.0, identity.expires_at - wall))
         sealed = SealedSession(session, generation, identity, wall + left, subscriptions)
+        token = self._sealer.seal(_pack(sealed))
+        if len(token) > MAX_TOKEN:
+            raise Refusal(
+                "too_large",
+                f"expected a session whose token has at most {MAX_TOKEN} characters, came one of "
+                f"{len(token)}: unsubscribe something",
+                limit=MAX_TOKEN,
+            )
         self._memory(session, sealed.expires_at)
-        return self._sealer.seal(_pack(sealed)), left
+        return token, left
 
     def open(self, token: str, wall: float, now: float) -> SealedSession:
         """What `token` restores, for whom it is today; raises `Refusal` 410 in the order of R5. Changes nothing."""

@@ -1,5 +1,6 @@
 """What a valid credential says of its bearer, and how an invalid one is refused."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +24,20 @@ class Identity:
     issued_at: float = 0.0
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """Buckets of L22 that an API key has of its own."""
+
+
+MAX_TOKEN_ID = 128
+"""Bytes of a credential's id that are kept as they are."""
+
+
+def name_of(token_id: str) -> str:
+    """How the credential of that id is called here: an id that is long by its hash, for it goes into tokens (R2)."""
+    return token_id if len(token_id.encode(errors="replace")) <= MAX_TOKEN_ID else hash_of(token_id)
+
+
+def hash_of(text: str) -> str:
+    """A name for `text` that tells nothing of it."""
+    return "sha256:" + hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
 
 
 ANONYMOUS = Identity(subject=None, role=Role.ANONYMOUS, kind="anonymous")

@@ -1,6 +1,5 @@
 """JSON Web Tokens: whose they are, whether they hold, what they say (C9, RFC 8725, hardening.md 3.1 and 3.2)."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 import jwt
 
 from channels.permissions import Role
-from hub.auth.identity import AuthError, Identity, invalid
+from hub.auth.identity import AuthError, Identity, hash_of, invalid, name_of
 from hub.auth.keys import Key
 
 LEEWAY = 30.0
@@ -141,4 +140,4 @@ def _role(claims: Mapping[str, Any]) -> Role:
 def _token_id(claims: Mapping[str, Any], token: str) -> str:
     """`jti`, or else the token's hash: what a revocation names (hardening 3.6)."""
     name = claims.get("jti")
-    return name if isinstance(name, str) and name else "sha256:" + hashlib.sha256(token.encode()).hexdigest()[:32]
+    return name_of(name) if isinstance(name, str) and name else hash_of(token)

@@ -163,14 +163,19 @@ def _send(session: "Session", positions: Mapping[str, Position], moment: Moment,
         if channel in positions
     }
     token = session.token
-    text, expires_in = session.surroundings.resumption.issue(
-        session.session, token.generation, session.identity, held, moment.wall
-    )
+    if ticket is not None and ticket.id is not None:
+        session.in_flight.discard(ticket.id)
+    try:
+        text, expires_in = session.surroundings.resumption.issue(
+            session.session, token.generation, session.identity, held, moment.wall
+        )
+    except Refusal as refusal:  # what is pushed is not missed: the position is the guarantee (R14)
+        if ticket is not None:
+            session.refuse(ticket, refusal)
+        return
     token.is_held = True
     token.pushed_at = moment.now
     token.due_at = moment.now + expires_in / 2
-    if ticket is not None and ticket.id is not None:
-        session.in_flight.discard(ticket.id)
     id = None if ticket is None else ticket.id  # noqa: A001 - the protocol's word
     session.send(answers.answer("reconnection_token", id, token=text, expires_in=round(expires_in, 3)))
     session.set_alarm(moment)

@@ -8,7 +8,7 @@ from channels.publication import Position
 from hub.auth import Identity
 from hub.auth.sealing import Sealer
 from hub.protocol.errors import Refusal
-from hub.resumption import Held, Resumption
+from hub.resumption import MAX_TOKEN, Held, Resumption
 
 WALL = 1_767_225_600.0
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -57,6 +57,15 @@ def test_a_key_that_was_taken_away_resumes_no_more_and_one_that_was_changed_coun
     assert opened(Resumption(sealer, today=lambda _identity: viewer), token) == viewer
     with pytest.raises(Refusal, match="no longer known"):
         opened(Resumption(sealer, today=lambda _identity: None), token)
+
+
+@pytest.mark.clause("R2")
+def test_no_token_is_issued_that_would_be_refused() -> None:
+    resumption = Resumption()
+    held = {f"{number:064}": Held(Position("e" * 16, 1), {"delivery": "all"}) for number in range(200)}
+    with pytest.raises(Refusal) as refusal:
+        resumption.issue("s-1", 0, KEY, held, WALL)
+    assert (refusal.value.error, refusal.value.limit) == ("too_large", MAX_TOKEN)
 
 
 @pytest.mark.clause("R15")

@@ -116,6 +116,24 @@ def test_the_largest_session_fits_into_a_token() -> None:
     assert len(household.token(peer, **dict.fromkeys(names, f"{'e' * 16}:{MAX_ID}"))) <= 16_384
 
 
+@pytest.mark.clause("R2", "R14")
+def test_a_session_too_large_for_a_token_is_told_so_and_goes_on() -> None:
+    """Where an operator allows more subscriptions than one holds."""
+    names = [f"{number:064}" for number in range(200)]
+    household = Household(max_subscriptions=200)
+    household.tables = {name: {"subscribe": ["developer"]} for name in names}
+    peer = household.peer(developer())
+    peer.send(*({"type": "subscribe", "channels": names[start : start + 50]} for start in range(0, 200, 50)))
+    everywhere = dict.fromkeys(names, "k3Fq:1")
+    peer.send({"type": "get_reconnection_token", "id": 7})
+    (refused,) = messages(peer, located(peer, everywhere))
+    assert (refused["id"], refused["error"], refused["limit"]) == (7, "too_large", 16_384)
+    assert peer.send({"type": "ping", "id": 7})[0]["type"] == "pong"
+    peer.session.token.is_held = True
+    assert peer.take(peer.session.leave(GOAWAY)) == [Locate()]
+    assert messages(peer, located(peer, everywhere)) == [GOAWAY]
+
+
 @pytest.mark.clause("R4")
 def test_a_change_of_subscriptions_pushes_a_fresh_token_at_most_once_a_second() -> None:
     household = Household()
