@@ -30,7 +30,7 @@ MAX_SESSIONS = 200_000
 MAX_TOKEN = 16_384
 MAX_URL_TOKEN = 6_144
 """Characters of a token (R2), and of one in a URL (R3)."""
-_FORMAT = 1
+_FORMAT = 2
 
 log = structlog.get_logger("hub.ws")
 
@@ -223,6 +223,7 @@ def _pack(sealed: SealedSession) -> bytes:
         identity.kind,
         identity.issued_at,
         {name: (rate.capacity, rate.refill) for name, rate in identity.rates.items()},
+        identity.signer,
     )
     held = {channel: (str(one.position), dict(one.options)) for channel, one in sealed.subscriptions.items()}
     packed: bytes = msgpack.packb((_FORMAT, sealed.session, sealed.generation, bearer, sealed.expires_at, held))
@@ -233,8 +234,8 @@ def _unpack(data: bytes) -> SealedSession:
     form, session, generation, bearer, expires_at, held = msgpack.unpackb(data)
     if form != _FORMAT:
         raise ValueError(f"expected format {_FORMAT}, came {form}")
-    subject, role, credential_ends, token_id, kind, issued_at, rates = bearer
+    subject, role, credential_ends, token_id, kind, issued_at, rates, signer = bearer
     own = {name: Rate(*rate) for name, rate in rates.items()}
-    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own)
+    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own, signer)
     subscriptions = {channel: Held(Position.parse(position), options) for channel, (position, options) in held.items()}
     return SealedSession(session, generation, identity, expires_at, subscriptions)

@@ -24,6 +24,8 @@ class Identity:
     issued_at: float = 0.0
     rates: Mapping[str, Rate] = field(default_factory=dict)
     """Buckets of L22 that an API key has of its own."""
+    signer: str | None = None
+    """Issuer and key of a token, see `hub.auth.tokens.Issuer.signer`; None of what is no token."""
 
 
 MAX_TOKEN_ID = 128

@@ -1,8 +1,8 @@
 """JSON Web Tokens: whose they are, whether they hold, what they say (C9, RFC 8725, hardening.md 3.1 and 3.2)."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jwt
@@ -26,6 +26,10 @@ class KeySource(Protocol):
         """The key of that name, or None; without a name, the only key there is."""
         ...
 
+    def accepted(self) -> Iterable[Key]:
+        """Every key that is accepted now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
@@ -34,6 +38,14 @@ class Issuer:
     name: str | None
     audience: str | None
     keys: KeySource
+
+    def signer(self, key: Key) -> str:
+        """A name for this issuer with `key`, which tells nothing of either: it goes into reconnection tokens (R7)."""
+        return hash_of(f"{self.name or ''}\0{key.fingerprint.hex()}")
+
+    def accepts(self, signer: str) -> bool:
+        """Whether a token of `signer` may still be one of ours."""
+        return any(self.signer(key) == signer for key in self.keys.accepted())
 
 
 class TokenReader:
@@ -47,7 +59,11 @@ class TokenReader:
         header, unverified = _peek(token)
         issuer = self._issuer_of(unverified)
         key = _key_for(header, issuer)
-        return _identity(_verified_claims(token, key, issuer), token, now)
+        return replace(_identity(_verified_claims(token, key, issuer), token, now), signer=issuer.signer(key))
+
+    def accepts(self, signer: str | None) -> bool:
+        """Whether the key that `signer` names is still one of a configured issuer."""
+        return signer is not None and any(issuer.accepts(signer) for issuer in self._issuers.values())
 
     def _issuer_of(self, unverified: Mapping[str, Any]) -> Issuer:
         """Nothing but `iss` is used of a token that is not verified, and it only chooses among configured issuers."""

@@ -12,6 +12,7 @@ from hub.resumption import MAX_TOKEN, Held, Resumption
 
 WALL = 1_767_225_600.0
 OLD, NEW = b"o" * 32, b"n" * 32
+ANN = Identity("ann", Role.ADMIN, WALL + 600, "t-1", "jwt", WALL - 1, signer="sha256:4f")
 KEY = Identity("b7", Role.BOT, None, "key:b7", "api_key", 0.0, {"emit": Rate(5_000, 2_000.5)})
 
 
@@ -29,6 +30,7 @@ def test_a_token_holds_the_whole_session() -> None:
     sealed = resumption.open(issue(resumption), WALL, 0.0)
     assert (sealed.session, sealed.generation, sealed.identity, sealed.expires_at) == ("s-1", 3, KEY, WALL + 300)
     assert sealed.subscriptions == {"actions": Held(Position("k3Fq", 1), {"delivery": "all"})}
+    assert opened(resumption, issue(resumption, identity=ANN)) == ANN
 
 
 @pytest.mark.clause("R2")

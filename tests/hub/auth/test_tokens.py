@@ -1,6 +1,7 @@
 """hub/auth/tokens.py: which JSON Web Tokens hold (C9; hardening.md id1, id2)."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def refused(token: str, by: TokenReader | None = None) -> str:
 @pytest.mark.accept("C1")
 def test_a_good_token_says_who_its_bearer_is() -> None:
     identity = reader().read(hs256(claims(jti="t1")), NOW)
-    assert identity == Identity("ann", Role.DEVELOPER, NOW + 60, "t1", "jwt", NOW - 1)
+    assert replace(identity, signer=None) == Identity("ann", Role.DEVELOPER, NOW + 60, "t1", "jwt", NOW - 1)
 
 
 @pytest.mark.clause("R2")
