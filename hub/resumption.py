@@ -61,7 +61,8 @@ class _Memory:
     until: float
     generation: int = 0
     raised_at: float = float("-inf")
-    role: Role | None = None
+    decided: Identity | None = None
+    """As an operator made its bearer."""
     acked: dict[str, Position] = field(default_factory=dict)
 
 
@@ -165,9 +166,9 @@ class Resumption:
         memory = self._sessions.get(session)
         return None if memory is None else memory.acked.get(channel)
 
-    def role_changed(self, session: str, role: Role, wall: float) -> None:
-        """An operator gave the session another role: tokens made before do not undo that (R7)."""
-        self._memory(session, wall + self._ttl).role = role
+    def role_changed(self, session: str, decided: Identity, wall: float) -> None:
+        """An operator gave the bearer of the session another role: tokens made before do not undo that (R7)."""
+        self._memory(session, wall + self._ttl).decided = decided
 
     def forget(self, session: str, wall: float) -> None:
         """The tokens of the session are dead: the client wants it (R15), or an operator has thrown it out.
@@ -200,7 +201,8 @@ class Resumption:
         identity = self._today(sealed.identity)
         if identity is None:
             raise Refusal("resume_revoked", "the credential of this session is no longer known", path="resume")
-        return identity if memory is None or memory.role is None else replace(identity, role=memory.role)
+        identity = identity.after(sealed.identity)
+        return identity if memory is None or memory.decided is None else identity.after(memory.decided)
 
     def _unseal(self, token: str) -> SealedSession | None:
         try:
@@ -224,6 +226,7 @@ def _pack(sealed: SealedSession) -> bytes:
         identity.issued_at,
         {name: (rate.capacity, rate.refill) for name, rate in identity.rates.items()},
         identity.signer,
+        identity.decided_at,
     )
     held = {channel: (str(one.position), dict(one.options)) for channel, one in sealed.subscriptions.items()}
     packed: bytes = msgpack.packb((_FORMAT, sealed.session, sealed.generation, bearer, sealed.expires_at, held))
@@ -234,8 +237,8 @@ def _unpack(data: bytes) -> SealedSession:
     form, session, generation, bearer, expires_at, held = msgpack.unpackb(data)
     if form != _FORMAT:
         raise ValueError(f"expected format {_FORMAT}, came {form}")
-    subject, role, credential_ends, token_id, kind, issued_at, rates, signer = bearer
+    subject, role, credential_ends, token_id, kind, issued_at, rates, signer, decided_at = bearer
     own = {name: Rate(*rate) for name, rate in rates.items()}
-    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own, signer)
+    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own, signer, decided_at)
     subscriptions = {channel: Held(Position.parse(position), options) for channel, (position, options) in held.items()}
     return SealedSession(session, generation, identity, expires_at, subscriptions)

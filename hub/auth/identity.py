@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from channels.buckets import Rate
@@ -26,6 +26,20 @@ class Identity:
     """Buckets of L22 that an API key has of its own."""
     signer: str | None = None
     """Issuer and key of a token, see `hub.auth.tokens.Issuer.signer`; None of what is no token."""
+    decided_at: float | None = None
+    """When an operator gave the role (C17); None: it is that of the credential."""
+
+    def after(self, former: "Identity") -> "Identity":
+        """Who this bearer is where `former` was before, of whom an operator may have decided (R7).
+
+        The decision holds against every credential but one that was issued after it, so that presenting the old one
+        again undoes nothing. What does not say when it was issued (no `iat`, an API key) does not end it either.
+        """
+        if former.decided_at is None or former.subject != self.subject or (self.decided_at or 0.0) >= former.decided_at:
+            return self
+        if self.token_id != former.token_id and self.issued_at > former.decided_at:
+            return self
+        return replace(self, role=former.role, decided_at=former.decided_at)
 
 
 MAX_TOKEN_ID = 128

@@ -152,7 +152,7 @@ def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
     if session.identity.subject is not None and session.identity.subject != identity.subject:
         raise Refusal("identity_conflict", "expected a credential of the subject that this connection has")
     session.failed_logins = 0
-    return identity
+    return identity.after(session.identity)
 
 
 def next_alarm(session: "Session", moment: Moment) -> float | None:

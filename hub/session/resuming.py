@@ -64,7 +64,7 @@ def resume(
     session.token.revision += 1
     session.session = sealed.session
     session.do(effects.TakeOver(sealed.session))
-    before = login.enter(session, identity or sealed.identity)
+    before = login.enter(session, sealed.identity if identity is None else identity.after(sealed.identity))
     _restore(session, sealed, positions, moment, id)
     push_now(session)
     login.entered(session, before, moment)

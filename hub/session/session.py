@@ -5,6 +5,7 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from channels.broker import Position
@@ -130,11 +131,12 @@ class Session:
         return self._take()
 
     def identity_changed(self, identity: Identity, moment: Moment) -> list[Effect]:
-        """An administrator changed the role or its rights (C17)."""
+        """An administrator changed the role or its rights (C17); see `Identity.after` for how long that holds."""
         if Trigger.ROLE_CHANGED in TRANSITIONS[self.state]:
+            decided = replace(identity, decided_at=moment.wall)
             if self.token.is_held:
-                self.surroundings.resumption.role_changed(self.session, identity.role, moment.wall)
-            login.become(self, identity, moment)
+                self.surroundings.resumption.role_changed(self.session, decided, moment.wall)
+            login.become(self, decided, moment)
         return self._take()
 
     def revoked(self, revocation: Revocation) -> list[Effect]:
