@@ -4,7 +4,6 @@ Events come in turns (see `hub.turns`). No task and no timer is made per message
 """
 
 import asyncio
-import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,11 +27,10 @@ from channels._native import (
 )
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
-from hub.departures import Departures
 from hub.endings import blame
+from hub.leaving import Leaving
 from hub.owners import Owners
 from hub.performer import Performer
-from hub.protocol import close_codes
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
@@ -53,10 +51,6 @@ ALARM_STEP = 1.0
 """Seconds between two looks at the alarms: none rings later than that."""
 FORGET = "forget"
 """Reason of a close by which a client wants its tokens dead (R15)."""
-SLICE = 256
-"""Connections asked to leave before the loop has its turn again."""
-CLOSE_PATIENCE = 5.0
-"""Seconds for the last connections to be gone; the plane itself waits 2 s for a peer (X6)."""
 
 _FRAMES = frozenset({EVENT_TEXT, EVENT_BINARY})
 
@@ -93,9 +87,9 @@ class Connections:
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._owners = Owners()
-        self._departures = Departures()
         self._performer = Performer(plane, broker, emissions, admission, counters)
         self._performer.on_takeover = self._take_over
+        self._leaving = Leaving(self._table, plane, self._performer, admission)
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -117,41 +111,16 @@ class Connections:
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:
-        """Let nobody in any more, close everybody with `slug`, wait until they are gone (at most `CLOSE_PATIENCE`)."""
-        self.admission.is_draining = True
-        for connection in self._table.values():
-            connection.session.faulted(slug)
-        self._performer.send_answers()
-        self.plane.close_all(close_codes.CODE_OF[slug], close_codes.reason(slug))
-        self.plane.flush()
-        await self.emptied()
+        """Let nobody in any more, close everybody with `slug`, wait until they are gone, for a few seconds at most."""
+        await self._leaving.close_all(slug)
 
-    async def emptied(self, numbers: Sequence[int] | None = None) -> None:
-        """Wait until these connections are gone, by default all there are (at most `CLOSE_PATIENCE`)."""
-        asked = self._table.keys() if numbers is None else self._table.keys() & set(numbers)
-        if left := await self._departures.gone(asked, CLOSE_PATIENCE):
-            log.warning("connections.left", count=left)
+    async def emptied(self) -> None:
+        """Wait until nobody is left, for a few seconds at most."""
+        await self._leaving.emptied()
 
     async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:
-        """Ask to reconnect at a time of `window` (M50); who stays is closed after `deadline` seconds.
-
-        `slug`: `draining`, where nobody is let in any more, or `rebalance`, of a `share` of the connections, the oldest
-        first. Returns when everybody asked is gone.
-        """
-        self.admission.is_draining = self.admission.is_draining or slug == "draining"
-        goaway = {"type": "goaway", "reason": slug, "reconnect_in": list(window), "deadline": deadline}
-        asked = list(islice(self._table.values(), math.ceil(len(self._table) * share)))
-        for start in range(0, len(asked), SLICE):
-            for connection in asked[start : start + SLICE]:
-                self._performer.perform(connection, connection.session.leave(goaway, slug))
-            self._performer.finish_soon()
-            await asyncio.sleep(0)
-        numbers = [connection.number for connection in asked if connection.number in self._table]
-        await self._departures.gone(numbers, deadline)
-        for connection in asked:
-            self._performer.perform(connection, connection.session.deadline_passed())
-        self._performer.finish_soon()
-        await self.emptied(numbers)
+        """Ask a `share` of them to reconnect, see `hub.leaving`; returns when everybody asked is gone (M50)."""
+        await self._leaving.leave(slug, window, deadline, share)
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
@@ -219,7 +188,7 @@ class Connections:
     def revoke(self, revocation: Revocation) -> None:
         """Close whoever `revocation` concerns with 4103."""
         for connection in list(self._table.values()):
-            self._performer.perform(connection, connection.session.revoked(revocation))
+            self._performer.attempt(connection, connection.session.revoked, revocation)
         self._performer.finish_soon()
 
     def listen(self, listener: "Callable[[Identity, str, Publication, Stored], None]") -> None:
@@ -319,7 +288,7 @@ class Connections:
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)
-        self._departures.ended(connection.number)
+        self._leaving.departures.ended(connection.number)
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)
@@ -355,13 +324,8 @@ class Connections:
         # Expiry is a time of the wall clock: when that was set, every alarm is asked again.
         alarms = self._performer.alarms
         for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
-            self._call(self._table[number], moment)
+            connection = self._table[number]
+            self._performer.attempt(connection, connection.session.alarm, moment)
         self._performer.finish()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)
-
-    def _call(self, connection: Connection, moment: Moment) -> None:
-        try:
-            self._performer.perform(connection, connection.session.alarm(moment))
-        except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
-            self._performer.fail(connection, error)

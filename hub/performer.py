@@ -7,7 +7,7 @@ threads are woken once: `finish` ends a turn. Only what concerns the channel of 
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import orjson
 import structlog
@@ -16,7 +16,7 @@ from channels.errors import BrokerError
 from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
-from hub.protocol import answers
+from hub.protocol import answers, close_codes
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hub.counters import Counters
     from hub.emissions import Emissions, Outcome
     from hub.session import Session
+
+P = ParamSpec("P")
 
 log = structlog.get_logger("hub.ws")
 
@@ -88,6 +90,19 @@ class Performer:
             else:
                 self._execute[type(effect)](connection, effect)
 
+    def attempt(
+        self,
+        connection: Connection,
+        act: Callable[P, Iterable[effects.Effect]],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> None:
+        """`perform` what `act`, a method of its session, wants; a mistake ends this connection and no other."""
+        try:
+            self.perform(connection, act(*arguments, **named))
+        except Exception as error:  # noqa: BLE001 - it is logged, and the others have their turn
+            self.fail(connection, error)
+
     def finish(self) -> None:
         """Process the signals of the turn, send its answers, wake the I/O threads."""
         try:
@@ -118,13 +133,10 @@ class Performer:
 
     def _answer_emits(self, outcomes: "Iterable[Outcome]") -> None:
         for connection, ticket, outcome in outcomes:
-            try:
-                if isinstance(outcome, dict):
-                    self.perform(connection, connection.session.answered(ticket, outcome))
-                else:
-                    self.perform(connection, connection.session.failed(ticket, outcome))
-            except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
-                self.fail(connection, error)
+            if isinstance(outcome, dict):
+                self.attempt(connection, connection.session.answered, ticket, outcome)
+            else:
+                self.attempt(connection, connection.session.failed, ticket, outcome)
 
     def _answer_settled(self, outcomes: "Iterable[Outcome]") -> None:
         """Answers that waited for a durable log."""
@@ -139,7 +151,11 @@ class Performer:
     def fail(self, connection: Connection, error: Exception) -> None:
         """The hub made a mistake over something that is no request: this connection ends, the others go on."""
         self._log_fault(connection, effects.Fault(error))
-        self.perform(connection, connection.session.faulted("internal"))
+        try:
+            self.perform(connection, connection.session.faulted("internal"))
+        except Exception as worse:  # noqa: BLE001 - the plane needs no session to close it
+            self._log_fault(connection, effects.Fault(worse))
+            self._plane.close(connection.number, close_codes.CODE_OF["internal"], close_codes.reason("internal"))
 
     def forget(self, connection: Connection) -> None:
         """It is gone: what it still waits for is not answered."""
@@ -181,14 +197,11 @@ class Performer:
     def _published(self, connection: Connection, effect: effects.Publish, result: Stored | BrokerError) -> None:
         """The publisher has its answer first: nobody who listens can keep it from them."""
         session, ticket = connection.session, effect.ticket
-        try:
-            if isinstance(result, BrokerError):
-                self.perform(connection, session.failed(ticket, result))
-            elif ticket.id is not None and ticket.channel is not None:
-                answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
-                self.perform(connection, session.answered(ticket, answer))
-        except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
-            self.fail(connection, error)
+        if isinstance(result, BrokerError):
+            self.attempt(connection, session.failed, ticket, result)
+        elif ticket.id is not None and ticket.channel is not None:
+            answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
+            self.attempt(connection, session.answered, ticket, answer)
         if isinstance(result, Stored):
             self._tell_listeners(session, effect.publication, result)
         if not self._is_finish_due:

@@ -165,8 +165,9 @@ class Session:
 
     def leave(self, goaway: dict[str, Any], slug: str = "draining") -> list[Effect]:
         """The client is asked to go elsewhere, with a fresh token where it holds one; nothing new begins (M50)."""
-        self.leaving = slug
         was_ready = self.state is State.READY
+        if was_ready:
+            self.leaving = slug
         self.step(Trigger.DRAIN_STARTED)
         if was_ready and self.token.is_held:
             self.token.farewell = goaway

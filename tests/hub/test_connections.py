@@ -1,6 +1,5 @@
 """The connections of a node: who is there, what the plane brings them, and when time is up for them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 from channels._native import EVENT_FATAL, EVENT_POSITIONS, EVENT_TEXT
 from channels.permissions import Role
-from hub import connections as module
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.connection import Connection
 from hub.session import Moment, Session, State
@@ -166,25 +164,6 @@ async def test_who_lost_the_session_goes_when_what_was_asked_after_the_welcome_i
         node.connections._handle((peer.number, EVENT_POSITIONS, (), None), node.connections.moment())
         states.append(former.connection.session.state)
     assert states == [State.READY, State.CLOSING]
-
-
-@pytest.mark.clause("X1", "C11")
-async def test_when_all_are_closed_nobody_comes_in_any_more(node: Node) -> None:
-    peers = [node.peer() for _ in range(5)]
-    closing = asyncio.create_task(node.connections.close_all())
-    assert {await peer.closed() for peer in peers} == {(4301, "draining")}
-    for peer in peers:
-        node.plane.feed_close(peer.number, 4301, "draining")
-    node.plane.flush()
-    await closing
-    assert (len(node.connections), node.admission.is_draining) == (0, True)
-
-
-async def test_who_does_not_leave_is_not_waited_for_for_ever(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_PATIENCE", 0.01)
-    node.peer()
-    await node.connections.close_all()
-    assert len(node.connections) == 1
 
 
 async def test_a_mistake_over_one_event_ends_that_connection_only(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

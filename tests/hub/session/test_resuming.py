@@ -714,6 +714,15 @@ def test_rebalance_ends_with_its_own_code() -> None:
 
 
 @pytest.mark.clause("M50")
+def test_the_close_code_is_that_of_the_goaway_that_was_told() -> None:
+    """Whatever befalls the node while the client has time to go."""
+    peer = bench(developer())
+    peer.session.leave({**GOAWAY, "reason": "rebalance"}, "rebalance")
+    assert peer.session.leave(GOAWAY) == []
+    assert peer.session.deadline_passed() == [Close(4302, "rebalance")]
+
+
+@pytest.mark.clause("M50")
 def test_who_has_not_logged_in_yet_is_closed_at_once() -> None:
     assert bench(None).session.leave(GOAWAY) == [Close(4301, "draining")]
 
