@@ -25,15 +25,16 @@ from .effects import (
 from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
 from .events import Event, Gap
 from .journal import Journal
-from .listeners import Listeners, logger
+from .listeners import Listeners
 from .masking import log_messages
 from .policy import TokenSource
 from .positions import Position
 from .requests import Request
 from .session import Session
-from .sockets import Sockets, current_task
+from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
+from .tasks import Tasks, Timer, current_task
 from .waiting import Item
 
 
@@ -53,18 +54,17 @@ class Link:
         self.session = session
         self.subscriptions: dict[str, Subscription[Any]] = {}
         self.bytes_in = 0
-        self.listeners = Listeners(self._background)
-        self.sockets = Sockets(opening, self, self._background, journal=journal, debug=debug)
+        self._tasks = Tasks()
+        self.listeners = Listeners(self._tasks.start)
+        self.sockets = Sockets(opening, self, self._tasks.start, journal=journal, debug=debug)
         self._token = token
         self._patience = patience
         self._journal = journal
         self._debug = debug
         self._handlers: set[asyncio.Future[Any]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed_at = 0.0
+        self._timer = Timer(self._expired)
         self._is_flush_due = False
         self._asking: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Future[Any]] = set()
         self._moved: asyncio.Future[None] | None = None
 
     # -- what the client asks ----------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Link:
         due = self.session.acks.deadline()
         if effects:
             self.run(effects)
-        elif due is not None and (self._timer is None or due < self._armed_at):
+        elif due is not None and not self._timer.rings_by(due):
             self._arm()
 
     def _tell_cursors(self) -> None:
@@ -336,7 +336,7 @@ class Link:
         self.listeners.tell(name, value)
 
     def _ask_token(self, effect: AskToken) -> None:
-        self._asking = self._replace(self._asking, self._fetch_token(effect))
+        self._asking = self._tasks.replace(self._asking, self._fetch_token(effect))
 
     async def _fetch_token(self, effect: AskToken) -> None:
         try:
@@ -350,22 +350,12 @@ class Link:
         else:
             self.run(self.session.token_ready(str(token or ""), monotonic()))
 
-    # -- time and tasks ----------------------------------------------------------------------------------------------
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        """Keep the one timer at the session's deadline; one that fires early looks again."""
-        deadline = self.session.deadline()
-        if self._timer is not None:
-            if deadline is not None and self._armed_at <= deadline:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            wait = max(0.0, deadline - monotonic())
-            self._timer, self._armed_at = asyncio.get_running_loop().call_later(wait, self._expired), deadline
+        self._timer.set(self.session.deadline())
 
     def _expired(self) -> None:
-        self._timer = None
         for connection in self.sockets.each():
             if not connection.is_held:
                 self.session.heard(connection.number, connection.heard_at)
@@ -374,22 +364,6 @@ class Link:
     def _flush(self) -> None:
         self._is_flush_due = False
         self.run(self.session.flush(monotonic()))
-
-    def _replace(self, old: asyncio.Future[None] | None, work: Awaitable[None]) -> asyncio.Future[None]:
-        if old is not None and old is not current_task():
-            old.cancel()
-        return self._background(work)
-
-    def _background(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Future[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            logger.error("a task of the client failed", exc_info=fault)
 
 
 def _answer(ticket: object, resolve: Resolve | None, error: Exception | None) -> None:

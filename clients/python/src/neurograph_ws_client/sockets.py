@@ -10,6 +10,7 @@ from .errors import TooLarge
 from .journal import Journal
 from .masking import log_messages
 from .reasons import reason_of
+from .tasks import current_task
 from .urls import masked
 
 
@@ -172,11 +173,3 @@ class Sockets:
         if connection.send_nowait(payload):
             self.messages_out += 1
             self.bytes_out += len(payload)
-
-
-def current_task() -> asyncio.Future[object] | None:
-    """The task that runs, if any."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
