@@ -22,7 +22,7 @@ from .effects import (
     SubRecovered,
     Tell,
 )
-from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
+from .errors import AuthError, Closed, Disconnected, RequestTimeout
 from .events import Event, Gap
 from .journal import Journal
 from .listeners import Listeners
@@ -34,6 +34,7 @@ from .session import Session
 from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
+from .subscriptions import Subscriptions
 from .tasks import Tasks, Timer, current_task
 from .waiting import Item
 
@@ -52,7 +53,7 @@ class Link:
         debug: bool,
     ) -> None:
         self.session = session
-        self.subscriptions: dict[str, Subscription[Any]] = {}
+        self.subscriptions = Subscriptions(session.follows, self)
         self.bytes_in = 0
         self._tasks = Tasks()
         self.listeners = Listeners(self._tasks.start)
@@ -107,9 +108,7 @@ class Link:
     async def unsubscribe(self, *channels: str) -> None:
         """End subscriptions; returns when the hub has stopped."""
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
-        names = [channel for channel in channels if channel in self.subscriptions]
-        for channel in names:
-            self.subscriptions.pop(channel).discard()
+        names = self.subscriptions.discard(channels)
         self.run(self.session.unsubscribe(names, ticket, monotonic()))
         try:
             await ticket
@@ -119,20 +118,17 @@ class Link:
 
     async def leave(self, subscription: Subscription[Any]) -> None:
         """End this one, and not the one that may have followed it."""
-        if self._is_current(subscription):
+        if self.subscriptions.is_current(subscription):
             await self.unsubscribe(subscription.channel)
 
     async def update(self, subscription: Subscription[Any], options: Mapping[str, Any]) -> None:
         """Replace options of a subscription; returns when the hub has switched, HubError where it refused."""
         channel = subscription.channel
-        if not self._is_current(subscription) or channel not in self.session.follows:
+        if not self.subscriptions.is_current(subscription) or channel not in self.session.follows:
             raise Closed(f"{channel} was unsubscribed")
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
         self.run(self.session.update(channel, options, ticket, monotonic()))
         await ticket
-
-    def _is_current(self, subscription: Subscription[Any]) -> bool:
-        return self.subscriptions.get(subscription.channel) is subscription
 
     async def wait_for(self, reached: Callable[[State], bool]) -> None:
         """Until a state is one that was wanted."""
@@ -191,7 +187,9 @@ class Link:
 
         A handler that outlives its subscription says nothing of the next one, which may stand further back (P5).
         """
-        if not self._is_current(subscription):
+        if subscription.state is SubState.ENDED:
+            self.subscriptions.places.moved(subscription, item.place)
+        if not self.subscriptions.is_current(subscription):
             return
         if self._journal is not None and type(item) is Event:
             self._journal.handled(self.session.conn or 0, subscription.channel, item.position)
@@ -288,7 +286,7 @@ class Link:
             case Reject(ticket, error):
                 _answer(ticket, None, error)
             case SubChanged(channel, state, error):
-                self._sub_changed(channel, state, error)
+                self.subscriptions.changed(channel, state, error)
             case SubRecovered(channel, is_whole) if channel in self.subscriptions:
                 self.subscriptions[channel].recovered = is_whole
             case Tell(name, value):
@@ -321,14 +319,6 @@ class Link:
         welcome = self.session.lines[conn].welcome
         if welcome is not None:
             self.sockets.max_message = welcome.limits.message
-
-    def _sub_changed(self, channel: str, state: SubState, error: HubError | None) -> None:
-        subscription = self.subscriptions.get(channel)
-        if subscription is None and state is SubState.ACTIVE:
-            # Restored by the token of a former process: what comes is kept for who takes it up.
-            subscription = self.subscriptions[channel] = Subscription(channel, self)
-        if subscription is not None:
-            subscription.change_state(state, error)
 
     def _tell(self, name: str, value: Any) -> None:
         if name == "state" and self._moved is not None and not self._moved.done():

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .acks import Acks
 from .asking import Asked, Asking, Own, Updated
-from .closing import TAKEN_OVER, Remedy, describe, remedy_of_close, remedy_of_refusal
+from .closing import TAKEN_OVER, Remedy, describe, error_of, remedy_of_close, remedy_of_refusal
 from .credentials import Credentials
 from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Tell
-from .errors import AuthError, Closed, Disconnected, HubError
+from .errors import HubError
 from .follows import Follows
 from .line import Line
+from .places import Places
 from .policy import Backoff
 from .recovery import Recovery
 from .requests import Requests
@@ -53,13 +54,14 @@ class Standing:
         client: Mapping[str, str] | None = None,
         reconnection_token: str | None = None,
         is_resumable: bool = True,
+        positions: Mapping[str, str] | None = None,
     ) -> None:
         self.state = State.IDLE
         self.welcome: Welcome | None = None
         self.cause: HubError | None = None
         self.rtt: float | None = None
         self.is_persistent = False
-        self.follows = Follows()
+        self.follows = Follows(Places(positions))
         self.requests = Requests()
         self.recovery = Recovery()
         self.acks = Acks()
@@ -195,7 +197,7 @@ class Standing:
             return self._unanswered(line, now, is_last=False) + self._resend(now)
         if code == TAKEN_OVER and line.is_contested:
             remedy = Remedy.BACK_OFF
-        error = error or _error_of(remedy, code, text)
+        error = error or error_of(remedy, code, text)
         if self._second is not None and remedy in {Remedy.BACK_OFF, Remedy.WINDOW}:
             return self._handed_over(line, self._second, error, now)
         return self._lost(line, remedy, error, now, at_least)
@@ -334,15 +336,6 @@ class Standing:
             return []
         del self.lines[line.number]
         return [Drop(line.number, 1000)]
-
-
-def _error_of(remedy: Remedy, code: int, text: str) -> HubError:
-    match remedy:
-        case Remedy.NEW_CREDENTIAL:
-            return AuthError(f"login refused: {text}", code=code)
-        case Remedy.STOP | Remedy.FINISHED:
-            return Closed(f"the hub ended it: {text}", code=code)
-    return Disconnected(text, code=code, temporary=True)
 
 
 def not_ours(effects: Iterable[Effect]) -> list[Effect]:

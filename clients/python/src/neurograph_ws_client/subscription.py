@@ -64,6 +64,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._given: Item | None = None
         self._task: asyncio.Future[Any] | None = None
         self._is_holding = False
+        # The handler failed at what it had in hand, and is given nothing more: that was not handled.
+        self._has_stopped = False
         self._waiters: list[asyncio.Future[None]] = []
 
     def _handle_by(self, handling: Handling) -> None:
@@ -257,7 +259,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""
         waiting = self._call(item)
         if waiting is None:
-            self._settle(item)
+            self._handled(item)
         else:
             self._task = self._owner.start(self._handle_rest(item, waiting))
 
@@ -276,7 +278,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             while True:
                 if waiting is not None:
                     await self._await(waiting)
-                self._settle(item)
+                self._handled(item)
                 if not self._queue or self.state is SubState.ENDED:
                     return
                 item = self._take()
@@ -295,8 +297,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         fault.add_note(f"in the handler of {self.channel}")
         self._owner.report(fault)
         if self._on_error == "stop":
+            self._has_stopped = True
             self.discard()
             self._owner.start(self._owner.leave(self))
+
+    def _handled(self, item: Item) -> None:
+        if not self._has_stopped:
+            self._settle(item)
 
     def _settle_given(self) -> None:
         """The consumer of the iterator came back: what it was given is handled."""
@@ -307,7 +314,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _settle(self, item: Item) -> None:
         self.handled += type(item) is Event
         self._cursor = item
-        if self.is_watched:
+        if self.is_watched or self.state is SubState.ENDED:
             self._owner.handled(self, item)
 
     def _is_shown(self, item: Item) -> bool:
