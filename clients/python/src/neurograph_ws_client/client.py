@@ -90,7 +90,7 @@ class NeurographWSClient(Calls):
         )
         self._token = token
         self._opening = Opening(url, codecs_for(encoding), compression, connect_timeout, headers or {}, ssl, proxy)
-        written = None if journal is None else Journal(journal)
+        written = None if journal is None else Journal(journal, lambda error: self._link.report(error))
         self._has_journal = written is not None
         link = Link(self._session, self._opening, token, patience=timeout, journal=written, debug=debug)
         super().__init__(link, timeout)

@@ -155,10 +155,16 @@ class Connection:
     def _hand_over(self) -> None:
         self._is_scheduled = False
         take, inbox = self._receiver.payload_received, self._inbox
-        for _ in range(min(SLICE, len(inbox))):
-            if self._holders:
-                break
-            take(self, inbox.popleft())
+        try:
+            for _ in range(min(SLICE, len(inbox))):
+                if self._holders:
+                    break
+                take(self, inbox.popleft())
+        finally:
+            # A mistake at one payload costs that one, and neither what follows it nor the end.
+            self._go_on()
+
+    def _go_on(self) -> None:
         self._steer()
         if self._inbox:
             self._schedule()

@@ -16,6 +16,7 @@ HubError
 ├── RequestTimeout      -                    no answer in time; also a TimeoutError
 ├── QueueOverflow       -                    `on_full="error"` and the handler was too slow
 ├── NotSaved            -                    a `PositionStore` could not save; told by `on("error")`, tried again
+├── NotWritten          -                    the `journal=` raised; told by `on("error")`, written no more
 └── ProtocolViolation   -                    the hub said what the protocol does not know
 """
 
@@ -109,6 +110,10 @@ class QueueOverflow(HubError):
 
 class NotSaved(HubError):
     """A store of positions could not save them; what it raised is the `__cause__`."""
+
+
+class NotWritten(HubError):
+    """What was given as `journal` raised; what that was is the `__cause__`."""
 
 
 class ProtocolViolation(HubError):
