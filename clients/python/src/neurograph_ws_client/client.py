@@ -15,7 +15,6 @@ from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
 from .events import Event
-from .journal import Journal
 from .link import Link
 from .listeners import Told
 from .past import read_past
@@ -90,9 +89,8 @@ class NeurographWSClient(Calls):
         )
         self._token = token
         self._opening = Opening(url, codecs_for(encoding), compression, connect_timeout, headers or {}, ssl, proxy)
-        written = None if journal is None else Journal(journal, lambda error: self._link.report(error))
-        self._has_journal = written is not None
-        link = Link(self._session, self._opening, token, patience=timeout, journal=written, debug=debug)
+        self._has_journal = journal is not None
+        link = Link(self._session, self._opening, token, patience=timeout, journal=journal, debug=debug)
         super().__init__(link, timeout)
         self._saver = None if store is None else Saver(store, lambda: self.positions, link.report, stored)
 

@@ -8,6 +8,7 @@ from .errors import NotWritten
 from .masking import without_secrets
 
 Line = dict[str, Any]
+Write = Callable[[Line], Any]
 
 
 class Journal:
@@ -17,8 +18,8 @@ class Journal:
     once is told and written no more: nothing that is delivered may depend on it.
     """
 
-    def __init__(self, write: Callable[[Line], Any], report: Callable[[Exception], object]) -> None:
-        self._take: Callable[[Line], Any] | None = write
+    def __init__(self, write: Write, report: Callable[[Exception], object]) -> None:
+        self._take: Write | None = write
         self._report = report
 
     def message(self, conn: int, direction: Literal["in", "out"], message: Mapping[str, Any]) -> None:

@@ -24,10 +24,10 @@ from .effects import (
 )
 from .errors import AuthError, Closed, Disconnected, RequestTimeout
 from .events import Event, Gap
-from .journal import Journal
+from .journal import Journal, Write
 from .listeners import Listeners
 from .masking import log_messages
-from .policy import TokenSource
+from .policy import TokenSource, token_from
 from .positions import Position
 from .requests import Request
 from .session import Session
@@ -35,7 +35,7 @@ from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
 from .subscriptions import Subscriptions
-from .tasks import Tasks, Timer, current_task
+from .tasks import Tasks, Timer, answer, current_task
 from .waiting import Item
 
 
@@ -49,7 +49,7 @@ class Link:
         token: TokenSource | None,
         *,
         patience: float,
-        journal: Journal | None,
+        journal: Write | None,
         debug: bool,
     ) -> None:
         self.session = session
@@ -57,10 +57,10 @@ class Link:
         self.bytes_in = 0
         self._tasks = Tasks()
         self.listeners = Listeners(self._tasks.start)
-        self.sockets = Sockets(opening, self, self._tasks.start, journal=journal, debug=debug)
+        self._journal = None if journal is None else Journal(journal, self.report)
+        self.sockets = Sockets(opening, self, self._tasks.start, journal=self._journal, debug=debug)
         self._token = token
         self._patience = patience
-        self._journal = journal
         self._debug = debug
         self._handlers: set[asyncio.Future[Any]] = set()
         self._timer = Timer(self._expired)
@@ -282,9 +282,9 @@ class Link:
             case Gap(channel) | CursorMoved(channel):
                 self._deliver(channel, effect)
             case Resolve(ticket):
-                _answer(ticket, effect, None)
+                answer(ticket, effect, None)
             case Reject(ticket, error):
-                _answer(ticket, None, error)
+                answer(ticket, None, error)
             case SubChanged(channel, state, error):
                 self.subscriptions.changed(channel, state, error)
             case SubRecovered(channel, is_whole) if channel in self.subscriptions:
@@ -305,7 +305,7 @@ class Link:
         if request is None:
             self.report(fault)
         else:
-            _answer(request.ticket, None, fault)
+            answer(request.ticket, None, fault)
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:
         subscription = self.subscriptions.get(channel)
@@ -330,15 +330,11 @@ class Link:
 
     async def _fetch_token(self, effect: AskToken) -> None:
         try:
-            source = self._token if callable(self._token) else lambda _: ""
-            answer = source(effect.request)
-            token = answer if isinstance(answer, str) else await answer
-        except Exception as fault:  # noqa: BLE001 - whatever the caller's source raises is told
-            error = AuthError(f"the token source failed: {type(fault).__name__}: {fault}", temporary=True)
-            error.__cause__ = fault
+            token = await token_from(self._token, effect.request)
+        except AuthError as error:
             self.run(self.session.token_failed(error, monotonic()))
         else:
-            self.run(self.session.token_ready(str(token or ""), monotonic()))
+            self.run(self.session.token_ready(token, monotonic()))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -354,13 +350,3 @@ class Link:
     def _flush(self) -> None:
         self._is_flush_due = False
         self.run(self.session.flush(monotonic()))
-
-
-def _answer(ticket: object, resolve: Resolve | None, error: Exception | None) -> None:
-    """Give an answer to whoever awaits it; a caller that was cancelled awaits nothing."""
-    if not isinstance(ticket, asyncio.Future) or ticket.done():
-        return
-    if error is not None:
-        ticket.set_exception(error)
-    else:
-        ticket.set_result(resolve)

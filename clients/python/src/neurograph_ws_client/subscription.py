@@ -268,7 +268,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             return None
         try:
             result = self._handler(item)
-        except Exception as fault:  # noqa: BLE001 - whatever a handler raises is told, and the stream goes on
+        except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
             self._failed(fault)
             return None
         return result if result is not None and inspect.isawaitable(result) else None
@@ -283,19 +283,38 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
                     return
                 item = self._take()
                 waiting = self._call(item)
+        except asyncio.CancelledError:
+            self._cancelled()
+            raise
         finally:
             self._task = None
 
     async def _await(self, waiting: Awaitable[Any]) -> None:
         try:
             await waiting
+        except asyncio.CancelledError as fault:
+            if _is_being_cancelled():
+                raise
+            self._failed(fault)
         except Exception as fault:  # noqa: BLE001 - as in _call
             self._failed(fault)
 
-    def _failed(self, fault: Exception) -> None:
+    def _cancelled(self) -> None:
+        """The task of the handler is cancelled: nothing passes what it had in hand."""
+        if self.state is not SubState.ENDED:
+            self._queue.clear()
+            self.change_state(SubState.ENDED, Closed(f"{self.channel}: the task of its handler was cancelled"))
+
+    def _failed(self, fault: Exception | asyncio.CancelledError) -> None:
         self.failures += 1
-        fault.add_note(f"in the handler of {self.channel}")
-        self._owner.report(fault)
+        if isinstance(fault, asyncio.CancelledError):
+            # What the handler awaited was cancelled, and not the handler: it has failed as by any error.
+            error: Exception = RuntimeError(f"the handler of {self.channel} was cancelled from inside")
+            error.__cause__ = fault
+        else:
+            error = fault
+        error.add_note(f"in the handler of {self.channel}")
+        self._owner.report(error)
         if self._on_error == "stop":
             self._has_stopped = True
             self.discard()
@@ -319,6 +338,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def _is_shown(self, item: Item) -> bool:
         return type(item) is Event or (self._wants_gaps and type(item) is Gap)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _end_of(item: Item) -> str:

@@ -1,10 +1,11 @@
-"""The tasks of a client and its one timer: whoever owns them ends them."""
+"""The tasks of a client, its one timer, and who awaits an answer: whoever owns them ends them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from time import monotonic
 from typing import Any
 
+from .effects import Resolve
 from .listeners import logger
 
 
@@ -70,3 +71,13 @@ def current_task() -> asyncio.Future[object] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+def answer(ticket: object, resolve: Resolve | None, error: Exception | None) -> None:
+    """Give an answer to whoever awaits it; a caller that was cancelled awaits nothing."""
+    if not isinstance(ticket, asyncio.Future) or ticket.done():
+        return
+    if error is not None:
+        ticket.set_exception(error)
+    else:
+        ticket.set_result(resolve)
