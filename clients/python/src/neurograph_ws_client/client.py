@@ -99,7 +99,8 @@ class NeurographWSClient(Calls):
     async def connect(self, *, retry: bool = False) -> Welcome:
         """Connect and restore what is subscribed; without `retry` a first attempt that fails raises.
 
-        Raises AuthError, Closed (refused for good), Disconnected or RequestTimeout, or what a token source raised.
+        Raises AuthError, Closed (refused for good), Disconnected or RequestTimeout, or what a token source raised;
+        Misconfigured, which is a ValueError, where the options can never work (a proxy without its library).
         """
         self._link.connect(retry=retry)
         if self._saver is not None:

@@ -12,6 +12,7 @@ HubError
 ├── ServerError         500                  a fault of the hub
 │   └── Unavailable     503, 504             not now
 ├── Closed              close 40xx, close()  this client is over, nothing is tried again by itself
+├── Misconfigured       -                    the options of the client can never work; also a ValueError
 ├── Disconnected        -                    no connection at the moment; also a ConnectionError
 ├── RequestTimeout      -                    no answer in time; also a TimeoutError
 ├── QueueOverflow       -                    `on_full="error"` and the handler was too slow
@@ -94,6 +95,10 @@ class Unavailable(ServerError):
 
 class Closed(HubError):
     """The client is closed; `code` is the close code or HTTP status that ended it."""
+
+
+class Misconfigured(HubError, ValueError):
+    """No connection can come of the options that the client was made with; nothing is tried again by itself."""
 
 
 class Disconnected(HubError, ConnectionError):

@@ -226,9 +226,9 @@ class Link:
         """The hub answered with an HTTP status."""
         self.run(self.session.refused(number, answer.status, answer.detail, monotonic(), answer.retry_after))
 
-    def failed(self, number: int, text: str) -> None:
-        """There was no connection."""
-        self.run(self.session.failed(number, text, monotonic()))
+    def failed(self, number: int, text: str, *, is_final: bool) -> None:
+        """There was no connection; `is_final` where there will never be one."""
+        self.run(self.session.failed(number, text, monotonic(), is_final=is_final))
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """One message, or an array of them (M12)."""

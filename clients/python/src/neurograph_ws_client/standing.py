@@ -12,7 +12,7 @@ from .asking import Asked, Asking, Own, Updated
 from .closing import TAKEN_OVER, Remedy, describe, error_of, remedy_of_close, remedy_of_refusal
 from .credentials import Credentials
 from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Tell
-from .errors import HubError
+from .errors import HubError, Misconfigured
 from .follows import Follows
 from .line import Line
 from .places import Places
@@ -161,9 +161,12 @@ class Standing:
         text = f"HTTP {status} in place of the upgrade{': ' * bool(detail)}{detail}"
         return self._gone(conn, remedy_of_refusal(status), status, text, now, retry_after)
 
-    def failed(self, conn: int, text: str, now: float) -> list[Effect]:
-        """There was no connection at all."""
-        return self._gone(conn, Remedy.BACK_OFF, 0, text, now)
+    def failed(self, conn: int, text: str, now: float, *, is_final: bool = False) -> list[Effect]:
+        """There was no connection at all; `is_final` where there will never be one, which ends the client."""
+        line = self.lines.get(conn)
+        if line is None or not is_final:
+            return self._gone(conn, Remedy.BACK_OFF, 0, text, now)
+        return self._parted(line, Remedy.STOP, 0, text, now, error=Misconfigured(text))
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
