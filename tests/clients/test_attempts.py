@@ -44,7 +44,7 @@ async def test_a_fault_that_nobody_expects_ends_the_attempt_as_a_lost_network_do
     monkeypatch.setattr("neurograph_ws_client.connection.connect", attempt)
     client = NeurographWSClient("ws://127.0.0.1:9/ws")
     async with asyncio.timeout(SOON):
-        with pytest.raises(Disconnected, match="cannot connect to ws://127.0.0.1:9/ws: LookupError: what is this"):
+        with pytest.raises(Disconnected, match=r"cannot connect to ws://127\.0\.0\.1:9/ws: LookupError: what is this"):
             await client.connect()
     assert client.state is State.CLOSED
     await client.close()
@@ -52,7 +52,7 @@ async def test_a_fault_that_nobody_expects_ends_the_attempt_as_a_lost_network_do
 
 async def test_a_second_connection_that_can_never_be_leaves_the_first_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeHub() as hub, client_of(hub) as client:
-        connect = opening_of.connect
+        connect = opening_of.__dict__["connect"]
 
         def attempt(*_: object, **__: object) -> None:
             raise TypeError("no")

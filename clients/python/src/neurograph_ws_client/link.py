@@ -305,7 +305,7 @@ class Link:
         if request is None:
             self.report(fault)
         else:
-            answer(request.ticket, None, fault)
+            answer(request.ticket, None, request.failure(fault))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:
         subscription = self.subscriptions.get(channel)
