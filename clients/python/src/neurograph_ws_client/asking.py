@@ -21,6 +21,9 @@ class Asked:
         self.follows, self.line = follows, line
 
 
+# The hub goes away, and the next connection is to be asked.
+DRAINING = "draining"
+
 # The largest number of channels in one subscribe (M22).
 MAX_CHANNELS = 64
 
@@ -131,7 +134,9 @@ class Asking:
             is_read = told is not None and self._follows.is_wanted(follow)
             moved = self._follows.updated(follow, told, updated.line) if is_read else []
             return [*moved, Resolve(ticket, effect.answer, effect.took)]
-        if isinstance(effect.error, Disconnected):
+        is_draining = effect.error.error == DRAINING
+        updated.line.is_draining |= is_draining
+        if is_draining or isinstance(effect.error, Disconnected):
             follow.options, follow.is_stale = updated.options, True
             return [Resolve(ticket, {}, 0.0)]
         return [Reject(ticket, effect.error)]

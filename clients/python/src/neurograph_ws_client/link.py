@@ -173,7 +173,7 @@ class Link:
         """It has caught up."""
         if self.sockets.release():
             self.session.release(monotonic())
-            self._arm()
+            self._timer.set(self.session.deadline())
 
     def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
         """Run a handler beside the loop's other work; `close` waits for it."""
@@ -198,7 +198,7 @@ class Link:
         if effects:
             self.run(effects)
         elif due is not None and not self._timer.rings_by(due):
-            self._arm()
+            self._timer.set(self.session.deadline())
 
     def _tell_cursors(self) -> None:
         """Elsewhere it is told when it matters: what follows presents the cursors (R8)."""
@@ -273,7 +273,7 @@ class Link:
                 self._run_other(effect)
         # An event brings no deadline nearer.
         if not is_stream:
-            self._arm()
+            self._timer.set(self.session.deadline())
 
     def _run_other(self, effect: Effect) -> None:
         match effect:
@@ -337,9 +337,6 @@ class Link:
             self.run(self.session.token_ready(token, monotonic()))
 
     # -- time --------------------------------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        self._timer.set(self.session.deadline())
 
     def _expired(self) -> None:
         for connection in self.sockets.each():

@@ -141,7 +141,7 @@ class Restoring:
     def stale(self, line: Line, now: float) -> list[Effect]:
         """Tell the hub of options that were changed or taken up while it could not be told."""
         effects: list[Effect] = []
-        for follow in self._follows.values():
+        for follow in self._follows.values() if not line.is_draining else ():
             if follow.is_stale and line.reads(follow):
                 follow.is_stale = False
                 effects += self._asking.update(follow, follow.options, OWN, line, now)

@@ -110,13 +110,13 @@ class Standing:
         line = self._line = self._new_line()
         return self._open(line, now)
 
-    def _start_second(self) -> list[Effect]:
+    def _start_second(self, now: float) -> list[Effect]:
         """Open the connection that takes over while the first still works (M51)."""
         if self._second is not None or self._line is None or not self._line.is_restored:
             return []
         line = self._second = self._new_line()
         line.is_second = True
-        return self._open(line, 0.0)
+        return self._open(line, now)
 
     def _new_line(self) -> Line:
         self._last_number += 1
