@@ -18,7 +18,7 @@ VIOLATED = 8
 
 
 class Bug(NamedTuple):
-    """Faults under which a planted bug shows itself, and the rules that have to say so: any other is beside the point."""
+    """Faults under which a planted bug shows itself, and the rules that have to say so."""
 
     faults: tuple[str, ...]
     rules: tuple[str, ...]

@@ -14,7 +14,6 @@ from .rules import Findings
 from .schedule import RESTARTS
 from .stream import Stream
 
-
 # The share of publishes whose outcome may be unknown in a run without faults: those that its end cut short.
 UNKNOWN_SHARE = 0.05
 

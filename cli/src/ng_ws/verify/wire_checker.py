@@ -36,6 +36,8 @@ class WireChecker:
                 self._take(line)
             elif line.get("e") == "fault":
                 self._calm.take(line)
+        except HistoryError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise HistoryError(
                 f"line {self._number}: expected a line of I0, got {str(line)[:200]} ({type(fault).__name__}: {fault})"

@@ -59,8 +59,8 @@ class WireConnection:
         late = [one for one in self._awaited.items() if self.heard_at - one[1][2] > ANSWER_WITHIN]
         for name, (message, number, at) in late:
             waited = (self.heard_at - at) / 1e9
-            text = f"id {name!r} ({message.get('type')}) was never answered, and the hub went on talking for {waited:.0f} s"
-            self._break("I6", text, number)
+            asked = f"id {name!r} ({message.get('type')})"
+            self._break("I6", f"{asked} was never answered, and the hub went on talking for {waited:.0f} s", number)
         return len(late)
 
     # -- out ---------------------------------------------------------------------------------------------------------
