@@ -292,6 +292,28 @@ async def test_a_handler_whose_task_is_cancelled_ends_the_stream_before_what_it_
         await one
 
 
+@pytest.mark.clause("C17", "P5")
+async def test_a_subscription_that_begins_again_goes_on_with_what_had_come_before_it_ended() -> None:
+    may_go_on, seen = asyncio.Event(), Seen()
+
+    async def handle(got: Event[Any]) -> None:
+        await may_go_on.wait()
+        seen(got.offset)
+
+    one, _ = subscription(handle)
+    for offset in (1, 2, 3):
+        one.deliver(event(offset))
+    one.change_state(SubState.ENDED, PermissionDenied("role changed", code=403))
+    may_go_on.set()
+    await seen.wait(1)
+    await asyncio.sleep(0)
+    assert (seen.items, one.queued) == ([1], 2)
+    one.change_state(SubState.PENDING, None)
+    one.deliver(event(4))
+    assert await seen.wait(4) == [1, 2, 3, 4]
+    assert (one.position, one.queued) == ("aaaa:4", 0)
+
+
 async def test_a_client_that_closes_cancels_a_handler_that_is_stuck() -> None:
     async with FakeHub() as hub:
         client, begun, errors = client_of(hub, timeout=0.05, positions={}), asyncio.Event(), Seen()

@@ -111,7 +111,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         ack: int | None = None,
     ) -> None:
         """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
-
         What is left out stays as it is. ValueError for a value that no option takes.
         """
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
@@ -171,14 +170,15 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Somebody follows what was restored: the handler gets what has come since."""
         self._handle_by(handling)
         self.is_watched = is_watched
-        if handling.handler is not None and self._queue:
-            self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
+        self._go_on()
 
     def change_state(self, state: SubState, error: HubError | None) -> None:
         """The session moved it."""
         if state is SubState.SUSPENDED:
             self.recovered = None
         self.state, self.error = state, error
+        if state is SubState.PENDING:
+            self._go_on()  # a right came back (C17): what had come before is still to be handled
         if state is SubState.ENDED:
             self._release()
             if error is not None and self._handler is not None:
@@ -263,6 +263,10 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         else:
             self._task = self._owner.start(self._handle_rest(item, waiting))
 
+    def _go_on(self) -> None:
+        if self._handler is not None and self._queue and self._task is None:
+            self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
+
     def _call(self, item: Item) -> Awaitable[Any] | None:
         if self._handler is None or not self._is_shown(item):
             return None
@@ -293,7 +297,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         try:
             await waiting
         except asyncio.CancelledError as fault:
-            if _is_being_cancelled():
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
                 raise
             self._failed(fault)
         except Exception as fault:  # noqa: BLE001 - as in _call
@@ -338,11 +343,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def _is_shown(self, item: Item) -> bool:
         return type(item) is Event or (self._wants_gaps and type(item) is Gap)
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _end_of(item: Item) -> str:
