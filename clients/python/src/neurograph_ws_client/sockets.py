@@ -10,6 +10,7 @@ from .errors import TooLarge
 from .journal import Journal
 from .masking import log_messages
 from .reasons import reason_of
+from .tasks import current_task
 from .urls import masked
 
 
@@ -24,8 +25,8 @@ class Dialler(Receiver, Protocol):
         """The hub answered with an HTTP status."""
         ...
 
-    def failed(self, number: int, text: str) -> None:
-        """There was no connection."""
+    def failed(self, number: int, text: str, *, is_final: bool) -> None:
+        """There was no connection; `is_final` where there will never be one."""
         ...
 
 
@@ -70,6 +71,8 @@ class Sockets:
         self._attempts[number] = self._run(self._attempt(number, token))
 
     async def _attempt(self, number: int, token: str | None) -> None:
+        url = self._opening.url
+        text = f"cannot connect to {masked(url)}"
         try:
             connection = await open_connection(self._opening, token, self._dialler)
         except Refused as answer:
@@ -77,8 +80,13 @@ class Sockets:
             self._dialler.refused(number, answer)
         except (OSError, EOFError) as fault:
             self._attempts.pop(number, None)
-            url = self._opening.url
-            self._dialler.failed(number, f"cannot connect to {masked(url)}: {reason_of(fault, url)}")
+            self._dialler.failed(number, f"{text}: {reason_of(fault, url)}", is_final=False)
+        except ValueError as fault:
+            self._attempts.pop(number, None)
+            self._dialler.failed(number, f"{text} with these options: {fault}", is_final=True)
+        except Exception as fault:  # noqa: BLE001 - an attempt that never ends would let whoever waits for it hang
+            self._attempts.pop(number, None)
+            self._dialler.failed(number, f"{text}: {type(fault).__name__}: {fault}", is_final=False)
         else:
             self._attempts.pop(number, None)
             self._take(number, connection)
@@ -172,11 +180,3 @@ class Sockets:
         if connection.send_nowait(payload):
             self.messages_out += 1
             self.bytes_out += len(payload)
-
-
-def current_task() -> asyncio.Future[object] | None:
-    """The task that runs, if any."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
