@@ -5,6 +5,7 @@
 mod crashes;
 mod damage;
 mod disk;
+mod foreign;
 mod retention;
 mod writer;
 

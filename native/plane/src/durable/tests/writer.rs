@@ -11,20 +11,20 @@ use crate::logs::LogId;
 use crate::plane::Plane;
 use crate::settings::Settings;
 
-const KEPT: Retention = Retention {
+pub const KEPT: Retention = Retention {
     seconds: 1e9,
     max_bytes: 1 << 20,
     max_entries: 1_000,
     last_per_key: None,
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A directory that is gone at the end of the test.
-struct Directory(PathBuf);
+pub struct Directory(pub PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("ng-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -37,7 +37,7 @@ impl Drop for Directory {
     }
 }
 
-fn plane(directory: &Path) -> Plane {
+pub fn plane(directory: &Path) -> Plane {
     let settings = Settings {
         data_dir: Some(directory.to_owned()),
         ..Settings::default()
@@ -47,7 +47,7 @@ fn plane(directory: &Path) -> Plane {
     plane
 }
 
-fn append(plane: &Plane, log: LogId, count: usize) -> u64 {
+pub fn append(plane: &Plane, log: LogId, count: usize) -> u64 {
     let entry = NewEntry {
         event: "e".into(),
         data: b"1"[..].into(),
@@ -74,7 +74,7 @@ fn found(directory: &Directory) -> (Epoch, u64) {
 }
 
 /// What the plane tells until `wanted` of it has come.
-fn told(plane: &Plane, wanted: usize) -> Vec<String> {
+pub fn told(plane: &Plane, wanted: usize) -> Vec<String> {
     let mut all = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     while all.len() < wanted {
