@@ -132,3 +132,11 @@ impl Disk for System {
         fs::File::open(dir)?.sync_all()
     }
 }
+
+/// A file goes, unless it is gone already.
+pub fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

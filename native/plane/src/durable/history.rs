@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::durable::disk::{Disk, File};
-use crate::durable::manifest::{self, Manifest};
+use crate::durable::disk::{Disk, File, remove_if_there};
+use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Encoded;
-use crate::durable::segments::{Head, Kind, Segment, kind_of, segment_name};
+use crate::durable::segments::{Head, Segment, segment_name};
 use crate::durable::sync::Fsync;
 use crate::durable::tip::{Place, Tip};
 use crate::epoch::Epoch;
@@ -65,6 +65,8 @@ pub struct History {
     pub(super) said: Said,
     /// A write failed and what it left could not be cut off yet.
     pub(super) has_remains: bool,
+    /// A segment that was begun in vain may still be there: nothing is written before another one is in its place.
+    pub(super) must_roll: bool,
     pub(super) is_unsynced: bool,
     /// A sync failed: what the disk has since then is anybody's guess, and is not called clean any more.
     pub(super) has_failed_sync: bool,
@@ -73,19 +75,18 @@ pub struct History {
 }
 
 impl History {
-    /// A new history without an entry; its manifest is written, so that its epoch survives a kill.
-    pub fn begin(
+    /// A history without an entry, of which nothing is written yet.
+    pub(super) fn new(
         options: Options,
         dir: PathBuf,
-        channel: &str,
+        channel: Arc<str>,
         epoch: Epoch,
         kept: Kept,
-    ) -> io::Result<Self> {
-        options.disk.make_dir(&dir)?;
-        let history = Self {
+    ) -> Self {
+        Self {
             options,
             dir,
-            channel: channel.into(),
+            channel,
             epoch,
             kept,
             segments: VecDeque::new(),
@@ -96,10 +97,23 @@ impl History {
             tip: None,
             said: Said::Left,
             has_remains: false,
+            must_roll: false,
             is_unsynced: false,
             has_failed_sync: false,
             lacks_keys: false,
-        };
+        }
+    }
+
+    /// A new history without an entry; its manifest is written, so that its epoch survives a kill.
+    pub fn begin(
+        options: Options,
+        dir: PathBuf,
+        channel: &str,
+        epoch: Epoch,
+        kept: Kept,
+    ) -> io::Result<Self> {
+        options.disk.make_dir(&dir)?;
+        let history = Self::new(options, dir, channel.into(), epoch, kept);
         history.write_manifest(false, false)?;
         Ok(history)
     }
@@ -137,7 +151,7 @@ impl History {
         self.dir.join(segment_name(base))
     }
 
-    fn write_manifest(&self, is_clean: bool, sync: bool) -> io::Result<()> {
+    pub(super) fn write_manifest(&self, is_clean: bool, sync: bool) -> io::Result<()> {
         Manifest {
             channel: Arc::clone(&self.channel),
             epoch: self.epoch.as_str().into(),
@@ -213,7 +227,7 @@ impl History {
         self.tell_end()?;
         self.announce()?;
         let is_full = |last: &Segment| last.bytes >= self.options.segment_bytes;
-        if self.segments.back().is_some_and(is_full) {
+        if self.must_roll || self.segments.back().is_some_and(is_full) {
             self.roll()?;
         }
         Ok(())
@@ -276,23 +290,43 @@ impl History {
 
     fn add_segment(&mut self) -> io::Result<()> {
         let base = self.head + 1;
-        let mut bytes = Vec::new();
-        self.head_of(base).write(&mut bytes);
-        let mut file = self.disk().create(&self.path(base))?;
-        file.append(&bytes)?;
-        if self.options.fsync != Fsync::Never {
-            file.sync()?;
-            self.disk().sync_dir(&self.dir)?;
+        let mut head = Vec::new();
+        self.head_of(base).write(&mut head);
+        match self.begin_file(base, &head) {
+            Ok(file) => self.file = Some(file),
+            Err(error) => {
+                // With records of that offset in the segment before it, the next start would call it damage.
+                self.must_roll = self.remove_begun(base).is_err();
+                return Err(error);
+            }
         }
-        self.file = Some(file);
+        self.must_roll = false;
         self.segments.push_back(Segment {
             base,
-            bytes: bytes.len() as u64,
+            bytes: head.len() as u64,
             latest_ts: self.latest_ts,
             has_marks: false,
             is_synced: self.options.fsync != Fsync::Never,
         });
         self.tell_end()
+    }
+
+    fn begin_file(&self, base: u64, head: &[u8]) -> io::Result<Box<dyn File>> {
+        let mut file = self.disk().create(&self.path(base))?;
+        file.append(head)?;
+        if self.options.fsync != Fsync::Never {
+            file.sync()?;
+            self.disk().sync_dir(&self.dir)?;
+        }
+        Ok(file)
+    }
+
+    fn remove_begun(&self, base: u64) -> io::Result<()> {
+        remove_if_there(self.disk(), &self.path(base))?;
+        if self.options.fsync != Fsync::Never {
+            self.disk().sync_dir(&self.dir)?;
+        }
+        Ok(())
     }
 
     /// The first frame of a file.
@@ -313,7 +347,7 @@ impl History {
         Ok(())
     }
 
-    fn sync_segment(&mut self, number: usize) -> io::Result<()> {
+    pub(super) fn sync_segment(&mut self, number: usize) -> io::Result<()> {
         let is_last = number + 1 == self.segments.len();
         let Some(segment) = self.segments.get(number).filter(|one| !one.is_synced) else {
             return Ok(());
@@ -330,69 +364,4 @@ impl History {
         }
         Ok(())
     }
-
-    /// The run ends well: everything is synced, and the manifest says so.
-    pub fn finish(&mut self) -> io::Result<()> {
-        if self.said == Said::Clean || self.has_remains {
-            return Ok(());
-        }
-        for number in 0..self.segments.len() {
-            self.sync_segment(number)?;
-        }
-        self.is_unsynced = false;
-        self.tell_end()?;
-        if let Some(tip) = &mut self.tip {
-            tip.sync(&*self.options.disk)?;
-        }
-        if self.has_failed_sync {
-            return Ok(());
-        }
-        self.write_manifest(true, true)?;
-        self.said = Said::Clean;
-        Ok(())
-    }
-
-    /// Begin another history in place of this one; an error means that this one goes on. Whether all files of this one went:
-    /// what is left of them is nothing, and the next start removes it.
-    pub fn rotate(&mut self, epoch: Epoch) -> io::Result<bool> {
-        let former = std::mem::replace(&mut self.epoch, epoch);
-        let segments = std::mem::take(&mut self.segments);
-        let head = std::mem::take(&mut self.head);
-        // In one step the old history is over: files of another epoch than the manifest's are nothing.
-        if let Err(error) = self.write_manifest(false, true) {
-            (self.epoch, self.segments, self.head) = (former, segments, head);
-            // It may have been replaced all the same: the next write says again which history this is.
-            self.said = Said::Left;
-            return Err(error);
-        }
-        (self.file, self.tip) = (None, None);
-        self.keys = None;
-        self.latest_ts = f64::NEG_INFINITY;
-        self.said = Said::Left;
-        (self.has_remains, self.is_unsynced, self.lacks_keys) = (false, false, false);
-        Ok(remove_files(self.disk(), &self.dir).is_ok())
-    }
-
-    /// The channel is forgotten, and its files with it.
-    pub fn erase(&mut self) -> io::Result<()> {
-        (self.file, self.tip) = (None, None);
-        self.segments.clear();
-        // Without its manifest the rest is nothing.
-        match self.disk().remove(&self.dir.join(manifest::FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        remove_files(self.disk(), &self.dir)?;
-        self.disk().remove_dir(&self.dir)
-    }
-}
-
-/// All files of a directory that are ours, save the manifest.
-pub fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    for name in disk.list(dir)? {
-        if kind_of(&name) != Kind::Other {
-            disk.remove(&dir.join(name))?;
-        }
-    }
-    Ok(())
 }

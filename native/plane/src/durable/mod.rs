@@ -5,6 +5,7 @@
 //! it, or the epoch is another one.
 
 mod disk;
+mod ending;
 mod found;
 mod frame;
 mod history;

@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::durable::ending::remove_files;
 use crate::durable::found::{Found, Source};
-use crate::durable::history::{History, Said, remove_files};
+use crate::durable::history::{History, Said};
 use crate::durable::keys;
 use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
@@ -277,6 +278,7 @@ impl Reading {
     }
 
     fn past(self, manifest: &Manifest, found: Found, keys: Keys, tip: Option<Tip>) -> Past {
+        let epoch = Epoch::named(&manifest.epoch);
         Past {
             keyed: keys.records,
             recent: found.records,
@@ -284,26 +286,18 @@ impl Reading {
             has_all_keys: !keys.lacks,
             notes: found.notes,
             history: History {
-                options: self.options,
-                dir: self.dir,
-                channel: self.channel,
-                epoch: Epoch::named(&manifest.epoch),
-                kept: self.kept,
                 segments: found.segments,
                 keys: keys.upto,
                 head: found.head,
                 latest_ts: found.latest_ts,
-                file: None,
                 tip,
                 said: if manifest.is_clean {
                     Said::Clean
                 } else {
                     Said::Left
                 },
-                has_remains: false,
-                is_unsynced: false,
-                has_failed_sync: false,
                 lacks_keys: keys.lacks,
+                ..History::new(self.options, self.dir, self.channel, epoch, self.kept)
             },
         }
     }

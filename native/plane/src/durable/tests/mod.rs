@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod foreign;
 mod retention;
+mod rolls;
 mod writer;
 
 use std::path::PathBuf;

@@ -1,0 +1,37 @@
+//! Another segment that could not be begun, and segments that go.
+
+use crate::durable::options::Kept;
+use crate::durable::tests::disk::Memory;
+use crate::durable::tests::{INTERVAL, KEPT, batch, open};
+
+const BRIEF: Kept = Kept {
+    seconds: 10.0,
+    ..KEPT
+};
+
+/// S12: an idle history that could not begin another segment goes on in the one it has, and is found again; also where the
+/// file that was begun could not be removed.
+#[test]
+fn a_failed_roll_leaves_nothing_behind() {
+    for holds in [false, true] {
+        let disk = Memory::default();
+        let mut history = open(&disk, INTERVAL, "boot", "e0", BRIEF).history;
+        let (encoded, _) = batch(&history, 2, 1.0, 0);
+        history.append(&encoded).unwrap();
+        history.sync().unwrap();
+        disk.fail_syncs(true);
+        disk.hold(holds);
+        history.retain(1_000.0, Vec::new).unwrap_err();
+        disk.fail_syncs(false);
+        disk.hold(false);
+        let (encoded, _) = batch(&history, 2, 1_000.0, 0);
+        history.append(&encoded).unwrap();
+        let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
+        assert_eq!(
+            ("e0", 4),
+            (past.history.epoch().as_str(), past.history.head()),
+            "{holds}: {:?}",
+            past.notes
+        );
+    }
+}
