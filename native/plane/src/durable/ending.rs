@@ -20,9 +20,7 @@ impl History {
         }
         self.is_unsynced = false;
         self.tell_end()?;
-        if let Some(tip) = &mut self.tip {
-            tip.sync(&*self.options.disk)?;
-        }
+        self.sync_tip()?;
         if self.has_failed_sync {
             return Ok(());
         }

@@ -267,6 +267,14 @@ impl History {
         Ok(())
     }
 
+    /// What the tip says survives a loss of power.
+    pub(super) fn sync_tip(&mut self) -> io::Result<()> {
+        match &mut self.tip {
+            Some(tip) => tip.sync(&*self.options.disk),
+            None => Ok(()),
+        }
+    }
+
     /// Synced under every policy: that this boot has written here must be known to the next one.
     pub(super) fn announce(&mut self) -> io::Result<()> {
         if self.said != Said::Writing {

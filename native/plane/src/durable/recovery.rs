@@ -81,10 +81,13 @@ fn check_head(manifest: &Manifest, found: &Found) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What somebody has seen of a segment must be in it.
-fn check_end(least: Place, found: &Found) -> Result<(), Stop> {
+/// What somebody has seen of a segment must be in it; `may_be_old`: a tip that the kernel had not written again may name one
+/// that has gone since.
+fn check_end(least: Place, found: &Found, may_be_old: bool) -> Result<(), Stop> {
     let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
-    if found.head >= least.head && found.segments.iter().any(is_there) {
+    let first = found.segments.front();
+    let has_gone = may_be_old && first.is_some_and(|first| least.base < first.base);
+    if found.head >= least.head && (has_gone || found.segments.iter().any(is_there)) {
         return Ok(());
     }
     let Place { base, bytes, head } = least;
@@ -223,12 +226,13 @@ impl Reading {
         if !manifest.has_begun {
             return Ok(None);
         }
+        let may_be_old = !manifest.is_clean && manifest.boot != self.options.boot;
         match Tip::read(&*self.options.disk, &self.dir, &manifest.epoch)? {
             Some((tip, place)) => {
-                check_end(place, found)?;
+                check_end(place, found, may_be_old)?;
                 Ok(Some(tip))
             }
-            None if !manifest.is_clean && manifest.boot != self.options.boot => Ok(None),
+            None if may_be_old => Ok(None),
             None => Err(damage("the tip is missing or not readable".into())),
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::durable::history::History;
 use crate::durable::keys;
 use crate::durable::segments::{Head, Segment, keys_names};
+use crate::durable::sync::Fsync;
 
 /// Seconds that records with a mark are kept whatever the retention says: as long as a `mid` counts (M31).
 const MARKS_KEPT: f64 = 300.0;
@@ -32,8 +33,11 @@ impl History {
         if self.kept.per_key {
             self.compact(over, &newest())?;
         }
-        // It must not name a segment that goes.
+        // It must not name a segment that goes, after a loss of power either.
         self.tell_end()?;
+        if self.options.fsync == Fsync::Always {
+            self.sync_tip()?;
+        }
         for _ in 0..over {
             let Some(first) = self.segments.front() else {
                 break;

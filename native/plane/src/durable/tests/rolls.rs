@@ -1,6 +1,7 @@
 //! Another segment that could not be begun, and segments that go.
 
 use crate::durable::options::Kept;
+use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, batch, open};
 
@@ -34,4 +35,30 @@ fn a_failed_roll_leaves_nothing_behind() {
             past.notes
         );
     }
+}
+
+/// Under `always` segments go only once a tip that names a later one would survive a loss of power: an older one that names
+/// them is no damage.
+#[test]
+fn what_went_is_not_missed_after_a_loss_of_power() {
+    let kept = Kept { bytes: 1, ..KEPT };
+    let disk = Memory::default();
+    let mut history = open(&disk, Fsync::Always, "boot 1", "e0", kept).history;
+    let (encoded, _) = batch(&history, 2, 1.0, 0);
+    history.append(&encoded).unwrap();
+    // The tip is synced, and names the first segment.
+    history.finish().unwrap();
+    for _ in 0..6 {
+        let (encoded, _) = batch(&history, 2, 1.0, 0);
+        history.append(&encoded).unwrap();
+    }
+    assert!(history.retain(1.0, Vec::new).unwrap() > 0);
+    let disk = disk.after_power_loss(true, 0, false);
+    let past = open(&disk, Fsync::Always, "boot 2", "e1", kept);
+    assert_eq!(
+        ("e0", 14),
+        (past.history.epoch().as_str(), past.history.head()),
+        "{:?}",
+        past.notes
+    );
 }
