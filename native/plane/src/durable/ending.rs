@@ -12,7 +12,7 @@ use crate::epoch::Epoch;
 impl History {
     /// The run ends well: everything is synced, and the manifest says so.
     pub fn finish(&mut self) -> io::Result<()> {
-        if self.said == Said::Clean || self.has_remains {
+        if self.said == Said::Clean || self.has_remains || self.is_erased {
             return Ok(());
         }
         for number in 0..self.segments.len() {
@@ -32,6 +32,7 @@ impl History {
     /// Begin another history in place of this one; an error means that this one goes on. Whether all files of this one went:
     /// what is left of them is nothing, and the next start removes it.
     pub fn rotate(&mut self, epoch: Epoch) -> io::Result<bool> {
+        self.check_is_ours()?;
         let former = std::mem::replace(&mut self.epoch, epoch);
         let segments = std::mem::take(&mut self.segments);
         let head = std::mem::take(&mut self.head);
@@ -51,8 +52,10 @@ impl History {
         Ok(remove_files(self.disk(), &self.dir).is_ok())
     }
 
-    /// The channel is forgotten, and its files with it.
+    /// The channel is forgotten, and its files with it; whatever becomes of them, nothing is written by this history any more.
     pub fn erase(&mut self) -> io::Result<()> {
+        self.check_is_ours()?;
+        self.is_erased = true;
         (self.file, self.tip) = (None, None);
         self.segments.clear();
         // Without its manifest the rest is nothing.

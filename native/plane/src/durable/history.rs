@@ -70,6 +70,8 @@ pub struct History {
     pub(super) is_unsynced: bool,
     /// A sync failed: what the disk has since then is anybody's guess, and is not called clean any more.
     pub(super) has_failed_sync: bool,
+    /// The channel was forgotten: its directory may be that of another history already.
+    pub(super) is_erased: bool,
     /// Of keys from before the first segment, the newest record of some is not there.
     pub(super) lacks_keys: bool,
 }
@@ -100,6 +102,7 @@ impl History {
             must_roll: false,
             is_unsynced: false,
             has_failed_sync: false,
+            is_erased: false,
             lacks_keys: false,
         }
     }
@@ -211,6 +214,7 @@ impl History {
 
     /// Everything that has to be so before a record is written.
     fn prepare(&mut self) -> io::Result<()> {
+        self.check_is_ours()?;
         if self.segments.is_empty() {
             self.add_segment()?;
         } else if self.file.is_none() {
@@ -229,6 +233,13 @@ impl History {
         let is_full = |last: &Segment| last.bytes >= self.options.segment_bytes;
         if self.must_roll || self.segments.back().is_some_and(is_full) {
             self.roll()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_is_ours(&self) -> io::Result<()> {
+        if self.is_erased {
+            return Err(io::Error::other("the channel was forgotten"));
         }
         Ok(())
     }

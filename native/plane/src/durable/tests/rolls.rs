@@ -62,3 +62,31 @@ fn what_went_is_not_missed_after_a_loss_of_power() {
         past.notes
     );
 }
+
+/// A channel that was closed and opened anew: what the former history is still asked to do touches no file of the new one.
+#[test]
+fn an_erased_history_writes_nothing() {
+    let disk = Memory::default();
+    let mut former = open(&disk, INTERVAL, "boot", "e0", BRIEF).history;
+    let (encoded, _) = batch(&former, 2, 1.0, 0);
+    former.append(&encoded).unwrap();
+    former.erase().unwrap();
+    let mut next = open(&disk, INTERVAL, "boot", "e1", BRIEF).history;
+    let (encoded, _) = batch(&next, 2, 1.0, 0);
+    next.append(&encoded).unwrap();
+    let (encoded, _) = batch(&former, 1, 1.0, 0);
+    former.append(&encoded).unwrap_err();
+    former.sync().unwrap();
+    former.finish().unwrap();
+    assert_eq!(0, former.retain(1_000.0, Vec::new).unwrap());
+    former.rotate(crate::epoch::Epoch::named("e2")).unwrap_err();
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e3", BRIEF);
+    assert_eq!(
+        ("e1", 2, 0),
+        (
+            past.history.epoch().as_str(),
+            past.history.head(),
+            past.notes.len()
+        )
+    );
+}
