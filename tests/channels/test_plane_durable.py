@@ -32,7 +32,9 @@ def stored(running: Running, log: int, offset: int) -> None:
 
 def failed(running: Running, log: int) -> tuple[int, str, bool]:
     event = running.event(lambda event: event[1:3] == (EVENT_STORE_FAILED, log))
-    return cast("tuple[int, str, bool]", event[3])
+    epoch, first, text, is_uncertain = cast("tuple[str, int, str, bool]", event[3])
+    assert epoch == running.plane.log_info(log)["epoch"]
+    return first, text, is_uncertain
 
 
 @contextmanager

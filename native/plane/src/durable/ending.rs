@@ -48,7 +48,7 @@ impl History {
         self.latest_ts = f64::NEG_INFINITY;
         self.said = Said::Left;
         (self.has_remains, self.must_roll) = (false, false);
-        (self.is_unsynced, self.lacks_keys) = (false, false);
+        (self.is_unsynced, self.forgotten) = (false, 0);
         Ok(remove_files(self.disk(), &self.dir).is_ok())
     }
 

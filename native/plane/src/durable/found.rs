@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::durable::disk::Disk;
-use crate::durable::record::{self, Read, Record};
+use crate::durable::record::{self, End, Read, Record, Records};
 use crate::durable::segments::{Head, Segment};
 use crate::durable::verdict::{Note, Stop, damage};
 
@@ -105,27 +105,27 @@ impl Found {
 
     fn records(&mut self, disk: &dyn Disk, source: &Source, start: usize) -> Result<(), Stop> {
         let (mut at, mut has_marks) = (start, false);
-        loop {
-            let is_torn = match record::read(&source.bytes, at) {
-                Read::End => break,
-                Read::Record(record, next) if record.offset == self.head + 1 => {
-                    self.head += 1;
-                    self.latest_ts = self.latest_ts.max(record.ts);
-                    has_marks |= record.mark.is_some();
-                    self.records.push(*record);
-                    at = next;
-                    continue;
-                }
-                Read::Record(..) | Read::Bad => false,
-                Read::Torn => true,
-            };
-            if !source.may_lack_end(is_torn, at) {
+        let mut records = Records::new(&source.bytes, start);
+        let mut is_next = true;
+        for (record, next) in records.by_ref() {
+            is_next = record.offset == self.head + 1;
+            if !is_next {
+                break;
+            }
+            self.head += 1;
+            self.latest_ts = self.latest_ts.max(record.ts);
+            has_marks |= record.mark.is_some();
+            self.records.push(*record);
+            at = next;
+        }
+        let end = if is_next { records.end() } else { End::Bad };
+        if end != End::Whole {
+            if !source.may_lack_end(end == End::Torn, at) {
                 let (base, after) = (source.base, self.head);
                 let text = format!("segment {base}: what stands after entry {after} is wrong");
                 return Err(damage(text));
             }
             self.cut(disk, source, at)?;
-            break;
         }
         self.segments.push_back(Segment {
             base: source.base,

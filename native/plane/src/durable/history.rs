@@ -72,8 +72,8 @@ pub struct History {
     pub(super) has_failed_sync: bool,
     /// The channel was forgotten: its directory may be that of another history already.
     pub(super) is_erased: bool,
-    /// Of keys from before the first segment, the newest record of some is not there.
-    pub(super) lacks_keys: bool,
+    /// Of keys up to this offset, which is before the first segment, the newest record of some may not be there.
+    pub(super) forgotten: u64,
 }
 
 impl History {
@@ -103,7 +103,7 @@ impl History {
             is_unsynced: false,
             has_failed_sync: false,
             is_erased: false,
-            lacks_keys: false,
+            forgotten: 0,
         }
     }
 
@@ -354,7 +354,7 @@ impl History {
             epoch: self.epoch.as_str().into(),
             number,
             latest_ts: self.latest_ts,
-            lacks_keys: false,
+            newest: None,
         }
     }
 

@@ -13,7 +13,10 @@ pub const FILE: &str = "manifest";
 const FRESH: &str = "manifest.new";
 
 /// Version of the format of this directory. A whole manifest of another one is no damage: it is left alone.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The oldest version that is read: its files of newest records say less.
+const OLDEST: u8 = 1;
 
 /// The manifest of one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl Manifest {
 
     fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body);
-        if fields.byte()? != VERSION {
+        if !(OLDEST..=VERSION).contains(&fields.byte()?) {
             return None;
         }
         let is_clean = fields.byte()? != 0;

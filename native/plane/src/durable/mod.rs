@@ -64,6 +64,10 @@ pub struct DurableFigures {
     pub refused: Count,
     /// Segments that went because of the retention.
     pub segments_removed: Count,
+    /// Of these, segments with marks that still counted, for there were too many bytes of them.
+    pub marks_cut: Count,
+    /// Histories that an end left unsynced, for its time was over.
+    pub unfinished: Count,
     /// Tails that were cut off at a recovery.
     pub torn: Count,
     /// New epochs after a loss of power.
@@ -139,7 +143,7 @@ impl Durable {
             keyed: entries(found.keyed),
             recent: entries(found.recent),
             lost_ts: found.lost_ts,
-            has_all_keys: found.has_all_keys,
+            forgotten: found.forgotten,
         };
         Ok((durable, past))
     }

@@ -31,8 +31,8 @@ pub struct Past {
     pub recent: Vec<Record>,
     /// The largest `ts` of records that are gone.
     pub lost_ts: f64,
-    /// Whether `keyed` and `recent` hold the newest record of every key.
-    pub has_all_keys: bool,
+    /// The newest records of keys up to this offset may be in neither.
+    pub forgotten: u64,
     /// What an operator should know.
     pub notes: Vec<Note>,
 }
@@ -65,7 +65,7 @@ pub fn open(
         keyed: Vec::new(),
         recent: Vec::new(),
         lost_ts: f64::NEG_INFINITY,
-        has_all_keys: true,
+        forgotten: 0,
         notes,
     })
 }
@@ -106,8 +106,8 @@ fn check_end(least: Place, found: &Found, may_be_old: bool) -> Result<(), Stop> 
 struct Keys {
     records: Vec<Record>,
     upto: Option<u64>,
-    /// The newest record of some is not there.
-    lacks: bool,
+    /// The newest records of those up to this offset may not be there.
+    forgotten: u64,
 }
 
 struct Reading {
@@ -258,13 +258,13 @@ impl Reading {
         let first = found.segments.front().map_or(0, |first| first.base);
         let Some(upto) = newest else {
             return Ok(Keys {
-                lacks: first > 1,
+                forgotten: first.saturating_sub(1),
                 ..Keys::default()
             });
         };
         let bytes = self.options.disk.read(&self.keys_path(upto))?;
         let read = keys::read(&bytes, &manifest.epoch, upto).filter(|_| upto + 1 >= first);
-        let Some((mut records, lacks)) = read else {
+        let Some((mut records, forgotten)) = read else {
             return Err(damage(format!(
                 "the newest entries of keys up to {upto} are wrong"
             )));
@@ -273,7 +273,7 @@ impl Reading {
         Ok(Keys {
             records,
             upto: Some(upto),
-            lacks: lacks && first > 1,
+            forgotten: forgotten.min(first.saturating_sub(1)),
         })
     }
 
@@ -287,7 +287,7 @@ impl Reading {
             keyed: keys.records,
             recent: found.records,
             lost_ts: found.lost_ts,
-            has_all_keys: !keys.lacks,
+            forgotten: keys.forgotten,
             notes: found.notes,
             history: History {
                 segments: found.segments,
@@ -300,7 +300,7 @@ impl Reading {
                 } else {
                     Said::Left
                 },
-                lacks_keys: keys.lacks,
+                forgotten: keys.forgotten,
                 ..History::new(self.options, self.dir, self.channel, epoch, self.kept)
             },
         }

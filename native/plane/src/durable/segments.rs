@@ -82,8 +82,39 @@ pub struct Head {
     pub number: u64,
     /// The largest `ts` before its first record.
     pub latest_ts: f64,
-    /// Of newest records: those of some keys were gone before.
-    pub lacks_keys: bool,
+    /// Of a file of newest records.
+    pub newest: Option<Newest>,
+}
+
+/// What a file of newest records says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// Those of keys up to this offset may be lacking.
+    pub forgotten: u64,
+    /// How many records it has; version 1 did not say.
+    pub count: Option<u64>,
+}
+
+impl Newest {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.forgotten.to_le_bytes());
+        out.extend_from_slice(&self.count.unwrap_or(0).to_le_bytes());
+    }
+
+    /// `Some(None)` where there is nothing, `None` where it is wrong. In version 1 one byte said that keys were lacking.
+    fn parse(fields: &mut Fields<'_>, upto: u64) -> Option<Option<Self>> {
+        match fields.0 {
+            [] => Some(None),
+            [1] => Some(Some(Self {
+                forgotten: upto,
+                count: None,
+            })),
+            _ => Some(Some(Self {
+                forgotten: fields.number()?,
+                count: Some(fields.number()?),
+            })),
+        }
+    }
 }
 
 impl Head {
@@ -94,8 +125,8 @@ impl Head {
             out.extend_from_slice(&self.number.to_le_bytes());
             out.extend_from_slice(&self.latest_ts.to_le_bytes());
             put_counted(out, self.epoch.as_bytes());
-            if self.lacks_keys {
-                out.push(1);
+            if let Some(newest) = self.newest {
+                newest.put(out);
             }
         });
     }
@@ -111,11 +142,12 @@ impl Head {
 
     fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body.strip_prefix(MAGIC)?);
+        let number = fields.number()?;
         Some(Self {
-            number: fields.number()?,
+            number,
             latest_ts: fields.time()?,
             epoch: fields.text()?.into(),
-            lacks_keys: fields.byte() == Some(1),
+            newest: Newest::parse(&mut fields, number)?,
         })
     }
 }

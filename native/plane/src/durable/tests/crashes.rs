@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::durable::disk::Disk as _;
 use crate::durable::history::History;
+use crate::durable::keys::Known;
 use crate::durable::options::Kept;
 use crate::durable::segments::{Kind, kind_of};
 use crate::durable::sync::Fsync;
@@ -68,7 +69,7 @@ fn run(history: &mut History, seen: &mut Seen, steps: &[Step], salt: u8) {
             }
             Step::Sync => history.sync(),
             Step::Finish => history.finish(),
-            Step::Retain => history.retain(1.0, Vec::new).map(|_| ()),
+            Step::Retain => history.retain(1.0, Known::default).map(|_| ()),
             Step::Rotate => {
                 let epoch = Epoch::named(&format!("r{salt}{number}"));
                 let outcome = history.rotate(epoch).map(|_| ());
@@ -273,7 +274,12 @@ fn a_rotation_that_cannot_clean_up_has_happened() {
         let (encoded, _) = batch(&history, 2, f64::from(number), 0);
         history.append(&encoded).unwrap();
     }
-    history.retain(14.0, || vec![14, 15, 16]).unwrap();
+    history
+        .retain(14.0, || Known {
+            offsets: vec![14, 15, 16],
+            forgotten: 0,
+        })
+        .unwrap();
     disk.hold(true);
     assert!(!history.rotate(Epoch::named("e1")).unwrap());
     let (encoded, entries) = batch(&history, 2, 1.0, 1);

@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod disk;
 mod foreign;
+mod order;
 mod retention;
 mod rolls;
 mod writer;

@@ -1,5 +1,6 @@
 //! Another segment that could not be begun, and segments that go.
 
+use crate::durable::keys::Known;
 use crate::durable::options::Kept;
 use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;
@@ -22,7 +23,7 @@ fn a_failed_roll_leaves_nothing_behind() {
         history.sync().unwrap();
         disk.fail_syncs(true);
         disk.hold(holds);
-        history.retain(1_000.0, Vec::new).unwrap_err();
+        history.retain(1_000.0, Known::default).unwrap_err();
         disk.fail_syncs(false);
         disk.hold(false);
         let (encoded, _) = batch(&history, 2, 1_000.0, 0);
@@ -52,7 +53,7 @@ fn what_went_is_not_missed_after_a_loss_of_power() {
         let (encoded, _) = batch(&history, 2, 1.0, 0);
         history.append(&encoded).unwrap();
     }
-    assert!(history.retain(1.0, Vec::new).unwrap() > 0);
+    assert!(history.retain(1.0, Known::default).unwrap().segments > 0);
     let disk = disk.after_power_loss(true, 0, false);
     let past = open(&disk, Fsync::Always, "boot 2", "e1", kept);
     assert_eq!(
@@ -78,7 +79,7 @@ fn an_erased_history_writes_nothing() {
     former.append(&encoded).unwrap_err();
     former.sync().unwrap();
     former.finish().unwrap();
-    assert_eq!(0, former.retain(1_000.0, Vec::new).unwrap());
+    assert_eq!(0, former.retain(1_000.0, Known::default).unwrap().segments);
     former.rotate(crate::epoch::Epoch::named("e2")).unwrap_err();
     let past = open(&disk.after_kill(), INTERVAL, "boot", "e3", BRIEF);
     assert_eq!(
