@@ -42,6 +42,8 @@ _DURABLE_COUNTERS = {
     "durable_marks_cut": ("marks_cut", "of these, files with mids that still counted"),
     "durable_unfinished": ("unfinished", "logs that the end of the node left unsynced, for its time was over"),
     "durable_torn": ("torn", "tails that were cut off at a recovery"),
+    "durable_carried": ("carried", "entries that new epochs began with after a loss of power or damage"),
+    "durable_set_aside": ("set_aside", "logs of which damaged files were set aside"),
 }
 _DURABLE_FAILURES = {"write": "failures", "sync": "sync_failures", "queue": "refused"}
 _DURABLE_GAUGES = {

@@ -32,10 +32,12 @@ pub trait Disk: Send + Sync + Debug {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// A file that is there, to be overwritten.
     fn open_fixed(&self, path: &Path) -> io::Result<Box<dyn File>>;
-    /// Another name, in place of any other file of that name, in one step.
+    /// Another name for a file or a directory, in place of any other file of that name, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// A file goes.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// A directory goes with all that is in it, if it is there.
+    fn remove_tree(&self, dir: &Path) -> io::Result<()>;
     /// An empty directory goes.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Return when the names of a directory would survive a loss of power.
@@ -122,6 +124,13 @@ impl Disk for System {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {

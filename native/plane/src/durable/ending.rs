@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::durable::carry;
 use crate::durable::disk::{Disk, remove_if_there};
 use crate::durable::history::{History, Said};
 use crate::durable::manifest;
@@ -58,6 +59,7 @@ impl History {
         self.is_erased = true;
         (self.file, self.tip) = (None, None);
         self.segments.clear();
+        carry::remove_siblings(self.disk(), &self.dir)?;
         // Without its manifest the rest is nothing.
         remove_if_there(self.disk(), &self.dir.join(manifest::FILE))?;
         remove_files(self.disk(), &self.dir)?;
@@ -66,7 +68,7 @@ impl History {
 }
 
 /// All files of a directory that are ours, save the manifest.
-pub fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for name in disk.list(dir)? {
         if kind_of(&name) != Kind::Other {
             disk.remove(&dir.join(name))?;

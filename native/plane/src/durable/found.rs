@@ -5,8 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::durable::disk::Disk;
+use crate::durable::manifest::Manifest;
 use crate::durable::record::{self, End, Read, Record, Records};
 use crate::durable::segments::{Head, Segment};
+use crate::durable::tip::Place;
 use crate::durable::verdict::{Note, Stop, damage};
 
 /// What the segments hold together.
@@ -84,6 +86,37 @@ impl Found {
             return Err(damage(text));
         }
         self.records(disk, source, at)
+    }
+
+    /// What the manifest knows of must be there.
+    pub fn check_head(&self, manifest: &Manifest) -> Result<(), Stop> {
+        let is_gone = manifest.has_begun && self.segments.is_empty();
+        if is_gone || self.head < manifest.head {
+            let (least, head) = (manifest.head, self.head);
+            let text = format!("entries up to {least} at least were expected, {head} is the last");
+            return Err(damage(text));
+        }
+        Ok(())
+    }
+
+    /// What somebody has seen of a segment must be in it; `may_be_old`: a tip that the kernel had not written again may name one
+    /// that has gone since.
+    pub fn check_end(&self, least: Place, may_be_old: bool) -> Result<(), Stop> {
+        let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
+        let first = self.segments.front();
+        let has_gone = may_be_old && first.is_some_and(|first| least.base < first.base);
+        if self.head >= least.head && (has_gone || self.segments.iter().any(is_there)) {
+            return Ok(());
+        }
+        let Place { base, bytes, head } = least;
+        let came = self.segments.back().map_or_else(
+            || "no segment".into(),
+            |last| format!("{} with {} bytes", last.base, last.bytes),
+        );
+        Err(damage(format!(
+            "segment {base} with {bytes} bytes up to entry {head} at least was expected, the last is {came} up to entry {}",
+            self.head
+        )))
     }
 
     /// A segment of which nothing but its name was finished.

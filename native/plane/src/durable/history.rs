@@ -68,6 +68,8 @@ pub struct History {
     /// A segment that was begun in vain may still be there: nothing is written before another one is in its place.
     pub(super) must_roll: bool,
     pub(super) is_unsynced: bool,
+    /// Something was written since it was asked to rest.
+    pub(super) is_busy: bool,
     /// A sync failed: what the disk has since then is anybody's guess, and is not called clean any more.
     pub(super) has_failed_sync: bool,
     /// The channel was forgotten: its directory may be that of another history already.
@@ -101,6 +103,7 @@ impl History {
             has_remains: false,
             must_roll: false,
             is_unsynced: false,
+            is_busy: false,
             has_failed_sync: false,
             is_erased: false,
             forgotten: 0,
@@ -139,6 +142,18 @@ impl History {
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Nobody has written since this was called last: no descriptor is kept for that. The next write opens the files again.
+    pub fn rest(&mut self) {
+        let is_busy = std::mem::take(&mut self.is_busy);
+        let is_due = self.is_unsynced && self.options.fsync != Fsync::Never;
+        if !is_busy && !is_due {
+            self.file = None;
+            if let Some(tip) = &mut self.tip {
+                tip.rest();
+            }
+        }
     }
 
     /// Something was written that was not synced since.
@@ -201,6 +216,7 @@ impl History {
             });
         }
         self.is_unsynced = !always;
+        self.is_busy = true;
         self.head += encoded.count;
         self.latest_ts = self.latest_ts.max(encoded.latest_ts);
         if let Some(last) = self.segments.back_mut() {

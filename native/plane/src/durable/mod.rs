@@ -4,6 +4,7 @@
 //! happens before an entry has its place. The promise: what anybody has seen under an epoch is what a later start finds under
 //! it, or the epoch is another one.
 
+mod carry;
 mod disk;
 mod ending;
 mod found;
@@ -18,6 +19,7 @@ mod record;
 mod recovery;
 mod retention;
 mod root;
+mod salvage;
 mod segments;
 mod sync;
 #[cfg(test)]
@@ -74,6 +76,10 @@ pub struct DurableFigures {
     pub lost_power: Count,
     /// New epochs after damage.
     pub damaged: Count,
+    /// Entries that a new epoch has begun with, for they were whole.
+    pub carried: Count,
+    /// Histories of which files were set aside, for not all of them were.
+    pub set_aside: Count,
 }
 
 impl DurableFigures {
@@ -118,6 +124,8 @@ impl Durable {
         for note in &found.notes {
             figures.count(note);
         }
+        figures.carried.add(found.carried);
+        figures.set_aside.add(u64::from(found.is_set_aside));
         let marks = found.recent.iter().filter_map(|record| {
             let mark = record.mark.clone()?;
             Some((record.offset, record.ts, mark))

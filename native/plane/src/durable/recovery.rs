@@ -1,22 +1,24 @@
 //! What a start finds of a channel: the history as it was, or the reason why another one begins.
 //!
 //! A record that was not written to its end is cut off: nobody has seen it. Everything else that is not as it was written
-//! means that a position somebody holds may name another entry, or none: then the epoch ends, and every subscriber is told.
+//! means that a position somebody holds may name another entry, or none: then the epoch ends, and every subscriber is told. What
+//! is whole up to there is the beginning of the next one (see `carry`).
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::durable::ending::remove_files;
+use crate::durable::carry::{self, carry};
 use crate::durable::found::{Found, Source};
 use crate::durable::history::{History, Said};
 use crate::durable::keys;
 use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Record;
-use crate::durable::segments::{Head, Kind, Segment, keys_names, kind_of, segment_name};
+use crate::durable::salvage::salvage;
+use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
 use crate::durable::sync::Fsync;
-use crate::durable::tip::{Place, Tip};
+use crate::durable::tip::Tip;
 use crate::durable::verdict::{Note, Reason, Stop, damage};
 use crate::epoch::Epoch;
 
@@ -35,6 +37,10 @@ pub struct Past {
     pub forgotten: u64,
     /// What an operator should know.
     pub notes: Vec<Note>,
+    /// Entries of the former history that this one has begun with.
+    pub carried: u64,
+    /// Files of the former history are kept beside this one.
+    pub is_set_aside: bool,
 }
 
 /// Open the history of a channel in `dir`; `fresh` is the name of the next one if this cannot go on.
@@ -45,60 +51,53 @@ pub fn open(
     kept: Kept,
     fresh: Epoch,
 ) -> io::Result<Past> {
-    let reading = Reading {
+    let reading = || Reading {
         options: options.clone(),
         dir: dir.to_owned(),
         channel: channel.into(),
         kept,
     };
-    let notes = match reading.run() {
-        Ok(Some(past)) => return Ok(past),
-        Ok(None) => Vec::new(),
-        Err(Stop::Io(error)) => return Err(error),
-        Err(Stop::New(reason, text)) => vec![Note::NewEpoch(reason, text)],
-    };
-    let disk = Arc::clone(&options.disk);
-    let history = History::begin(options, dir.to_owned(), channel, fresh, kept)?;
-    remove_files(&*disk, dir)?;
-    Ok(Past {
-        history,
-        keyed: Vec::new(),
-        recent: Vec::new(),
-        lost_ts: f64::NEG_INFINITY,
-        forgotten: 0,
-        notes,
-    })
+    match reading().run() {
+        Ok(Some(past)) => Ok(past),
+        Ok(None) if carry::resume(&*options.disk, dir)? => reading().read_again(),
+        Ok(None) => Ok(Past::new(History::begin(
+            options,
+            dir.to_owned(),
+            channel,
+            fresh,
+            kept,
+        )?)),
+        Err(Stop::Io(error)) => Err(error),
+        Err(Stop::New(reason, text)) => {
+            let salvaged = salvage(&*options.disk, dir, kept.per_key)?;
+            let is_set_aside = reason == Reason::Damage || !salvaged.is_whole;
+            carry(&options, dir, channel, kept, fresh, &salvaged, is_set_aside)?;
+            let carried = salvaged.records.len() as u64;
+            let text = format!("{text}; it begins with {carried} entries that were whole");
+            Ok(Past {
+                notes: vec![Note::NewEpoch(reason, text)],
+                carried,
+                is_set_aside,
+                ..reading().read_again()?
+            })
+        }
+    }
 }
 
-/// What the manifest knows of must be there.
-fn check_head(manifest: &Manifest, found: &Found) -> Result<(), Stop> {
-    let is_gone = manifest.has_begun && found.segments.is_empty();
-    if is_gone || found.head < manifest.head {
-        let (least, head) = (manifest.head, found.head);
-        let text = format!("entries up to {least} at least were expected, {head} is the last");
-        return Err(damage(text));
+impl Past {
+    /// A history without an entry.
+    fn new(history: History) -> Self {
+        Self {
+            history,
+            keyed: Vec::new(),
+            recent: Vec::new(),
+            lost_ts: f64::NEG_INFINITY,
+            forgotten: 0,
+            notes: Vec::new(),
+            carried: 0,
+            is_set_aside: false,
+        }
     }
-    Ok(())
-}
-
-/// What somebody has seen of a segment must be in it; `may_be_old`: a tip that the kernel had not written again may name one
-/// that has gone since.
-fn check_end(least: Place, found: &Found, may_be_old: bool) -> Result<(), Stop> {
-    let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
-    let first = found.segments.front();
-    let has_gone = may_be_old && first.is_some_and(|first| least.base < first.base);
-    if found.head >= least.head && (has_gone || found.segments.iter().any(is_there)) {
-        return Ok(());
-    }
-    let Place { base, bytes, head } = least;
-    let came = found.segments.back().map_or_else(
-        || "no segment".into(),
-        |last| format!("{} with {} bytes", last.base, last.bytes),
-    );
-    Err(damage(format!(
-        "segment {base} with {bytes} bytes up to entry {head} at least was expected, the last is {came} up to entry {}",
-        found.head
-    )))
 }
 
 /// What is known of keys from before the first segment.
@@ -118,6 +117,19 @@ struct Reading {
 }
 
 impl Reading {
+    /// What was just written.
+    fn read_again(self) -> io::Result<Past> {
+        let dir = self.dir.clone();
+        match self.run() {
+            Ok(Some(past)) => Ok(past),
+            Err(Stop::Io(error)) => Err(error),
+            Ok(None) | Err(Stop::New(..)) => {
+                let text = format!("{} is not as it was just written", dir.display());
+                Err(io::Error::other(text))
+            }
+        }
+    }
+
     fn run(self) -> Result<Option<Past>, Stop> {
         let manifest = match Manifest::read(&*self.options.disk, &self.dir) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -137,7 +149,7 @@ impl Reading {
         self.check(&manifest)?;
         let mut found = self.segments(&names, &manifest)?;
         let tip = self.tip(&manifest, &found)?;
-        check_head(&manifest, &found)?;
+        found.check_head(&manifest)?;
         self.mark_synced(&manifest, &mut found)?;
         let keys = self.keys(&names, &manifest, &found)?;
         let mut past = self.past(&manifest, found, keys, tip);
@@ -229,7 +241,7 @@ impl Reading {
         let may_be_old = !manifest.is_clean && manifest.boot != self.options.boot;
         match Tip::read(&*self.options.disk, &self.dir, &manifest.epoch)? {
             Some((tip, place)) => {
-                check_end(place, found, may_be_old)?;
+                found.check_end(place, may_be_old)?;
                 Ok(Some(tip))
             }
             None if may_be_old => Ok(None),
@@ -283,26 +295,27 @@ impl Reading {
 
     fn past(self, manifest: &Manifest, found: Found, keys: Keys, tip: Option<Tip>) -> Past {
         let epoch = Epoch::named(&manifest.epoch);
+        let history = History {
+            segments: found.segments,
+            keys: keys.upto,
+            head: found.head,
+            latest_ts: found.latest_ts,
+            tip,
+            said: if manifest.is_clean {
+                Said::Clean
+            } else {
+                Said::Left
+            },
+            forgotten: keys.forgotten,
+            ..History::new(self.options, self.dir, self.channel, epoch, self.kept)
+        };
         Past {
             keyed: keys.records,
             recent: found.records,
             lost_ts: found.lost_ts,
             forgotten: keys.forgotten,
             notes: found.notes,
-            history: History {
-                segments: found.segments,
-                keys: keys.upto,
-                head: found.head,
-                latest_ts: found.latest_ts,
-                tip,
-                said: if manifest.is_clean {
-                    Said::Clean
-                } else {
-                    Said::Left
-                },
-                forgotten: keys.forgotten,
-                ..History::new(self.options, self.dir, self.channel, epoch, self.kept)
-            },
+            ..Past::new(history)
         }
     }
 }

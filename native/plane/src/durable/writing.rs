@@ -249,6 +249,7 @@ impl Thread<'_> {
                     forgotten: newest.forgotten(),
                 })
             });
+            history.rest();
             durable.note(&history);
             drop(history);
             self.retained(channel.id, retained);

@@ -124,3 +124,32 @@ fn forgotten_keys_are_known_after_a_restart() {
     assert_eq!((2, 4), forgotten(&after, log));
     assert!(after.stop(PATIENCE));
 }
+
+/// A channel to which nobody writes keeps no descriptor, and takes the next entry all the same.
+#[test]
+fn an_idle_channel_keeps_no_descriptor() {
+    let directory = Directory::new("idle");
+    let plane = plane(&directory.0);
+    let log = plane.open_durable_log("room", KEPT).unwrap();
+    let open = || {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let paths = all.filter_map(|one| std::fs::read_link(one.ok()?.path()).ok());
+        let ours = paths.filter(|path| path.starts_with(directory.0.join("logs")));
+        ours.count()
+    };
+    for round in 1..=2 {
+        append(&plane, log, 1);
+        plane.flush();
+        told(&plane, 1);
+        assert!(open() > 0);
+        let now = std::cell::Cell::new(f64::from(round) * 1e6);
+        until(|| {
+            now.set(now.get() + 10.0);
+            plane.sweep(now.get());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            open() == 0
+        });
+    }
+    assert_eq!(2, head(&plane, log));
+    assert!(plane.stop(PATIENCE));
+}
