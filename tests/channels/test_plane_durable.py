@@ -184,7 +184,10 @@ def test_a_damaged_file_ends_the_epoch_and_is_told(tmp_path: Path) -> None:
     with run(tmp_path) as running:
         log = open_log(running, "logs")
         info = running.plane.log_info(log)
-        assert (info["head"], info["epoch"] == epoch) == (0, False)
+        assert (info["head"], info["epoch"] == epoch) == (1, False)
         assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["damage"]
         figures = cast("Any", running.plane.stats()["durable"])
         assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1}
+        assert (figures["carried"], figures["set_aside"]) == (1, 1)
+    (aside,) = (tmp_path / "logs" / "logs.damaged").glob("*.log")
+    assert aside.read_bytes() == damaged

@@ -75,7 +75,7 @@ impl Store {
     }
 }
 
-/// The I/O threads; `running` is disconnected when the last of them has ended.
+/// The I/O threads and the one that writes durable logs; `running` is disconnected when the last of them has ended.
 #[derive(Debug)]
 struct Threads {
     handles: Vec<JoinHandle<()>>,

@@ -69,11 +69,6 @@ impl Staging {
         }
     }
 
-    /// Bytes that it takes.
-    pub fn capacity(&self) -> usize {
-        self.chunk.capacity()
-    }
-
     /// Nothing up to `offset` is owed any more.
     pub fn settle(&mut self, offset: u64) {
         *self = Self::new(offset);
@@ -155,14 +150,22 @@ mod tests {
     fn the_memory_of_a_replay_is_given_back() {
         let mut staging = Staging::new(0);
         send(&mut staging, 1, SEGMENT);
-        assert!(staging.capacity() >= SEGMENT);
+        assert!(staging.chunk.capacity() >= SEGMENT);
         send(&mut staging, 2, 100);
         send(&mut staging, 3, 100);
-        assert!(staging.capacity() <= SPARE, "{}", staging.capacity());
+        assert!(
+            staging.chunk.capacity() <= SPARE,
+            "{}",
+            staging.chunk.capacity()
+        );
         staging.shrink();
         assert_eq!(
             (0, 3, true),
-            (staging.capacity(), staging.settled(), staging.is_drained())
+            (
+                staging.chunk.capacity(),
+                staging.settled(),
+                staging.is_drained()
+            )
         );
     }
 }

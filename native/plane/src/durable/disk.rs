@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-/// A file that grows at its end.
+/// A file that grows at its end, or is overwritten as a whole (the tip).
 pub trait File: Send + Debug {
     /// Write all of it behind what is there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;

@@ -67,7 +67,7 @@ impl History {
     }
 }
 
-/// All files of a directory that are ours, save the manifest.
+/// Remove the files of a directory that are ours, save the manifest, up to the first one that cannot be.
 fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     for name in disk.list(dir)? {
         if kind_of(&name) != Kind::Other {

@@ -73,8 +73,9 @@ impl Found {
             }
         };
         if &*head.epoch != epoch {
-            // What is left of a history that was ended.
-            return Ok(disk.remove(&source.path)?);
+            // What is left of a history that was ended, and may stay: it is nothing.
+            let _ = disk.remove(&source.path);
+            return Ok(());
         }
         if self.segments.is_empty() {
             self.head = source.base.saturating_sub(1);

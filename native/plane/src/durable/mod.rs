@@ -22,6 +22,7 @@ mod root;
 mod salvage;
 mod segments;
 mod sync;
+mod syncing;
 #[cfg(test)]
 mod tests;
 mod tip;
@@ -156,7 +157,8 @@ impl Durable {
         Ok((durable, past))
     }
 
-    /// The files. A panic elsewhere while they were held left at most the rest of a write, which the next one cuts off.
+    /// The files. A panic while they were held was the writer's, and nothing is written after it, or of who rotated or closed the
+    /// channel, which does not leave the rest of a write.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -192,9 +192,18 @@ impl Reading {
         Ok(())
     }
 
+    /// What could not be removed before may stay: it is nothing.
+    fn drop_foreign(&self, path: &Path) {
+        let _ = self.options.disk.remove(path);
+    }
+
     /// Left by a rotation that could not remove it.
     fn is_foreign(&self, path: &Path, manifest: &Manifest) -> io::Result<bool> {
-        let head = Head::read(&self.options.disk.read(path)?);
+        let bytes = match self.options.disk.read(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(true),
+            other => other?,
+        };
+        let head = Head::read(&bytes);
         Ok(head.is_ok_and(|(head, _)| *head.epoch != *manifest.epoch))
     }
 
@@ -213,7 +222,7 @@ impl Reading {
             if !self.is_foreign(&path, manifest)? {
                 break;
             }
-            self.options.disk.remove(&path)?;
+            self.drop_foreign(&path);
             bases.pop();
         }
         let last = bases.last().copied();
@@ -257,7 +266,7 @@ impl Reading {
             };
             let path = self.keys_path(upto);
             if self.is_foreign(&path, manifest)? {
-                self.options.disk.remove(&path)?;
+                self.drop_foreign(&path);
             } else {
                 all.push(upto);
             }

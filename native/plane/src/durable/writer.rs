@@ -86,7 +86,8 @@ impl Writer {
         marks: Vec<Option<Box<[u8]>>>,
         ts: f64,
     ) -> Result<(Epoch, u64), PlaneError> {
-        let bytes = entries.iter().map(size).sum::<usize>();
+        let marked: usize = marks.iter().flatten().map(|mark| mark.len()).sum();
+        let bytes = entries.iter().map(size).sum::<usize>() + marked;
         let mut queue = self.queue();
         if queue.stops_at.is_some() {
             return Err(PlaneError::Stopped);
