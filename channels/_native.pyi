@@ -45,8 +45,8 @@ EVENT_STORE_FAILED: Final[int]
 text, uncertain): everything appended in that epoch from that offset on until then; the next append gets that offset
 again, or begins another epoch. uncertain: they may be there after a restart all the same."""
 EVENT_RETAIN_FAILED: Final[int]
-"""The files of a durable log are not within its bounds, or lost something to get there; conn is 0. a: log, b: text. Told
-once as long as it stays the same."""
+"""The files of a durable log are not within its bounds, or lost something to get there; conn is 0. a: log, b: text.
+Told once as long as it stays the same."""
 
 Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""

@@ -18,6 +18,7 @@ mod options;
 mod record;
 mod recovery;
 mod retention;
+mod rolling;
 mod root;
 mod salvage;
 mod segments;

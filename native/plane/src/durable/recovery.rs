@@ -71,7 +71,8 @@ pub fn open(
         Err(Stop::New(reason, text)) => {
             let salvaged = salvage(&*options.disk, dir, kept.per_key)?;
             let is_set_aside = reason == Reason::Damage || !salvaged.is_whole;
-            carry(&options, dir, channel, kept, fresh, &salvaged, is_set_aside)?;
+            carry(&options, dir, channel, kept, fresh, &salvaged, is_set_aside)
+                .map_err(|error| not_carried(&text, &error))?;
             let carried = salvaged.records.len() as u64;
             let text = format!("{text}; it begins with {carried} entries that were whole");
             Ok(Past {
@@ -82,6 +83,12 @@ pub fn open(
             })
         }
     }
+}
+
+fn not_carried(why: &str, error: &io::Error) -> io::Error {
+    let text =
+        format!("{why}; what is whole is still there, but could not be carried over: {error}");
+    io::Error::new(error.kind(), text)
 }
 
 impl Past {

@@ -101,19 +101,18 @@ impl Newest {
         out.extend_from_slice(&self.count.unwrap_or(0).to_le_bytes());
     }
 
-    /// `Some(None)` where there is nothing, `None` where it is wrong. In version 1 one byte said that keys were lacking.
-    fn parse(fields: &mut Fields<'_>, upto: u64) -> Option<Option<Self>> {
-        match fields.0 {
-            [] => Some(None),
-            [1] => Some(Some(Self {
+    /// In version 1 one byte said that keys were lacking.
+    fn parse(fields: &mut Fields<'_>, upto: u64) -> Option<Self> {
+        if fields.0 == [1] {
+            return Some(Self {
                 forgotten: upto,
                 count: None,
-            })),
-            _ => Some(Some(Self {
-                forgotten: fields.number()?,
-                count: Some(fields.number()?),
-            })),
+            });
         }
+        Some(Self {
+            forgotten: fields.number()?,
+            count: Some(fields.number()?),
+        })
     }
 }
 
@@ -142,12 +141,17 @@ impl Head {
 
     fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body.strip_prefix(MAGIC)?);
-        let number = fields.number()?;
+        let (number, latest_ts) = (fields.number()?, fields.time()?);
+        let epoch = fields.text()?.into();
+        let newest = match fields.0 {
+            [] => None,
+            _ => Some(Newest::parse(&mut fields, number)?),
+        };
         Some(Self {
+            epoch,
             number,
-            latest_ts: fields.time()?,
-            epoch: fields.text()?.into(),
-            newest: Newest::parse(&mut fields, number)?,
+            latest_ts,
+            newest,
         })
     }
 }
@@ -169,5 +173,28 @@ mod tests {
         for other in ["manifest", "1.log", "notes.txt", "0000000000000000000x.log"] {
             assert_eq!(Kind::Other, kind_of(other));
         }
+    }
+
+    /// A file of newest records says what it lacks; one of version 1 said only whether something was lacking.
+    #[test]
+    fn newest_records_say_what_they_lack() {
+        let head = |newest| Head {
+            epoch: "e".into(),
+            number: 900,
+            latest_ts: 1.0,
+            newest,
+        };
+        let read = |bytes: &[u8]| Head::read(bytes).map(|(head, _)| head.newest);
+        let mut bytes = Vec::new();
+        head(None).write(&mut bytes);
+        assert_eq!(Ok(None), read(&bytes));
+        let body = [&bytes[frame::HEAD..], &[1]].concat();
+        bytes.clear();
+        frame::write(&mut bytes, |out| out.extend_from_slice(&body));
+        let newest = |forgotten, count| Some(Newest { forgotten, count });
+        assert_eq!(Ok(newest(900, None)), read(&bytes));
+        bytes.clear();
+        head(newest(7, Some(3))).write(&mut bytes);
+        assert_eq!(Ok(newest(7, Some(3))), read(&bytes));
     }
 }

@@ -211,7 +211,7 @@ impl Thread<'_> {
     fn sync(&mut self, until: Instant) {
         self.sync_at = None;
         let mut left = mem::take(&mut self.unsynced).into_values();
-        while let Some(channel) = left.next() {
+        for channel in left.by_ref() {
             let Some(durable) = &channel.durable else {
                 continue;
             };

@@ -7,17 +7,18 @@ use crate::durable::keys::Known;
 use crate::durable::options::Kept;
 use crate::durable::record::{self, Encoded};
 use crate::durable::recovery;
+use crate::durable::segments::{Kind, kind_of};
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, batch, dir, entry, open, options};
 use crate::epoch::Epoch;
 
 /// Entries with marks, as a power loss leaves them; what was synced is there.
-fn written(batches: u64) -> Memory {
+fn written(batches: u32) -> Memory {
     let disk = Memory::default();
     let mut history = open(&disk, INTERVAL, "boot 1", "e0", KEPT).history;
     for number in 0..batches {
         let mut encoded = Encoded {
-            latest_ts: number as f64,
+            latest_ts: f64::from(number),
             count: 1,
             has_marks: true,
             ..Encoded::default()
@@ -28,7 +29,7 @@ fn written(batches: u64) -> Memory {
         record::write(
             &mut encoded.bytes,
             offset,
-            number as f64,
+            f64::from(number),
             &new,
             Some(&mark),
             true,
@@ -39,7 +40,7 @@ fn written(batches: u64) -> Memory {
     disk.after_power_loss(true, 0, false)
 }
 
-fn is_all_there(disk: &Memory, fresh: &str, batches: u64) {
+fn is_all_there(disk: &Memory, fresh: &str, batches: u32) {
     let past = open(disk, INTERVAL, "boot 2", fresh, KEPT);
     let found: Vec<_> = past
         .recent
@@ -56,8 +57,8 @@ fn is_all_there(disk: &Memory, fresh: &str, batches: u64) {
     let expected: Vec<_> = (1..=batches)
         .map(|offset| {
             let mark: Box<[u8]> = [u8::try_from(offset).unwrap()].into();
-            let data = entry("e0", offset, 0).data.to_vec();
-            (offset, (offset - 1) as f64, data, Some(mark))
+            let data = entry("e0", u64::from(offset), 0).data.to_vec();
+            (u64::from(offset), f64::from(offset - 1), data, Some(mark))
         })
         .collect();
     assert_eq!(expected, found);
@@ -116,7 +117,7 @@ fn damaged_files_are_set_aside() {
     for (fresh, left) in [("e1", 11), ("e2", 10)] {
         let name = super::files(&disk)
             .into_iter()
-            .rfind(|name| name.ends_with(".log"));
+            .rfind(|name| matches!(kind_of(name), Kind::Segment(_)));
         let path = dir().join(name.unwrap());
         let mut damaged = Vec::new();
         disk.change(&path, |bytes| {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::durable::history::History;
 use crate::durable::keys::Known;
 use crate::durable::options::Kept;
+use crate::durable::record::Record;
 use crate::durable::recovery::Past;
 use crate::durable::sync::Fsync;
 use crate::durable::tests::disk::Memory;
@@ -161,9 +162,8 @@ impl Seen {
             prop_assert_eq!(0, past.forgotten);
             for (key, offset) in &self.newest {
                 let all = past.keyed.iter().chain(&past.recent);
-                let newest = all
-                    .filter(|one| one.entry.key.as_deref() == Some(key))
-                    .last();
+                let is_of_key = |one: &&Record| one.entry.key.as_deref() == Some(key);
+                let newest = all.rev().find(is_of_key);
                 prop_assert!(newest.is_some_and(|one| one.offset >= *offset), "{}", key);
             }
         }

@@ -10,7 +10,7 @@ use crate::durable::keys::Known;
 use crate::durable::options::Kept;
 use crate::durable::record::Records;
 use crate::durable::retention::Gone;
-use crate::durable::segments::Head;
+use crate::durable::segments::{Head, Kind, kind_of};
 use crate::durable::tests::disk::Memory;
 use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, dir, files, open};
 use crate::epoch::Epoch;
@@ -250,7 +250,7 @@ fn a_cut_file_of_newest_records_is_missed() {
     history.retain(1.0, || known(&[1, 2, 3])).unwrap();
     let name = files(&disk)
         .into_iter()
-        .find(|name| name.ends_with(".keys"));
+        .find(|name| matches!(kind_of(name), Kind::Keys(_)));
     disk.change(&dir().join(name.unwrap()), |bytes| {
         let (_, start) = Head::read(bytes).unwrap();
         let (_, first) = Records::new(bytes, start).next().unwrap();
