@@ -21,6 +21,8 @@ pub enum PlaneError {
     UnknownLog(LogId),
     /// A log of this channel is open.
     ChannelOpen(String),
+    /// The log of this channel gives places itself.
+    Durable(String),
     /// No virtual connection of this number is open.
     NotVirtual(ConnId),
     /// An argument is not as it should be: what was expected, and what came.
@@ -42,6 +44,7 @@ impl fmt::Display for PlaneError {
             Self::Forked => f.write_str("the process was forked after the plane was started: its I/O threads are in the parent"),
             Self::UnknownLog(log) => write!(f, "an open log was expected, {log} is none"),
             Self::ChannelOpen(channel) => write!(f, "channel {channel} has an open log already"),
+            Self::Durable(channel) => write!(f, "a log whose entries get their places elsewhere was expected, that of {channel} is durable"),
             Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
             Self::Argument(text) => f.write_str(text),
             Self::Overloaded(entries, bytes) => write!(f, "{entries} entries ({bytes} bytes) wait to be written already"),

@@ -36,7 +36,7 @@ impl Newest {
         }
     }
 
-    /// Take in an entry that is newer than all others.
+    /// Take in an entry that is newer than all others of its key.
     pub fn record(&mut self, entry: &Arc<Entry>) {
         let key = entry.conflation_key();
         match self.offsets.get_mut(key) {
@@ -56,6 +56,16 @@ impl Newest {
         };
         entries.insert(entry.offset(), Arc::clone(entry));
         self.keep_bounds();
+    }
+
+    /// Take in an entry that may be older than others: whether it was, of a key of which no newer one is known.
+    pub fn restore(&mut self, entry: &Arc<Entry>) -> bool {
+        let known = self.offsets.get(entry.conflation_key());
+        let is_news = known.is_none_or(|known| *known < entry.offset());
+        if is_news {
+            self.record(entry);
+        }
+        is_news
     }
 
     fn take(&mut self, offset: u64) -> Option<Arc<Entry>> {

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
-use crate::epoch::Epoch;
 use crate::frame::write_message;
 use crate::segment::{SEGMENT, Segment};
 
@@ -34,8 +33,8 @@ pub struct View {
     pub cursors: usize,
     /// When the oldest entry that was not yet written was appended.
     pub appended_at: Option<Instant>,
-    /// The history of its entries.
-    pub epoch: Epoch,
+    /// The turn of the log as of which it reads it.
+    pub turn: u64,
     head: u64,
     floor: u64,
     segments: VecDeque<Segment>,
@@ -45,9 +44,9 @@ pub struct View {
 impl View {
     /// A view that begins where the log stands.
     pub fn new(channel: Arc<Channel>, encoding: Encoding) -> Self {
-        let (epoch, head) = {
+        let (turn, head) = {
             let log = channel.log();
-            (log.epoch().clone(), log.head())
+            (log.turn(), log.head())
         };
         Self {
             channel,
@@ -56,7 +55,7 @@ impl View {
             waiting: Vec::new(),
             cursors: 0,
             appended_at: None,
-            epoch,
+            turn,
             head,
             floor: head,
             segments: VecDeque::from([Segment::new(0)]),

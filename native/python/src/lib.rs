@@ -5,6 +5,7 @@
 mod convert;
 mod error;
 mod plane;
+mod replicas;
 mod signal;
 mod stats;
 mod wake;
@@ -15,5 +16,6 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
+    replicas::register(module)?;
     signal::register(module)
 }

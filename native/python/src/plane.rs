@@ -16,7 +16,7 @@ use crate::convert::{
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::signal::{self, SignalBatch};
-use crate::{stats, wake};
+use crate::{replicas, stats, wake};
 
 /// From here on the GIL is given up while entries are composed.
 const MANY: usize = 8;
@@ -250,6 +250,30 @@ impl PyPlane {
     fn rotate_log(&self, py: Python<'_>, log: LogId) -> PyResult<String> {
         let rotated = py.detach(|| self.inner.rotate_log(log));
         Ok(rotated.map_err(Raised::from)?)
+    }
+
+    fn begin_log(&self, log: LogId, epoch: &str, offset: &Bound<'_, PyAny>) -> PyResult<()> {
+        replicas::begin(&self.inner, log, epoch, offset)
+    }
+
+    fn apply_entries(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        epoch: &str,
+        first: &Bound<'_, PyAny>,
+        entries: &[u8],
+    ) -> PyResult<u64> {
+        replicas::apply(py, &self.inner, log, (epoch, first), entries)
+    }
+
+    fn restore_newest(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        newest: Vec<(Bound<'_, PyAny>, PyBackedBytes)>,
+    ) -> PyResult<()> {
+        replicas::restore(py, &self.inner, log, newest)
     }
 
     #[pyo3(signature = (log, entries, ts, marks = None))]
