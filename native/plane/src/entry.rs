@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::frame::Opcode;
 use crate::json::{escape, msgpack};
+use crate::members::Members;
 
 /// The form of a connection's messages (C2), and so of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,14 +88,32 @@ impl Entry {
         new: NewEntry,
         leaves: Option<&str>,
     ) -> Self {
-        let removes = &*new.data == b"null" || leaves == Some(&*new.event);
+        let members = new.members();
         Self {
             offset,
             ts: ts.seconds,
-            removes,
-            json: message(head, offset, &ts.text, &new),
+            removes: removes(&members, leaves),
+            json: message(head, offset, &ts.text, &members),
             event: new.event,
             key: new.key,
+        }
+    }
+
+    /// The same of members that stand elsewhere.
+    pub fn compose_from(
+        head: &[u8],
+        offset: u64,
+        ts: &Timestamp,
+        members: &Members<'_>,
+        leaves: Option<&str>,
+    ) -> Self {
+        Self {
+            offset,
+            ts: ts.seconds,
+            removes: removes(members, leaves),
+            json: message(head, offset, &ts.text, members),
+            event: members.event.into(),
+            key: members.key.map(Box::from),
         }
     }
 
@@ -146,28 +165,32 @@ pub fn message_head(channel: &str) -> Vec<u8> {
     head
 }
 
-fn message(head: &[u8], offset: u64, ts: &str, new: &NewEntry) -> Vec<u8> {
-    let texts = [&new.key, &new.traceparent, &new.tracestate];
-    let optional = texts.map(|text| text.as_ref().map_or(0, |text| text.len() + 20));
-    let tags = new.tags.as_ref().map_or(0, |tags| tags.len() + 8);
+fn removes(members: &Members<'_>, leaves: Option<&str>) -> bool {
+    members.data == b"null" || leaves == Some(members.event)
+}
+
+fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
+    let texts = [new.key, new.traceparent, new.tracestate];
+    let optional = texts.map(|text| text.map_or(0, |text| text.len() + 20));
+    let tags = new.tags.map_or(0, |tags| tags.len() + 8);
     let fixed = head.len() + new.event.len() + ts.len() + new.data.len() + 56;
     // Enough unless something is escaped.
     let mut out = Vec::with_capacity(fixed + tags + optional.iter().sum::<usize>());
     out.extend_from_slice(head);
     write_number(&mut out, offset);
     out.extend_from_slice(br#","event":"#);
-    escape::write_str(&mut out, &new.event);
+    escape::write_str(&mut out, new.event);
     out.extend_from_slice(br#","ts":"#);
     out.extend_from_slice(ts.as_bytes());
     out.extend_from_slice(br#","data":"#);
-    out.extend_from_slice(&new.data);
-    write_optional(&mut out, br#","key":"#, new.key.as_deref());
-    if let Some(tags) = &new.tags {
+    out.extend_from_slice(new.data);
+    write_optional(&mut out, br#","key":"#, new.key);
+    if let Some(tags) = new.tags {
         out.extend_from_slice(br#","tags":"#);
         out.extend_from_slice(tags);
     }
-    write_optional(&mut out, br#","traceparent":"#, new.traceparent.as_deref());
-    write_optional(&mut out, br#","tracestate":"#, new.tracestate.as_deref());
+    write_optional(&mut out, br#","traceparent":"#, new.traceparent);
+    write_optional(&mut out, br#","tracestate":"#, new.tracestate);
     out.push(b'}');
     out
 }

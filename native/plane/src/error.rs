@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::log::Misplaced;
 use crate::logs::LogId;
+use crate::packed::Refused;
 use crate::plane::ConnId;
 
 /// What cannot be done, and why.
@@ -55,6 +57,18 @@ impl fmt::Display for PlaneError {
 }
 
 impl std::error::Error for PlaneError {}
+
+impl From<Misplaced> for PlaneError {
+    fn from(why: Misplaced) -> Self {
+        Self::Argument(why.to_string())
+    }
+}
+
+impl From<Refused> for PlaneError {
+    fn from(why: Refused) -> Self {
+        Self::Argument(why.to_string())
+    }
+}
 
 impl From<std::io::Error> for PlaneError {
     fn from(error: std::io::Error) -> Self {

@@ -10,7 +10,8 @@ use crate::entry::NewEntry;
 use crate::epoch::{Epoch, Position};
 use crate::error::PlaneError;
 use crate::figures::Count;
-use crate::log::{Given, Log, Misplaced, Retention};
+use crate::log::{Log, Misplaced, Retention};
+use crate::packed::Packed;
 
 /// The number of a log.
 pub type LogId = u64;
@@ -170,7 +171,7 @@ impl Logs {
         &self,
         channel: &Channel,
         first: &Position,
-        entries: Vec<Given>,
+        entries: &[Packed<'_>],
         now: f64,
     ) -> Result<u64, Misplaced> {
         let last = self.change(channel, |log| log.apply(first, entries, now))?;
@@ -184,7 +185,7 @@ impl Logs {
     pub fn restore_newest(
         &self,
         channel: &Channel,
-        entries: Vec<(u64, Given)>,
+        entries: &[(u64, Packed<'_>)],
     ) -> Result<bool, Misplaced> {
         let is_news = self.change(channel, |log| log.restore_newest(entries))?;
         if self.bytes() > self.max_bytes {

@@ -145,3 +145,164 @@ fn check(ts: f64, members: &Members<'_>) -> Result<(), Fault> {
     }
     rules::check(members).map_err(Fault::Rule)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::entry::NewEntry;
+
+    const TRACE: &str = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01";
+
+    fn data() -> impl Strategy<Value = Box<[u8]>> {
+        let text = prop_oneof![
+            Just("null".to_owned()),
+            any::<f64>().prop_map(|number| serde_json::json!(number).to_string()),
+            any::<String>().prop_map(|text| serde_json::json!({ "a": [text, true] }).to_string()),
+        ];
+        text.prop_map(|text| text.into_bytes().into())
+    }
+
+    fn entry() -> impl Strategy<Value = (f64, NewEntry)> {
+        let tags = prop::collection::btree_map("[A-Za-z0-9_.-]{1,9}", any::<String>(), 0..4);
+        let tags = tags.prop_filter("256 bytes at most", |tags| {
+            tags.values().all(|value| value.len() <= 256)
+        });
+        let trace = prop::option::of(prop::option::of("[ -~]{1,20}"));
+        let key = prop::option::of("\\PC{1,20}");
+        let event = "[A-Za-z0-9_:-]{1,9}(\\.[a-z]{1,5}){0,3}";
+        (
+            -1e10..1e10,
+            event,
+            data(),
+            key,
+            prop::option::of(tags),
+            trace,
+        )
+            .prop_map(|(ts, event, data, key, tags, trace)| {
+                let tags = tags.map(|tags| serde_json::to_vec(&tags).unwrap().into());
+                let traceparent = trace.is_some().then(|| TRACE.into());
+                let tracestate = trace.flatten().map(Into::into);
+                let (event, key) = (event.into(), key.map(Into::into));
+                (
+                    ts,
+                    NewEntry {
+                        event,
+                        data,
+                        key,
+                        tags,
+                        traceparent,
+                        tracestate,
+                    },
+                )
+            })
+    }
+
+    fn packed(entries: &[(f64, NewEntry)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (number, (ts, one)) in entries.iter().enumerate() {
+            pack(&mut bytes, *ts, &one.members(), number).unwrap();
+        }
+        bytes
+    }
+
+    fn again(entries: &[Packed<'_>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for one in entries {
+            pack(&mut bytes, one.ts, &one.members, 0).expect("what was read can be written");
+        }
+        bytes
+    }
+
+    proptest! {
+        /// N3: what is read is what was written, however many stand one after the other, and one says where it ends.
+        #[test]
+        fn entries_come_back_as_they_went(entries in prop::collection::vec(entry(), 0..6)) {
+            let bytes = packed(&entries);
+            let back = unpack(&bytes).unwrap();
+            let given: Vec<Packed<'_>> = entries
+                .iter()
+                .map(|(ts, one)| Packed { ts: *ts, members: one.members() })
+                .collect();
+            prop_assert_eq!(&given, &back);
+            prop_assert_eq!(entries.len() == 1, unpack_one(&bytes, 0).is_ok());
+        }
+
+        /// N17: whatever comes, it is refused, or it is entries that have no other form.
+        #[test]
+        fn arbitrary_bytes_are_refused_or_entries(
+            entries in prop::collection::vec(entry(), 0..3),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+            more in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut bytes = packed(&entries);
+            bytes.truncate(cut.index(bytes.len() + 1));
+            bytes.extend(more);
+            for (at, byte) in changes {
+                if !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+            }
+            if let Ok(entries) = unpack(&bytes) {
+                prop_assert_eq!(&bytes, &again(&entries));
+            }
+        }
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        unpack(bytes).unwrap_err().to_string()
+    }
+
+    /// N17: what it is that cannot be read is said; a size that is only declared costs nothing.
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let one = NewEntry {
+            event: "e".into(),
+            data: b"1"[..].into(),
+            ..NewEntry::default()
+        };
+        let good = packed(&[(1.5, one)]);
+        let changed = |at: usize, byte: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            bytes
+        };
+        let behind = [&good[..], &changed(4, 9)].concat();
+        assert_eq!("entry 1: expected version 1, got 9", refusal(&behind));
+        assert_eq!(
+            "entry 0: expected more bytes",
+            refusal(&good[..good.len() - 1])
+        );
+        assert_eq!("entry 0: expected more bytes", refusal(&changed(2, 1)[..]));
+        let text = format!("entry 0: expected at most {MAX_ENTRY} bytes");
+        assert_eq!(text, refusal(&changed(3, 0xff)));
+        let form = "entry 0: expected the members that its flags name, in UTF-8";
+        // A flag that nothing has, one whose member is missing, a length beyond the end, a name that is no text.
+        for bytes in [
+            changed(13, 1),
+            changed(13, 2),
+            changed(14, 200),
+            changed(18, 0xff),
+        ] {
+            assert_eq!(form, refusal(&bytes));
+        }
+        let longer = [&[good[0] + 1, 0, 0, 0], &good[4..], &[0]].concat();
+        assert_eq!(form, refusal(&longer));
+        let ts = [&good[..5], &f64::NAN.to_le_bytes(), &good[13..]].concat();
+        assert_eq!(
+            "entry 0: ts: expected seconds of a wall clock",
+            refusal(&ts)
+        );
+        let data = changed(good.len() - 1, b'{');
+        let text = "entry 0: data: expected a key in quotes at byte 1";
+        assert_eq!(text, refusal(&data));
+        let both = good.repeat(2);
+        let text = unpack_one(&both, 7).unwrap_err().to_string();
+        assert_eq!("entry 7: expected no more bytes behind it", text);
+    }
+}

@@ -121,3 +121,169 @@ fn is_tracestate(text: &str) -> bool {
             .bytes()
             .all(|byte| b" \t".contains(&byte) || byte.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01";
+    const FINE: Members<'_> = Members {
+        event: "a.b",
+        data: b"1",
+        key: None,
+        tags: None,
+        traceparent: None,
+        tracestate: None,
+    };
+
+    fn breach(members: &Members<'_>) -> Option<&'static str> {
+        check(members).err().map(|Breach(member, _)| member)
+    }
+
+    /// M16: names.
+    #[test]
+    fn events_and_keys_are_as_every_node_wants_them() {
+        let (long, deep) = ("x".repeat(128), ["a"; 16].join("."));
+        for event in ["a", "A-Z_0:9", &long, &deep] {
+            assert_eq!(None, breach(&Members { event, ..FINE }), "{event}");
+        }
+        let (longer, deeper) = ("x".repeat(129), ["a"; 17].join("."));
+        for event in [
+            "", ".", "a.", "a..b", "a b", "ä", "a/b", "a\0", &longer, &deeper,
+        ] {
+            assert_eq!(Some("event"), breach(&Members { event, ..FINE }), "{event}");
+        }
+        let (long, longer) = ("k".repeat(256), "ж".repeat(129));
+        for key in ["k", "ключ", &long] {
+            assert_eq!(
+                None,
+                breach(&Members {
+                    key: Some(key),
+                    ..FINE
+                }),
+                "{key}"
+            );
+        }
+        for key in ["", "a\nb", "\u{7f}", "\u{85}", &longer] {
+            assert_eq!(
+                Some("key"),
+                breach(&Members {
+                    key: Some(key),
+                    ..FINE
+                }),
+                "{key:?}"
+            );
+        }
+    }
+
+    /// M10, M13, L7: `data` is one JSON value, no deeper than where a signal's payload stands, and no larger than any message.
+    #[test]
+    fn data_is_one_value_that_may_go_out() {
+        let nested = |depth: usize| ["[".repeat(depth), "]".repeat(depth)].concat();
+        for data in [
+            "null",
+            " {\"a\":1,\"a\":2} ",
+            "18446744073709551615",
+            &nested(32),
+        ] {
+            assert_eq!(
+                None,
+                breach(&Members {
+                    data: data.as_bytes(),
+                    ..FINE
+                }),
+                "{data}"
+            );
+        }
+        for data in [
+            "",
+            "1 2",
+            "1,\"b\":2",
+            "NaN",
+            "1e400",
+            "18446744073709551616",
+            "\"\\ud800\"",
+            &nested(33),
+        ] {
+            assert_eq!(
+                Some("data"),
+                breach(&Members {
+                    data: data.as_bytes(),
+                    ..FINE
+                }),
+                "{data}"
+            );
+        }
+        assert_eq!(
+            Some("data"),
+            breach(&Members {
+                data: b"\"\xff\"",
+                ..FINE
+            })
+        );
+        let string = |len: usize| format!("\"{}\"", "x".repeat(len - 2)).into_bytes();
+        assert_eq!(
+            None,
+            breach(&Members {
+                data: &string(MAX_DATA),
+                ..FINE
+            })
+        );
+        assert_eq!(
+            Some("data"),
+            breach(&Members {
+                data: &string(MAX_DATA + 1),
+                ..FINE
+            })
+        );
+    }
+
+    /// M17: a trace context is one, and its second half does not come alone.
+    #[test]
+    fn a_trace_context_is_whole() {
+        let with = |traceparent, tracestate| Members {
+            traceparent,
+            tracestate,
+            ..FINE
+        };
+        let later = format!("cc{}-more", &TRACE[2..]);
+        for traceparent in [TRACE, &later] {
+            assert_eq!(None, breach(&with(Some(traceparent), Some("a=1,b=2"))));
+        }
+        let upper = TRACE.to_uppercase();
+        let endless = format!("cc{}-{}", &TRACE[2..], "x".repeat(512));
+        let none = format!("00-{}{}", "0".repeat(32), &TRACE[35..]);
+        for traceparent in ["", "00-1", &upper, &TRACE[..54], &endless, &none] {
+            assert_eq!(
+                Some("traceparent"),
+                breach(&with(Some(traceparent), None)),
+                "{traceparent}"
+            );
+        }
+        let long = "x".repeat(513);
+        for tracestate in ["", "a\n", &long] {
+            assert_eq!(
+                Some("tracestate"),
+                breach(&with(Some(TRACE), Some(tracestate)))
+            );
+        }
+        assert_eq!(Some("tracestate"), breach(&with(None, Some("a=1"))));
+    }
+
+    /// P2, M13: epochs, and times whose seconds can be counted.
+    #[test]
+    fn epochs_and_times_are_bounded() {
+        assert!(["k3Fq", "a_b-c", &"x".repeat(16)].into_iter().all(is_epoch));
+        assert!(
+            !["", "abc", "ab:c", "abcä", &"x".repeat(17)]
+                .into_iter()
+                .any(is_epoch)
+        );
+        assert!([0.0, -1.5, 1.8e9, 9e15].into_iter().all(is_time));
+        assert!(
+            ![f64::NAN, f64::INFINITY, 1e16, -1e16]
+                .into_iter()
+                .any(is_time)
+        );
+    }
+}

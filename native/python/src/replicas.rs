@@ -56,18 +56,20 @@ pub fn restore(
 
 /// Each entry with its time as bytes.
 #[pyfunction]
-fn encode_entries<'py>(
-    py: Python<'py>,
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "they are borrowed from while the GIL is given up, and go with it"
+)]
+fn encode_entries(
+    py: Python<'_>,
     entries: Vec<PyEntry>,
     ts: f64,
-) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+) -> PyResult<Vec<Bound<'_, PyBytes>>> {
     let all: Vec<Members<'_>> = entries.iter().map(members).collect();
     let mut packed = Packed::default();
     let mut pack = || {
-        let numbered = all.iter().enumerate();
-        numbered
-            .map(|(number, one)| packed.add(|out| packed::pack(out, ts, one, number)))
-            .collect::<Result<(), _>>()
+        let mut numbered = all.iter().enumerate();
+        numbered.try_for_each(|(number, one)| packed.add(|out| packed::pack(out, ts, one, number)))
     };
     let much = all.iter().map(|one| one.data.len()).sum::<usize>() > MUCH;
     let done = if much { py.detach(pack) } else { pack() };

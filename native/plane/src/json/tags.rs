@@ -88,3 +88,74 @@ impl<'a> Visitor<'a> for Tags<'a> {
         Err(OBJECT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Option<&'static str> {
+        check_tags(text.as_bytes()).err().map(|fault| fault.what)
+    }
+
+    /// M16: an object of few short strings under plain names, in whatever way they are written.
+    #[test]
+    fn tags_are_an_object_of_strings() {
+        let object = |count: usize| {
+            let all: Vec<String> = (0..count).map(|n| format!("\"t{n}\":\"\"")).collect();
+            format!("{{{}}}", all.join(","))
+        };
+        let value = |text: &str| format!("{{\"t\":\"{text}\"}}");
+        let escaped = value(&"\\u0061".repeat(256));
+        for text in [
+            "{}",
+            " {\"chat.id-1_x\" : \"v\"} ",
+            "{\"\\u0061\":\"\\n\"}",
+            &object(16),
+            &escaped,
+        ] {
+            assert_eq!(None, fault(text), "{text}");
+        }
+        for text in [
+            "1",
+            "\"a\"",
+            "[]",
+            "null",
+            "{\"a\":1}",
+            "{\"a\":null}",
+            "{\"a\":{}}",
+            "{\"a\":[\"b\"]}",
+        ] {
+            assert_eq!(Some(OBJECT), fault(text), "{text}");
+        }
+        let name = "expected a name of 1 to 64 of A-Z a-z 0-9 _ . -";
+        for text in [
+            "{\"\":\"\"}",
+            "{\"a b\":\"\"}",
+            "{\"\\u00e4\":\"\"}",
+            &format!("{{\"{}\":\"\"}}", "n".repeat(65)),
+        ] {
+            assert_eq!(Some(name), fault(text), "{text}");
+        }
+        let long = [
+            value(&"v".repeat(257)),
+            value(&"ж".repeat(129)),
+            value(&"\\u0436".repeat(129)),
+        ];
+        assert!(
+            long.iter()
+                .all(|text| fault(text) == Some("expected at most 256 bytes"))
+        );
+        assert_eq!(Some("expected at most 16 tags"), fault(&object(17)));
+        assert_eq!(
+            Some("expected each tag once"),
+            fault("{\"a\":\"\",\"\\u0061\":\"\"}")
+        );
+        assert!(fault("{} {}").is_some() && fault("").is_some());
+        assert_eq!(
+            Some("expected UTF-8"),
+            check_tags(b"{\"a\":\"\xff\"}")
+                .err()
+                .map(|fault| fault.what)
+        );
+    }
+}

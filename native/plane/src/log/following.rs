@@ -5,18 +5,16 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::entry::{Entry, NewEntry, Timestamp};
+use crate::entry::{Entry, Timestamp};
 use crate::epoch::Position;
 use crate::gap::{Gap, GapReason};
 use crate::log::{Log, empty_newest};
+use crate::packed::Packed;
 use crate::rules::MAX_NUMBER;
 
 /// How far the clock of another node may be ahead of ours for its times to count as they are: beyond it, an entry is taken to be
 /// of that long after it came, so that no clock keeps a log from letting go.
 const AHEAD: f64 = 60.0;
-
-/// An entry whose time was taken elsewhere.
-pub type Given = (f64, NewEntry);
 
 /// Why something has no place in a log: what was expected, and what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,27 +39,27 @@ impl Log {
                 return Ok(false);
             }
         }
-        self.stand_at(position, now);
+        self.stand_at(position.clone(), now);
         Ok(true)
     }
 
     /// What was before `position` had a time of `lost_ts` at most.
-    pub(super) fn stand_at(&mut self, position: &Position, lost_ts: f64) {
+    pub(super) fn stand_at(&mut self, position: Position, lost_ts: f64) {
         let Position { epoch, offset } = position;
         self.turn += 1;
-        if self.epoch != *epoch {
-            self.epoch = epoch.clone();
+        if self.epoch != epoch {
+            self.epoch = epoch;
             self.epoch_turn = self.turn;
         }
         self.ring = VecDeque::new();
         self.bytes = 0;
-        (self.head, self.origin) = (*offset, *offset);
+        (self.head, self.origin) = (offset, offset);
         self.newest = empty_newest(self.retention);
         if let Some(newest) = &mut self.newest {
             newest.lack_before(offset + 1);
         }
         self.latest_ts = f64::NEG_INFINITY;
-        self.lost_ts = if *offset == 0 {
+        self.lost_ts = if offset == 0 {
             f64::NEG_INFINITY
         } else {
             lost_ts
@@ -73,7 +71,7 @@ impl Log {
     pub fn apply(
         &mut self,
         first: &Position,
-        entries: Vec<Given>,
+        entries: &[Packed<'_>],
         now: f64,
     ) -> Result<u64, Misplaced> {
         let next = self.epoch.position(self.head + 1);
@@ -86,16 +84,18 @@ impl Log {
             ));
         }
         let latest = now + AHEAD;
-        if let Some((ts, _)) = entries.first().filter(|_| self.head == self.origin) {
+        if let Some(Packed { ts, .. }) = entries.first().filter(|_| self.head == self.origin) {
             // What is not here came before it.
             self.lost_ts = self.lost_ts.min(ts.min(latest));
         }
         let mut time = Timestamp::new(0.0);
-        for (ts, new) in entries {
+        for Packed { ts, members } in entries {
             if ts.to_bits() != time.seconds().to_bits() {
-                time = Timestamp::new(ts);
+                time = Timestamp::new(*ts);
             }
-            self.push(new, &time, ts.min(latest));
+            let (head, next) = (&self.head_of_messages, self.head + 1);
+            let entry = Entry::compose_from(head, next, &time, members, self.leaves);
+            self.take_in(entry, ts.min(latest));
         }
         // However old they say that they are: whoever follows must have had a chance to read them.
         self.fresh = self.fresh.or(Some(first.offset));
@@ -105,7 +105,7 @@ impl Log {
     }
 
     /// Take up the newest entries of keys from before the ring, offsets rising; whether there were some.
-    pub fn restore_newest(&mut self, entries: Vec<(u64, Given)>) -> Result<bool, Misplaced> {
+    pub fn restore_newest(&mut self, entries: &[(u64, Packed<'_>)]) -> Result<bool, Misplaced> {
         let is_placed = entries
             .iter()
             .all(|(offset, _)| (1..=self.head).contains(offset));
@@ -119,9 +119,10 @@ impl Log {
         };
         let mut is_news = false;
         // What the ring holds is known already.
-        for (offset, (ts, new)) in entries.into_iter().filter(|(offset, _)| *offset < first) {
-            let ts = Timestamp::new(ts);
-            let entry = Entry::compose(&self.head_of_messages, offset, &ts, new, self.leaves);
+        for (offset, Packed { ts, members }) in entries.iter().filter(|(offset, _)| *offset < first)
+        {
+            let (head, ts) = (&self.head_of_messages, Timestamp::new(*ts));
+            let entry = Entry::compose_from(head, *offset, &ts, members, self.leaves);
             is_news |= newest.restore(&Arc::new(entry));
         }
         if is_news {

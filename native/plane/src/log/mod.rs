@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::entry::{Entry, NewEntry, Timestamp, message_head};
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, Position};
 use crate::newest::Newest;
 
 mod following;
 
-pub use following::{Given, Misplaced};
+pub use following::Misplaced;
 
 /// What a log keeps, whichever is reached first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +114,7 @@ impl Log {
 
     /// Begin another history: nothing of this one is kept.
     pub fn rotate(&mut self, epoch: Epoch) {
-        self.stand_at(&epoch.position(0), f64::NEG_INFINITY);
+        self.stand_at(Position { epoch, offset: 0 }, f64::NEG_INFINITY);
     }
 
     /// Give every entry its place; the result is the offset of the first.
@@ -122,23 +122,25 @@ impl Log {
         let first = self.head + 1;
         let ts = Timestamp::new(ts);
         for new in entries {
-            self.push(new, &ts, ts.seconds());
+            self.push(new, &ts);
         }
         self.trim_size();
         first
     }
 
-    /// The next entry; `since` and age take it to be of the time `seen`.
-    fn push(&mut self, new: NewEntry, ts: &Timestamp, seen: f64) {
+    fn push(&mut self, new: NewEntry, ts: &Timestamp) {
+        let (head, next) = (&self.head_of_messages, self.head + 1);
+        self.take_in(
+            Entry::compose(head, next, ts, new, self.leaves),
+            ts.seconds(),
+        );
+    }
+
+    /// The entry after the head; `since` and age take it to be of the time `seen`.
+    fn take_in(&mut self, entry: Entry, seen: f64) {
         self.head += 1;
         self.latest_ts = self.latest_ts.max(seen);
-        let entry = Arc::new(Entry::compose(
-            &self.head_of_messages,
-            self.head,
-            ts,
-            new,
-            self.leaves,
-        ));
+        let entry = Arc::new(entry);
         self.bytes += entry.size();
         if let Some(newest) = &mut self.newest {
             newest.record(&entry);
@@ -168,7 +170,7 @@ impl Log {
         }
         self.head = first - 1;
         for (_, ts, new) in past.recent {
-            self.push(new, &Timestamp::new(ts), ts);
+            self.push(new, &Timestamp::new(ts));
         }
         self.trim_size();
     }
@@ -305,5 +307,7 @@ impl Log {
     }
 }
 
+#[cfg(test)]
+mod replica_tests;
 #[cfg(test)]
 mod tests;

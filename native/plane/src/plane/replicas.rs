@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::channel::Channel;
 use crate::epoch::Position;
 use crate::error::PlaneError;
-use crate::log::{Given, Misplaced};
 use crate::logs::LogId;
 use crate::packed::{self, Refused};
 use crate::plane::Plane;
@@ -15,11 +14,7 @@ impl Plane {
     /// Stand at `position` with nothing kept, in a log whose entries get their places elsewhere, and let every cursor on it know.
     pub fn begin_log(&self, log: LogId, position: &Position) -> Result<(), PlaneError> {
         let channel = self.following(log)?;
-        if self
-            .logs
-            .begin(&channel, position, wall_clock())
-            .map_err(misplaced)?
-        {
+        if self.logs.begin(&channel, position, wall_clock())? {
             self.tell_followers(&channel);
         }
         Ok(())
@@ -33,15 +28,9 @@ impl Plane {
         entries: &[u8],
     ) -> Result<u64, PlaneError> {
         let channel = self.following(log)?;
-        let entries = packed::unpack(entries).map_err(unreadable)?;
-        let given: Vec<Given> = entries
-            .iter()
-            .map(|one| (one.ts, one.members.into()))
-            .collect();
-        let count = given.len() as u64;
-        let applied = self.logs.apply(&channel, first, given, wall_clock());
-        let last = applied.map_err(misplaced)?;
-        channel.figures().appended.add(count);
+        let entries = packed::unpack(entries)?;
+        let last = self.logs.apply(&channel, first, &entries, wall_clock())?;
+        channel.figures().appended.add(entries.len() as u64);
         self.tell_followers(&channel);
         Ok(last)
     }
@@ -49,16 +38,11 @@ impl Plane {
     /// Take up the newest entry of each key, each packed by itself, at or below the head.
     pub fn restore_newest(&self, log: LogId, newest: &[(u64, &[u8])]) -> Result<(), PlaneError> {
         let channel = self.following(log)?;
-        let mut given = Vec::new();
-        for (number, (offset, bytes)) in newest.iter().enumerate() {
-            let one = packed::unpack_one(bytes, number).map_err(unreadable)?;
-            given.push((*offset, (one.ts, one.members.into())));
-        }
-        if self
-            .logs
-            .restore_newest(&channel, given)
-            .map_err(misplaced)?
-        {
+        let numbered = newest.iter().enumerate();
+        let entries = numbered
+            .map(|(number, (offset, bytes))| Ok((*offset, packed::unpack_one(bytes, number)?)))
+            .collect::<Result<Vec<_>, Refused>>()?;
+        if self.logs.restore_newest(&channel, &entries)? {
             self.tell_followers(&channel);
         }
         Ok(())
@@ -78,12 +62,4 @@ impl Plane {
 fn wall_clock() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0.0, |since| since.as_secs_f64())
-}
-
-fn misplaced(why: Misplaced) -> PlaneError {
-    PlaneError::Argument(why.to_string())
-}
-
-fn unreadable(why: Refused) -> PlaneError {
-    PlaneError::Argument(why.to_string())
 }
