@@ -9,6 +9,7 @@ from hub.protocol.codec import Codec
 from hub.session import Session
 
 if TYPE_CHECKING:
+    from hub.holds import Hold
     from hub.relay import Relay
 
 
@@ -29,7 +30,7 @@ class Newcomer:
 class Connection:
     """What the shell keeps of a connection; everything the protocol knows is in the session."""
 
-    __slots__ = ("counts", "number", "opened_at", "owns", "predecessors", "relay", "session", "spoken", "waits")
+    __slots__ = ("counts", "hold", "number", "opened_at", "owns", "predecessors", "relay", "session", "spoken", "waits")
 
     def __init__(
         self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
@@ -44,6 +45,8 @@ class Connection:
         """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
         self.waits = waits
         """Whether it has yet to log in."""
+        self.hold: Hold | None = None
+        """A subscription that waits for its logs, and what waits behind it."""
         self.owns = session.session
         """The session under which `hub.owners` knows it."""
         self.predecessors: list[Connection] = []

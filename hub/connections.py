@@ -4,7 +4,6 @@ Events come in turns (see `hub.turns`). No task and no timer is made per message
 """
 
 import asyncio
-import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,11 +27,10 @@ from channels._native import (
 )
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
-from hub.departures import Departures
 from hub.endings import blame
+from hub.farewells import Farewells
 from hub.owners import Owners
 from hub.performer import Performer
-from hub.protocol import close_codes
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
@@ -53,10 +51,6 @@ ALARM_STEP = 1.0
 """Seconds between two looks at the alarms: none rings later than that."""
 FORGET = "forget"
 """Reason of a close by which a client wants its tokens dead (R15)."""
-SLICE = 256
-"""Connections asked to leave before the loop has its turn again."""
-CLOSE_PATIENCE = 5.0
-"""Seconds for the last connections to be gone; the plane itself waits 2 s for a peer (X6)."""
 
 _FRAMES = frozenset({EVENT_TEXT, EVENT_BINARY})
 
@@ -93,8 +87,8 @@ class Connections:
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._owners = Owners()
-        self._departures = Departures()
         self._performer = Performer(plane, broker, emissions, admission, counters)
+        self.farewells = Farewells(plane, self._performer, admission, self._table)
         self._performer.on_takeover = self._take_over
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,41 +111,12 @@ class Connections:
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:
-        """Let nobody in any more, close everybody with `slug`, wait until they are gone (at most `CLOSE_PATIENCE`)."""
-        self.admission.is_draining = True
-        for connection in self._table.values():
-            connection.session.faulted(slug)
-        self._performer.send_answers()
-        self.plane.close_all(close_codes.CODE_OF[slug], close_codes.reason(slug))
-        self.plane.flush()
-        await self.emptied()
-
-    async def emptied(self, numbers: Sequence[int] | None = None) -> None:
-        """Wait until these connections are gone, by default all there are (at most `CLOSE_PATIENCE`)."""
-        asked = self._table.keys() if numbers is None else self._table.keys() & set(numbers)
-        if left := await self._departures.gone(asked, CLOSE_PATIENCE):
-            log.warning("connections.left", count=left)
+        """See `Farewells.close_all`."""
+        await self.farewells.close_all(slug)
 
     async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:
-        """Ask to reconnect at a time of `window` (M50); who stays is closed after `deadline` seconds.
-
-        `slug`: `draining`, where nobody is let in any more, or `rebalance`, of a `share` of the connections, the oldest
-        first. Returns when everybody asked is gone.
-        """
-        self.admission.is_draining = self.admission.is_draining or slug == "draining"
-        goaway = {"type": "goaway", "reason": slug, "reconnect_in": list(window), "deadline": deadline}
-        asked = list(islice(self._table.values(), math.ceil(len(self._table) * share)))
-        for start in range(0, len(asked), SLICE):
-            for connection in asked[start : start + SLICE]:
-                self._performer.perform(connection, connection.session.leave(goaway, slug))
-            self._performer.finish_soon()
-            await asyncio.sleep(0)
-        numbers = [connection.number for connection in asked if connection.number in self._table]
-        await self._departures.gone(numbers, deadline)
-        for connection in asked:
-            self._performer.perform(connection, connection.session.deadline_passed())
-        self._performer.finish_soon()
-        await self.emptied(numbers)
+        """See `Farewells.leave`."""
+        await self.farewells.leave(slug, window, deadline, share)
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
@@ -214,6 +179,8 @@ class Connections:
     def change_role(self, conn: str, role: "Role") -> bool:
         """Give a connection another role (C17); False if there is none of that name."""
         moment = self.moment()
+        if (connection := self._table.get(self._numbers.get(conn, 0))) is not None:
+            self._performer.give_up(connection)
         return self._act(conn, lambda session: session.identity_changed(replace(session.identity, role=role), moment))
 
     def revoke(self, revocation: Revocation) -> None:
@@ -255,11 +222,11 @@ class Connections:
     def _hear_node(self, kind: int, a: Any, b: Any) -> None:
         """What concerns no connection, or one that is gone."""
         if kind == EVENT_STORED:
-            self._broker.stored(a, *b)
+            self._broker.durable.stored(a, *b)
         elif kind == EVENT_STORE_FAILED:
             _, text, is_uncertain = b
             self.counters.error("hub", "log")
-            self._broker.store_failed(a, text, is_uncertain=is_uncertain)
+            self._broker.durable.store_failed(a, text, is_uncertain=is_uncertain)
         elif kind == EVENT_FATAL:
             self._fail(str(a))
 
@@ -282,7 +249,8 @@ class Connections:
         """The I/O thread has had its turn since the question, so a `welcome` before it is written: R11 is due."""
         told = connection.session.located(self._broker.located(cursors), self.moment())
         self._performer.perform(connection, told)
-        self._owners.part(connection, self._taken_over)
+        if connection.hold is None:  # else its `welcome` is not sent yet
+            self._owners.part(connection, self._taken_over)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -318,7 +286,7 @@ class Connections:
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)
-        self._departures.ended(connection.number)
+        self.farewells.ended(connection.number)
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)

@@ -38,7 +38,7 @@ from hub.reporters.metrics import MetricsReporter
 from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
-from hub.session.policy import SIGNALS, Policy, Surroundings, Tally
+from hub.session.policy import Policy, Surroundings, Tally
 from hub.vitals import watch
 
 TICK = 1.0
@@ -79,7 +79,7 @@ class Hub:
         self.plane = _plane(settings)
         self.signals = SignalSystem(**signal_options(settings))
         self.broker = Broker(self.plane, self.catalog, node=self.node)
-        self.pump = SignalPump(self.signals, self.broker, is_durable=self.broker.is_durable(SIGNALS))
+        self.pump = SignalPump(self.signals, self.broker)
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )

@@ -13,10 +13,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from channels.histograms import total
 from channels.permissions import Role
 from hub import __version__, handover, logs
 from hub.counters import FAMILIES
-from hub.histograms import total
 
 if TYPE_CHECKING:
     from channels.config import Catalog

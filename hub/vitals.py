@@ -42,7 +42,7 @@ class Vitals:
 
     def store(self) -> Health:
         """Degraded while a durable log cannot be written: its publishes are refused, all else goes on."""
-        failed = self._hub.broker.unwritable
+        failed = self._hub.broker.durable.unwritable
         if not failed:
             return self._running(None)
         return Health(State.DEGRADED, f"{len(failed)} durable logs cannot be written: {next(iter(failed.values()))}")

@@ -21,6 +21,7 @@ BATCH_SECONDS = 300.0
 
 if TYPE_CHECKING:
     from channels._native import SignalBatch
+    from channels.backplane.figures import BackplaneFigures
 
 
 class Deliver(Protocol):
@@ -37,7 +38,7 @@ class Deliver(Protocol):
     def __call__(  # noqa: D102 - described by the class
         self,
         channel: str,
-        batch: Sequence[Entry],
+        batch: "Sequence[Entry] | SignalBatch",
         marks: Sequence[bytes | None] | None = None,
         settled: Callable[[BrokerError | None], None] | None = None,
         /,
@@ -60,8 +61,9 @@ class Followed(NamedTuple):
 class Replicas(Protocol):
     """The logs of this node, for a backplane whose store is elsewhere: they hold what the store holds, place by place.
 
-    `Broker` is one. Each call raises `BrokerError` with nothing changed: `UnknownChannel`, `Overloaded` (L25, as a
-    local publish would) or `LogUnavailable`. None of them is for entries that this node gives places to.
+    `channels.replication.ReplicaLogs`, which the broker has, is one. Each call raises `BrokerError` with nothing
+    changed: `UnknownChannel`, `Overloaded` (L25, as a local publish would) or `LogUnavailable`. None of them is for
+    entries that this node gives places to.
     """
 
     def replica(self, channel: str) -> Followed:
@@ -91,6 +93,10 @@ class Replicas(Protocol):
 
     def restore(self, channel: str, newest: Sequence[tuple[int, bytes]]) -> None:
         """The newest entry of each key up to the head, as (offset, entry), oldest first (N13); for `last_per_key`."""
+        ...
+
+    def rotate(self, channel: str) -> None:
+        """Begin another history with nothing in it, under a random epoch (N4): for a backplane that is local."""
         ...
 
 
@@ -127,9 +133,10 @@ class Backplane(Protocol):
     - MUST report `LogUnavailable` or `Overloaded` only if nothing was stored, else `OutcomeUnknown` (E3);
     - MUST NOT block, raise for a fault of the store, or let more wait than it bounds (N11: 10,000 publications, 5 s).
 
-    `append_signals(channel, batch, done)` does so for a batch of the SignalSystem, whose entries carry no `mid`: all are
-    stored with consecutive offsets, or none. `done` hears the position of the last one, or why there is none.
-    `max_signals` is the most that one batch may hold.
+    `append_signals(channel, batch, done)` does so for a batch of the SignalSystem, whose entries carry no `mid`: all
+    are stored with consecutive offsets, or none. `done` hears the position of the last one, or why there is none; it
+    MAY do so before the call returns. `max_signals` is the most that one batch may hold. After `LogUnavailable` or
+    `Overloaded` the batch is given again later; after `OutcomeUnknown` never.
 
     `follow(channel, wanted, is_proof, done)` is asked before a subscription is answered (N12, N18): the log of this
     node must hold what the store holds, at least up to `wanted` (None: whatever the store has now). True says that it
@@ -148,7 +155,20 @@ class Backplane(Protocol):
     `sweep(now)`, once a second in seconds of the monotonic clock, MUST forget what the windows no longer cover.
     """
 
-    max_signals: int
+    @property
+    def is_local(self) -> bool:
+        """Its store is the log of this node: what `deliver` was given is stored, and nobody else has it."""
+        ...
+
+    @property
+    def max_signals(self) -> int:
+        """The most that a batch for `append_signals` may hold."""
+        ...
+
+    @property
+    def figures(self) -> "BackplaneFigures":
+        """What it counts."""
+        ...
 
     async def start(self, deliver: Deliver, replicas: Replicas) -> None:
         """Begin; entries may arrive from now on. Does not wait for a store that is away: `failure` says so."""

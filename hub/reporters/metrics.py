@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hub.histograms import difference, quantile, total
+from channels.histograms import difference, quantile, total
 from hub.metrics import by_configured_name
 from hub.reporters.host import HostSampler
 from hub.reporters.publisher import Publisher

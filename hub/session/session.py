@@ -13,11 +13,10 @@ from channels.permissions import Rights
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.protocol import answers, close_codes
 from hub.protocol.codec import Codec
-from hub.protocol.errors import ERRORS, Refusal
-from hub.protocol.messages import Id
 from hub.session import following, intake, login, resuming
 from hub.session.allowance import Allowance
-from hub.session.effects import Alarm, Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
+from hub.session.answering import Answering
+from hub.session.effects import Alarm, Announce, Close, Effect, SetLimit, Subscribe
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
 from hub.session.token_state import TokenState
@@ -26,20 +25,17 @@ MAX_KNOWN = 64
 """Channels whose rights a session remembers."""
 
 
-class Session:
+class Session(Answering):
     """One connection's identity, subscriptions, allowance and open requests. Methods return the effects, in order."""
 
     __slots__ = (
         "_known",
-        "_out",
         "address",
         "allowance",
         "client",
-        "codec",
         "conn",
         "failed_logins",
         "identity",
-        "in_flight",
         "is_announced",
         "is_superseded",
         "leaving",
@@ -48,9 +44,7 @@ class Session:
         "rates",
         "session",
         "since",
-        "state",
         "subscriptions",
-        "surroundings",
         "token",
         "unreadable",
     )
@@ -67,13 +61,11 @@ class Session:
         moment: Moment,
     ) -> None:
         """`identity` None: nobody is there yet and anonymous access is off, so a login must come first (C13)."""
-        self.surroundings = surroundings
+        super().__init__(surroundings, codec, State.WAITING if identity is None else State.READY)
         self.conn = conn
         self.session = session
-        self.codec = codec
         self.address = address
         self.identity = ANONYMOUS
-        self.state = State.WAITING if identity is None else State.READY
         self.since = moment.wall
         self.opened_at = moment.now
         self.client: dict[str, str] | None = None
@@ -85,7 +77,6 @@ class Session:
         self.failed_logins = 0
         self.unreadable = 0
         self.max_message = 0
-        self.in_flight: set[Id] = set()
         self.is_announced = False
         self.is_superseded = False
         """A newer connection owns the session: nothing more is read here (R12)."""
@@ -93,7 +84,6 @@ class Session:
         self.leaving = "draining"
         """The slug with which a connection that is asked to go is closed in the end (M50)."""
         self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
-        self._out: list[Effect] = []
         self.identify(identity or ANONYMOUS)
 
     def __repr__(self) -> str:
@@ -187,67 +177,13 @@ class Session:
             self.do(Announce("leave", {**self.description(), "code": code}))
         return self._take()
 
-    # --- answers that come later --------------------------------------------------------------------------------------
-
-    def await_answer(self, ticket: Ticket) -> None:
-        """The id of `ticket` awaits its answer from now on (M6)."""
-        if ticket.id is not None:
-            self.in_flight.add(ticket.id)
-
-    def answered(self, ticket: Ticket, message: dict[str, Any]) -> list[Effect]:
-        """The answer to `ticket`; without an id, success is not told (M5)."""
-        if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
-            if self.state not in OVER:
-                self.send(message)
-        return self._take()
-
-    def failed(self, ticket: Ticket, problem: answers.Problem) -> list[Effect]:
-        """`ticket` was refused after it had left the session: by the broker or the SignalSystem."""
-        if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
-        if self.state not in OVER:
-            self.refuse(ticket, problem)
-        return self._take()
-
-    def subscribe_failed(self, effect: Subscribe, problem: answers.Problem) -> list[Effect]:
-        """The cursors could not be put, and nothing was sent."""
-        following.retry_without(self, effect, problem)
+    def subscribe_failed(self, effect: Subscribe, problems: Mapping[str | None, answers.Problem]) -> list[Effect]:
+        """The cursors could not be put, and nothing was sent. `problems` by channel; of None: of no channel alone."""
+        self.release(effect.ticket)
+        following.retry_without(self, effect, problems)
         return self._take()
 
     # --- for the handlers ---------------------------------------------------------------------------------------------
-
-    def do(self, effect: Effect) -> None:
-        """One more effect."""
-        self._out.append(effect)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """One message to the peer."""
-        self.surroundings.tally.messages_sent[message["type"],] += 1
-        self._out.append(Send(self.codec.encode(message)))
-
-    def refuse(self, ticket: Ticket, problem: answers.Problem, errors: Mapping[str, Any] | None = None) -> None:
-        """Answer `ticket` by an `error`. An id that still awaits its answer is told as `duplicate_of` only (M6)."""
-        is_open = ticket.id is not None and ticket.id in self.in_flight
-        message = answers.error(
-            problem,
-            id=None if is_open else ticket.id,
-            re=ticket.type or None,
-            channel=ticket.channel,
-            mid=ticket.mid,
-            duplicate_of=ticket.id if is_open else None,
-            errors=errors,
-        )
-        self.surroundings.tally.count_error(ERRORS[message["error"]].label)
-        self.send(message)
-
-    def check_in_flight(self, id: Id) -> None:  # noqa: A002 - the protocol's word
-        """Raise `Refusal` where `id` may not await an answer now (M6)."""
-        if id in self.in_flight:
-            raise Refusal("duplicate_id", "this id still awaits its answer")
-        limit = self.surroundings.policy.max_in_flight
-        if len(self.in_flight) >= limit:
-            raise Refusal("too_many_in_flight", f"at most {limit} ids may await their answer", limit=limit)
 
     def pay(self, bucket: str, cost: float, moment: Moment, rate: Rate | None = None) -> None:
         """Take `cost` from `bucket`, and from the subject's; raises `Refusal` 429 and takes nothing (L22-L24).
@@ -330,9 +266,3 @@ class Session:
     def _happened(self, trigger: Trigger, detail: str = "") -> list[Effect]:
         self.step(trigger, detail)
         return self._take()
-
-    def _take(self) -> list[Effect]:
-        effects = self._out
-        if effects:
-            self._out = []
-        return effects

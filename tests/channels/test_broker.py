@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +40,14 @@ class Clock:
         return self.now
 
 
+def follow(broker: Broker, subject: str | None, specs: Sequence[SubscribeSpec]) -> None:
+    """As the hub does first; raises the first problem. A backplane in memory answers at once."""
+    errors = broker.follow(subject, specs, lambda _: pytest.fail("expected an answer at once"))
+    assert errors is not None
+    for error in errors.values():
+        raise error
+
+
 class Running:
     """A broker over a plane, its peers and its clocks."""
 
@@ -54,6 +62,7 @@ class Running:
         specs = [SubscribeSpec(channel, "all", "gap", **options) for channel in channels]
         separators = [b'},{"channel":"%s",' % channel.encode() for channel in channels[1:]]
         first = b'{"type":"subscribed","channels":[{"channel":"%s",' % channels[0].encode()
+        follow(self.broker, subject, specs)
         self.broker.subscribe(conn, subject, specs, [first, *separators, b"}]}"])
 
     async def subscribed(self, conn: int, *channels: str, **options: Any) -> list[dict[str, Any]]:
@@ -334,6 +343,7 @@ def resume(running: Running, *specs: SubscribeSpec) -> int:
     conn = running.peers.connect()
     separators = [b'},"%s":{' % spec.channel.encode() for spec in specs[1:]]
     first = b'{"type":"welcome","subscriptions":{"%s":{' % specs[0].channel.encode()
+    follow(running.broker, "ann", specs)
     running.broker.subscribe(conn, "ann", specs, [first, *separators, b"}}}"])
     return conn
 

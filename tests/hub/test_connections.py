@@ -8,7 +8,7 @@ import pytest
 
 from channels._native import EVENT_FATAL, EVENT_TEXT
 from channels.permissions import Role
-from hub import connections as module
+from hub import farewells as module
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.connection import Connection
 from hub.session import Moment, Session

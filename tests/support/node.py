@@ -9,6 +9,7 @@ from typing import Any
 
 from channels import SignalPump, SignalSystem
 from channels._native import Plane
+from channels.backplane import Backplane
 from channels.broker import Broker
 from channels.config import Catalog
 from hub.admission import Admission, AdmissionLimits
@@ -114,8 +115,11 @@ class Node:
         *,
         signals: dict[str, Any] | None = None,
         plane: dict[str, Any] | None = None,
+        backplane: Backplane | None = None,
+        name: str = "n1",
         **limits: Any,
     ) -> None:
+        self.name = name
         self.now = 100.0
         self.wall = WALL
         self.identities: dict[str, Identity] = {}
@@ -124,12 +128,14 @@ class Node:
         self.counters = Counters()
         self.plane = Plane(**(plane or {}))
         self.catalog = Catalog.from_tables(tables or {})
-        self.broker = Broker(self.plane, self.catalog, node="n1", wall=self.read_wall, monotonic=self.read_now)
+        self.broker = Broker(
+            self.plane, self.catalog, node=name, backplane=backplane, wall=self.read_wall, monotonic=self.read_now
+        )
         self.signals = SignalSystem(**(signals or {}))
-        self.pump = SignalPump(self.signals, self.broker, is_durable=self.broker.is_durable("signals"))
+        self.pump = SignalPump(self.signals, self.broker)
         self.emissions = Emissions(self.signals, self.pump, monotonic=self.read_now)
         self.admission = Admission(AdmissionLimits())
-        surroundings = Surroundings(Policy(**limits), self.catalog, self._log_in, tally=Tally(self.counters))
+        surroundings = Surroundings(Policy(node=name, **limits), self.catalog, self._log_in, tally=Tally(self.counters))
         self.connections = Connections(
             self.plane,
             self.broker,
