@@ -10,7 +10,7 @@ from ng_ws.verify.command import Asked, exit_of, planned
 from ng_ws.verify.figures import Figures
 from ng_ws.verify.hub_process import command_of
 from ng_ws.verify.rules import Findings
-from ng_ws.verify.schedule import EVERYWHERE, KINDS
+from ng_ws.verify.schedule import ALONE, EVERYWHERE
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def settings(url: str = "ws://localhost:8000/ws") -> Settings:
 
 def test_without_a_url_it_starts_a_hub_with_every_fault() -> None:
     plan = planned(settings(), asked(), is_named=False)
-    assert (plan.starts_hub, plan.channels, plan.faults) == (True, ("verify:1", "verify:2"), tuple(KINDS))
+    assert (plan.starts_hub, plan.channels, plan.faults) == (True, ("verify:1", "verify:2"), ALONE)
     assert len(plan.seeds) == 1
 
 
