@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from random import randrange
 
 # How long a start, and an end after SIGTERM, may take: a drain of a hub has a deadline of 30 s.
 START_WAIT = 30.0
@@ -102,7 +103,25 @@ class OwnedProcess:
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback on which nobody listens at this moment, and that no outgoing connection will take meanwhile.
+
+    Systems take those for connections from higher ones; a server that is down for a moment finds its own free.
+    """
+    start = randrange(_LOWEST, _HIGHEST)  # noqa: S311 - so that several runs do not try the same ones
+    for step in range(_HIGHEST - _LOWEST):
+        port = _LOWEST + (start - _LOWEST + step) % (_HIGHEST - _LOWEST)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
+    raise OSError(f"expected a free port from {_LOWEST} to {_HIGHEST}, found none")
+
+
+_LOWEST, _HIGHEST = 12_000, 32_000
+_given: set[int] = set()
