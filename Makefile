@@ -44,7 +44,7 @@ fmt: core ## format Python and Rust in place
 bench: core ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
-verify: setup ## campaigns of faults against the hub, and against hubs with planted bugs (about three minutes)
+verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
 docs: core ## regenerate what the documents take from the code

@@ -1,7 +1,7 @@
 """`make verify`: campaigns against the hub must pass, and the same against hubs with a planted bug must be caught.
 
-One hub alone, then two and three nodes that share a Redis; then bugs, each planted from outside by tests/support. Prints
-a line when a run begins, and one table at the end. `--only` takes a part of it: alone, nodes, planted.
+One hub alone, then two and three nodes that share a Redis; then bugs, each planted from outside by tests/support.
+Prints a line when a run begins, and one table at the end. `--only` takes a part of it: alone, nodes, planted.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def shown(run: Run) -> Shown:
     except subprocess.TimeoutExpired:
         return Shown(run, -1, monotonic() - began, (), f"it did not end within {LONGEST} s")
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return Shown(run, done.returncode, monotonic() - began, results, done.stderr.strip()[-500:])
+    return Shown(run, done.returncode, monotonic() - began, results, done.stderr.strip())
 
 
 HEADER = ("run", "verdict", "s", "entries", "lost", "twice", "recovered", "epochs ended", "told within", "found")
@@ -116,13 +116,8 @@ def row(one: Shown) -> tuple[str, ...]:
     """Its line of the table."""
     seconds = f"{one.seconds:.0f}"
     if not one.results:
-        return (
-            one.run.name,
-            _word(one),
-            seconds,
-            *[""] * (len(HEADER) - 4),
-            one.error.splitlines()[-1][:60] if one.error else "",
-        )
+        said = (one.error.splitlines() or [""])[0][:60]
+        return (one.run.name, _word(one), seconds, *[""] * (len(HEADER) - 4), said)
     told = one.results[-1]
     slowest = max((times["max"] for times in told["told_ms"].values()), default=None)
     rate = told["recovery_rate"]
@@ -150,9 +145,8 @@ def table(rows: Iterable[Sequence[str]]) -> str:
     """Columns as wide as they have to be."""
     lines = [HEADER, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 def told_of(all_shown: Sequence[Shown]) -> Iterable[str]:
@@ -174,7 +168,7 @@ def details(one: Shown) -> Iterable[str]:
         yield from (f"  {reason}" for reason in result["incomplete"][:3])
         yield from (f"  {found['rule']}: {found['what']}" for found in result["found"][:3])
     if not one.results:
-        yield from (f"  {line}" for line in one.error.splitlines()[-3:])
+        yield f"  {one.error[-600:]}"
 
 
 def has_redis() -> bool:
