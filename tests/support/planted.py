@@ -17,6 +17,8 @@ if __name__ == "__main__":
     # As a script this directory comes first, and it holds modules named like packages of the product.
     sys.path[0] = str(Path(__file__).parents[2])
 
+from tests.support.planted_nodes import NODE_BUGS, plant_in_node
+
 Start = Any
 LARGEST = 1 << 40
 
@@ -62,7 +64,8 @@ ON_RESUME: dict[str, Callable[[Start, Log], Start]] = {
 }
 OFFSET_REUSED = "offset-reused"
 GAP_INVENTED = "gap-invented"
-BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED)
+LONELY_BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED)
+BUGS = (*LONELY_BUGS, *NODE_BUGS)
 
 # Bytes that a restart does not find again: some entries, and half of one.
 TAIL = 2_000
@@ -169,9 +172,13 @@ def forget_tip(tip: Path, segment: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Plant, then serve."""
     bug, *rest = arguments or ("",)
+    is_node = bool(os.environ.get("NG_REDIS_URL"))
     data = os.environ.get("NG_DATA_DIR")
     if bug not in BUGS:
         print(f"planted: expected one of {', '.join(BUGS)}, got {bug!r}", file=sys.stderr)
+        return 2
+    if is_node is not (bug in NODE_BUGS):
+        print(f"planted: {bug} is a bug of {'nodes' if bug in NODE_BUGS else 'one hub alone'}", file=sys.stderr)
         return 2
     if bug == "gap-swallowed" and data:
         # Only a hub that loses its past has gaps to swallow: without a log on disk each kill ends an epoch.
@@ -183,6 +190,8 @@ def main(arguments: Sequence[str]) -> int:
         plant_on_resume(bug)
     elif bug == GAP_INVENTED:
         plant_gap_invented()
+    elif bug in NODE_BUGS:
+        plant_in_node(bug)
     from hub.__main__ import main as serve
 
     return serve(rest)

@@ -75,9 +75,9 @@ class Sockets:
         except Refused as answer:
             self._attempts.pop(number, None)
             self._dialler.refused(number, answer)
-        except (OSError, EOFError) as fault:
+        except Exception as fault:  # noqa: BLE001 - a source of URLs may raise anything
             self._attempts.pop(number, None)
-            url = self._opening.url
+            url = self._opening.address.last
             self._dialler.failed(number, f"cannot connect to {masked(url)}: {reason_of(fault, url)}")
         else:
             self._attempts.pop(number, None)
