@@ -4,7 +4,7 @@
 checked by nobody: whoever listens checks what comes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 KEPT_SECONDS = 300.0
@@ -24,6 +24,14 @@ class Member(NamedTuple):
     """The subject was not there in the whole cluster (`join`), or is there no longer (`leave`)."""
     since: float
     connections: int
+
+
+class Departed(NamedTuple):
+    """One subject that a node had told of, and what is left of it without that node."""
+
+    channel: str
+    subject: str
+    member: Member
 
 
 class Bus(Protocol):
@@ -61,4 +69,12 @@ class Bus(Protocol):
 
     async def left(self, channel: str, subject: str) -> Member:
         """One less for good: its ten seconds are over; raises `BrokerError`."""
+        ...
+
+    async def bury(self, node: str) -> Sequence[Departed]:
+        """Strike everything that `node` has told by `joined`, in this life or a former one; raises `BrokerError`.
+
+        Called for a node that fell silent by the one that heard of it, and by each node for its own name before it
+        tells anything: what a process of that name had told before it was killed counts no longer (C25, N16).
+        """
         ...
