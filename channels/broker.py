@@ -70,17 +70,17 @@ class Broker:
         self.catalog = catalog
         self._plane = plane
         self._monotonic = monotonic
-        self._backplane = self._own_backplane() if backplane is None else backplane
+        self.backplane = self._own_backplane() if backplane is None else backplane
         self._wall = wall
-        self._catching_up = CatchUp(self._backplane)
-        self.durable = DurableLogs(plane, lambda: self._logs, self._backplane, wall)
+        self._catching_up = CatchUp(self.backplane)
+        self.durable = DurableLogs(plane, lambda: self._logs, self.backplane, wall)
         self._logs = Directory(
             plane,
             catalog,
             is_held=self._is_held,
             recovered=self.durable.opened,
-            closed=self._backplane.unfollow,
-            are_copies=not self._backplane.is_local,
+            closed=self.backplane.unfollow,
+            are_copies=not self.backplane.is_local,
             wall=wall,
             most=max_namespace_channels,
         )
@@ -100,11 +100,11 @@ class Broker:
         if self.catalog.durable:
             for channel in self._logs.open_kept():
                 logger.warning("%s is not durable any more: what the data directory keeps of it is left alone", channel)
-        await self._backplane.start(self.deliver, self.replicas)
+        await self.backplane.start(self.deliver, self.replicas)
 
     async def stop(self) -> None:
         """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
-        await self._backplane.stop()
+        await self.backplane.stop()
         self._loop = None
         self._sweeper.stop()
 
@@ -121,7 +121,7 @@ class Broker:
             return
         if not log.config.trace and publication.traceparent is not None:
             publication = replace(publication, traceparent=None, tracestate=None)
-        self._backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
+        self.backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
 
     async def publish(self, publication: Publication) -> Stored:
         """Store `publication`; raises `BrokerError`."""
@@ -135,16 +135,16 @@ class Broker:
     @property
     def max_signals(self) -> int:
         """The most that a batch for `append_signals` may hold."""
-        return self._backplane.max_signals
+        return self.backplane.max_signals
 
     def append_signals(self, channel: str, batch: SignalBatch, done: Placed) -> None:
         """Store a batch of the SignalSystem; `done` hears where its last entry is, or why all are nowhere."""
-        self._backplane.append_signals(channel, batch, done)
+        self.backplane.append_signals(channel, batch, done)
 
     def tell(self, change: "Change") -> None:
         """Store news of presence in the companion."""
         publication = Publication(change.companion, change.event, change.data, key=change.subject)
-        self._backplane.append(change.companion, (publication,), self._told)
+        self.backplane.append(change.companion, (publication,), self._told)
 
     def deliver(
         self,
@@ -282,7 +282,7 @@ class Broker:
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how much is held now; those of the backplane among them."""
-        return self._backplane.statistics() | {
+        return self.backplane.statistics() | {
             "logs": len(self._logs),
             "namespace_channels": self._logs.namespace_channels,
             "idle_channels": self._logs.idle,
@@ -295,7 +295,7 @@ class Broker:
     def sweep(self, now_wall: float, now: float) -> None:
         """What time does, once a second: retention, ends of presence, `mid`s, idle logs of namespaces (C23)."""
         self._plane.sweep(now_wall)
-        self._backplane.sweep(now)
+        self.backplane.sweep(now)
         self.followers.sweep(now)
         self._sweeper.sweep(now_wall, self._loop)
 

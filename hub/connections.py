@@ -34,6 +34,7 @@ from hub.performer import Performer
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
+from hub.staleness import Staleness
 from hub.turns import Turns
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Connections:
         self._owners = Owners()
         self._performer = Performer(plane, broker, emissions, admission, counters)
         self.farewells = Farewells(plane, self._performer, admission, self._table)
+        self.staleness = Staleness(broker, self._performer, self._table)
         self._performer.on_takeover = self._take_over
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -121,6 +123,7 @@ class Connections:
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
         self._turns.stop()
+        self.staleness.stop()
         if self._timer is not None:
             self._timer.cancel()
         self._performer.stop()

@@ -28,6 +28,7 @@ from hub.counters import Counters
 from hub.emissions import Emissions
 from hub.health import HealthBook
 from hub.http.rates import PublishRates
+from hub.joining import Joined, join
 from hub.logins import Logins
 from hub.metrics import HubMetrics
 from hub.options import plane_options, signal_options, within_open_files
@@ -63,7 +64,8 @@ class Companion(Protocol):
 class Hub:
     """The parts of one node, and their life."""
 
-    def __init__(self, settings: Settings, companions: Sequence[Companion] = ()) -> None:
+    def __init__(self, settings: Settings, companions: Sequence[Companion] = (), joined: Joined | None = None) -> None:
+        """`joined`: what joins it to other nodes, where that is not to be made from the settings."""
         self._wanted_connections = settings.max_connections
         self.settings = settings = within_open_files(settings)
         self.node = settings.node
@@ -78,7 +80,8 @@ class Hub:
 
         self.plane = _plane(settings)
         self.signals = SignalSystem(**signal_options(settings))
-        self.broker = Broker(self.plane, self.catalog, node=self.node)
+        backplane, self.bus = join(settings) if joined is None else joined
+        self.broker = Broker(self.plane, self.catalog, node=self.node, backplane=backplane)
         self.pump = SignalPump(self.signals, self.broker)
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
@@ -227,8 +230,13 @@ class Hub:
             "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],
-            "log": "durable" if self.catalog.durable else "memory",
+            "log": self._log_kind(),
         }
+
+    def _log_kind(self) -> str:
+        if not self.broker.backplane.is_local:
+            return "redis"
+        return "durable" if self.catalog.durable else "memory"
 
     # --- what time does -----------------------------------------------------------------------------------------------
 
@@ -247,6 +255,7 @@ class Hub:
     def _tick(self) -> None:
         now, wall = self.monotonic(), self.wall()
         self.broker.sweep(wall, now)
+        self.connections.staleness.check()
         self.authenticator.sweep(wall, now)
         self.auth_buckets.sweep(now)
         self.publish_rates.sweep(now)

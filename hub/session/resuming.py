@@ -36,7 +36,7 @@ def get_reconnection_token(session: "Session", message: GetReconnectionToken, mo
     ticket = Ticket("get_reconnection_token", message.id)
     session.await_answer(ticket)
     session.token.asked.append(ticket)
-    _locate(session)
+    locate(session)
 
 
 def resume(
@@ -100,7 +100,7 @@ def push_now(session: "Session") -> None:
     token.due_at = None
     if not token.is_pushing and not session.is_superseded:
         token.is_pushing = True
-        _locate(session)
+        locate(session)
 
 
 def acknowledged(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
@@ -111,7 +111,7 @@ def acknowledged(session: "Session", positions: Mapping[str, str], moment: Momen
     token.acks |= positions
     if moment.now >= token.noted_at + NOTE_INTERVAL:
         token.noted_at = moment.now
-        _locate(session)
+        locate(session)
 
 
 def unfollowed(session: "Session", channels: Iterable[str]) -> None:
@@ -121,7 +121,8 @@ def unfollowed(session: "Session", channels: Iterable[str]) -> None:
         session.surroundings.resumption.unfollowed(session.session, channel)
 
 
-def _locate(session: "Session") -> None:
+def locate(session: "Session") -> None:
+    """Ask the plane where the cursors stand; `located` hears it once for each question."""
     session.token.questions.append(session.token.revision)
     session.do(effects.Locate())
 
@@ -136,7 +137,7 @@ def located(session: "Session", positions: Mapping[str, str], moment: Moment) ->
     if is_current:
         _note_acks(session, positions)
     elif token.asked or token.is_pushing:
-        _locate(session)
+        locate(session)
         return
     if token.asked:
         _send(session, positions, moment, token.asked.popleft())

@@ -4,7 +4,7 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 `hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from channels.buckets import Rate
@@ -13,7 +13,7 @@ from channels.permissions import Rights
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.protocol import answers, close_codes
 from hub.protocol.codec import Codec
-from hub.session import following, intake, login, resuming
+from hub.session import following, freshness, intake, login, resuming
 from hub.session.allowance import Allowance
 from hub.session.answering import Answering
 from hub.session.effects import Alarm, Announce, Close, Effect, SetLimit, Subscribe
@@ -35,6 +35,7 @@ class Session(Answering):
         "client",
         "conn",
         "failed_logins",
+        "freshness",
         "identity",
         "is_announced",
         "is_superseded",
@@ -81,6 +82,8 @@ class Session(Answering):
         self.is_superseded = False
         """A newer connection owns the session: nothing more is read here (R12)."""
         self.token = TokenState()
+        self.freshness: freshness.Freshness | None = None
+        """What it was told of channels that cannot be reached (E4); None: nothing."""
         self.leaving = "draining"
         """The slug with which a connection that is asked to go is closed in the end (M50)."""
         self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
@@ -137,7 +140,18 @@ class Session(Answering):
         """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
         if self.state not in OVER:
             resuming.located(self, positions, moment)
+            freshness.located(self, positions)
         return self._take()
+
+    def freshness_changed(self, is_stale: freshness.IsStale) -> list[Effect]:
+        """Logs cannot be reached any more, or can be again (E4)."""
+        if self.state not in OVER:
+            freshness.update(self, is_stale)
+        return self._take()
+
+    def subscribed(self, channels: Iterable[str]) -> None:
+        """The cursors of these channels are new."""
+        freshness.begun(self, channels)
 
     def superseded(self) -> list[Effect]:
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
