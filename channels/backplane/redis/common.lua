@@ -56,12 +56,17 @@ local function begin_history(log, last, fresh, replid)
   }
 end
 
--- The members of a stored segment, in the order in which they are written.
+local function last_of(item)
+  return tonumber(string.match(item[1], '^%d+'))
+end
+
+-- The members of a stored segment, in the order in which they are written; of one that is none of ours, nothing but the
+-- place of its end.
 local function stored(item)
   local fields = item[2]
   return {
-    id = item[1], first = tonumber(fields[4]), batch = fields[8], at = tonumber(fields[12]),
-    total = tonumber(fields[14]),
+    id = item[1], first = tonumber(fields[4] or '') or last_of(item), batch = fields[8] or '',
+    at = tonumber(fields[12] or ''), total = tonumber(fields[14] or ''),
   }
 end
 
@@ -77,8 +82,8 @@ local function trim(log, meta, now, most, bytes, age, steps)
     end
     local next = stored(oldest[2])
     redis.call('XTRIM', log, 'MINID', '=', next.id)
-    meta.old_first, meta.old_at = next.first, next.at
-    meta.old_total = stored(oldest[1]).total
+    meta.old_first, meta.old_at = next.first, next.at or meta.old_at
+    meta.old_total = stored(oldest[1]).total or meta.old_total
     changed = true
   end
   return changed

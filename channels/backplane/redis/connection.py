@@ -53,7 +53,7 @@ class BoundedParser(DefaultParser):  # type: ignore[misc, valid-type]
         return response
 
 
-class OversizeError(ConnectionError):
+class OversizeError(RedisError):
     """A message on the bus is larger than a node reads."""
 
 

@@ -35,13 +35,13 @@ while after < meta.head and size < budget do
   local largest = 1
   for _, item in ipairs(items) do
     segments[#segments + 1] = item
-    local length = #item[2][16]
+    local length = #(item[2][16] or '')
     size, largest = size + length, math.max(largest, length)
   end
   if #items < batch then
     break
   end
-  after = tonumber(string.match(items[#items][1], '^%d+'))
+  after = last_of(items[#items])
   batch = math.max(1, math.min(batch * 2, 128, math.floor((budget - size) / largest)))
 end
 return {meta.epoch, text(meta.head), meta.batch, why, own, segments}
