@@ -98,6 +98,7 @@ class Hub:
             subjects,
             Tally(self.counters),
             self.resumption,
+            lambda: self.broker.backplane.is_alone,
         )
         self.admission = Admission(AdmissionLimits.from_settings(settings))
         self.emissions = Emissions(self.signals, self.pump)
