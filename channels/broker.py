@@ -72,7 +72,7 @@ class Broker:
         self._monotonic = monotonic
         self.backplane = self._own_backplane() if backplane is None else backplane
         self._wall = wall
-        self._catching_up = CatchUp(self.backplane)
+        self.catching_up = CatchUp(self.backplane)
         self.durable = DurableLogs(plane, lambda: self._logs, self.backplane, wall)
         self._logs = Directory(
             plane,
@@ -193,7 +193,7 @@ class Broker:
             self._open_all(subject, specs)
         except BrokerError as error:
             return {error.channel: error}
-        return self._catching_up.ask(specs, done)
+        return self.catching_up.ask(specs, done)
 
     def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
         """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
@@ -329,7 +329,7 @@ class Broker:
 
     def _is_held(self, log: OpenLog) -> bool:
         """A companion stays open while somebody is present, whether it is read or not; and what somebody waits for."""
-        if self._catching_up.is_awaited(log.channel):
+        if self.catching_up.is_awaited(log.channel):
             return True
         return log.base is not None and self.followers.is_anybody_on(log.base)
 

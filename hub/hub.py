@@ -1,7 +1,6 @@
 """The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
 
 import asyncio
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,18 +9,16 @@ from typing import Any, Protocol
 import structlog
 
 from channels import SignalPump, SignalSystem
-from channels._native import Plane, PlaneError
 from channels.broker import Broker
 from channels.buckets import SUBJECT_FACTOR, SubjectBuckets
 from channels.config import Catalog
-from channels.errors import ConfigError
-from hub import __version__, logs
+from channels.permissions import Role
+from hub import __version__, logs, parts
 from hub.admission import Admission, AdmissionLimits
 from hub.auth import Authenticator
-from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState, read_state, ready_tokens, write_state
-from hub.auth.issuer import DevelopmentIssuer, read_users
 from hub.auth.sealing import Sealer
+from hub.cluster.cluster import Cluster
 from hub.config import Settings
 from hub.connections import Connections
 from hub.counters import Counters
@@ -31,7 +28,7 @@ from hub.http.rates import PublishRates
 from hub.joining import Joined, join
 from hub.logins import Logins
 from hub.metrics import HubMetrics
-from hub.options import plane_options, signal_options, within_open_files
+from hub.options import signal_options, within_open_files
 from hub.reporters.actions import ActionsReporter
 from hub.reporters.log_events import publish_records
 from hub.reporters.loop_lag import LoopLag
@@ -76,9 +73,9 @@ class Hub:
         """A ready token for each role; development only, once started."""
         self._development = None if settings.is_production else read_state(settings.dev_file)
         self.authenticator = Authenticator(settings, self._development.secret.encode() if self._development else None)
-        self.issuer = None if self._development is None else _issuer(settings, self._development)
+        self.issuer = None if self._development is None else parts.issuer(settings, self._development)
 
-        self.plane = _plane(settings)
+        self.plane = parts.plane(settings)
         self.signals = SignalSystem(**signal_options(settings))
         backplane, self.bus = join(settings) if joined is None else joined
         self.broker = Broker(self.plane, self.catalog, node=self.node, backplane=backplane)
@@ -87,7 +84,7 @@ class Hub:
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )
         self.resumption = Resumption(
-            Sealer(_sealing_secrets(settings, self._development)),
+            Sealer(parts.sealing_secrets(settings, self._development)),
             ttl=settings.resume_ttl,
             grace=settings.resume_grace,
             most=settings.resume_sessions,
@@ -101,6 +98,7 @@ class Hub:
             subjects,
             Tally(self.counters),
             self.resumption,
+            lambda: self.broker.backplane.is_alone,
         )
         self.admission = Admission(AdmissionLimits.from_settings(settings))
         self.emissions = Emissions(self.signals, self.pump)
@@ -114,7 +112,9 @@ class Hub:
             monotonic=self.monotonic,
             wall=self.wall,
         )
-        self.authenticator.revocations.listen(self.connections.revoke)
+        revocations = self.authenticator.revocations
+        revocations.listen(self.connections.revoke)
+        self.cluster = None if backplane is None else Cluster(self.bus, self.broker, self.connections, revocations)
 
         self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
         self.publish_rates = PublishRates(subjects, self.counters)
@@ -150,6 +150,8 @@ class Hub:
         await self.broker.start()
         self.pump.start()
         self.connections.start()
+        if self.cluster is not None:
+            self.cluster.start()
         await self.authenticator.start()
         self.loop_lag.start()
         self._keep_development()
@@ -207,11 +209,25 @@ class Hub:
         await self.authenticator.stop()
         if self.issuer is not None:
             self.issuer.close()
+        if self.cluster is not None:
+            self.cluster.stop()
         self.pump.stop()
         await self.broker.stop()
         self.connections.stop()
         self.plane.stop(STOP_PATIENCE)
         self.signals.close()
+
+    async def kick(self, conn: str) -> str | None:
+        """End a connection with 4010, wherever it is. -> the node that held it; None: none has answered for it"""
+        if self.cluster is not None:
+            return await self.cluster.orders.kick(conn)
+        return self.node if self.connections.kick(conn) else None
+
+    async def change_role(self, conn: str, role: Role) -> str | None:
+        """Give a connection another role (C17). -> as above"""
+        if self.cluster is not None:
+            return await self.cluster.orders.change_role(conn, role)
+        return self.node if self.connections.change_role(conn, role) else None
 
     def describe(self) -> dict[str, Any]:
         """The hub in a few figures, for `/api/v1/status`."""
@@ -256,6 +272,8 @@ class Hub:
         now, wall = self.monotonic(), self.wall()
         self.broker.sweep(wall, now)
         self.connections.staleness.check()
+        if self.cluster is not None:
+            self.cluster.sweep()
         self.authenticator.sweep(wall, now)
         self.auth_buckets.sweep(now)
         self.publish_rates.sweep(now)
@@ -302,30 +320,3 @@ class Hub:
             write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
         except OSError as error:  # a directory that is read-only: the tokens hold until the next start
             log.warning("development.not_kept", file=str(self.settings.dev_file), reason=error.strerror)
-
-
-def _sealing_secrets(settings: Settings, development: DevelopmentState | None) -> list[bytes]:
-    """Of reconnection tokens: nodes and restarts with the same ones agree (R2). The first that is given counts."""
-    if settings.token_keys:
-        return [key.get_secret_value().encode() for key in settings.token_keys]
-    if settings.jwt_secret is not None:
-        return [settings.jwt_secret.get_secret_value().encode()]
-    if development is not None:
-        return [development.secret.encode()]
-    log.warning("resume.keys", message="NG_TOKEN_KEYS is not set: reconnection tokens end with this process")
-    return [secrets.token_bytes(32)]
-
-
-def _plane(settings: Settings) -> Plane:
-    try:
-        return Plane(**plane_options(settings))
-    except PlaneError as error:
-        raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
-
-
-def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development.secret
-    name, audience = development_names(settings)
-    return DevelopmentIssuer(
-        secret.encode(), read_users(settings.users), name=name, audience=audience, ttl=settings.token_ttl
-    )

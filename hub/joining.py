@@ -6,6 +6,8 @@ from typing import NamedTuple
 from channels.backplane import Backplane
 from channels.backplane.alone import AloneBus
 from channels.backplane.bus import Bus
+from channels.backplane.fallback import LocalWhenAway
+from channels.backplane.memory import MemoryBackplane
 from channels.backplane.options import StoreOptions
 from channels.errors import ConfigError
 from hub.config import Settings
@@ -27,7 +29,14 @@ def join(settings: Settings) -> Joined:
     except ModuleNotFoundError as error:
         raise ConfigError(f"NG_REDIS_URL: expected the package redis to be installed: {error}") from error
     backplane, bus = redis.join(store_options(settings))
-    return Joined(backplane, bus)
+    return Joined(chosen(settings, backplane), bus)
+
+
+def chosen(settings: Settings, backplane: Backplane) -> Backplane:
+    """`backplane` as the settings want it: with or without going on alone while it is away."""
+    if settings.redis_absent == "refuse":
+        return backplane
+    return LocalWhenAway(backplane, MemoryBackplane(), patience=settings.outbox_wait)
 
 
 def store_options(settings: Settings) -> StoreOptions:

@@ -20,6 +20,8 @@ def store_families(backplane: "Backplane", catalog: "Catalog") -> Iterator[Metri
     """Zeros where the node is alone."""
     figures = backplane.figures
     yield family(GaugeMetricFamily, "redis_up", "1 while the command connection works", None, {"": int(figures.is_up)})
+    alone = {"": int(backplane.is_alone)}
+    yield family(GaugeMetricFamily, "alone", "1 while the node goes on without its store by choice", None, alone)
     yield family(GaugeMetricFamily, "outbox_events", "publishes that wait for the store", None, {"": figures.outbox})
     lag = "head of the store minus own head, the worst of each name"
     yield family(GaugeMetricFamily, "bus_lag_entries", lag, "channel", _worst(figures.lag, catalog))
@@ -41,6 +43,7 @@ def store_document(backplane: "Backplane", bus: "Bus") -> dict[str, Any]:
     return {
         "kind": "redis",
         "up": figures.is_up,
+        "alone": backplane.is_alone,
         "failure": backplane.failure,
         "outbox": figures.outbox,
         "lag": max(figures.lag.values(), default=0),

@@ -49,6 +49,8 @@ class Vitals:
         broker = self._hub.broker
         if broker.backplane.failure is not None:
             return Health(State.FAILED, broker.backplane.failure)
+        if broker.backplane.is_alone:
+            return Health(State.DEGRADED, "Redis is away, and this node goes on alone (NG_REDIS_ABSENT)")
         failed = broker.durable.unwritable
         if not failed:
             return self._running(None)

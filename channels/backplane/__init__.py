@@ -161,6 +161,11 @@ class Backplane(Protocol):
         ...
 
     @property
+    def is_alone(self) -> bool:
+        """By choice the node goes on without the store that it should share with others (N11)."""
+        ...
+
+    @property
     def max_signals(self) -> int:
         """The most that a batch for `append_signals` may hold."""
         ...

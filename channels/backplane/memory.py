@@ -31,6 +31,8 @@ class MemoryBackplane:
     """
 
     is_local = True
+    is_alone = False
+    """It shares its store with nobody."""
     max_signals = MAX_SIGNALS
     failure: str | None = None
     """A log that cannot be written is the broker's to tell: the node goes on."""

@@ -55,6 +55,8 @@ async def history(call: Call) -> dict[str, Any]:
     name = call.request.path_params["channel"]
     call.require_right(name, Right.SUBSCRIBE)
     limit = number(call, "limit", 100, 1, MAX_HISTORY)
+    if not call.hub.broker.backplane.is_local:
+        await call.hub.broker.catching_up.wait(name)
     found = call.hub.broker.status(name)
     if found is None:  # a namespace's channel that nobody uses at the moment
         return {"channel": name, "position": None, "events": [], "gap": None}

@@ -174,6 +174,12 @@ class Session(Answering):
             self.send(goaway)
         return self._take()
 
+    def announced_again(self) -> list[Effect]:
+        """What `connections` was told of it is lost."""
+        if self.is_announced:
+            self.announce("update")
+        return self._take()
+
     def deadline_passed(self) -> list[Effect]:
         """The time for leaving by itself is over."""
         return self._happened(Trigger.DEADLINE_PASSED)

@@ -106,14 +106,14 @@ def plant_on_resume(bug: str) -> None:
 
 def plant_gap_invented() -> None:
     """Nearly all of what was missed is told as too much to replay, though the hub says that it may be (R9)."""
-    from hub import hub, options
+    from hub import options, parts
 
     plane_options = options.plane_options
 
     def planted_options(settings: Any) -> dict[str, Any]:
         return {**plane_options(settings), "resume_events": 1}
 
-    hub.plane_options = planted_options  # type: ignore[attr-defined]
+    parts.plane_options = planted_options  # type: ignore[attr-defined]
 
 
 def cut_tails(directory: Path) -> int:

@@ -83,6 +83,7 @@ class RemoteBackplane:
     """`Backplane` of one node."""
 
     is_local = False
+    is_alone = False
 
     def __init__(self, store: Store, *, max_signals: int = 256, patience: float = PATIENCE) -> None:
         self.store = store
