@@ -79,7 +79,7 @@ class Broker:
             catalog,
             is_held=self._is_held,
             recovered=self.durable.opened,
-            closed=self.backplane.unfollow,
+            closed=self._closed,
             are_copies=not self.backplane.is_local,
             wall=wall,
             most=max_namespace_channels,
@@ -233,10 +233,10 @@ class Broker:
         self._plane.positions(conn)
         self._flush_soon()
 
-    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, str]:
+    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, Position]:
         """What EVENT_POSITIONS told, by channel."""
         named = ((self._logs.name_of(number), position) for number, position in cursors)
-        return {channel: position for channel, position in named if channel is not None}
+        return {channel: Position.parse(position) for channel, position in named if channel is not None}
 
     def identity_changed(self, conn: int, subject: str | None) -> None:
         """What `conn` follows it follows for `subject` from now on (C16: an anonymous connection that logged in)."""
@@ -317,6 +317,10 @@ class Broker:
 
     def _told(self, results: Sequence[Result]) -> None:
         self._untold += sum(isinstance(result, BrokerError) for result in results)
+
+    def _closed(self, log: OpenLog) -> None:
+        self.backplane.unfollow(log.channel)
+        self.durable.closed(log)
 
     def _existing(self, channel: str) -> OpenLog | None:
         log = self._logs.get(channel)

@@ -61,6 +61,10 @@ class DurableLogs:
         for placement in failed:
             _settle(placement, error)
 
+    def closed(self, log: OpenLog) -> None:
+        """The log is forgotten, and that it could not be written."""
+        self.unwritable.pop(log.log, None)
+
     def opened(self, log: OpenLog) -> None:
         """A durable log is open: say what was found of it, and take up its `mid`s."""
         for kind, text in self._plane.recovery_notes(log.log):

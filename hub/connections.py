@@ -28,8 +28,8 @@ from channels._native import (
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
 from hub.endings import blame
-from hub.farewells import Farewells
 from hub.last_seen import LastSeen
+from hub.leaving import Leaving
 from hub.performer import Performer
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
@@ -89,7 +89,7 @@ class Connections:
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._performer = Performer(plane, broker, emissions, admission, counters)
-        self.farewells = Farewells(plane, self._performer, admission, self._table)
+        self._leaving = Leaving(self._table, plane, self._performer, admission)
         self.takeovers = Takeovers(self._performer, self._table)
         self.staleness = Staleness(broker, self._performer, self._table)
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
@@ -114,12 +114,16 @@ class Connections:
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:
-        """See `Farewells.close_all`."""
-        await self.farewells.close_all(slug)
+        """Let nobody in any more, close everybody with `slug`, wait until they are gone, for a few seconds at most."""
+        await self._leaving.close_all(slug)
+
+    async def emptied(self) -> None:
+        """Wait until nobody is left, for a few seconds at most."""
+        await self._leaving.emptied()
 
     async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:
-        """See `Farewells.leave`."""
-        await self.farewells.leave(slug, window, deadline, share)
+        """Ask a `share` of them to reconnect, see `hub.leaving`; returns when everybody asked is gone (M50)."""
+        await self._leaving.leave(slug, window, deadline, share)
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
@@ -198,7 +202,7 @@ class Connections:
     def revoke(self, revocation: Revocation) -> None:
         """Close whoever `revocation` concerns with 4103."""
         for connection in list(self._table.values()):
-            self._performer.perform(connection, connection.session.revoked(revocation))
+            self._performer.attempt(connection, connection.session.revoked, revocation)
         self._performer.finish_soon()
 
     def listen(self, listener: "Callable[[Identity, str, Publication, Stored], None]") -> None:
@@ -263,11 +267,11 @@ class Connections:
             connection.relay.feed_ready()
 
     def _located(self, connection: Connection, cursors: Sequence[tuple[int, str]]) -> None:
-        """The I/O thread has had its turn since the question, so a `welcome` before it is written: R11 is due."""
+        """The I/O thread has had its turn since the question, so a `welcome` before that is written: R11 is due."""
+        connection.answers += 1
         told = connection.session.located(self._broker.located(cursors), self.moment())
         self._performer.perform(connection, told)
-        if connection.hold is None:  # else its `welcome` is not sent yet
-            self.takeovers.written(connection)
+        self.takeovers.written(connection)
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 
@@ -285,7 +289,7 @@ class Connections:
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)
-        self.farewells.ended(connection.number)
+        self._leaving.departures.ended(connection.number)
         self.last_seen.left(session.identity.subject, self._wall())
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
@@ -328,13 +332,8 @@ class Connections:
         # Expiry is a time of the wall clock: when that was set, every alarm is asked again.
         alarms = self._performer.alarms
         for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
-            self._call(self._table[number], moment)
+            connection = self._table[number]
+            self._performer.attempt(connection, connection.session.alarm, moment)
         self._performer.finish()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)
-
-    def _call(self, connection: Connection, moment: Moment) -> None:
-        try:
-            self._performer.perform(connection, connection.session.alarm(moment))
-        except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
-            self._performer.fail(connection, error)

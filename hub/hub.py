@@ -1,6 +1,7 @@
 """The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from hub.emissions import Emissions
 from hub.health import HealthBook
 from hub.http.rates import PublishRates
 from hub.joining import Joined, join
+from hub.leaving import CLOSE_PATIENCE
 from hub.logins import Logins
 from hub.metrics import HubMetrics
 from hub.options import signal_options, within_open_files
@@ -136,6 +138,7 @@ class Hub:
         self._companions = companions
         self._tasks: list[asyncio.Task[None]] = []
         self._rebalancing: asyncio.Task[None] | None = None
+        self._rebalanced_by = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
 
@@ -180,13 +183,26 @@ class Hub:
         earliest = min(0.5, settings.drain_window)
         await self.connections.leave("draining", (earliest, settings.drain_window), settings.drain_deadline)
 
-    def rebalance(self, window: float, deadline: float, share: float) -> bool:
-        """Ask a share of the clients to reconnect, which a balancer spreads anew. False while an earlier one runs."""
+    def rebalance(self, window: float, deadline: float, share: float) -> float:
+        """Ask a share of the clients to reconnect, which a balancer spreads anew.
+
+        -> 0, or why not: the seconds until an earlier one is over at the latest; infinite where the node itself goes
+        """
+        if self.health.is_draining:
+            return math.inf
+        now = self.monotonic()
         if self._rebalancing is not None and not self._rebalancing.done():
-            return False
+            return max(0.1, self._rebalanced_by - now)
+        self._rebalanced_by = now + deadline + CLOSE_PATIENCE
         leaving = self.connections.leave("rebalance", (0.0, window), deadline, share)
         self._rebalancing = asyncio.get_running_loop().create_task(leaving, name="rebalance")
-        return True
+        self._rebalancing.add_done_callback(self._rebalanced)
+        return 0.0
+
+    def _rebalanced(self, rebalancing: asyncio.Task[None]) -> None:
+        if not rebalancing.cancelled() and (fault := rebalancing.exception()) is not None:
+            self.counters.error("internal", "rebalance")
+            log.error("hub.rebalance_failed", exc_info=fault)
 
     async def drain(self) -> None:
         """Let nobody in any more and close who is in with 4301 at once; may be called more than once."""

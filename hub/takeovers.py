@@ -26,9 +26,9 @@ class Takeovers:
         self._owners.opened(connection)
 
     def written(self, connection: Connection) -> None:
-        """What was said to `connection` before is written; if that is a `welcome`, R11 is due."""
-        self._owners.part(connection, self._taken_over)
-        if self.claims is not None:
+        """A question about `connection` was answered: what was said before it is written (R11)."""
+        self._owners.part(connection, self._taken_over, connection.answers)
+        if self.claims is not None and connection.hold is None:  # else its `welcome` is not sent yet
             self.claims.written(connection.owns)
 
     def closed(self, connection: Connection) -> bool:

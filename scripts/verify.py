@@ -20,20 +20,28 @@ NG_WS = [sys.executable, "-m", "ng_ws"]
 PASSED, VIOLATED, USAGE = 0, 8, 2
 LONGEST = 600
 
-# Faults under which each bug shows itself: connections that come back, and a hub that does.
-FAULTS_OF = {
-    "off-by-one": "cut,rst",
-    "duplicate": "cut,rst",
-    "head-first": "cut,rst",
-    "gap-swallowed": "kill,cut",
-    "offset-reused": "kill,cut",
-    "gap-invented": "cut,rst",
+
+class Bug(NamedTuple):
+    """Faults under which a planted bug shows itself, and the rules that have to say so."""
+
+    faults: str
+    rules: tuple[str, ...]
+
+
+BUGS = {
+    "off-by-one": Bug("cut,rst", ("V12", "I3")),
+    "duplicate": Bug("cut,rst", ("I3",)),
+    "head-first": Bug("cut,rst", ("V12", "I3")),
+    "gap-swallowed": Bug("kill,cut", ("I3",)),
+    "offset-reused": Bug("kill,cut", ("V2", "I1")),
+    "gap-invented": Bug("cut,rst", ("V12",)),
+    "answer-forgotten": Bug("none", ("I6",)),
 }
 # And what has to happen to nodes and their Redis.
-NODE_FAULTS_OF = {
-    "offset-reused-after-failover": "failover",
-    "hole-exposed": "deaf,partition",
-    "epoch-swallowed": "flush,redis-empty",
+NODE_BUGS = {
+    "offset-reused-after-failover": Bug("failover", ()),
+    "hole-exposed": Bug("deaf,partition", ()),
+    "epoch-swallowed": Bug("flush,redis-empty", ()),
 }
 # What may cost entries, without anything else, so that the times until it is told are its own.
 LOSSES = "flush,del,redis-empty,redis-kill,failover"
@@ -45,6 +53,8 @@ class Run(NamedTuple):
     name: str
     options: tuple[str, ...]
     bug: str | None = None
+    rules: tuple[str, ...] = ()
+    """Those that have to find the bug."""
 
     @property
     def wanted(self) -> int:
@@ -63,8 +73,9 @@ class Shown(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether as it has to."""
-        return self.code == self.run.wanted
+        """Whether as it has to, and by the rules that are meant for it."""
+        found = self.results[-1]["violations"] if self.results else {}
+        return self.code == self.run.wanted and all(rule in found for rule in self.run.rules)
 
 
 def alone() -> list[Run]:
@@ -84,16 +95,16 @@ def nodes() -> list[Run]:
 def planted(*, has_nodes: bool) -> list[Run]:
     """A short campaign against hubs with each of the bugs."""
     short = ("--for", "10s", "--seed", "1")
-    runs = [_planted(bug, (*short, "--fault", faults)) for bug, faults in FAULTS_OF.items()]
+    runs = [_planted(name, bug, short) for name, bug in BUGS.items()]
     if has_nodes:
         long = ("--nodes", "2", "--for", "20s", "--seed", "1")
-        runs += [_planted(bug, (*long, "--fault", faults)) for bug, faults in NODE_FAULTS_OF.items()]
+        runs += [_planted(name, bug, long) for name, bug in NODE_BUGS.items()]
     return runs
 
 
-def _planted(bug: str, options: tuple[str, ...]) -> Run:
-    command = shlex.join([sys.executable, str(PLANTED), bug])
-    return Run(f"planted {bug}", (*options, "--hub-command", command), bug)
+def _planted(name: str, bug: Bug, options: tuple[str, ...]) -> Run:
+    command = shlex.join([sys.executable, str(PLANTED), name])
+    return Run(f"planted {name}", (*options, "--fault", bug.faults, "--hub-command", command), name, bug.rules)
 
 
 def shown(run: Run) -> Shown:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from channels.backplane.bus import Bus
-from channels.permissions import Role
+from hub.auth import Identity
 from hub.auth.revocation import NEVER, Revocation, Revocations, RevocationsFullError, Scope
-from hub.cluster.reading import Body, UnreadableError, checked, number, role, rows, text
+from hub.cluster.reading import Body, UnreadableError, checked, maybe_text, number, role, rows, text
 from hub.resumption import Resumption
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ class Decisions:
         if not self._is_hearing:
             self._bus.tell(FORGOTTEN, {"session": session}, keep=True)
 
-    def _role_given(self, session: str, given: Role) -> None:
+    def _role_given(self, session: str, decided: Identity) -> None:
         if not self._is_hearing:
-            self._bus.tell(ROLE, {"session": session, "role": given.value}, keep=True)
+            who = {"role": decided.role.value, "subject": decided.subject, "credential": decided.token_id}
+            self._bus.tell(ROLE, {"session": session, **who, "decided_at": decided.decided_at}, keep=True)
 
     def _tell(self, revocations: Iterable[Revocation], *, keep: bool) -> None:
         self._bus.tell(REVOKED, {"revocations": [_row(one) for one in revocations]}, keep=keep)
@@ -110,8 +111,14 @@ class Decisions:
 
     def _hear_role(self, _node: str, body: Body) -> None:
         session, given = text(body, "session"), role(body, "role")
+        decided = Identity(
+            maybe_text(body, "subject"),
+            given,
+            token_id=maybe_text(body, "credential"),
+            decided_at=number(body.get("decided_at")),
+        )
         with self._hearing():
-            self._resumption.role_changed(session, given, self._wall())
+            self._resumption.role_changed(session, decided, self._wall())
 
 
 def _row(revocation: Revocation) -> list[Any]:

@@ -37,6 +37,11 @@ def text(body: Body, name: str) -> str:
     return value
 
 
+def maybe_text(body: Body, name: str) -> str | None:
+    """A string as `text` reads it, or none."""
+    return None if body.get(name) is None else text(body, name)
+
+
 def whole(body: Body, name: str) -> int:
     """A whole number from 0 to 2^53 - 1."""
     value = body.get(name)

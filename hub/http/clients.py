@@ -89,11 +89,18 @@ async def rebalance(call: Call) -> dict[str, Any]:
     body = await call.body()
     wanted = decode(body, Rebalance) if body else Rebalance()
     wanted.check()
-    if not call.hub.rebalance(wanted.window, wanted.deadline, wanted.share):
-        raise HttpProblem(409, "conflict", "expected the rebalance before to be over first", temporary=True)
+    if wait := call.hub.rebalance(wanted.window, wanted.deadline, wanted.share):
+        raise _busy(wait)
     asked = math.ceil(len(call.hub.connections) * wanted.share)
     call.hub.actions.record("admin.rebalance", call.identity, {**to_builtins(wanted), "asked": asked})
     return {"asked": asked, "connections": len(call.hub.connections), **to_builtins(wanted)}
+
+
+def _busy(wait: float) -> HttpProblem:
+    if math.isinf(wait):
+        return HttpProblem(409, "conflict", "this node goes away, and has asked its clients to go")
+    message = "expected the rebalance before to be over first"
+    return HttpProblem(409, "conflict", message, temporary=True, retry_after=round(wait, 3))
 
 
 def number(call: Call, name: str, default: int, least: int, most: int) -> int:

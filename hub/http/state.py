@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from channels.broker import MAX_LISTED, ChannelStatus
+from channels.broker import MAX_LISTED, ChannelStatus, Position
 from channels.buckets import Rate
 from channels.config import granted
 from channels.permissions import Right, Role
@@ -72,14 +72,14 @@ async def history(call: Call) -> dict[str, Any]:
 
 def _start(wanted: str | None, found: ChannelStatus, limit: int) -> tuple[int, dict[str, Any] | None]:
     """The offset to read after, and what lies between the position asked for and the first event that is left."""
-    epoch, head = found.position.rsplit(":", 1)
+    epoch, head = Position.parse(found.position)
     if wanted is None:
-        return max(int(head) - limit, found.first - 1, 0), None
+        return max(head - limit, found.first - 1, 0), None
     if not is_position(wanted):
         raise Refusal("bad_position", "from: expected <epoch>:<offset>", path="from")
-    asked_epoch, asked = wanted.rsplit(":", 1)[0], int(wanted.rsplit(":", 1)[1])
+    asked_epoch, asked = Position.parse(wanted)
     oldest = max(found.first - 1, 0)
-    if asked_epoch != epoch or asked > int(head):
+    if asked_epoch != epoch or asked > head:
         return oldest, {"from": wanted, "to": f"{epoch}:{oldest}", "missed": None, "reason": "epoch"}
     if asked < oldest:
         missed = oldest - asked

@@ -10,6 +10,7 @@ from hub.session import resuming
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from channels.publication import Position
     from hub.session.session import Session
 
 IsStale = Callable[[str], bool]
@@ -54,12 +55,12 @@ def begun(session: "Session", channels: "Iterable[str]") -> None:
         session.freshness.stale.difference_update(channels)
 
 
-def located(session: "Session", positions: "Mapping[str, str]") -> None:
+def located(session: "Session", positions: "Mapping[str, Position]") -> None:
     """The plane has told where the cursors stand: an `ack`, of an unchanged position if need be, ends the staleness."""
     told = session.freshness
     if told is None or not told.returned:
         return
-    known = {channel: positions[channel] for channel in told.returned if channel in positions}
+    known = {channel: str(positions[channel]) for channel in told.returned if channel in positions}
     if known:
         session.send({"type": "ack", "positions": known})
     told.returned.clear()

@@ -10,6 +10,7 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,8 +65,12 @@ ON_RESUME: dict[str, Callable[[Start, Log], Start]] = {
 }
 OFFSET_REUSED = "offset-reused"
 GAP_INVENTED = "gap-invented"
-LONELY_BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED)
+ANSWER_FORGOTTEN = "answer-forgotten"
+LONELY_BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED, ANSWER_FORGOTTEN)
 BUGS = (*LONELY_BUGS, *NODE_BUGS)
+
+# Of so many acknowledgements of publishes one is never sent.
+FORGOTTEN = 7
 
 # Bytes that a restart does not find again: some entries, and half of one.
 TAIL = 2_000
@@ -114,6 +119,20 @@ def plant_gap_invented() -> None:
         return {**plane_options(settings), "resume_events": 1}
 
     parts.plane_options = planted_options  # type: ignore[attr-defined]
+
+
+def plant_answer_forgotten() -> None:
+    """What was published is stored, and every seventh answer to it is never sent (M4, M30)."""
+    from hub.session.session import Session
+
+    answered = Session.answered
+    acks = count(1)
+
+    def planted_answered(self: Any, ticket: Any, answer: Any) -> Any:
+        is_forgotten = answer.get("type") == "ack" and next(acks) % FORGOTTEN == 0
+        return [] if is_forgotten else answered(self, ticket, answer)
+
+    Session.answered = planted_answered  # type: ignore[method-assign,assignment]
 
 
 def cut_tails(directory: Path) -> int:
@@ -190,6 +209,8 @@ def main(arguments: Sequence[str]) -> int:
         plant_on_resume(bug)
     elif bug == GAP_INVENTED:
         plant_gap_invented()
+    elif bug == ANSWER_FORGOTTEN:
+        plant_answer_forgotten()
     elif bug in NODE_BUGS:
         plant_in_node(bug)
     from hub.__main__ import main as serve

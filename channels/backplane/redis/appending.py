@@ -81,9 +81,7 @@ def random_epoch() -> str:
 class Appending:
     """Calls the script. `epochs` draws fresh names."""
 
-    def __init__(
-        self, store: Store, options: RedisOptions, run: str, epochs: Callable[[], str] = random_epoch
-    ) -> None:
+    def __init__(self, store: Store, options: RedisOptions, run: str, epochs: Callable[[], str] = random_epoch) -> None:
         self._store = store
         self._options = options
         self._run = run

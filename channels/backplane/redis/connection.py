@@ -81,7 +81,9 @@ class Dialer:
             parts = parts._replace(path=f"/{database}")
         settings: dict[str, Any] = dict(parse_url(urlunsplit(parts)))
         self._sentinel_login = {
-            name: settings.pop(f"sentinel_{name}") for name in ("username", "password") if f"sentinel_{name}" in settings
+            name: settings.pop(f"sentinel_{name}")
+            for name in ("username", "password")
+            if f"sentinel_{name}" in settings
         }
         default: type[AbstractConnection] = SSLConnection if scheme == "rediss" else Connection
         self._class: type[AbstractConnection] = settings.pop("connection_class", default)

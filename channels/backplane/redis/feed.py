@@ -133,9 +133,7 @@ class Feed:
     async def _read(self, connection: AbstractConnection, counts: list[int]) -> None:
         while True:
             try:
-                message = await connection.read_response(
-                    timeout=math.inf, disconnect_on_error=False, push_request=True
-                )
+                message = await connection.read_response(timeout=math.inf, disconnect_on_error=False, push_request=True)
             except ResponseError as error:
                 logger.warning("Redis refuses a subscription: %s", error)
                 raise

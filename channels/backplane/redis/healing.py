@@ -253,7 +253,9 @@ class Healing:
             return True
         taken = following.apply(replica, segment)
         if taken is Taken.UNREADABLE and replica.is_synced:
-            return following.begin(replica, Position(epoch, last))  # nobody can read these entries: nobody waits for them
+            return following.begin(
+                replica, Position(epoch, last)
+            )  # nobody can read these entries: nobody waits for them
         return taken is Taken.YES
 
     async def _newest(self, replica: Replica) -> Iterable[tuple[int, bytes]]:

@@ -167,7 +167,6 @@ class Channels(Protocol):
         """The store has answered an append."""
 
 
-
 class Outbox:
     """All lanes of a node.
 

@@ -82,7 +82,9 @@ class Peers:
 
     def is_namesake_heard(self, now: float) -> bool:
         """Whether another process bears the name of this node."""
-        return any(node == self._node and run.heard_at and now - run.heard_at < 2.0 for (node, _), run in self._runs.items())
+        return any(
+            node == self._node and run.heard_at and now - run.heard_at < 2.0 for (node, _), run in self._runs.items()
+        )
 
     def leave(self, message: Control) -> None:
         """A node has said that it goes."""

@@ -81,6 +81,7 @@ def test_seeds_and_faults_are_taken_as_named() -> None:
         ({"channels": ["65"]}, False, "--channels: expected names, or 1 to 64"),
         ({"duration": "2h"}, False, "--for: expected a time from 500ms to 1h"),
         ({"clients": 2000, "rate": 1e6}, False, "at most 10,000,000 handled entries"),
+        ({"clients": 1, "rate": 1e5}, False, "at most 500,000 published entries"),
         ({"starts_hub": True}, True, "--start-hub and --url: expected one of them"),
         ({"hub_command": "x", "channels": ["a"]}, True, "--hub-command: expected a hub of our own"),
         ({"nodes": 2, "channels": ["a"]}, True, "--nodes: expected hubs of our own"),

@@ -15,6 +15,9 @@ from .schedule import LOSSES, RESTARTS
 from .stream import Stream
 from .told import Tidings
 
+# The share of publishes whose outcome may be unknown in a run without faults: those that its end cut short.
+UNKNOWN_SHARE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -91,6 +94,9 @@ class Checker:
             yield "no publish was acknowledged, so nothing is proved"
         if not self._streams:
             yield "nobody subscribed"
+        unknown, sent = self.figures.counts["unknown"], self.figures.counts["pub"]
+        if not self.figures.faults and unknown > UNKNOWN_SHARE * sent:
+            yield f"the outcome of {unknown} of {sent} publishes is unknown, and there was no fault"
         for kind in self._unhealed.values():
             yield f"a fault ({kind}) was begun and never healed"
         for stream in self._streams.values():

@@ -15,8 +15,11 @@ MAX_SEEDS = 100
 MAX_DURATION = 3_600.0
 MAX_NODES = 8
 
-# Entries handled by all subscribers together: the checker keeps some bytes of each.
+# Entries handled by all subscribers together: the checker keeps sixteen bytes of each.
 MAX_HANDLED = 10_000_000
+
+# Entries published: the checkers keep about two kilobytes of each, whatever it holds.
+MAX_PUBLISHED = 500_000
 
 
 _NAME = "next: name channels on which the role may publish and that nobody minds: --channels room:verify"
@@ -99,4 +102,8 @@ def checked(plan: Plan) -> Plan:
     if handled > MAX_HANDLED:
         expected = f"at most {MAX_HANDLED:,} handled entries (clients x rate x time)"
         raise misused("--clients, --rate, --for", expected, f"{handled:,.0f}")
+    published = plan.rate * plan.duration
+    if published > MAX_PUBLISHED:
+        expected = f"at most {MAX_PUBLISHED:,} published entries (rate x time)"
+        raise misused("--rate, --for", expected, f"{published:,.0f}")
     return plan

@@ -44,6 +44,11 @@ class Address:
         self._source = source
         self.last = "" if callable(source) else checked(source)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the source is asked for each attempt: what it says next may do where this did not."""
+        return callable(self._source)
+
     def ask(self) -> str:
         """For the next attempt; ValueError, or what the source raised."""
         if callable(self._source):

@@ -45,8 +45,10 @@ def in_step(master: RedisServer, replica: RedisServer) -> None:
     """Wait until the replica has everything."""
     master.wait_for(lambda: replica.command("HGET", "ng:{actions}:meta", "head") == b"3")
     master.wait_for(
-        lambda: master.command("HGETALL", "ng:ctl:nodes") is not None
-        and replica.command("XLEN", "ng:{actions}:log") == master.command("XLEN", "ng:{actions}:log")
+        lambda: (
+            master.command("HGETALL", "ng:ctl:nodes") is not None
+            and replica.command("XLEN", "ng:{actions}:log") == master.command("XLEN", "ng:{actions}:log")
+        )
     )
 
 

@@ -38,9 +38,11 @@ async def test_a_subscription_that_is_cut_is_opened_again_and_nothing_is_missed(
 @pytest.mark.clause("N9", "N10")
 async def test_a_subscription_that_is_dead_and_open_is_found_within_seconds(server: RedisServer) -> None:
     """With the times of production: a canary each second, 3 s of patience. The node is unready until it is back (pm19)."""
-    async with Stalling(server) as line, nodes(line.url, "b", tick=1.0, canary_wait=3.0) as (b,), nodes(
-        server, "a"
-    ) as (a,):
+    async with (
+        Stalling(server) as line,
+        nodes(line.url, "b", tick=1.0, canary_wait=3.0) as (b,),
+        nodes(server, "a") as (a,),
+    ):
         assert line.stall_listening() == 1
         start = time.monotonic()
         await a.append("unheard")
@@ -168,9 +170,7 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again(server: RedisSe
     [b"", b"\x80\x04pickled", b"\x02" + b"x" * 40, b"\x01\x04abcd\x01b\x01n", b"x" * 100_000],
     ids=["nothing", "pickled", "another version", "cut", "long"],
 )
-async def test_a_message_that_cannot_be_read_is_dropped_counted_and_healed(
-    server: RedisServer, payload: bytes
-) -> None:
+async def test_a_message_that_cannot_be_read_is_dropped_counted_and_healed(server: RedisServer, payload: bytes) -> None:
     async with nodes(server, "a", bus_message=65_536) as (a,):
         await a.append("one")
         server.command(b"PUBLISH", b"ng:{actions}:live", payload)
@@ -232,7 +232,9 @@ async def test_two_pasts_end_the_epoch(server: RedisServer) -> None:
     async with nodes(server, "a") as (a,):
         await a.append("one")
         epoch = a.log().epoch.encode()
-        segment = b"\x01%c%b\x05other\x01z" % (len(epoch), epoch) + (1).to_bytes(8, "little") + (1).to_bytes(2, "little")
+        segment = (
+            b"\x01%c%b\x05other\x01z" % (len(epoch), epoch) + (1).to_bytes(8, "little") + (1).to_bytes(2, "little")
+        )
         server.command(b"PUBLISH", b"ng:{actions}:live", segment + b"x")
         await a.logs.until(lambda: a.log().epoch != epoch.decode())
         assert a.rotations() == {"two_pasts": 1}
