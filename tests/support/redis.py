@@ -7,6 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,6 +107,14 @@ class RedisServer:
             peer.sendall(b"*%d\r\n" % len(raw) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in raw))
             with peer.makefile("rb") as lines:
                 return _reply(lines)
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[Callable[[], bytes]]:
+        """A subscription; each call of what it gives waits for the next message."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer, peer.makefile("rb") as lines:
+            peer.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%b\r\n" % (len(name), name.encode()))
+            _reply(lines)
+            yield lambda: bytes(_reply(lines)[2])
 
     def wait_for(self, condition: Any, seconds: float = 10.0) -> None:
         """Poll a process that tells nothing by itself."""

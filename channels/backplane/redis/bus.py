@@ -26,6 +26,7 @@ READ_AT_ONCE = 500
 CLAIM_SECONDS = 15.0
 """Within so long whoever was told of a silent node has buried it; else another is told."""
 BYE = "bye"
+BYE_PATIENCE = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -198,10 +199,11 @@ class RedisBus:
         self._number += 1
         payload = write_control(Control(self.node, self._run, self._number, self._kept, BYE, {}, False))
         try:
-            await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
-            await store.call("beat", store.keys.nodes, "HDEL", store.keys.nodes, f"node:{self.node}")
-        except StoreError as error:
-            logger.info("the end of this node could not be told: %s", error)
+            async with asyncio.timeout(BYE_PATIENCE):
+                await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
+                await store.call("beat", store.keys.nodes, "HDEL", store.keys.nodes, f"node:{self.node}")
+        except (StoreError, TimeoutError) as error:
+            logger.info("the end of this node could not be told: %s", error or "no answer")
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -441,7 +441,7 @@ class Outbox:
             answer = await self._appending.append(limits, standing, sent.batch, verdict)
         except (NotSentError, RefusedError):
             raise
-        except StoreError:
+        except (StoreError, asyncio.CancelledError):
             sent.is_uncertain = True
             raise
         finally:
