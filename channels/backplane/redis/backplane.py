@@ -37,6 +37,7 @@ class RedisBackplane:
     """See `Backplane`. Everything runs in the loop that `start` was called in. `bus` is the `Bus` of the same node."""
 
     is_local = False
+    is_alone = False
     max_signals = MAX_BATCH
 
     def __init__(
