@@ -41,9 +41,12 @@ EVENT_POSITIONS: Final[int]
 EVENT_STORED: Final[int]
 """Entries of a durable log are written and visible; conn is 0. a: log, b: (epoch, offset): everything up to there."""
 EVENT_STORE_FAILED: Final[int]
-"""Entries of a durable log that had been appended are not stored, and gone; conn is 0. a: log, b: (first offset, text,
-uncertain): everything appended from that offset on until then; the next append gets that offset again. uncertain: they
-may be there after a restart all the same."""
+"""Entries of a durable log that had been appended are not stored, and gone; conn is 0. a: log, b: (epoch, first offset,
+text, uncertain): everything appended in that epoch from that offset on until then; the next append gets that offset
+again, or begins another epoch. uncertain: they may be there after a restart all the same."""
+EVENT_RETAIN_FAILED: Final[int]
+"""The files of a durable log are not within its bounds, or lost something to get there; conn is 0. a: log, b: text.
+Told once as long as it stays the same."""
 
 Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""

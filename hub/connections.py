@@ -20,6 +20,7 @@ from channels._native import (
     EVENT_FEED,
     EVENT_OUTPUT,
     EVENT_POSITIONS,
+    EVENT_RETAIN_FAILED,
     EVENT_STORE_FAILED,
     EVENT_STORED,
     EVENT_TEXT,
@@ -245,9 +246,12 @@ class Connections:
         if kind == EVENT_STORED:
             self._broker.durable.stored(a, *b)
         elif kind == EVENT_STORE_FAILED:
-            _, text, is_uncertain = b
+            epoch, first, text, is_uncertain = b
             self.counters.error("hub", "log")
-            self._broker.durable.store_failed(a, text, is_uncertain=is_uncertain)
+            self._broker.durable.store_failed(a, epoch, first, text, is_uncertain=is_uncertain)
+        elif kind == EVENT_RETAIN_FAILED:
+            self.counters.error("hub", "log")
+            self._broker.durable.retain_failed(a, b)
         elif kind == EVENT_FATAL:
             self._fail(str(a))
 

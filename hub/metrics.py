@@ -39,7 +39,11 @@ _DURABLE_COUNTERS = {
     "durable_writes": ("batches", "writes to durable logs"),
     "durable_syncs": ("syncs", "syncs of durable logs by the interval"),
     "durable_segments_removed": ("segments_removed", "files that went because of the retention"),
+    "durable_marks_cut": ("marks_cut", "of these, files with mids that still counted"),
+    "durable_unfinished": ("unfinished", "logs that the end of the node left unsynced, for its time was over"),
     "durable_torn": ("torn", "tails that were cut off at a recovery"),
+    "durable_carried": ("carried", "entries that new epochs began with after a loss of power or damage"),
+    "durable_set_aside": ("set_aside", "logs of which damaged files were set aside"),
 }
 _DURABLE_FAILURES = {"write": "failures", "sync": "sync_failures", "queue": "refused"}
 _DURABLE_GAUGES = {

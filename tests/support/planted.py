@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 if __name__ == "__main__":
     # As a script this directory comes first, and it holds modules named like packages of the product.
@@ -90,9 +91,10 @@ def plant_on_resume(bug: str) -> None:
     from channels.broker import Broker
 
     subscribe, sweep = Broker.subscribe, Broker.sweep
-    noted: dict[str, int] = {}
+    heads: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
 
     def look(broker: Any, channel: str) -> Log:
+        noted = heads.setdefault(broker, {})
         info = broker._plane.log_info(broker._logs.use(channel).log)
         return Log(str(info["epoch"]), int(info["first"]), int(info["head"]), noted.get(channel))
 
@@ -101,6 +103,7 @@ def plant_on_resume(bug: str) -> None:
         return subscribe(self, conn, subject, changed, reply, *rest, **more)
 
     def planted_sweep(self: Any, *times: Any, **more: Any) -> Any:
+        noted = heads.setdefault(self, {})
         for log in self._logs:
             noted[log.channel] = int(self._plane.log_info(log.log)["head"])
         return sweep(self, *times, **more)

@@ -153,6 +153,15 @@ impl Cursor {
         (further && self.owed_gap().is_none()).then_some(settled)
     }
 
+    /// Give back what it does not need while nothing comes.
+    pub fn shrink(&mut self) {
+        match &mut self.way {
+            Way::Follow(_) => {}
+            Way::Feed(feed) => feed.staging.shrink(),
+            Way::Round(round) => round.staging.shrink(),
+        }
+    }
+
     /// Whether it waits for an `ack` of its client (S10).
     pub fn is_exhausted(&self) -> bool {
         Window::left_of(self.window.as_deref()) == 0

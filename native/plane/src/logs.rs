@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::channel::Channel;
 use crate::durable::{Durable, DurableFigures, Root};
@@ -20,6 +20,8 @@ pub type LogId = u64;
 #[derive(Debug)]
 pub struct Logs {
     table: RwLock<Table>,
+    /// Held while a durable log is opened or closed: nobody may look into files that somebody writes or removes.
+    files: Mutex<()>,
     next: AtomicU64,
     threads: usize,
     bytes: AtomicUsize,
@@ -39,6 +41,7 @@ impl Logs {
     pub fn new(threads: usize, max_bytes: usize) -> Self {
         Self {
             table: RwLock::default(),
+            files: Mutex::default(),
             next: AtomicU64::new(1),
             threads,
             bytes: AtomicUsize::new(0),
@@ -55,6 +58,10 @@ impl Logs {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new log with a fresh random epoch.
     pub fn open(&self, name: &str, retention: Retention) -> Result<LogId, PlaneError> {
         let log = Log::new(name, Epoch::random()?, retention);
@@ -69,7 +76,7 @@ impl Logs {
         root: &Root,
         figures: &DurableFigures,
     ) -> Result<LogId, PlaneError> {
-        // Nobody may look into files that somebody writes.
+        let _files = self.files();
         if self.table().by_name.contains_key(name) {
             return Err(PlaneError::ChannelOpen(name.into()));
         }
@@ -98,11 +105,16 @@ impl Logs {
 
     /// Forget a log, and its files with it.
     pub fn close(&self, id: LogId) -> Result<(), PlaneError> {
+        let is_durable = self.find(id)?.durable.is_some();
+        let _files = is_durable.then(|| self.files());
         let mut table = self.table_mut();
         let channel = table.by_id.remove(&id).ok_or(PlaneError::UnknownLog(id))?;
         table.by_name.remove(&channel.name);
         drop(table);
-        self.bytes.fetch_sub(channel.log().bytes(), SeqCst);
+        let log = channel.log();
+        channel.close();
+        self.bytes.fetch_sub(log.bytes(), SeqCst);
+        drop(log);
         if let Some(durable) = &channel.durable {
             durable.history().erase()?;
         }
@@ -206,8 +218,11 @@ impl Logs {
         let before = log.bytes();
         let result = change(&mut log);
         let after = log.bytes();
-        // Wraps around to a subtraction where the log became smaller.
-        self.bytes.fetch_add(after.wrapping_sub(before), SeqCst);
+        // The writer may hold on to a log that was closed meanwhile.
+        if !channel.is_closed() {
+            // Wraps around to a subtraction where the log became smaller.
+            self.bytes.fetch_add(after.wrapping_sub(before), SeqCst);
+        }
         result
     }
 
@@ -281,5 +296,20 @@ mod tests {
         assert_eq!(small.log().bytes() + large.log().bytes(), logs.bytes());
         assert!(large.log().newest().unwrap().keys() > 10);
         assert!(logs.overflowed.get() > 50);
+    }
+
+    /// A log that was closed while somebody still appends to it counts for nothing, whatever is done to it.
+    #[test]
+    fn a_closed_log_is_not_counted() {
+        let logs = Logs::new(1, 1 << 20);
+        let id = logs.open("room", retention(None)).unwrap();
+        let channel = logs.find(id).unwrap();
+        logs.append(&channel, vec![keyed("k", 100)], 1.0);
+        logs.close(id).unwrap();
+        assert_eq!(0, logs.bytes());
+        logs.append(&channel, vec![keyed("k", 100)], 1.0);
+        assert_eq!(0, logs.bytes());
+        logs.rotate(&channel, Epoch::named("next"));
+        assert_eq!(0, logs.bytes());
     }
 }

@@ -103,9 +103,9 @@ impl Newest {
         }
     }
 
-    /// Entries before `offset` are not known here, whatever they were the newest of.
-    pub fn lack_before(&mut self, offset: u64) {
-        self.forgotten = self.forgotten.max(offset.saturating_sub(1));
+    /// Entries up to `offset` may have gone without a successor before these were known.
+    pub fn forget_to(&mut self, offset: u64) {
+        self.forgotten = self.forgotten.max(offset);
     }
 
     /// Offsets of all newest entries, those that remove their key as well, ascending.

@@ -29,6 +29,8 @@ pub struct View {
     pub followers: Vec<Follower>,
     /// Connections with a cursor that waits for something new by another way than following.
     pub waiting: Vec<usize>,
+    /// How many of these have gone since without being told of anything, at most.
+    pub left_waiting: usize,
     /// Cursors in all.
     pub cursors: usize,
     /// When the oldest entry that was not yet written was appended.
@@ -53,6 +55,7 @@ impl View {
             encoding,
             followers: Vec::new(),
             waiting: Vec::new(),
+            left_waiting: 0,
             cursors: 0,
             appended_at: None,
             turn,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PUBLISH_WITHIN = 60.0
 AMPLE = 100_000
 """Places in a queue that no test fills."""
+FELL_OVER = "the client fell over"
+"""So begins what a model objects to where the client raises what it never may."""
 MOST_LOOKS = 100
 """Looks at the clock in one moment before it counts as a spin."""
 
@@ -68,7 +70,13 @@ class ClientEnd:
         self.link.sockets = self.sockets  # type: ignore[assignment]  # as much of them as is asked for here
         self.client.on("error", self.errors.append)
         self.client.on("reconnection_token", lambda told: self.tokens.append(told.token))
+        loop.set_exception_handler(self._fell_over)
         self._do(lambda: self.link.connect(retry=True))
+
+    def _fell_over(self, _: object, context: Mapping[str, Any]) -> None:
+        """What was called by the loop raised."""
+        fault = context.get("exception")
+        self._objections.append(AssertionError(f"{FELL_OVER}: {fault or context['message']!r}"))
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self.journal_raises:
@@ -251,7 +259,10 @@ class ClientEnd:
         async def run() -> None:
             act()
 
-        self._loop.run(run())
+        try:
+            self._loop.run(run())
+        except (AttributeError, LookupError, TypeError, ValueError) as fault:
+            raise AssertionError(f"{FELL_OVER}: {fault!r}") from fault
         self._loop.turn(4)
         for channel in self.client.restored if self.takes_up else ():
             # Restored by the token of a former process (R3): its application takes it up.

@@ -56,6 +56,55 @@ pub enum Read {
     Bad,
 }
 
+/// How a stretch of records ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With the file.
+    Whole,
+    /// With a record that was not written to its end.
+    Torn,
+    /// With something that is not what was written.
+    Bad,
+}
+
+/// Records one behind the other: each with the place behind it.
+#[derive(Debug)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: End,
+}
+
+impl<'a> Records<'a> {
+    /// From `at` on.
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        let end = End::Whole;
+        Self { bytes, at, end }
+    }
+
+    /// How they end; asked after the last one.
+    pub fn end(&self) -> End {
+        self.end
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = (Box<Record>, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.end = match read(self.bytes, self.at) {
+            Read::Record(record, next) => {
+                self.at = next;
+                return Some((record, next));
+            }
+            Read::End => End::Whole,
+            Read::Torn => End::Torn,
+            Read::Bad => End::Bad,
+        };
+        None
+    }
+}
+
 /// Write one record.
 pub fn write(
     out: &mut Vec<u8>,

@@ -61,8 +61,8 @@ pub struct Past {
     pub recent: Vec<(u64, f64, NewEntry)>,
     /// The largest `ts` of entries that are gone.
     pub lost_ts: f64,
-    /// Whether `keyed` and `recent` hold the newest entry of every key.
-    pub has_all_keys: bool,
+    /// The newest entries of keys up to this offset may be in neither.
+    pub forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -158,8 +158,8 @@ impl Log {
             .recent
             .first()
             .map_or(past.head + 1, |(offset, ..)| *offset);
-        if let Some(newest) = self.newest.as_mut().filter(|_| !past.has_all_keys) {
-            newest.lack_before(first);
+        if let Some(newest) = &mut self.newest {
+            newest.forget_to(past.forgotten);
         }
         for (offset, ts, new) in past.keyed {
             let ts = Timestamp::new(ts);

@@ -57,6 +57,7 @@ impl Plane {
         retention: Retention,
     ) -> Result<LogId, PlaneError> {
         let store = self.store()?;
+        let _open = store.writer.enter()?;
         if self.stopped.load(SeqCst) {
             return Err(PlaneError::Stopped);
         }
@@ -105,8 +106,11 @@ impl Plane {
         }
     }
 
-    /// Forget a log and all cursors on it.
+    /// Forget a log and all cursors on it, and its files; those of a durable log only as long as the plane runs.
     pub fn close_log(&self, log: LogId) -> Result<(), PlaneError> {
+        let is_durable = self.logs.find(log)?.durable.is_some();
+        let store = self.store.as_ref().filter(|_| is_durable);
+        let _open = store.map(|store| store.writer.enter()).transpose()?;
         // Whatever becomes of its files, it is not found any more.
         let closed = self.logs.close(log);
         for port in self.ports.get().into_iter().flatten() {
