@@ -11,7 +11,7 @@ use crate::epoch::{Epoch, Position};
 use crate::error::PlaneError;
 use crate::figures::Count;
 use crate::log::{Log, Misplaced, Retention};
-use crate::packed::Packed;
+use crate::packed::{self, Packed};
 
 /// The number of a log.
 pub type LogId = u64;
@@ -165,7 +165,7 @@ impl Logs {
 
     /// Begin another history of a log.
     pub fn rotate(&self, channel: &Channel, epoch: Epoch) {
-        self.change(channel, |log| log.rotate(epoch));
+        drop(self.change(channel, |log| log.rotate(epoch)));
     }
 
     /// Stand at `position` with nothing kept; whether that is elsewhere.
@@ -175,7 +175,8 @@ impl Logs {
         position: &Position,
         now: f64,
     ) -> Result<bool, Misplaced> {
-        self.change(channel, |log| log.begin(position, now))
+        let former = self.change(channel, |log| log.begin(position, now))?;
+        Ok(former.is_some())
     }
 
     /// Take entries that have their places, and keep the bound on all logs together; the offset of the last.
@@ -186,6 +187,8 @@ impl Logs {
         entries: &[Packed<'_>],
         now: f64,
     ) -> Result<u64, Misplaced> {
+        let composer = channel.log().composer().clone();
+        let entries = packed::compose(&composer, (first.offset..).zip(entries));
         let last = self.change(channel, |log| log.apply(first, entries, now))?;
         if self.bytes() > self.max_bytes {
             self.shrink();
@@ -199,7 +202,10 @@ impl Logs {
         channel: &Channel,
         entries: &[(u64, Packed<'_>)],
     ) -> Result<bool, Misplaced> {
-        let is_news = self.change(channel, |log| log.restore_newest(entries))?;
+        let composer = channel.log().composer().clone();
+        let placed = entries.iter().map(|(offset, packed)| (*offset, packed));
+        let entries = packed::compose(&composer, placed);
+        let is_news = self.change(channel, |log| log.restore_newest(&entries))?;
         if self.bytes() > self.max_bytes {
             self.shrink();
         }

@@ -164,7 +164,7 @@ fn first(entries: &ByOffset) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{NewEntry, Timestamp, message_head};
+    use crate::entry::{Composer, NewEntry, Timestamp};
 
     fn record(newest: &mut Newest, entries: &[(u64, &str, &str)]) {
         for (offset, key, data) in entries {
@@ -173,13 +173,8 @@ mod tests {
                 data: data.as_bytes().into(),
                 ..NewEntry::default()
             };
-            newest.record(&Arc::new(Entry::compose(
-                &message_head("c"),
-                *offset,
-                &Timestamp::new(1.0),
-                new,
-                None,
-            )));
+            let entry = Composer::new("c").entry(*offset, &Timestamp::new(1.0), new);
+            newest.record(&Arc::new(entry));
         }
     }
 

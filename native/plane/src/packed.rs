@@ -7,7 +7,9 @@
 //! every entry of this node, is refused as a whole (N17): one bad entry would break the stream of every subscriber.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::entry::{Composer, Entry, Timestamp};
 use crate::fields::Fields;
 use crate::members::{self, Members};
 use crate::rules::{self, Breach};
@@ -26,6 +28,22 @@ pub struct Packed<'a> {
     pub ts: f64,
     /// What was published.
     pub members: Members<'a>,
+}
+
+/// Entries as they stand in a log, each with the offset that it has there.
+pub fn compose<'a, 'b: 'a>(
+    composer: &Composer,
+    placed: impl Iterator<Item = (u64, &'a Packed<'b>)>,
+) -> Vec<Arc<Entry>> {
+    // Most have the time of the one before.
+    let mut time = Timestamp::new(0.0);
+    let entries = placed.map(|(offset, Packed { ts, members })| {
+        if ts.to_bits() != time.seconds().to_bits() {
+            time = Timestamp::new(*ts);
+        }
+        Arc::new(composer.entry_of(offset, &time, members))
+    });
+    entries.collect()
 }
 
 /// Which of several entries is refused, and why.

@@ -5,16 +5,23 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::entry::{Entry, Timestamp};
+use crate::entry::{Composer, Entry};
 use crate::epoch::Position;
 use crate::gap::{Gap, GapReason};
-use crate::log::{Log, empty_newest};
-use crate::packed::Packed;
+use crate::log::{Log, Slot, empty_newest};
+use crate::newest::Newest;
 use crate::rules::MAX_NUMBER;
 
 /// How far the clock of another node may be ahead of ours for its times to count as they are: beyond it, an entry is taken to be
 /// of that long after it came, so that no clock keeps a log from letting go.
 const AHEAD: f64 = 60.0;
+
+/// What a log has kept of where it stood: much to be let go, better where nobody waits for the log.
+#[derive(Debug)]
+pub struct Former(
+    #[expect(dead_code, reason = "it is let go, and nothing else")] VecDeque<Slot>,
+    #[expect(dead_code, reason = "the same")] Option<Newest>,
+);
 
 /// Why something has no place in a log: what was expected, and what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +34,8 @@ impl fmt::Display for Misplaced {
 }
 
 impl Log {
-    /// Stand at `position` with nothing kept; whether that is elsewhere. `now` is the wall clock.
-    pub fn begin(&mut self, position: &Position, now: f64) -> Result<bool, Misplaced> {
+    /// Stand at `position` with nothing kept; what was, if that is elsewhere. `now` is the wall clock.
+    pub fn begin(&mut self, position: &Position, now: f64) -> Result<Option<Former>, Misplaced> {
         if position.epoch == self.epoch {
             if position.offset < self.head {
                 let head = self.epoch.position(self.head);
@@ -36,25 +43,24 @@ impl Log {
                 return Err(Misplaced(text));
             }
             if position.offset == self.head {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        self.stand_at(position.clone(), now);
-        Ok(true)
+        Ok(Some(self.stand_at(position.clone(), now)))
     }
 
     /// What was before `position` had a time of `lost_ts` at most.
-    pub(super) fn stand_at(&mut self, position: Position, lost_ts: f64) {
+    pub(super) fn stand_at(&mut self, position: Position, lost_ts: f64) -> Former {
         let Position { epoch, offset } = position;
         self.turn += 1;
         if self.epoch != epoch {
             self.epoch = epoch;
             self.epoch_turn = self.turn;
         }
-        self.ring = VecDeque::new();
         self.bytes = 0;
         (self.head, self.origin) = (offset, offset);
-        self.newest = empty_newest(self.retention);
+        let newest = std::mem::replace(&mut self.newest, empty_newest(self.retention));
+        let former = Former(std::mem::take(&mut self.ring), newest);
         if let Some(newest) = &mut self.newest {
             newest.lack_before(offset + 1);
         }
@@ -65,13 +71,19 @@ impl Log {
             lost_ts
         };
         self.fresh = None;
+        former
+    }
+
+    /// What makes the entries that are given to it.
+    pub fn composer(&self) -> &Composer {
+        &self.composer
     }
 
     /// Take the entries that follow the head; the new head. `now` is the wall clock.
     pub fn apply(
         &mut self,
         first: &Position,
-        entries: &[Packed<'_>],
+        entries: Vec<Arc<Entry>>,
         now: f64,
     ) -> Result<u64, Misplaced> {
         let next = self.epoch.position(self.head + 1);
@@ -79,23 +91,17 @@ impl Log {
             return Err(Misplaced(format!("{next} was expected, {first} came")));
         }
         if self.head + entries.len() as u64 > MAX_NUMBER {
-            return Err(Misplaced(
-                "offsets below 2^53 were expected, more came".into(),
-            ));
+            let text = "offsets below 2^53 were expected, more came".into();
+            return Err(Misplaced(text));
         }
-        let latest = now + AHEAD;
-        if let Some(Packed { ts, .. }) = entries.first().filter(|_| self.head == self.origin) {
+        let seen = |entry: &Arc<Entry>| entry.ts().min(now + AHEAD);
+        if let Some(entry) = entries.first().filter(|_| self.head == self.origin) {
             // What is not here came before it.
-            self.lost_ts = self.lost_ts.min(ts.min(latest));
+            self.lost_ts = self.lost_ts.min(seen(entry));
         }
-        let mut time = Timestamp::new(0.0);
-        for Packed { ts, members } in entries {
-            if ts.to_bits() != time.seconds().to_bits() {
-                time = Timestamp::new(*ts);
-            }
-            let (head, next) = (&self.head_of_messages, self.head + 1);
-            let entry = Entry::compose_from(head, next, &time, members, self.leaves);
-            self.take_in(entry, ts.min(latest));
+        for entry in entries {
+            let seen = seen(&entry);
+            self.take_in(entry, seen);
         }
         // However old they say that they are: whoever follows must have had a chance to read them.
         self.fresh = self.fresh.or(Some(first.offset));
@@ -105,11 +111,11 @@ impl Log {
     }
 
     /// Take up the newest entries of keys from before the ring, offsets rising; whether there were some.
-    pub fn restore_newest(&mut self, entries: &[(u64, Packed<'_>)]) -> Result<bool, Misplaced> {
-        let is_placed = entries
-            .iter()
-            .all(|(offset, _)| (1..=self.head).contains(offset));
-        if !is_placed || !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
+    pub fn restore_newest(&mut self, entries: &[Arc<Entry>]) -> Result<bool, Misplaced> {
+        let is_placed = |entry: &Arc<Entry>| (1..=self.head).contains(&entry.offset());
+        if !entries.iter().all(is_placed)
+            || !entries.is_sorted_by(|one, next| one.offset() < next.offset())
+        {
             let text = format!("rising offsets from 1 to {} were expected", self.head);
             return Err(Misplaced(text));
         }
@@ -119,11 +125,8 @@ impl Log {
         };
         let mut is_news = false;
         // What the ring holds is known already.
-        for (offset, Packed { ts, members }) in entries.iter().filter(|(offset, _)| *offset < first)
-        {
-            let (head, ts) = (&self.head_of_messages, Timestamp::new(*ts));
-            let entry = Entry::compose_from(head, *offset, &ts, members, self.leaves);
-            is_news |= newest.restore(&Arc::new(entry));
+        for entry in entries.iter().filter(|entry| entry.offset() < first) {
+            is_news |= newest.restore(entry);
         }
         if is_news {
             self.turn += 1;

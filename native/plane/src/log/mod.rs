@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::entry::{Entry, NewEntry, Timestamp, message_head};
+use crate::entry::{Composer, Entry, NewEntry, Timestamp};
 use crate::epoch::{Epoch, Position};
 use crate::newest::Newest;
 
 mod following;
 
-pub use following::Misplaced;
+pub use following::{Former, Misplaced};
 
 /// What a log keeps, whichever is reached first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +28,7 @@ pub struct Retention {
 #[derive(Debug)]
 pub struct Log {
     epoch: Epoch,
-    head_of_messages: Vec<u8>,
-    leaves: Option<&'static str>,
+    composer: Composer,
     retention: Retention,
     ring: VecDeque<Slot>,
     head: u64,
@@ -79,11 +78,6 @@ impl Slot {
     }
 }
 
-/// S6 asks it of `connections`; presence companions (C25) have the same events.
-fn leaving_event(channel: &str) -> Option<&'static str> {
-    (channel == "connections" || channel.ends_with("/presence")).then_some("leave")
-}
-
 fn empty_newest(retention: Retention) -> Option<Newest> {
     retention
         .last_per_key
@@ -95,8 +89,7 @@ impl Log {
     pub fn new(channel: &str, epoch: Epoch, retention: Retention) -> Self {
         Self {
             epoch,
-            head_of_messages: message_head(channel),
-            leaves: leaving_event(channel),
+            composer: Composer::new(channel),
             retention,
             ring: VecDeque::new(),
             head: 0,
@@ -112,9 +105,9 @@ impl Log {
         }
     }
 
-    /// Begin another history: nothing of this one is kept.
-    pub fn rotate(&mut self, epoch: Epoch) {
-        self.stand_at(Position { epoch, offset: 0 }, f64::NEG_INFINITY);
+    /// Begin another history: nothing of this one is kept, save by the caller.
+    pub fn rotate(&mut self, epoch: Epoch) -> Former {
+        self.stand_at(Position { epoch, offset: 0 }, f64::NEG_INFINITY)
     }
 
     /// Give every entry its place; the result is the offset of the first.
@@ -129,18 +122,14 @@ impl Log {
     }
 
     fn push(&mut self, new: NewEntry, ts: &Timestamp) {
-        let (head, next) = (&self.head_of_messages, self.head + 1);
-        self.take_in(
-            Entry::compose(head, next, ts, new, self.leaves),
-            ts.seconds(),
-        );
+        let entry = self.composer.entry(self.head + 1, ts, new);
+        self.take_in(Arc::new(entry), ts.seconds());
     }
 
     /// The entry after the head; `since` and age take it to be of the time `seen`.
-    fn take_in(&mut self, entry: Entry, seen: f64) {
+    fn take_in(&mut self, entry: Arc<Entry>, seen: f64) {
         self.head += 1;
         self.latest_ts = self.latest_ts.max(seen);
-        let entry = Arc::new(entry);
         self.bytes += entry.size();
         if let Some(newest) = &mut self.newest {
             newest.record(&entry);
@@ -163,7 +152,7 @@ impl Log {
         }
         for (offset, ts, new) in past.keyed {
             let ts = Timestamp::new(ts);
-            let entry = Entry::compose(&self.head_of_messages, offset, &ts, new, self.leaves);
+            let entry = self.composer.entry(offset, &ts, new);
             if let Some(newest) = &mut self.newest {
                 newest.record(&Arc::new(entry));
             }

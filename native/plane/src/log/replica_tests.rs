@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::gap::{Gap, GapReason};
 use crate::members::Members;
-use crate::packed::Packed;
+use crate::packed::{self, Packed};
 
 const NOW: f64 = 1_000.0;
 const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -36,9 +36,25 @@ fn packed(key: &str, ts: f64) -> Packed<'_> {
     Packed { ts, members }
 }
 
+fn give(
+    log: &mut Log,
+    first: &Position,
+    entries: &[Packed<'_>],
+    now: f64,
+) -> Result<u64, Misplaced> {
+    let entries = packed::compose(log.composer(), (first.offset..).zip(entries));
+    log.apply(first, entries, now)
+}
+
+fn restore(log: &mut Log, newest: &[(u64, Packed<'_>)]) -> Result<bool, Misplaced> {
+    let placed = newest.iter().map(|(offset, packed)| (*offset, packed));
+    let entries = packed::compose(log.composer(), placed);
+    log.restore_newest(&entries)
+}
+
 fn apply(log: &mut Log, key: &str, ts: f64, now: f64) {
     let next = log.epoch().position(log.head() + 1);
-    log.apply(&next, &[packed(key, ts)], now).unwrap();
+    give(log, &next, &[packed(key, ts)], now).unwrap();
 }
 
 /// What a log of a store is, simply told: the places and keys of the entries it can still have, and of what it was told.
@@ -123,7 +139,7 @@ fn play(log: &mut Log, op: &Op) -> bool {
         Op::Apply(keys) => {
             let next = log.epoch().position(log.head() + 1);
             let entries: Vec<Packed<'_>> = keys.iter().map(|key| packed(KEYS[*key], NOW)).collect();
-            log.apply(&next, &entries, NOW).is_ok()
+            give(log, &next, &entries, NOW).is_ok()
         }
         Op::Begin(epoch, offset) => log
             .begin(&at(&format!("epoch{epoch}"), *offset), NOW)
@@ -132,7 +148,7 @@ fn play(log: &mut Log, op: &Op) -> bool {
             let placed = newest
                 .iter()
                 .map(|(offset, key)| (*offset, packed(KEYS[*key], NOW)));
-            log.restore_newest(&placed.collect::<Vec<_>>()).is_ok()
+            restore(log, &placed.collect::<Vec<_>>()).is_ok()
         }
     }
 }
@@ -169,12 +185,15 @@ fn only_what_follows_is_taken() {
         at("epoch1", most + 1),
         at("epoch0", most),
     ] {
-        assert!(log.apply(&first, &[packed("a", NOW)], NOW).is_err());
+        assert!(give(&mut log, &first, &[packed("a", NOW)], NOW).is_err());
     }
     let two = [packed("a", NOW), packed("a", NOW)];
-    assert!(log.apply(&at("epoch1", most), &two, NOW).is_err());
-    assert_eq!(Ok(most), log.apply(&at("epoch1", most), &two[..1], NOW));
-    assert_eq!(Ok(most), log.apply(&at("epoch1", most + 1), &[], NOW));
+    assert!(give(&mut log, &at("epoch1", most), &two, NOW).is_err());
+    assert_eq!(
+        Ok(most),
+        give(&mut log, &at("epoch1", most), &two[..1], NOW)
+    );
+    assert_eq!(Ok(most), give(&mut log, &at("epoch1", most + 1), &[], NOW));
     assert_eq!((most, 1), (log.head(), log.len()));
 }
 
@@ -205,7 +224,7 @@ fn a_reader_is_told_what_it_goes_without() {
         turns(&log, 0, 0)
     );
     let turn = log.turn();
-    assert!(log.restore_newest(&[(7, packed("b", NOW))]).unwrap());
+    assert!(restore(&mut log, &[(7, packed("b", NOW))]).unwrap());
     assert_eq!(
         [None, Some((0, None, GapReason::Retention))],
         turns(&log, turn, 40)
