@@ -34,7 +34,7 @@ from hub.options import signal_options, within_open_files
 from hub.reporters.actions import ActionsReporter
 from hub.reporters.log_events import publish_records
 from hub.reporters.loop_lag import LoopLag
-from hub.reporters.metrics import MetricsReporter
+from hub.reporters.metrics import SERIES, MetricsReporter
 from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
@@ -128,7 +128,7 @@ class Hub:
         self.actions = ActionsReporter(self._publisher, self.node, settings.log_rate, self.monotonic)
         self.connections.listen(self.actions.published)
         self.metrics_reporter = MetricsReporter(self, self._publisher)
-        self.status_reporter = StatusReporter(self.health, self._publisher, self.node)
+        self.status_reporter = self._status_reporter()
         self.log_channel = logs.LogChannel(self._tell_logs, self._on_loop)
         self.log_listeners: list[Callable[[logs.Record], None]] = []
         """Told of each record of the hub's own log, on the loop."""
@@ -141,6 +141,14 @@ class Hub:
         self._rebalanced_by = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
+
+    def _status_reporter(self) -> StatusReporter:
+        """Where other nodes report too, keys begin with the node, and end with it when it is gone (N16)."""
+        if self.cluster is None:
+            return StatusReporter(self.health, self._publisher, self.node)
+        ends = {"status": self.health.names, "metrics": SERIES}
+        self.cluster.departures.series = [(channel, end) for channel, group in ends.items() for end in group]
+        return StatusReporter(self.health, self._publisher, self.node, prefix=f"{self.node}/")
 
     # --- life ---------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,15 @@ class Cluster:
             bus, revocations, surroundings.resumption, counters, wall=lambda: connections.moment().wall
         )
         self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
-        self._departures = Departures(bus, broker, connections, self.elsewhere, self.members, counters)
+        self.departures = Departures(
+            bus,
+            broker,
+            connections,
+            self.elsewhere,
+            self.members,
+            counters,
+            monotonic=lambda: connections.moment().now,
+        )
         broker.followers.news = self.members.changed
         broker.replicas.observe(CHANNEL, self.elsewhere)
 
@@ -43,11 +51,12 @@ class Cluster:
 
     def sweep(self) -> None:
         """Once a second."""
-        self._departures.sweep()
+        self.departures.sweep()
+        self._decisions.sweep()
 
     def stop(self) -> None:
         """Tell nobody any more; the broker still runs."""
         self._spending.stop()
         self._claims.stop()
         self.members.stop()
-        self._departures.stop()
+        self.departures.stop()

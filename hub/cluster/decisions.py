@@ -2,7 +2,8 @@
 to be forgotten (R15), roles given to sessions (R7).
 
 Each is told once and kept for nodes that are cut off. A node that begins asks for the revocations in force, because
-they outlive what the bus keeps; of the nodes that could answer, the first by name does.
+they outlive what the bus keeps; of the nodes that could answer, the first by name does. It asks again until it has
+heard an answer, because the store may be away when it begins, and the first by name may be gone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,9 @@ from hub.resumption import Resumption
 if TYPE_CHECKING:
     from hub.counters import Counters
 
-REVOKED, ASKED, FORGOTTEN, ROLE = "revoked", "revocations", "forgotten", "session_role"
+REVOKED, ASKED, ANSWERED, FORGOTTEN, ROLE = "revoked", "revocations", "answered", "forgotten", "session_role"
+ASKING = (0, 2, 5, 11, 30)
+"""Seconds after the start at which it asks, until somebody has answered."""
 PAGE = 500
 """Revocations in one message."""
 _SCOPES: tuple[Scope, ...] = ("token", "session", "subject")
@@ -42,17 +45,31 @@ class Decisions:
         self._counters = counters
         self._wall = wall
         self._is_hearing = False
+        self._seconds: int | None = None
+        """Since the start; None: not begun, or answered."""
         revocations.listen(self._revoked)
         resumption.on_forgotten = self._forgotten
         resumption.on_role = self._role_given
         bus.listen(REVOKED, checked(self._hear_revoked, counters))
         bus.listen(ASKED, checked(self._hear_question, counters))
+        bus.listen(ANSWERED, checked(self._hear_answered, counters))
         bus.listen(FORGOTTEN, checked(self._hear_forgotten, counters))
         bus.listen(ROLE, checked(self._hear_role, counters))
 
     def start(self) -> None:
         """Ask for what was revoked before this node began."""
-        self._bus.tell(ASKED, {})
+        self._seconds = -1
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Once a second."""
+        if self._seconds is None:
+            return
+        self._seconds += 1
+        if self._seconds in ASKING:
+            self._bus.tell(ASKED, {})
+        if self._seconds >= ASKING[-1]:
+            self._seconds = None
 
     # --- decided here -------------------------------------------------------------------------------------------------
 
@@ -103,6 +120,11 @@ class Decisions:
         known = self._revocations.in_force()
         for start in range(0, len(known), PAGE):
             self._tell(known[start : start + PAGE], keep=False)
+        self._bus.tell(ANSWERED, {"to": node})
+
+    def _hear_answered(self, _node: str, body: Body) -> None:
+        if text(body, "to") == self._bus.node:
+            self._seconds = None
 
     def _hear_forgotten(self, _node: str, body: Body) -> None:
         session = text(body, "session")

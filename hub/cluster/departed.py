@@ -1,11 +1,14 @@
 """Nodes that fell silent: one of those that are left says for them what they cannot say any more (N16).
 
+Of those that are left the one that the bus tells does it; for a node that no bus has ever told of (all ended together,
+and others came), the first by name.
+
 Also what this node must say for itself: of connections that went with a former life of it, that they have left; of
 those that it has and others took for gone, that they are there.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,8 @@ SLICE = 256
 """Entries of others told at once."""
 OWN_SLICE = 1_024
 """Own connections told again in a second."""
+UNHEARD_SECONDS = 30.0
+"""After which a node that is told of on `connections`, and that the bus has never heard of, counts as gone."""
 GONE = 1006
 """The close code of a connection whose node is gone."""
 
@@ -44,7 +49,13 @@ class Departures:
         elsewhere: Elsewhere,
         members: Members,
         counters: "Counters",
+        *,
+        monotonic: Callable[[], float],
     ) -> None:
+        self.series: Sequence[tuple[str, str]] = ()
+        """Channel, and the end of the key, of what each node tells of itself: to be taken out of snapshots (S6)."""
+        self._monotonic = monotonic
+        self._unheard: dict[str, float] = {}
         self._bus = bus
         self._broker = broker
         self._connections = connections
@@ -68,6 +79,7 @@ class Departures:
         former, self._former = self._former, {}
         if former:
             self._tasks.run(self._tell_left(former))
+        self._look_for_unheard()
         for conn in list(islice(self._denied, OWN_SLICE)):
             del self._denied[conn]
             self._connections.announce_again(conn)
@@ -87,6 +99,23 @@ class Departures:
         log.warning("node.silent", silent=node, connections=len(rows), audit=True)
         self._tasks.run(self._tell_left(rows, node))
         self._tasks.run(self._members.bury(node))
+        for channel, end in self.series:
+            gone = Publication(channel, "gone", b"null", key=f"{node}/{end}")
+            self._broker.publish_nowait(gone, lambda _: None)
+
+    def _look_for_unheard(self) -> None:
+        there, now = {self._bus.node, *self._bus.nodes()}, self._monotonic()
+        absent = set(self._elsewhere.nodes()) - there
+        is_cut_off = self._broker.backplane.failure is not None or self._broker.backplane.is_alone
+        if is_cut_off or not absent or self._bus.node != min(there):
+            self._unheard.clear()
+            return
+        for node in absent:
+            if now - self._unheard.setdefault(node, now) >= UNHEARD_SECONDS:
+                self._unheard[node] = now
+                self._silent(node)
+        for node in self._unheard.keys() - absent:
+            del self._unheard[node]
 
     async def _tell_left(self, rows: Mapping[str, Row], node: str | None = None) -> None:
         """`leave` for each; where the node has come back meanwhile, it says itself who is there."""

@@ -58,6 +58,10 @@ class Elsewhere:
         """The other node that has `conn`."""
         return next((node for node, rows in self._nodes.items() if conn in rows), None)
 
+    def nodes(self) -> list[str]:
+        """Other nodes that have connections."""
+        return [node for node, rows in self._nodes.items() if rows]
+
     def of(self, node: str) -> dict[str, Row]:
         """The connections of another node."""
         return dict(self._nodes.get(node, {}))

@@ -43,6 +43,9 @@ class Members:
         self._leave_seconds = leave_seconds
         self._queues: dict[Key, deque[Change]] = {}
         self._tasks = Tasks()
+        self._is_clear = asyncio.Event()
+        """What a former life of this node had told is struck: what is told now will not be."""
+        self._is_clear.set()
 
     def changed(self, change: Change) -> None:
         """A subject came to a channel on this node, or has been gone from it for 10 s."""
@@ -56,6 +59,7 @@ class Members:
 
     def start(self) -> None:
         """What a former life of this node had told counts no longer; who comes back within 10 s was never away."""
+        self._is_clear.clear()
         self._tasks.run(self._adopt())
 
     def stop(self) -> None:
@@ -74,12 +78,14 @@ class Members:
         for one in kept:
             again = partial(self._bus.joined, one.channel, one.subject, one.member.since)
             await until_done(again, self._failed)
+        self._is_clear.set()
         await asyncio.sleep(self._leave_seconds)
         for one in kept:
             self.changed(_change("leave", one.channel, one.subject, one.member))
 
     async def _work_off(self, key: Key, queue: deque[Change]) -> None:
         try:
+            await self._is_clear.wait()
             while queue:
                 change = queue[0]
                 member = await until_done(partial(self._ask, change), self._failed)

@@ -685,12 +685,12 @@ async def test_a_failure_settles_what_stands_before_it_as_stored_and_touches_no_
     (log,) = (log for log in broker._logs if log.channel == "kept")
     other = plane.rotate_log(log.log)
     assert place("four") == Position(other, 1)
-    broker.store_failed(log.log, epoch, 3, "another history began", is_uncertain=False)
+    broker.durable.store_failed(log.log, epoch, 3, "another history began", is_uncertain=False)
     assert settled == [("one", type(None)), ("two", type(None)), ("three", LogUnavailable)]
-    broker.store_failed(log.log, epoch, 3, "told twice", is_uncertain=False)
+    broker.durable.store_failed(log.log, epoch, 3, "told twice", is_uncertain=False)
     assert len(settled) == 3
-    broker.stored(log.log, other, 1)
+    broker.durable.stored(log.log, other, 1)
     assert settled[3:] == [("four", type(None))]
-    broker.retain_failed(log.log, "00000000000000000001.log is missing")
+    broker.durable.retain_failed(log.log, "00000000000000000001.log is missing")
     assert "kept keeps on disk" in caplog.text
     await broker.stop()

@@ -50,6 +50,24 @@ async def test_a_node_that_begins_later_hears_of_everything_in_force(monkeypatch
         await until(lambda: len(again.revocations) == 5)
 
 
+@pytest.mark.clause("N15")
+async def test_it_asks_again_until_somebody_has_answered() -> None:
+    town = Town("n1", "n2")
+    async with town as (one, two):
+        two.revocations.revoke(ANNS)
+        await until(lambda: len(one.revocations) == 1)
+        town.wire.buses["n1"].is_deaf = True
+        again = await town.restart("n2")
+        for second in range(1, 6):
+            if second == 5:
+                town.wire.buses["n1"].is_deaf = False
+            again.cluster.sweep()
+        await until(lambda: len(again.revocations) == 1)
+        for _ in range(60):
+            again.cluster.sweep()
+        assert [kind for kind, _ in again.bus.told].count("revocations") == 3
+
+
 @pytest.mark.clause("R15", "N15")
 async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere() -> None:
     async with Town("n1", "n2") as (one, two):

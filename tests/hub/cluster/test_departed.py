@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from channels.permissions import Role
+from channels.publication import Publication
 from hub.auth import Identity
 from hub.cluster import departed, tasks
 from tests.support.town import Joined, Town, until
@@ -115,3 +116,32 @@ async def test_after_a_loss_of_the_channel_every_node_tells_its_own_connections_
             node.cluster.sweep()
         await until(lambda: names(one) == {other} and names(two) == {mine})
         assert [event for event, _ in told(town)] == ["update", "update"]
+
+
+@pytest.mark.clause("N16")
+async def test_of_a_node_that_no_bus_knows_the_first_by_name_tells_that_it_is_gone() -> None:
+    town = Town("n1", "n2")
+    async with town as (one, two):
+        former = b'{"user":"ann","role":"viewer","node":"n9","since":1.0}'
+        await one.broker.publish(Publication("connections", "join", former, key="c-former"))
+        await until(lambda: names(one) == names(two) == {"c-former"})
+        for seconds in (0.0, 29.0):
+            for node in (one, two):
+                node.now += seconds
+                node.cluster.sweep()
+        assert leaves(town) == []
+        for node in (two, one):
+            node.now += 1.0
+            node.cluster.sweep()
+        await until(lambda: names(one) == names(two) == set())
+        assert leaves(town) == [("n9", 1006)]
+
+
+@pytest.mark.clause("S6", "N16")
+async def test_what_a_gone_node_told_of_itself_leaves_the_snapshots() -> None:
+    town = Town("n1", "n2")
+    async with town as (one, _):
+        one.cluster.departures.series = [("status", "plane"), ("metrics", "hub")]
+        await town.kill("n2")
+        await until(lambda: len(town.store.log("metrics").entries) == 1)
+        assert [town.store.events(name) for name in ("status", "metrics")] == [[("gone", b"null")]] * 2
