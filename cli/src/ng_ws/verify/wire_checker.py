@@ -84,4 +84,6 @@ class WireChecker:
     def _close(self, connection: WireConnection) -> None:
         self.counts["answers"] += connection.answers
         self.counts["gaps"] += connection.gaps
+        if connection.away:
+            self.counts["told away"] += connection.away
         self.counts["unanswered"] += connection.awaited
