@@ -156,7 +156,10 @@ class Campaign:
     async def _heads_of(self, url: str) -> dict[str, Position]:
         """Where somebody starts who asks for what is new (M24)."""
         maker = self._maker((url,))
-        async with asyncio.timeout(CONNECT_WAIT), maker.client("head") as client:
+        client = maker.client("head")
+        # What concerns it is told by the calls.
+        client.on("error", lambda _: None)
+        async with asyncio.timeout(CONNECT_WAIT), client:
             followed = [client.subscribe(channel, lambda _: None, start="new") for channel in self._plan.channels]
             await asyncio.gather(*followed)
             return {one.channel: Position.parse(one.position) for one in followed}
