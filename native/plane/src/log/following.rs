@@ -62,7 +62,7 @@ impl Log {
         let newest = std::mem::replace(&mut self.newest, empty_newest(self.retention));
         let former = Former(std::mem::take(&mut self.ring), newest);
         if let Some(newest) = &mut self.newest {
-            newest.lack_before(offset + 1);
+            newest.forget_to(offset);
         }
         self.latest_ts = f64::NEG_INFINITY;
         self.lost_ts = if offset == 0 {
