@@ -33,7 +33,7 @@ class Staleness:
 
     def check(self) -> None:
         """Once a second: tell what has changed."""
-        is_everything, channels = self._broker.backplane.failure is not None, self._broker.durable.unwritable_channels
+        is_everything, channels = self._broker.backplane.outage is not None, self._broker.durable.unwritable_channels
         if (is_everything, channels) == (self._is_everything, self._channels):
             return
         self._is_everything, self._channels = is_everything, channels
@@ -63,4 +63,5 @@ class Staleness:
         if effect is not None:
             connection.session.subscribed([spec.channel for spec in effect.specs if not spec.keep])
         if self._is_everything or self._channels:
+            self.check()  # it may be over since the last look
             self._tell(connection)

@@ -198,6 +198,11 @@ class Backplane(Protocol):
         """The log of `channel` is closed on this node."""
 
     @property
+    def outage(self) -> str | None:
+        """Why nothing can be stored, or nothing arrives, now (E4); None: it can. Part of `failure`."""
+        ...
+
+    @property
     def failure(self) -> str | None:
         """Why this node is not ready (N10), in words for an operator; None: it is."""
         ...

@@ -62,6 +62,11 @@ class LocalWhenAway:
         return self._remote.figures
 
     @property
+    def outage(self) -> str | None:
+        """None while the node goes on alone."""
+        return None if self.is_alone else self._remote.outage
+
+    @property
     def failure(self) -> str | None:
         """None while the node goes on alone: it takes and delivers what there is."""
         return None if self.is_alone else self._remote.failure

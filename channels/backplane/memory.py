@@ -34,6 +34,7 @@ class MemoryBackplane:
     is_alone = False
     """It shares its store with nobody."""
     max_signals = MAX_SIGNALS
+    outage: str | None = None
     failure: str | None = None
     """A log that cannot be written is the broker's to tell: the node goes on."""
 

@@ -131,8 +131,10 @@ async def test_a_subscription_that_waits_is_told_when_it_is_done(node: Node, bac
     assert errors(peer) == []
     backplane.store.is_away = False
     backplane.answer()
-    backplane.store.is_away = True
     await peer.next("subscribed")
+    assert errors(peer) == []  # it was over by then
+    backplane.store.is_away = True
+    node.connections.staleness.check()
     for _ in range(2):
         await peer.next("error")
     assert errors(peer) == ["actions", "logs"]

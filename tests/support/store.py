@@ -139,6 +139,10 @@ class RemoteBackplane:
         self.following.discard(channel)
 
     @property
+    def outage(self) -> str | None:
+        return self.failure
+
+    @property
     def failure(self) -> str | None:
         return "the store is away" if self.is_away else None
 
