@@ -258,7 +258,8 @@ class Broker:
 
         `where` (configuration, owner) chooses before the limit counts.
         """
-        chosen = (log for log in self._logs if where is None or where(log.config, log.owner))
+        followed = (log for log in self._logs if self.backplane.is_local or log.is_fixed or log.subscriptions)
+        chosen = (log for log in followed if where is None or where(log.config, log.owner))
         return [self._status(log) for log in islice(chosen, limit)]
 
     def status(self, channel: str) -> ChannelStatus | None:

@@ -45,7 +45,7 @@ class Takeovers:
 
     def lose(self, session: str) -> None:
         """A connection of another node has `session` now."""
-        owner = self._owners.of(session)
+        owner = self._owners.lose(session)
         if owner is not None:
             self._owners.part(owner, self._taken_over)
             self._performer.perform(owner, owner.session.superseded())

@@ -54,10 +54,6 @@ class Elsewhere:
         self._nodes.clear()
         self.on_begun()
 
-    def node_of(self, conn: str) -> str | None:
-        """The other node that has `conn`."""
-        return next((node for node, rows in self._nodes.items() if conn in rows), None)
-
     def nodes(self) -> list[str]:
         """Other nodes that have connections."""
         return [node for node, rows in self._nodes.items() if rows]
@@ -75,10 +71,6 @@ class Elsewhere:
         found = [(conn, row) for rows in self._nodes.values() for conn, row in _chosen(rows, role, user)]
         found.sort(key=lambda one: -_since(one[1]))
         return [{"id": conn, **row} for conn, row in islice(found, limit)]
-
-    def forget(self, node: str) -> None:
-        """Nothing of `node` is left."""
-        self._nodes.pop(node, None)
 
     def _read(self, event: str, conn: str, row: Row, ts: float) -> None:
         node = row.get("node")

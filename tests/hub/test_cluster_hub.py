@@ -51,7 +51,9 @@ class Cluster:
         return Peer(node, who)
 
     def _app(self, name: str, backplane: RemoteBackplane) -> Starlette:
-        settings = Settings(node=name, dev_file=None, jwt_secret=SECRET, port=0)  # type: ignore[arg-type]
+        rooms = {"room:*": {"subscribe": ["admin"], "broadcast": ["admin"]}}
+        chosen: dict[str, Any] = {"node": name, "dev_file": None, "jwt_secret": SECRET, "port": 0, "channels": rooms}
+        settings = Settings(**chosen)
         return create_app(settings, joined=Joined(backplane, self.wire.bus(name)))
 
 
@@ -155,6 +157,19 @@ async def test_what_the_backplane_counts_is_shown(cluster: Cluster) -> None:
         "neurograph_ws_append_batch_size_count 1.0",
     ):
         assert line in page
+
+
+@pytest.mark.clause("N18")
+async def test_the_past_of_a_room_that_nobody_follows_here_is_read_from_the_store(cluster: Cluster) -> None:
+    body = {"channel": "room:1", "event": "e", "data": 7}
+    stored = await data(await cluster.http[1].post("/api/v1/publish", json=body))
+    shown = await data(await cluster.http[0].get("/api/v1/channels/room:1"))
+    assert (shown["position"], [event["data"] for event in shown["events"]]) == (stored["position"], [7])
+    listed = await data(await cluster.http[1].get("/api/v1/channels"))
+    assert "room:1" not in [one["name"] for one in listed["channels"]]
+    cluster.store.is_away = True
+    assert (await cluster.http[0].get("/api/v1/channels/room:2")).status_code == 503
+    cluster.store.is_away = False
 
 
 @pytest.mark.clause("C21", "N2")

@@ -137,6 +137,19 @@ async def test_what_cannot_be_read_is_dropped_and_counted(body: dict[str, Any]) 
         assert one.errors()["bus", "unreadable"] == 1
 
 
+@pytest.mark.clause("R15", "R11")
+async def test_a_close_that_wants_the_session_forgotten_comes_too_late_where_it_is_lost() -> None:
+    async with Town("n1", "n2") as (one, two):
+        former, token = await session_of(one)
+        session = former.connection.session.session
+        one.connections.takeovers.lose(session)
+        one.plane.feed_close(former.number, 1000, "forget")
+        one.plane.flush()
+        await former.gone()
+        again = resume(two, token)
+        assert (await again.next("reconnection_token"))["expires_in"] > 0
+
+
 @pytest.mark.clause("R11")
 async def test_nothing_is_kept_of_sessions_that_have_ended() -> None:
     async with Town("n1", "n2") as (one, two):
