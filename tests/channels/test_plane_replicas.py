@@ -34,7 +34,7 @@ def gap(start: str, end: str, reason: str, missed: int | None = None, channel: s
     return {"type": "gap", "channel": channel, "from": start, "to": end, "missed": missed, "reason": reason}
 
 
-@pytest.mark.clause("N3", "N7")
+@pytest.mark.clause("N7")
 def test_entries_come_back_from_their_binary_form_as_they_went_one_or_several() -> None:
     entries = [FULL, entry(b"null")]
     packed = encode_entries(entries, 1767225600.12)
@@ -209,7 +209,6 @@ def test_places_are_bounded_and_named_as_the_protocol_says() -> None:
                 encode_entries([entry()], ts)
 
 
-@pytest.mark.clause("N1")
 def test_a_durable_log_gives_its_places_itself(tmp_path: Any) -> None:
     with Running(data_dir=tmp_path) as running:
         log = running.open_log(durable=True)
