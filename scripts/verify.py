@@ -75,9 +75,9 @@ def alone() -> list[Run]:
 def nodes() -> list[Run]:
     """Two and three nodes with every class of faults, and two under those that may cost entries."""
     return [
-        Run("two nodes", ("--nodes", "2", "--for", "40s", "--seed", "1")),
-        Run("three nodes", ("--nodes", "3", "--for", "40s", "--seed", "2")),
-        Run("two, losses", ("--nodes", "2", "--for", "45s", "--seed", "3", "--fault", LOSSES)),
+        Run("two nodes", ("--nodes", "2", "--for", "30s", "--seed", "1")),
+        Run("three nodes", ("--nodes", "3", "--for", "30s", "--seed", "2")),
+        Run("two, losses", ("--nodes", "2", "--for", "30s", "--seed", "3", "--fault", LOSSES)),
     ]
 
 
@@ -86,7 +86,7 @@ def planted(*, has_nodes: bool) -> list[Run]:
     short = ("--for", "10s", "--seed", "1")
     runs = [_planted(bug, (*short, "--fault", faults)) for bug, faults in FAULTS_OF.items()]
     if has_nodes:
-        long = ("--nodes", "2", "--for", "20s", "--seed", "1")
+        long = ("--nodes", "2", "--for", "15s", "--seed", "1")
         runs += [_planted(bug, (*long, "--fault", faults)) for bug, faults in NODE_FAULTS_OF.items()]
     return runs
 
