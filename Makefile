@@ -27,7 +27,7 @@ test-native: ## the Rust crates alone
 
 test-python: ## the Python suites alone (WORKERS=2 processes)
 	@# What failed beside others is run once more alone: a test that only fails under load is then named, and not fatal.
-	timeout 1500 $(PY) -m pytest -n $(WORKERS) || $(PY) -m pytest --last-failed --last-failed-no-failures none
+	timeout 2700 $(PY) -m pytest -n $(WORKERS) || $(PY) -m pytest --last-failed --last-failed-no-failures none
 
 lint: core ## formatters, linters, types, import rules, the stub against the module; changes nothing
 	.venv/bin/ruff check .

@@ -86,9 +86,9 @@ def alone() -> list[Run]:
 def nodes() -> list[Run]:
     """Two and three nodes with every class of faults, and two under those that may cost entries."""
     return [
-        Run("two nodes", ("--nodes", "2", "--for", "40s", "--seed", "1")),
-        Run("three nodes", ("--nodes", "3", "--for", "40s", "--seed", "2")),
-        Run("two, losses", ("--nodes", "2", "--for", "45s", "--seed", "3", "--fault", LOSSES)),
+        Run("two nodes", ("--nodes", "2", "--for", "30s", "--seed", "1")),
+        Run("three nodes", ("--nodes", "3", "--for", "30s", "--seed", "2")),
+        Run("two, losses", ("--nodes", "2", "--for", "30s", "--seed", "3", "--fault", LOSSES)),
     ]
 
 
@@ -97,7 +97,7 @@ def planted(*, has_nodes: bool) -> list[Run]:
     short = ("--for", "10s", "--seed", "1")
     runs = [_planted(name, bug, short) for name, bug in BUGS.items()]
     if has_nodes:
-        long = ("--nodes", "2", "--for", "20s", "--seed", "1")
+        long = ("--nodes", "2", "--for", "15s", "--seed", "1")
         runs += [_planted(name, bug, long) for name, bug in NODE_BUGS.items()]
     return runs
 
