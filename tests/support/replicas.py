@@ -36,13 +36,13 @@ class Log:
 class Logs:
     """`Replicas` of one node."""
 
-    def __init__(self, node: str, *, fixed: Iterable[str] = (*FIXED, *KEYED), **limits: float) -> None:
+    def __init__(self, node: str, limits: dict[str, float] | None = None) -> None:
         self.node = node
         self.logs: dict[str, Log] = {}
         self.refusal: BrokerError | None = None
-        self._limits = {"seconds": 300.0, "max_bytes": 64 * 1_048_576, "max_entries": 1_000_000, **limits}
+        self._limits = {"seconds": 300.0, "max_bytes": 64 * 1_048_576, "max_entries": 1_000_000, **(limits or {})}
         self._changed = asyncio.Event()
-        self._fixed = tuple(fixed)
+        self._fixed = (*FIXED, *KEYED)
         for channel in self._fixed:
             self._open(channel)
 
@@ -84,6 +84,9 @@ class Logs:
 
     def restore(self, channel: str, newest: Sequence[tuple[int, bytes]]) -> None:
         self.logs[channel].newest = [(offset, decode_entries(entry)[0][0]) for offset, entry in newest]
+
+    def rotate(self, channel: str) -> None:
+        raise AssertionError("only a backplane that is local rotates logs by itself")
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that happens to these logs makes `condition` true."""

@@ -49,10 +49,19 @@ class Stalling:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._relay(reader, writer)
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there, here = await asyncio.open_connection("127.0.0.1", self._upstream.port)
         except OSError:
-            writer.close()
             return
         line = _Line()
         self._lines.append(line)
@@ -60,15 +69,14 @@ class Stalling:
             asyncio.create_task(self._pump(reader, here, line)),
             asyncio.create_task(self._pump(there, writer, line)),
         ]
-        self._tasks.update(pumps)
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        self._tasks.difference_update(pumps)
-        self._lines.remove(line)
-        here.close()
-        writer.close()
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            self._lines.remove(line)
+            here.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line) -> None:
         try:

@@ -120,8 +120,8 @@ if kept > 0 then
     fields[2], fields[4], fields[14] = meta.epoch, '1', text(total)
     redis.call('XADD', log, text(head) .. '-0', unpack(fields))
   end
-  if meta.old_first == 0 then
-    meta.old_first, meta.old_total, meta.old_at = first, meta.total, now
+  if meta.old_last == 0 then
+    meta.old_last, meta.old_total, meta.old_at = head, total, now
   end
   meta.head, meta.total, meta.batch = head, total, batch
 end

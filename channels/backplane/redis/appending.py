@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 from channels.backplane import BATCH_SECONDS, Followed
 from channels.backplane.redis.errors import FailedError
@@ -62,7 +62,7 @@ class Batch(NamedTuple):
 
     name: str
     fence: int
-    count: int
+    length: int
     entries: bytes
     mids: Sequence[tuple[int, str, bytes]] = ()
     """(index, key in Redis, digest of the content)"""
@@ -125,7 +125,7 @@ class Appending:
             self.ttl(limits),
             WINDOW_MS,
             MAX_KEYS,
-            batch.count,
+            batch.length,
             batch.entries,
             len(batch.mids),
             len(batch.keys),

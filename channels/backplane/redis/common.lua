@@ -20,7 +20,7 @@ end
 
 -- What `meta` says; nil if it is missing or is not what we wrote.
 local function load_meta(key)
-  local got = redis.pcall('HMGET', key, 'epoch', 'head', 'replid', 'batch', 'total', 'old_first', 'old_total', 'old_at')
+  local got = redis.pcall('HMGET', key, 'epoch', 'head', 'replid', 'batch', 'total', 'old_last', 'old_total', 'old_at')
   if got.err then
     redis.call('UNLINK', key)
     return nil
@@ -31,14 +31,14 @@ local function load_meta(key)
   end
   return {
     epoch = got[1], head = head, replid = got[3], batch = got[4] or '', total = tonumber(got[5] or '') or 0,
-    old_first = tonumber(got[6] or '') or 0, old_total = tonumber(got[7] or '') or 0,
+    old_last = tonumber(got[6] or '') or 0, old_total = tonumber(got[7] or '') or 0,
     old_at = tonumber(got[8] or '') or 0,
   }
 end
 
 local function save_meta(key, meta)
   redis.call('HSET', key, 'epoch', meta.epoch, 'head', text(meta.head), 'replid', meta.replid, 'batch', meta.batch,
-    'total', text(meta.total), 'old_first', text(meta.old_first), 'old_total', text(meta.old_total),
+    'total', text(meta.total), 'old_last', text(meta.old_last), 'old_total', text(meta.old_total),
     'old_at', text(meta.old_at))
 end
 
@@ -52,7 +52,7 @@ end
 local function begin_history(log, last, fresh, replid)
   redis.call('UNLINK', log, last)
   return {
-    epoch = fresh, head = 0, replid = replid, batch = '', total = 0, old_first = 0, old_total = 0, old_at = 0,
+    epoch = fresh, head = 0, replid = replid, batch = '', total = 0, old_last = 0, old_total = 0, old_at = 0,
   }
 end
 
@@ -70,20 +70,26 @@ local function stored(item)
   }
 end
 
--- Lets old segments leave, at most `steps` of them. The newest stays. -> whether `meta` changed
+-- Lets old segments leave, at most `steps` of them; never so many that less is left than the channel keeps. What is
+-- known of the oldest: the offset and the sum of all bytes at its end, and its time. -> whether `meta` changed
 local function trim(log, meta, now, most, bytes, age, steps)
   local changed = false
-  while steps > 0 and meta.old_first > 0 and (meta.head - meta.old_first >= most
-      or meta.total - meta.old_total > bytes or now - meta.old_at > age) do
+  while steps > 0 and meta.old_last > 0 and (meta.head - meta.old_last >= most
+      or meta.total - meta.old_total >= bytes or now - meta.old_at > age) do
     steps = steps - 1
-    local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 2)
-    if not oldest[2] then
+    local first, second = unpack(redis.call('XRANGE', log, '-', '+', 'COUNT', 2))
+    if first and last_of(first) == meta.old_last then
+      if not second then
+        return changed
+      end
+      redis.call('XTRIM', log, 'MINID', '=', second[1])
+      first = second
+    elseif not first then
       return changed
     end
-    local next = stored(oldest[2])
-    redis.call('XTRIM', log, 'MINID', '=', next.id)
-    meta.old_first, meta.old_at = next.first, next.at or meta.old_at
-    meta.old_total = stored(oldest[1]).total or meta.old_total
+    -- Else the log was not what it was thought to be: some of it was evicted.
+    local oldest = stored(first)
+    meta.old_last, meta.old_total, meta.old_at = last_of(first), oldest.total or meta.old_total, oldest.at or meta.old_at
     changed = true
   end
   return changed

@@ -5,8 +5,7 @@ ever retried or connected again behind the owner's back.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from redis.asyncio.connection import (
@@ -23,6 +22,9 @@ from redis.exceptions import RedisError
 
 from channels.backplane.redis.errors import NotSentError
 from channels.backplane.redis.options import RedisOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Address = tuple[str, int]
 SENTINEL_PORT = 26_379
@@ -126,11 +128,11 @@ class Dialer:
         settings = dict(self._settings)
         if address is not None and self._class is not UnixDomainSocketConnection:
             settings["host"], settings["port"] = address
-        parser = type("Parser", (BoundedParser,), {"most": self._options.bus_message + READ_SIZE}) if listens else None
+        if listens:
+            settings["parser_class"] = type("Parser", (BoundedParser,), {"most": self._options.bus_message + READ_SIZE})
         return await _connect(
             self._class(
                 **settings,
-                **({"parser_class": parser} if parser else {}),
                 **self._manners(),
                 protocol=3 if listens else 2,
                 client_name=_client_name(self._options.node),
@@ -172,7 +174,7 @@ class Dialer:
 
 async def _connect(connection: AbstractConnection) -> AbstractConnection:
     try:
-        await connection.connect()
+        await connection.connect()  # type: ignore[no-untyped-call]
     except BaseException:
         await connection.disconnect(nowait=True)
         raise

@@ -140,7 +140,7 @@ class Continuity:
 
     async def _ask(self, ids: tuple[str, str]) -> _Round:
         await asyncio.sleep(0)  # whoever else meets the same change in this turn of the loop asks with it
-        old, new = ids
+        old = ids[0]
         self._retire(old)
         this = _Round(self._known())
         gathered = self._gathering[ids]

@@ -13,7 +13,7 @@ from typing import Any
 from channels.backplane.redis.appending import Appending
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.following import Following
-from channels.backplane.redis.replica import Replica
+from channels.backplane.redis.replica import Replica, Standing
 from channels.backplane.redis.scripts import TOUCH
 from channels.backplane.redis.store import Store
 
@@ -126,16 +126,21 @@ class Heads:
         if not reply:
             self._following.suspect(replica)
             return
-        epoch, head, batch = reply[0].decode(), int(reply[1]), reply[2].decode()
-        if epoch != replica.epoch:
-            if epoch != before.epoch:  # else the node has gone on meanwhile
+        there = Standing(reply[0].decode(), int(reply[1]), reply[2].decode())
+        if there.epoch != replica.epoch:
+            if there.epoch != before.epoch:  # else the node has gone on meanwhile
                 self._following.suspect(replica)
-        elif before.epoch == epoch and head < before.head:
-            self._following.suspect(replica)
-        elif before == replica.standing and head == before.head and before.batch not in ("", batch):
+        elif _contradicts(there, before):
             self._following.suspect(replica)
         else:
-            self._doubt(replica, epoch, head)
+            self._doubt(replica, there.epoch, there.head)
+
+
+def _contradicts(there: Standing, before: Standing) -> bool:
+    """Whether the store lacks what this node had when it asked."""
+    if there.epoch != before.epoch or there.head > before.head:
+        return False
+    return there.head < before.head or before.batch not in ("", there.batch)
 
 
 def _is_place(place: Any) -> bool:

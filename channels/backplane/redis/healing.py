@@ -221,10 +221,9 @@ class Healing:
         for item in reply.items:
             if not self._take_item(replica, reply.epoch, item):
                 return False
-        if not reply.items and replica.head < reply.head:
-            # Nothing of it is kept any more.
-            if not following.begin(replica, Position(reply.epoch, reply.head)):
-                return False
+        is_over = not reply.items and replica.head < reply.head  # nothing of it is kept any more
+        if is_over and not following.begin(replica, Position(reply.epoch, reply.head)):
+            return False
         if replica.own == (reply.epoch, reply.head, ""):
             replica.remember(reply.batch)
         return True

@@ -1,4 +1,4 @@
-"""What a node checks of its Redis when it connects (hardening.md 5.7): what it cannot work with, and what it warns of."""
+"""What a node checks of its Redis when it connects (hardening.md 5.7): what it cannot work with, what it warns of."""
 
 import logging
 

@@ -195,7 +195,7 @@ async def _greet(pipe: Pipe, scripts: Sequence[Script]) -> str:
     for reply in replies:
         if isinstance(reply, BaseException):
             raise reply if isinstance(reply, StoreError) else UnansweredError(str(reply))
-    told = _replication(replies[0])
+    told = _replication(await replication)
     if told.get("role") != "master":
         raise RefusedError(f"expected a master, came a {told.get('role')}", is_fault=True, is_misplaced=True)
     return told["master_replid"]

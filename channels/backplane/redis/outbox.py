@@ -491,7 +491,7 @@ class Outbox:
 def _results(channel: str, batch: Batch, answer: Answer) -> list[Result]:
     results: list[Result] = []
     offset = answer.first
-    for index in range(batch.count):
+    for index in range(batch.length):
         place = answer.repeats.get(index)
         if place is None:
             results.append(Stored(f"{answer.epoch}:{offset}"))
@@ -509,7 +509,7 @@ def _kept(batch: Batch, answer: Answer) -> bytes:
     if not answer.repeats:
         return batch.entries
     kept, at = [], 0
-    for index in range(batch.count):
+    for index in range(batch.length):
         end = at + 4 + int.from_bytes(batch.entries[at : at + 4], "little")
         if index not in answer.repeats:
             kept.append(batch.entries[at:end])

@@ -77,7 +77,7 @@ class Peers:
         return {node: age for node, age, has_left in self._heard(now, SILENT_SECONDS) if not has_left}
 
     def known(self, now: float, within: float) -> set[str]:
-        """The other nodes that were heard of within so many seconds, also those that have left: they know what they told."""
+        """The other nodes that were heard of within so many seconds; those that have left know what they told, too."""
         return {node for node, *_ in self._heard(now, within)}
 
     def is_namesake_heard(self, now: float) -> bool:

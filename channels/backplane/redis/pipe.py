@@ -83,7 +83,7 @@ class Pipe:
                 except (ResponseError, BusyLoadingError, NoPermissionError) as error:
                     reply = error
                 if not self._calls:
-                    raise RedisError("an answer to nothing")  # noqa: TRY301 - ends the connection like any other fault
+                    raise RedisError("an answer to nothing")
                 self._answer(self._calls.popleft(), reply)
                 taken += 1
                 if taken % READS_AT_ONCE == 0:

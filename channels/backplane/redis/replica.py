@@ -71,8 +71,8 @@ class Replica:
         "is_subscribed",
         "is_suspect",
         "is_synced",
-        "limits",
         "lacks_newest",
+        "limits",
         "parked",
         "target",
     )
@@ -152,7 +152,7 @@ class Replica:
             return Judgement.HOLE
         if segment.epoch != self.epoch:
             return Judgement.KNOWN if segment.epoch in self.former else Judgement.OTHER_EPOCH
-        if segment.count == 0:
+        if segment.length == 0:
             return Judgement.KNOWN
         if segment.first == self.head + 1:
             return Judgement.APPLY

@@ -1,12 +1,13 @@
 """Segments: what one append stored, as nodes hear of it and as the stream holds it.
 
-On `ng:{c}:live` a segment is: version (1 byte), then epoch, batch id and node, each after its length (1 byte), the first
-offset (8 bytes) and the count (2 bytes), little-endian; then the entries. A count of 0 says that a history begins.
+On `ng:{c}:live` a segment is: version (1 byte), then epoch, batch id and node, each after its length (1 byte), the
+first offset (8 bytes) and the number of entries (2 bytes), little-endian; then the entries. None says that a history
+begins.
 """
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 VERSION = 1
 MAX_COUNT = 65_535
@@ -24,14 +25,15 @@ class Segment(NamedTuple):
 
     epoch: str
     first: int
-    count: int
+    length: int
+    """Entries."""
     batch: str
     entries: bytes
 
     @property
     def last(self) -> int:
         """Offset of the last entry."""
-        return self.first + self.count - 1
+        return self.first + self.length - 1
 
 
 def read_segment(payload: bytes) -> Segment:
@@ -52,11 +54,11 @@ def read_segment(payload: bytes) -> Segment:
     return _checked(Segment(texts[0], first, count, texts[1], payload[at + _place.size :]))
 
 
-def read_stored(item: Sequence[object]) -> Segment:
+def read_stored(item: Sequence[Any]) -> Segment:
     """What the stream holds: (id, members); raises `UnreadableError`. The id alone is `last_of`."""
     try:
         fields = item[1]
-        members = dict(zip(fields[::2], fields[1::2], strict=True))  # type: ignore[index]
+        members = dict(zip(fields[::2], fields[1::2], strict=True))
         segment = Segment(
             members[b"epoch"].decode("ascii"),
             int(members[b"first"]),
@@ -69,16 +71,16 @@ def read_stored(item: Sequence[object]) -> Segment:
     return _checked(segment)
 
 
-def last_of(item: Sequence[object]) -> int:
+def last_of(item: Sequence[Any]) -> int:
     """Offset of the last entry of what the stream holds, by its id."""
-    name = item[0]
-    assert isinstance(name, bytes)
-    return int(name.partition(b"-")[0])
+    return int(item[0].partition(b"-")[0])
 
 
 def _checked(segment: Segment) -> Segment:
-    if not (4 <= len(segment.epoch) <= 16 and 1 <= segment.first <= MAX_OFFSET and segment.count <= MAX_COUNT):
-        raise UnreadableError(f"expected a place, came {segment.epoch[:16]!r}:{segment.first} and {segment.count} more")
-    if segment.count == 0 and segment.entries:
+    if not (4 <= len(segment.epoch) <= 16 and 1 <= segment.first <= MAX_OFFSET and segment.length <= MAX_COUNT):
+        raise UnreadableError(
+            f"expected a place, came {segment.epoch[:16]!r}:{segment.first} and {segment.length} more"
+        )
+    if segment.length == 0 and segment.entries:
         raise UnreadableError("expected no entries where the count is 0")
     return segment

@@ -1,7 +1,7 @@
 """The append script against a small model of a channel: whatever callers say, no place is given twice (N2-N4)."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from struct import unpack_from
 from typing import Any
@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from channels._native import decode_entries, encode_entries
 from channels.backplane import Followed
-from channels.backplane.redis.appending import EMPTY, Answer, Appending, Batch, Changed, Late, Verdict
+from channels.backplane.redis.appending import EMPTY, Answer, Appending, Batch, Changed, Late, Verdict, random_epoch
 from channels.backplane.redis.keys import Keys
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import NOWHERE, Standing
@@ -43,6 +43,10 @@ class RawStore:
 
     def replid(self, key: str) -> str:
         return self.given
+
+
+def appending_of(store: Any, epochs: Callable[[], str] = random_epoch) -> Appending:
+    return Appending(store, RedisOptions("redis://", "n"), "run", epochs)
 
 
 @dataclass
@@ -88,7 +92,7 @@ class Machine(RuleBasedStateMachine):
         self.epochs = 0
         self.own = "r0"
         self.store.given = self.own
-        self.appending = Appending(self.store, RedisOptions("redis://", "n"), "run", self.fresh)
+        self.appending = appending_of(self.store, self.fresh)
         self.sent: list[tuple[Batch, list[tuple[str, str | None]]]] = []
         self.places: dict[tuple[str, int], str] = {}
 
@@ -140,7 +144,9 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.exists and self.model.replid != self.own)
     @rule(
-        keeps=st.booleans(), is_current=st.booleans(), claims=st.lists(st.sampled_from(["head", "zero", "false"]), max_size=3)
+        keeps=st.booleans(),
+        is_current=st.booleans(),
+        claims=st.lists(st.sampled_from(["head", "zero", "false"]), max_size=3),
     )
     def decide(self, keeps: bool, is_current: bool, claims: list[str]) -> None:
         values = {"head": (self.model.head, self.model.batch), "zero": (0, ""), "false": (self.model.head + 1, "x")}
@@ -186,10 +192,10 @@ class Machine(RuleBasedStateMachine):
         answer = asyncio.run(self.appending.append(LIMITS, standing, batch, verdict, force=force))
         fresh = f"e{self.epochs:05d}"
         model = self.model
-        if batch.count and batch.name in model.batches:
+        if batch.length and batch.name in model.batches:
             assert answer == model.batches[batch.name]._replace(replid=self.own)
             return
-        if batch.count and batch.fence <= model.fence:
+        if batch.length and batch.fence <= model.fence:
             assert isinstance(answer, Late)
             return
         why = self.expected_rotation(standing, verdict, force)
@@ -210,7 +216,10 @@ class Machine(RuleBasedStateMachine):
         if model.replid != self.own:
             if verdict is None or (verdict.old, verdict.new) != (model.replid, self.own):
                 return "changed"
-            if not (verdict.keeps and all(model.agrees(*claim) or claim == (model.head, model.batch) for claim in verdict.claims)):
+            if not (
+                verdict.keeps
+                and all(model.agrees(*claim) or claim == (model.head, model.batch) for claim in verdict.claims)
+            ):
                 return "replication"
         if standing.epoch == model.epoch:
             if standing.head > model.head:
@@ -242,7 +251,7 @@ class Machine(RuleBasedStateMachine):
             model.batch = batch.name
             model.boundaries[model.head] = batch.name
         assert answer == Answer(model.epoch, first, kept, model.head, answer.why, self.own, repeats)
-        if batch.count:
+        if batch.length:
             model.batches[batch.name] = answer._replace(why=answer.why)
             model.fence = batch.fence
 
@@ -266,7 +275,7 @@ class Machine(RuleBasedStateMachine):
             stored += list(zip(range(segment.first, segment.last + 1), events, strict=True))
             assert segment.epoch == model.epoch
         assert stored == model.entries[len(model.entries) - len(stored) :]
-        assert len(stored) >= min(MOST, len(model.entries)) and len(stored) <= MOST + 20
+        assert min(MOST, len(model.entries)) <= len(stored) <= MOST + 20
         newest = command("HGETALL", keys.last("actions"))
         found = {
             key.decode(): (unpack_from("<Q", value)[0], decode_entries(value[8:])[0][0])
@@ -284,23 +293,26 @@ def test_the_script_does_what_the_model_says(server: RedisServer) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+            max_examples=60,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
         ),
     )
 
 
-# --- what a model of few entries does not reach -------------------------------------------------------------------------
+# --- what a model of few entries does not reach ----------------------------------------------------------------------
 
 
 @pytest.fixture
-def store(server: RedisServer) -> Iterator[RawStore]:
-    yield RawStore(server)
+def store(server: RedisServer) -> RawStore:
+    return RawStore(server)
 
 
 async def append(store: RawStore, number: int, size: int = 10, limits: Followed = LIMITS) -> Answer | Changed | Late:
     entries = encode_entries([(f"e{number}", b'"' + b"x" * size + b'"', None, None, None, None)], 1.0)
-    appending = Appending(store, RedisOptions("redis://", "n"), "run")  # type: ignore[arg-type]
-    return await appending.append(limits, NOWHERE, Batch(f"b{number}", number, 1, entries[0]))
+    return await appending_of(store).append(limits, NOWHERE, Batch(f"b{number}", number, 1, entries[0]))
 
 
 @pytest.mark.clause("N2")
@@ -366,7 +378,7 @@ async def test_keys_beyond_the_bound_leave_those_unchanged_longest_first(store: 
         for number in range(1, 60):
             entries = encode_entries([("e", b"1", f"k{number}", None, None, None)], 1.0)
             batch = Batch(f"b{number}", number, 1, entries[0], (), [(0, f"k{number}", False)])
-            await Appending(store, RedisOptions("redis://", "n"), "run").append(LIMITS, NOWHERE, batch)  # type: ignore[arg-type]
+            await appending_of(store).append(LIMITS, NOWHERE, batch)
     finally:
         appending.MAX_KEYS = most
     kept = {int(name[1:]) for name in store.server.command("HKEYS", "ng:{actions}:last")}

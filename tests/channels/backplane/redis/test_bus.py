@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from channels.backplane.bus import Departed, Member
 from channels.errors import LogUnavailable
 from tests.support.redis import RedisServer
-from tests.support.redis_nodes import Node, eventually, nodes
+from tests.support.redis_nodes import IMPATIENT, Node, eventually, nodes
 
 Told = list[tuple[str, object]]
 
@@ -42,12 +43,12 @@ async def test_a_node_that_was_cut_off_hears_what_was_kept_when_it_is_back(serve
         heard = listen(b)
         a.bus.tell("kick", {"n": 0}, keep=True)
         await eventually(lambda: len(heard) == 1)
-        receive = b.bus.receive
-        b.bus.receive = lambda _: None  # type: ignore[method-assign]
+        bus: Any = b.bus
+        receive, bus.receive = bus.receive, lambda _: None
         for number in range(1, 5):
             a.bus.tell("kick", {"n": number}, keep=number != 3)
         await eventually(lambda: a.backplane.figures.details["bus/told"] >= 5)
-        b.bus.receive = receive  # type: ignore[method-assign]
+        bus.receive = receive
         await eventually(lambda: len(heard) == 4)
         assert heard == [("a", number) for number in (0, 1, 2, 4)]
         a.bus.tell("kick", {"n": 5})
@@ -56,7 +57,7 @@ async def test_a_node_that_was_cut_off_hears_what_was_kept_when_it_is_back(serve
 
 @pytest.mark.clause("N15")
 async def test_what_is_kept_waits_for_a_redis_that_is_away_and_the_rest_is_lost(own: RedisServer) -> None:
-    async with nodes(own, "a", "b") as (a, b):
+    async with nodes(own, "a", "b", **IMPATIENT) as (a, b):
         heard = listen(b)
         own.pause()
         await eventually(lambda: not a.backplane.figures.is_up)
@@ -116,8 +117,8 @@ async def test_nodes_know_who_is_there_and_who_has_left(server: RedisServer) -> 
 async def test_a_node_that_falls_silent_is_told_to_one_other_which_buries_it(server: RedisServer) -> None:
     async with nodes(server, "a", "b", "c") as (a, b, c):
         told: list[tuple[str, str]] = []
-        for node in (a, b):
-            node.bus.on_silent(lambda name, node=node: told.append((node.name, name)))
+        a.bus.on_silent(lambda name: told.append(("a", name)))
+        b.bus.on_silent(lambda name: told.append(("b", name)))
         await c.bus.joined("actions", "ann", 5.0)
         await c.bus.joined("actions", "bob", 6.0)
         await a.bus.joined("actions", "bob", 7.0)
@@ -137,7 +138,8 @@ async def test_a_node_that_falls_silent_is_told_to_one_other_which_buries_it(ser
 
 async def kill(node: Node) -> None:
     """As kill -9 does: nothing is said."""
-    node.bus.say_bye = _say_nothing  # type: ignore[method-assign]
+    bus: Any = node.bus
+    bus.say_bye = _say_nothing
     await node.stop()
 
 
@@ -185,9 +187,7 @@ async def test_presence_is_counted_over_all_nodes(server: RedisServer) -> None:
 @pytest.mark.clause("C25")
 async def test_many_joins_at_once_are_news_once(server: RedisServer) -> None:
     async with nodes(server, "a", "b") as (a, b):
-        members = await asyncio.gather(
-            *(node.bus.joined("actions", "ann", 1.0) for _ in range(50) for node in (a, b))
-        )
+        members = await asyncio.gather(*(node.bus.joined("actions", "ann", 1.0) for _ in range(50) for node in (a, b)))
         assert sum(member.is_news for member in members) == 1
         assert max(member.connections for member in members) == 100
 
@@ -217,7 +217,7 @@ async def test_claims_rise_over_all_nodes_and_over_a_loss(server: RedisServer) -
 
 
 async def test_without_redis_nothing_can_be_counted(own: RedisServer) -> None:
-    async with nodes(own, "a") as (a,):
+    async with nodes(own, "a", **IMPATIENT) as (a,):
         own.pause()
         await eventually(lambda: not a.backplane.figures.is_up)
         with pytest.raises(LogUnavailable):

@@ -7,7 +7,7 @@ import pytest
 from channels._native import decode_entries
 from channels.backplane.redis import RedisBackplane, RedisOptions
 from channels.publication import Position
-from tests.support.backplane import BackplaneContract, Door
+from tests.support.backplane import BackplaneContract, Door, publication
 from tests.support.redis import RedisServer
 from tests.support.redis_nodes import QUICK, eventually
 from tests.support.replicas import Logs
@@ -46,8 +46,6 @@ class TestContract(BackplaneContract):
     async def test_statistics_count_what_became_of_every_publication(
         self, backplane: RedisBackplane, door: Door
     ) -> None:
-        from tests.support.backplane import publication
-
         for one in (publication(), publication(mid="m1"), publication(mid="m1"), publication("f", mid="m1")):
             await self.append(backplane, one)
         counted = {"stored": 2, "duplicates": 1, "conflicts": 1, "refused": 0, "mids": 0}

@@ -10,7 +10,7 @@ from channels.backplane.redis.control import Control
 from channels.errors import LogUnavailable, Overloaded
 from channels.publication import Position
 from tests.support.redis import RedisServer
-from tests.support.redis_nodes import Node, eventually, nodes
+from tests.support.redis_nodes import IMPATIENT, Node, eventually, nodes
 from tests.support.stalling import Stalling
 
 
@@ -37,7 +37,7 @@ async def test_a_subscription_that_is_cut_is_opened_again_and_nothing_is_missed(
 
 @pytest.mark.clause("N9", "N10")
 async def test_a_subscription_that_is_dead_and_open_is_found_within_seconds(server: RedisServer) -> None:
-    """With the times of production: a canary each second, 3 s of patience. The node is unready until it is back (pm19)."""
+    """With the times of production: a canary each second, 3 s of patience; unready until it is back (pm19)."""
     async with (
         Stalling(server) as line,
         nodes(line.url, "b", tick=1.0, canary_wait=3.0) as (b,),
@@ -58,13 +58,13 @@ async def test_a_subscription_that_is_dead_and_open_is_found_within_seconds(serv
 async def test_readiness_comes_back_only_after_a_canary_has_come_back_twice(server: RedisServer) -> None:
     async with nodes(server, "a") as (a,):
         listener, told = a.backplane.parts.listener, []
-        take = listener._take  # noqa: SLF001
+        take = listener._take
 
         def watch(message: Control) -> None:
             told.append(listener.failure)
             take(message)
 
-        listener._take = watch  # type: ignore[method-assign]  # noqa: SLF001
+        listener._take = watch  # type: ignore[method-assign]
         server.command("CLIENT", "KILL", "TYPE", "pubsub")
         await eventually(lambda: "the subscription has not been proven yet" in told)
         await a.ready()
@@ -93,7 +93,7 @@ async def test_without_redis_the_node_is_there_unready_and_refuses_after_its_pat
 
 @pytest.mark.clause("N11", "E3")
 async def test_a_redis_that_is_stopped_costs_504_for_what_was_sent_and_503_for_what_was_not(own: RedisServer) -> None:
-    async with nodes(own, "a", outbox_wait=1.0) as (a,):
+    async with nodes(own, "a", outbox_wait=1.0, **IMPATIENT) as (a,):
         await a.append("before")
         own.pause()
         sent = asyncio.create_task(a.append("sent"))
@@ -108,7 +108,7 @@ async def test_a_redis_that_is_stopped_costs_504_for_what_was_sent_and_503_for_w
 
 @pytest.mark.clause("N11")
 async def test_what_waits_is_stored_when_redis_is_back_in_time(own: RedisServer) -> None:
-    async with nodes(own, "a", "b", outbox_wait=10.0) as (a, b):
+    async with nodes(own, "a", "b", **IMPATIENT) as (a, b):
         own.pause()
         waiting = [asyncio.create_task(a.append(f"e{number}")) for number in range(100)]
         await eventually(lambda: a.backplane.failure is not None)
@@ -120,7 +120,7 @@ async def test_what_waits_is_stored_when_redis_is_back_in_time(own: RedisServer)
 
 @pytest.mark.clause("N11")
 async def test_while_redis_is_away_a_log_that_was_whole_serves_what_it_has(own: RedisServer) -> None:
-    async with nodes(own, "a", outbox_wait=0.5) as (a,):
+    async with nodes(own, "a", outbox_wait=0.5, **IMPATIENT) as (a,):
         await a.append("e")
         position = Position(a.log().epoch, 1)
         own.pause()
@@ -146,7 +146,7 @@ async def test_the_circuit_opens_after_three_failures_and_closes_after_the_probe
 @pytest.mark.clause("N11")
 async def test_a_server_that_refuses_to_write_is_left_alone_and_nothing_is_lost(own: RedisServer) -> None:
     """NOREPLICAS stands for all refusals: nothing was stored, so what waits is sent again and then stored."""
-    async with nodes(own, "a", outbox_wait=10.0) as (a,):
+    async with nodes(own, "a") as (a,):
         own.command("CONFIG", "SET", "min-replicas-to-write", "1")
         waiting = asyncio.create_task(a.append("e"))
         await eventually(lambda: a.backplane.parts.store.link.breaker.opened > 0)

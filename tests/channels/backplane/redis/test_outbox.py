@@ -24,7 +24,7 @@ def batch(*events: str, channel: str = "actions", size: int = 2) -> list[Publica
 
 @pytest.mark.clause("N11")
 async def test_more_than_may_wait_is_refused_at_once(own: RedisServer) -> None:
-    async with nodes(own, "a", outbox=10, outbox_wait=5.0) as (a,):
+    async with nodes(own, "a", outbox=10) as (a,):
         own.pause()
         waiting = [asyncio.create_task(a.append(f"e{number}")) for number in range(10)]
         await asyncio.sleep(0)
@@ -86,9 +86,7 @@ async def test_a_batch_of_its_own_id_goes_alone_and_is_stored_once(server: Redis
 @pytest.mark.clause("N11")
 async def test_a_publication_that_cannot_be_written_harms_no_other(server: RedisServer) -> None:
     async with nodes(server, "a") as (a,):
-        good, bad, other = await asyncio.gather(
-            a.append("one"), a.append("two", traceparent="none"), a.append("three")
-        )
+        good, bad, other = await asyncio.gather(a.append("one"), a.append("two", traceparent="none"), a.append("three"))
         assert bad == ["log_unavailable"]
         assert [good[0][-2:], other[0][-2:]] == [":1", ":2"]
 
@@ -128,7 +126,7 @@ async def test_at_the_stop_everything_that_waits_is_answered(own: RedisServer) -
 @pytest.mark.clause("N3")
 async def test_an_append_that_was_given_up_does_not_come_after_later_ones(own: RedisServer) -> None:
     """A stopped Redis finds the old append in its socket when it goes on; the node's own order is kept all the same."""
-    async with nodes(own, "a", outbox_wait=0.7, command=0.3) as (a,):
+    async with nodes(own, "a", outbox_wait=0.7, command=0.3, connect=0.3) as (a,):
         await a.append("one")
         own.pause()
         given_up = await a.append("two")

@@ -39,9 +39,7 @@ def replica() -> Replica:
         (segment(1, 1, epoch="e2"), OTHER_EPOCH),
     ],
 )
-def test_a_segment_is_judged_by_its_place_and_its_batch(
-    replica: Replica, heard: Segment, judgement: Judgement
-) -> None:
+def test_a_segment_is_judged_by_its_place_and_its_batch(replica: Replica, heard: Segment, judgement: Judgement) -> None:
     if heard.last == 3:
         replica.rest()
     assert replica.judge(heard) is judgement
