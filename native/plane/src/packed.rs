@@ -236,7 +236,7 @@ mod tests {
     }
 
     proptest! {
-        /// N3: what is read is what was written, however many stand one after the other, and one says where it ends.
+        /// N7: what is read is what was written, however many stand one after the other, and one says where it ends.
         #[test]
         fn entries_come_back_as_they_went(entries in prop::collection::vec(entry(), 0..6)) {
             let bytes = packed(&entries);
