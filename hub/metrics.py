@@ -94,8 +94,12 @@ class _HubCollector(Collector):
         yield from self._hub_families(stats)
 
     def _rotations(self, durable: Mapping[str, Any] | None) -> Metric:
-        """By the store (N4), and by what a start has found of durable logs, whose channels are not told."""
+        """By the store (N4); alone, by a token that told of more than the log held, and by what a start has found of
+        durable logs. Of these two the channels are not told.
+        """
         ended: Counter[tuple[str, ...]] = Counter()
+        if self._hub.broker.backplane.is_local:
+            ended["", "token"] = self._hub.broker.replicas.rotations
         for (channel, reason), count in self._hub.broker.backplane.figures.rotations.items():
             ended[configured_name(channel, self._hub.catalog), reason] += count
         for reason, count in (durable or {}).get("epoch_rotations", {}).items():

@@ -16,12 +16,12 @@ class _Strict(yaml.SafeLoader):
         # What `<<` brings is put in front by now, and may be overruled.
         if twice and not getattr(node, "is_merged", False):
             raise ValueError(f"{node.start_mark}: {', '.join(twice)} stands twice")
-        made: dict[Hashable, Any] = super().construct_mapping(node, deep)  # type: ignore[no-untyped-call]
+        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return made
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         had_merge = any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value)
-        super().flatten_mapping(node)  # type: ignore[no-untyped-call]
+        super().flatten_mapping(node)
         if had_merge:
             node.is_merged = True  # type: ignore[attr-defined]
 

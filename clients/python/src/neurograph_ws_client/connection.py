@@ -187,10 +187,12 @@ class Connection:
 async def open_connection(opening: Opening, token: str | None, receiver: Receiver) -> Connection:
     """Open a connection; Refused, OSError, TimeoutError or EOFError say why there is none.
 
-    ValueError where that is no matter of the network: with these options there will never be one.
+    ValueError where that is no matter of the network: with these options there will never be one. What a source of
+    URLs raises comes through.
     """
+    url = opening.address.ask()
     try:
-        wire = await _attempt(opening, token)
+        wire = await _attempt(opening, url, token)
     except InvalidStatus as fault:
         raise _refused(fault) from fault
     except ConnectionClosed as fault:
@@ -208,11 +210,10 @@ async def open_connection(opening: Opening, token: str | None, receiver: Receive
     return Connection(wire, codec, receiver)
 
 
-async def _attempt(opening: Opening, token: str | None) -> Wire:
+async def _attempt(opening: Opening, url: str, token: str | None) -> Wire:
     # websockets tells ssl=None from ssl left out.
     secured: dict[str, Any] = {} if opening.ssl is None else {"ssl": opening.ssl}
     headers = {**opening.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
-    url = opening.address.ask()
     attempt = connect(
         url,
         subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],

@@ -80,7 +80,7 @@ class Sockets:
             self._not_connected(number, f": {reason_of(fault, self._opening.address.last)}")
         except ValueError as fault:
             is_final = not self._opening.address.is_asked
-            self._not_connected(number, f" with these options: {fault}", is_final=is_final)
+            self._not_connected(number, f"{' with these options' if is_final else ''}: {fault}", is_final=is_final)
         except Exception as fault:  # noqa: BLE001 - an attempt that never ends would let whoever waits for it hang
             self._not_connected(number, f": {type(fault).__name__}: {fault}")
         else:
