@@ -62,6 +62,8 @@ class OpenLog:
     subscriptions: int = 0
     appended_at: float = 0.0
     """Wall clock of the newest entry: until its retention is over the log holds something."""
+    left_at: float = 0.0
+    """Wall clock when it was opened, or followed last by anybody."""
     is_queued: bool = False
     placements: deque[Placement] | None = None
     """What is not stored yet, in the order of the places; None: the log is in memory, where everything is."""
@@ -71,7 +73,8 @@ class Directory:
     """Open logs by channel name.
 
     `is_held(log)` says that an idle log must stay for another reason; `recovered(log)` hears of each durable log,
-    `closed(log)` of each that is closed.
+    `closed(log)` of each that is closed. `are_copies`: what the logs hold is elsewhere too, so that they are kept for
+    as long as the channel keeps entries after the last subscription, whatever they hold (N18).
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class Directory:
         is_held: "Callable[[OpenLog], bool]",
         recovered: "Callable[[OpenLog], None]",
         closed: "Callable[[OpenLog], object]" = lambda _log: None,
+        are_copies: bool = False,
+        wall: "Callable[[], float]" = time.time,
         most: int = MAX_NAMESPACE_CHANNELS,
         clock: "Callable[[], float]" = time.perf_counter,
     ) -> None:
@@ -92,6 +97,8 @@ class Directory:
         self._is_held = is_held
         self._recovered = recovered
         self._closed = closed
+        self._are_copies = are_copies
+        self._wall = wall
         self._most = most
         self._logs: dict[str, OpenLog] = {}
         self._by_number: dict[int, OpenLog] = {}
@@ -148,6 +155,7 @@ class Directory:
     def unfollow(self, log: OpenLog) -> None:
         """One subscription less; a log without any becomes a candidate for being forgotten."""
         log.subscriptions -= 1
+        log.left_at = self._wall()
         self._queue_if_idle(log)
 
     @property
@@ -210,6 +218,7 @@ class Directory:
             _companion(channel, resolved.config),
             is_fixed,
             resolved.owner,
+            left_at=self._wall(),
         )
         self._logs[channel] = self._by_number[log.log] = log
         if resolved.config.retention.durable:
@@ -235,9 +244,10 @@ class Directory:
             self._idle.append(log)
 
     def _is_over(self, log: OpenLog, wall: float) -> bool:
-        if wall < log.appended_at + log.config.retention.seconds or log.placements or self._is_held(log):
+        kept_until = (log.left_at if self._are_copies else log.appended_at) + log.config.retention.seconds
+        if wall < kept_until or log.placements or self._is_held(log):
             return False
-        return not self.info(log)["entries"]
+        return self._are_copies or not self.info(log)["entries"]
 
     def _close(self, log: OpenLog) -> None:
         try:

@@ -46,6 +46,12 @@ class LogPlane(Protocol):
 
     def rotate_log(self, log: int) -> str: ...  # noqa: D102
 
+    def begin_log(self, log: int, epoch: str, offset: int) -> None: ...  # noqa: D102
+
+    def apply_entries(self, log: int, epoch: str, first: int, entries: bytes) -> int: ...  # noqa: D102
+
+    def restore_newest(self, log: int, newest: Sequence[tuple[int, bytes]]) -> None: ...  # noqa: D102
+
     def log_info(self, log: int) -> dict[str, object]: ...  # noqa: D102
 
     def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]: ...  # noqa: D102

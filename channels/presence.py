@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
-from channels.publication import Entry
+from channels.channel import PRESENCE
 
 LEAVE_SECONDS = 10.0
 """A client that resumes within them was never away."""
@@ -25,9 +25,9 @@ class Change(NamedTuple):
     data: bytes
 
     @property
-    def entry(self) -> Entry:
-        """As the companion keeps it: keyed by subject."""
-        return self.event, self.data, self.subject, None, None, None
+    def companion(self) -> str:
+        """The channel that tells it; keyed by subject."""
+        return self.channel + PRESENCE
 
 
 @dataclass(slots=True)

@@ -1,22 +1,19 @@
 """From the SignalSystem to the log: one wake-up per batch, no Python per event."""
 
 import asyncio
-import bisect
 import logging
 from collections import deque
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from channels._native import SignalSystemError
-from channels.callbacks import tell
-from channels.errors import BrokerError
+from channels.errors import BrokerError, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from channels._native import SignalBatch, SignalSystem
-    from channels.directory import Settled
+    from channels.backplane import Placed
     from channels.publication import Position
 
 CHANNEL: Final = "signals"
@@ -32,33 +29,25 @@ logger = logging.getLogger(__name__)
 class Door(Protocol):
     """The part of `Broker` that the pump needs."""
 
-    def deliver(
-        self, channel: str, batch: "SignalBatch", marks: None = None, settled: "Settled | None" = None
-    ) -> "Position":
-        """Append; raises `BrokerError`, and nothing was appended. A durable log tells `settled` later."""
+    @property
+    def max_signals(self) -> int:
+        """The most that a batch may hold."""
+        ...
+
+    def append_signals(self, channel: str, batch: "SignalBatch", done: "Placed") -> None:
+        """Store `batch`; `done` hears once where its last entry is, or why all are nowhere; perhaps at once."""
         ...
 
 
-class _Flight:
-    """A batch on its way to the log, and who waits until a durable one has stored it. `number`: in the order taken."""
-
-    __slots__ = ("batch", "followers", "is_retry", "number")
-
-    def __init__(self, number: int, batch: "SignalBatch") -> None:
-        self.number = number
-        self.batch = batch
-        self.followers: list[Settled] = []
-        self.is_retry = False
-
-
 class SignalPump:
-    """Takes what the SignalSystem has processed and delivers it; belongs to the thread of the event loop.
+    """Takes what the SignalSystem has processed and hands it to the log; belongs to the thread of the event loop.
 
-    A batch that the log does not take is kept and tried again, and nothing is taken meanwhile: the queue fills, and the
-    SignalSystem refuses further signals before it processes them (M34). `failure` says why the pump ended by itself.
-    `is_durable`: `broker` stores later than it delivers, and what it could not store is delivered again, in the order
-    taken and before anything newer (C14). So the loop places a batch when the one before is stored; only who cannot
-    wait (`deliver_waiting`) places one behind another, and never behind one that failed before.
+    A batch is on its way until the log says what became of it: at once, when it is on the disk, or when the store
+    elsewhere has answered. One that the log does not take is held and tried again, and nothing is taken meanwhile: the
+    queue fills, and the SignalSystem refuses further signals before it processes them (M34). It is tried again in the
+    order taken and before anything newer (C14): the loop hands a batch over when the one before is stored, and only who
+    cannot wait (`deliver_waiting`) one behind another, never behind one that failed. `failure` says why the pump ended
+    by itself.
     """
 
     def __init__(
@@ -66,27 +55,28 @@ class SignalPump:
         system: "SignalSystem",
         broker: Door,
         *,
-        is_durable: bool = False,
         first_retry: float = FIRST_RETRY,
         last_retry: float = LAST_RETRY,
     ) -> None:
         self._system = system
         self._broker = broker
-        self._is_durable = is_durable
-        self._flights: deque[_Flight] = deque()
-        """What has its place in a durable log and is not stored yet."""
-        self._taken = 0
         self._first_retry = self._retry = first_retry
         self._last_retry = last_retry
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._held: list[_Flight] = []
-        """What the log did not take or could not store, in the order taken."""
+        self._is_watching = False
+        self._unstored: list[SignalBatch] = []  # on their way or held, in the order taken
+        self._held: deque[SignalBatch] = deque()  # the same order
+        self._tried: SignalBatch | None = None
+        """The oldest that is held, while it is on its way again."""
+        self._flights = 0
+        self._in_flight = 0  # events of them
         self._timer: asyncio.TimerHandle | None = None
         self._counts = {"batches": 0, "events": 0, "dropped": 0, "retries": 0, "lost": 0}
         self.failure: str | None = None
         self.on_placed: Callable[[SignalBatch, Position], None] = lambda *_: None
-        """Told of each batch that the log has taken, with the position of its last entry; again where it is delivered
-        again because a durable log could not store it."""
+        """Told of each batch that the log has stored, with the position of its last entry."""
+        self.on_refused: Callable[[SignalBatch, BrokerError], None] = lambda *_: None
+        """Told of each batch that it has not, at each attempt. After `OutcomeUnknown` it is not tried again."""
 
     def start(self) -> None:
         """Deliver from now on, on the running loop. From here on the SignalSystem queues its events."""
@@ -94,140 +84,145 @@ class SignalPump:
         self._watch()
 
     def stop(self) -> None:
-        """Deliver what still waits, then end; what the log does not take now is lost and counted."""
+        """Hand over what still waits, then end; what the log does not take now is lost and counted."""
         if self._loop is None:
             return
-        while self._deliver_one(is_last=True) is not None:
-            pass
-        self._loop.remove_reader(self._system.wakeup_fd())
+        self._unwatch()
+        self._stop_timer()
         self._loop = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._held:
-            self._lose([flight.batch for flight in self._held])
+        for held in list(self._held):
+            if held is not self._tried:
+                self._hand_over(held)
+        while (batch := self._take()) is not None:
+            self._hand_over(batch)
 
-    def _lose(self, batches: "list[SignalBatch]") -> None:
-        count = sum(map(len, batches))
-        self._counts["lost"] += count
-        logger.error("the log took no signals at the end: %d events are lost", count)
+    @property
+    def is_flowing(self) -> bool:
+        """Whether what was processed so far is with the log or on its way there, after `deliver_waiting`."""
+        return not self._held and self.failure is None
 
-    def deliver_waiting(self) -> "Iterator[tuple[SignalBatch, Position]]":
-        """Deliver everything that waits, now; yields each batch with the position of its last entry.
+    def is_on_its_way(self, token: int) -> bool:
+        """Whether the log will soon say what became of the signal with this token, which it has not stored yet."""
+        return self.is_flowing or (self._tried is not None and self._tried.index_of(token) is not None)
 
-        Ends early where the log takes nothing; the rest is tried again later.
+    def deliver_waiting(self) -> None:
+        """Hand over everything that waits, now, so that what is stored later comes after it.
+
+        What is held is tried first. Ends early where the log takes nothing; the rest is tried again later.
         """
-        while (delivered := self._deliver_one()) is not None:
-            yield delivered
+        while self._held:
+            oldest = self._held[0]
+            self._stop_timer()
+            self._try_again()
+            if self._held and self._held[0] is oldest:  # refused again, or on its way
+                return
+        while not self._held and (batch := self._take()) is not None:
+            self._hand_over(batch)
 
     def statistics(self) -> dict[str, int]:
-        """Counters since the start, and how many events are held because the log does not take them."""
-        return self._counts | {"held": sum(len(flight.batch) for flight in self._held)}
+        """Counters since the start; events held because the log does not take them, and those on their way to it."""
+        return self._counts | {"held": sum(map(len, self._held)), "in_flight": self._in_flight}
 
-    def when_settled(self, batch: "SignalBatch", follower: "Settled") -> bool:
-        """Tell `follower` once what becomes of `batch`; False, and it is not told, if it is stored already."""
-        for flight in self._flights:
-            if flight.batch is batch:
-                flight.followers.append(follower)
-                return True
-        return False
+    # --- taking -------------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
         # Readable as long as something waits: between two batches the loop has its turn.
-        if self._loop is not None and self.failure is None:
+        if self._loop is not None and not self._is_watching and not self._held and not self._flights:
+            self._is_watching = True
             self._loop.add_reader(self._system.wakeup_fd(), self._deliver_next)
 
+    def _unwatch(self) -> None:
+        if self._loop is not None and self._is_watching:
+            self._is_watching = False
+            self._loop.remove_reader(self._system.wakeup_fd())
+
     def _deliver_next(self) -> None:
-        """For the loop: behind what is not stored yet nothing is placed, so that a failure leaves nothing behind it."""
-        if not self._flights:
-            self._deliver_one()
-        elif self._loop is not None:
-            self._loop.remove_reader(self._system.wakeup_fd())  # `_settled` goes on
+        batch = self._take()
+        if batch is not None:
+            self._hand_over(batch)
+        if self._flights:
+            self._unwatch()
 
-    def _deliver_one(self, *, is_last: bool = False) -> "tuple[SignalBatch, Position] | None":
-        """`is_last`: nothing is tried again, so nothing that fails can get behind what comes now."""
-        if self._flights and not is_last and (self._held or self._flights[0].is_retry):
-            return None
-        flight = self._held[0] if self._held else self._take()
-        if flight is None:
-            return None
-        batch = flight.batch
-        try:
-            position = self._place(flight) if self._is_durable else self._broker.deliver(CHANNEL, batch)
-        except BrokerError as error:
-            self._hold(flight, error)
-            return None
-        self._counts["batches"] += 1
-        self._counts["events"] += len(batch)
-        self._counts["dropped"] += batch.dropped
-        if self._held:
-            self._release()
-        self.on_placed(batch, position)
-        return batch, position
-
-    def _release(self) -> None:
-        """The oldest batch that was held is with the log now."""
-        del self._held[0]
-        if self._is_durable:
-            return  # `_settled` goes on
-        self._retry = self._first_retry
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if not self._held:
-            self._watch()
-        elif self._loop is not None:
-            self._loop.call_soon(self._deliver_next)
-
-    # --- a durable log ------------------------------------------------------------------------------------------------
-
-    def _place(self, flight: _Flight) -> "Position":
-        position = self._broker.deliver(CHANNEL, flight.batch, None, partial(self._settled, flight))
-        self._flights.append(flight)
-        return position
-
-    def _settled(self, flight: _Flight, error: BrokerError | None) -> None:
-        self._flights.remove(flight)
-        followers, flight.followers = flight.followers, []
-        if error is None:
-            self._retry = self._first_retry
-            if not self._flights:
-                self._go_on()
-        else:
-            self._counts["batches"] -= 1
-            self._counts["events"] -= len(flight.batch)
-            self._counts["dropped"] -= flight.batch.dropped
-            self._hold(flight, error)
-        tell(followers, error)
-
-    def _take(self) -> _Flight | None:
+    def _take(self) -> "SignalBatch | None":
         if self.failure is not None:
             return None
         try:
-            batch = self._system.take_batch(MAX_EVENTS)
+            return self._system.take_batch(min(MAX_EVENTS, self._broker.max_signals))
         except SignalSystemError as error:
             self.failure = str(error)
             logger.error("no more signals are delivered: %s", error)
-            if self._loop is not None:
-                self._loop.remove_reader(self._system.wakeup_fd())
+            self._unwatch()
             return None
-        if batch is None:
-            return None
-        self._taken += 1
-        return _Flight(self._taken, batch)
 
-    def _hold(self, flight: _Flight, error: BrokerError) -> None:
+    # --- on the way ---------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, batch: "SignalBatch") -> None:
+        self._flights += 1
+        self._in_flight += len(batch)
+        if batch not in self._held:
+            self._unstored.append(batch)
+        self._broker.append_signals(CHANNEL, batch, partial(self._landed, batch))
+
+    def _landed(self, batch: "SignalBatch", placed: "Position | BrokerError") -> None:
+        self._flights -= 1
+        self._in_flight -= len(batch)
+        if self._tried is batch:
+            self._tried = None
+        if isinstance(placed, OutcomeUnknown):  # given again, it could be there twice
+            self._lose(batch, placed.message)
+        elif isinstance(placed, BrokerError):
+            self._hold(batch, placed)
+        else:
+            self._counts["batches"] += 1
+            self._counts["events"] += len(batch)
+            self._counts["dropped"] += batch.dropped
+            self._retry = self._first_retry
+            self._release(batch)
+        self._go_on()
+        if isinstance(placed, BrokerError):
+            self.on_refused(batch, placed)
+        else:
+            self.on_placed(batch, placed)
+
+    def _go_on(self) -> None:
+        """What is held has its turn, or the SignalSystem; unless a timer runs, or something held is on its way."""
+        if not self._held:
+            self._watch()
+        elif self._timer is None and not self._flights and self._loop is not None:
+            self._timer = self._loop.call_later(0.0, self._try_again)
+
+    def _hold(self, batch: "SignalBatch", error: BrokerError) -> None:
         if self._loop is None:
-            if flight not in self._held:
-                self._lose([flight.batch])
+            self._lose(batch, error.message)
             return
         if not self._held:
             logger.warning("the log takes no signals, they wait: %s", error)
-        if flight not in self._held:
-            flight.is_retry = True
-            bisect.insort(self._held, flight, key=attrgetter("number"))
+        if batch not in self._held:
+            self._held = deque(one for one in self._unstored if one is batch or one in self._held)
         self._counts["retries"] += 1
-        self._loop.remove_reader(self._system.wakeup_fd())
+        self._unwatch()
+        self._stop_timer()
+        self._timer = self._loop.call_later(self._retry, self._try_again)
+        self._retry = min(self._retry * 2, self._last_retry)
+
+    def _try_again(self) -> None:
+        """The oldest that is held, unless something is on its way: so no two of them change places."""
+        self._timer = None
+        if self._held and not self._flights:
+            self._tried = self._held[0]
+            self._hand_over(self._tried)
+
+    def _release(self, batch: "SignalBatch") -> None:
+        self._unstored.remove(batch)
+        if batch in self._held:
+            self._held.remove(batch)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._retry, self._deliver_next)
-        self._retry = min(self._retry * 2, self._last_retry)
+            self._timer = None
+
+    def _lose(self, batch: "SignalBatch", why: str) -> None:
+        self._release(batch)
+        self._counts["lost"] += len(batch)
+        logger.error("%d events are lost: %s", len(batch), why)

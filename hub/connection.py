@@ -9,6 +9,7 @@ from hub.protocol.codec import Codec
 from hub.session import Session
 
 if TYPE_CHECKING:
+    from hub.holds import Hold
     from hub.relay import Relay
 
 
@@ -39,6 +40,7 @@ class Connection:
     __slots__ = (
         "answers",
         "counts",
+        "hold",
         "number",
         "opened_at",
         "owns",
@@ -63,6 +65,8 @@ class Connection:
         """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
         self.waits = waits
         """Whether it has yet to log in."""
+        self.hold: Hold | None = None
+        """A subscription that waits for its logs, and what waits behind it."""
         self.owns = session.session
         """The session under which `hub.owners` knows it."""
         self.questions = self.answers = 0

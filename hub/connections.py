@@ -6,7 +6,7 @@ Events come in turns (see `hub.turns`). No task and no timer is made per message
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -29,12 +29,14 @@ from channels._native import (
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
 from hub.endings import blame
+from hub.last_seen import LastSeen
 from hub.leaving import Leaving
-from hub.owners import Owners
 from hub.performer import Performer
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
+from hub.staleness import Staleness
+from hub.takeovers import Takeovers
 from hub.turns import Turns
 
 if TYPE_CHECKING:
@@ -87,16 +89,17 @@ class Connections:
         self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
-        self._owners = Owners()
         self._performer = Performer(plane, broker, emissions, admission, counters)
-        self._performer.on_takeover = self._take_over
         self._leaving = Leaving(self._table, plane, self._performer, admission)
+        self.takeovers = Takeovers(self._performer, self._table)
+        self.staleness = Staleness(broker, self._performer, self._table)
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._skew = 0.0
-        # Unique across restarts, so that no operator takes one connection for another.
-        self._prefix = f"c-{secrets.token_hex(4)}"
+        self.prefix = f"c-{secrets.token_hex(4)}"
+        """What the names of its connections begin with, unique across nodes and restarts."""
+        self.last_seen = LastSeen()
 
     def __len__(self) -> int:
         return len(self._table)
@@ -126,6 +129,7 @@ class Connections:
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
         self._turns.stop()
+        self.staleness.stop()
         if self._timer is not None:
             self._timer.cancel()
         self._performer.stop()
@@ -139,7 +143,7 @@ class Connections:
         self.opened += 1
         session = Session(
             self.surroundings,
-            conn=f"{self._prefix}{self.opened:x}",
+            conn=f"{self.prefix}{self.opened:x}",
             session=f"s-{secrets.token_hex(8)}",
             codec=newcomer.codec,
             address=newcomer.address,
@@ -150,7 +154,7 @@ class Connections:
         connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
         self._table[number] = connection
         self._numbers[session.conn] = number
-        self._owners.opened(connection)
+        self.takeovers.opened(connection)
         self.admission.opened(newcomer.address if counts else None, waits=waits)
         if newcomer.refusal is None:
             self._performer.perform(connection, session.opened(moment, reconnection_token=newcomer.reconnection_token))
@@ -184,7 +188,17 @@ class Connections:
     def change_role(self, conn: str, role: "Role") -> bool:
         """Give a connection another role (C17); False if there is none of that name."""
         moment = self.moment()
+        if (connection := self._table.get(self._numbers.get(conn, 0))) is not None:
+            self._performer.give_up(connection)
         return self._act(conn, lambda session: session.identity_changed(replace(session.identity, role=role), moment))
+
+    def announce_again(self, conn: str) -> None:
+        """Tell `connections` of it once more: what was told of it is lost, or was wrong."""
+        self._act(conn, lambda session: session.announced_again())
+
+    def names(self) -> list[str]:
+        """Of all connections."""
+        return list(self._numbers)
 
     def revoke(self, revocation: Revocation) -> None:
         """Close whoever `revocation` concerns with 4103."""
@@ -196,11 +210,16 @@ class Connections:
         """Tell `listener` of each publish that was stored: who made it, the connection, what and where."""
         self._performer.on_published = listener
 
-    def snapshot(self, limit: int | None = None, role: str | None = None) -> list[dict[str, Any]]:
-        """Connections (of `role`) as operators see them, newest first; no more than `limit` are described."""
-        newest = reversed(self._table.values())
-        chosen = (one for one in newest if role is None or one.session.identity.role.value == role)
+    def snapshot(
+        self, limit: int | None = None, role: str | None = None, user: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Connections (of `role`, of `user`) as operators see them, newest first; at most `limit` are described."""
+        chosen = self._chosen(role, user)
         return [connection.describe() for connection in islice(chosen, limit)]
+
+    def count(self, role: str | None = None, user: str | None = None) -> int:
+        """How many of `role` and of `user` there are."""
+        return sum(1 for _ in self._chosen(role, user))
 
     def roles(self) -> "Counter[Role]":
         """Open connections by role."""
@@ -225,14 +244,14 @@ class Connections:
     def _hear_node(self, kind: int, a: Any, b: Any) -> None:
         """What concerns no connection, or one that is gone."""
         if kind == EVENT_STORED:
-            self._broker.stored(a, *b)
+            self._broker.durable.stored(a, *b)
         elif kind == EVENT_STORE_FAILED:
             epoch, first, text, is_uncertain = b
             self.counters.error("hub", "log")
-            self._broker.store_failed(a, epoch, first, text, is_uncertain=is_uncertain)
+            self._broker.durable.store_failed(a, epoch, first, text, is_uncertain=is_uncertain)
         elif kind == EVENT_RETAIN_FAILED:
             self.counters.error("hub", "log")
-            self._broker.retain_failed(a, b)
+            self._broker.durable.retain_failed(a, b)
         elif kind == EVENT_FATAL:
             self._fail(str(a))
 
@@ -256,24 +275,7 @@ class Connections:
         connection.answers += 1
         told = connection.session.located(self._broker.located(cursors), self.moment())
         self._performer.perform(connection, told)
-        self._owners.part(connection, self._taken_over, connection.answers)
-
-    # --- sessions -----------------------------------------------------------------------------------------------------
-
-    def _take_over(self, connection: Connection, session: str) -> None:
-        """`connection` has resumed `session`: whoever had it is read no more (R12), and goes once R11 is due."""
-        former = self._owners.take_over(connection, session)
-        if former is not None:
-            self._performer.perform(former, former.session.superseded())
-
-    def _taken_over(self, former: Connection) -> None:
-        if former.number in self._table:
-            self._performer.perform(former, former.session.taken_over())
-
-    def _bereft(self, former: Connection) -> None:
-        """Who took the session over ended before it could say so: nobody has it, so the client may come back (42xx)."""
-        if former.number in self._table:
-            self._performer.perform(former, former.session.faulted("internal", "its successor ended first"))
+        self.takeovers.written(connection)
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 
@@ -281,9 +283,8 @@ class Connections:
         session = connection.session
         del self._table[connection.number]
         del self._numbers[session.conn]
-        if self._owners.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
+        if self.takeovers.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
             self.surroundings.resumption.forget(session.session, self._wall())
-        self._owners.part(connection, self._bereft)
         self._performer.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1
@@ -293,6 +294,7 @@ class Connections:
         if connection.relay is not None:
             connection.relay.closed(code, reason)
         self._leaving.departures.ended(connection.number)
+        self.last_seen.left(session.identity.subject, self._wall())
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)
@@ -301,6 +303,12 @@ class Connections:
         self.failure = reason
         self.counters.error("internal", "panic")
         log.error("plane.lost", reason=reason)
+
+    def _chosen(self, role: str | None, user: str | None) -> Iterator[Connection]:
+        for connection in reversed(self._table.values()):
+            identity = connection.session.identity
+            if role in (None, identity.role.value) and user in (None, identity.subject):
+                yield connection
 
     def _act(self, conn: str, act: Callable[[Session], list[Effect]], wanted: State | None = None) -> bool:
         """Do `act` with a connection that is open; True if it was (and, if `wanted`, if its state is that now)."""

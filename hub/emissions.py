@@ -7,8 +7,7 @@ until the pump has brought it there after all.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
 import orjson
@@ -16,7 +15,7 @@ import structlog
 
 from channels._native import SignalOverloaded, SignalSystemError, SignalValueError
 from channels.dedup import MidKey, digest
-from channels.errors import BrokerError
+from channels.errors import BrokerError, OutcomeUnknown
 from hub.connection import Connection
 from hub.first_answers import FirstAnswers, Remembered
 from hub.protocol.errors import Refusal
@@ -91,8 +90,9 @@ class Emissions:
         self._owed: WeakValueDictionary[int, Remembered] = WeakValueDictionary()
         """By token: answers whose entry no log has yet. One that is forgotten needs no position any more."""
         pump.on_placed = self._placed
+        pump.on_refused = self._refused
         self.on_settled: Callable[[Sequence[Outcome]], None] = lambda _: None
-        """Told what became of emits that waited for a durable log."""
+        """Told what became of emits that waited for a log which stores later."""
 
     def add(self, connection: Connection, effect: Emit) -> None:
         """One more for this turn. It is checked, and it is processed even if its connection goes in between."""
@@ -110,15 +110,14 @@ class Emissions:
         return _told(items)
 
     def settle(self) -> Sequence[Outcome]:
-        """As `run`, now; afterwards the log holds every signal so far, as far as it takes any.
+        """As `run`, now; afterwards every signal so far is with the log or on its way there, as far as it takes any.
 
         For what must not overtake them (C14). Costs nothing where no signal is on its way.
         """
         outcomes = self.run()
         if self._is_undelivered:
             self._is_undelivered = False
-            for _ in self._pump.deliver_waiting():
-                pass
+            self._pump.deliver_waiting()
         return outcomes
 
     def statistics(self) -> dict[str, int]:
@@ -184,20 +183,20 @@ class Emissions:
         return True
 
     def _answer_or_wait(self, item: Item, known: Remembered) -> None:
-        if known.waiting is not None:
+        is_open = known.is_owed and not known.is_lost
+        if is_open and self._pump.is_on_its_way(cast("int", known.token)):
             known.waiting.append(item)
         else:
-            item.answer = _not_taken() if known.is_owed else item.told(known)
+            item.answer = _answer(item, known)
 
     def _store(self, items: Sequence[Item], now: float) -> None:
         """Bring everything that waits to the log, and answer `items` with the positions they got there.
 
-        Those whose entries a durable log has not stored yet are answered when it has.
+        Those whose entries the log stores later are answered when it has.
         """
         remembered = [self._remember(item, now) for item in items]
         if self._owed:
-            for _ in self._pump.deliver_waiting():  # `_placed` hears where
-                pass
+            self._pump.deliver_waiting()  # `_placed` hears where
         for item, one in zip(items, remembered, strict=True):
             self._answer_or_wait(item, one)
 
@@ -211,24 +210,32 @@ class Emissions:
         return remembered
 
     def _placed(self, batch: "SignalBatch", last: "Position") -> None:
-        """The log has taken `batch`: what is owed of it has its position, unless the log cannot store it after all."""
-        for token, remembered in list(self._owed.items()):
-            index = batch.index_of(token)
-            if index is not None:
-                del self._owed[token]
-                remembered.position = f"{last.epoch}:{last.offset - len(batch) + 1 + index}"
-                if self._pump.when_settled(batch, partial(self._settled, remembered)):
-                    remembered.waiting = []
+        """The log has stored `batch`: what is owed of it has its position, and who waits is answered."""
+        told: list[Item] = []
+        for remembered, index in self._owed_of(batch):
+            del self._owed[cast("int", remembered.token)]
+            remembered.position = f"{last.epoch}:{last.offset - len(batch) + 1 + index}"
+            told += _answered(remembered)
+        self._tell(told)
 
-    def _settled(self, remembered: Remembered, error: BrokerError | None) -> None:
-        """A durable log has stored it or has not: who waits is answered."""
-        items, remembered.waiting = remembered.waiting or [], None
-        if error is not None and remembered.token is not None:
-            remembered.position = None
-            self._owed[remembered.token] = remembered
-        for item in items:
-            self._answer_or_wait(item, remembered)
-        self.on_settled(_told(items))
+    def _refused(self, batch: "SignalBatch", error: BrokerError) -> None:
+        """The log has not, or will not say: who waits is answered, and what is owed stays owed."""
+        told: list[Item] = []
+        for remembered, _ in self._owed_of(batch):
+            if isinstance(error, OutcomeUnknown):
+                remembered.is_lost = True
+                del self._owed[cast("int", remembered.token)]
+            told += _answered(remembered)
+        self._tell(told)
+
+    def _owed_of(self, batch: "SignalBatch") -> list[tuple[Remembered, int]]:
+        """What is owed of `batch`, each with the index of its entry."""
+        found = [(remembered, batch.index_of(token)) for token, remembered in list(self._owed.items())]
+        return [(remembered, index) for remembered, index in found if index is not None]
+
+    def _tell(self, items: Sequence[Item]) -> None:
+        if items:
+            self.on_settled(_told(items))
 
 
 def _told(items: Iterable[Item]) -> list[Outcome]:
@@ -238,6 +245,18 @@ def _told(items: Iterable[Item]) -> list[Outcome]:
         for item in items
         if item.answer is not None and (item.effect.ticket.id is not None or not isinstance(item.answer, dict))
     ]
+
+
+def _answer(item: Item, known: Remembered) -> Answer:
+    return _not_taken() if known.is_owed else item.told(known)
+
+
+def _answered(remembered: Remembered) -> list[Item]:
+    """Who has waited for it, each with its answer."""
+    items, remembered.waiting = remembered.waiting, []
+    for item in items:
+        item.answer = _answer(item, remembered)
+    return items
 
 
 def _not_taken() -> Refusal:

@@ -13,18 +13,19 @@ KEPT_RESULTS = 16 * 1_048_576
 class Remembered:
     """Where the last entry was stored (None: nowhere), the time it took, and the results as JSON while kept.
 
-    `token`: that of the last entry; None: there is none. `waiting`: who is to be answered once a durable log has stored
-    it; None: everybody is answered at once.
+    `token`: that of the last entry; None: there is none. `waiting`: who is to be answered once the log has stored it.
+    `is_lost`: the log has taken it or has not, and will not say.
     """
 
-    __slots__ = ("__weakref__", "position", "texts", "time_us", "token", "waiting")
+    __slots__ = ("__weakref__", "is_lost", "position", "texts", "time_us", "token", "waiting")
 
     def __init__(self, position: str | None, time_us: float, texts: Sequence[bytes], token: int | None = None) -> None:
         self.position = position
         self.token = token
         self.time_us = time_us
         self.texts = texts
-        self.waiting: list[Any] | None = None
+        self.waiting: list[Any] = []
+        self.is_lost = False
 
     @property
     def size(self) -> int:

@@ -15,6 +15,14 @@ class Owners:
     def __len__(self) -> int:
         return len(self._owners)
 
+    def of(self, session: str) -> Connection | None:
+        """Who has `session`."""
+        return self._owners.get(session)
+
+    def lose(self, session: str) -> Connection | None:
+        """`session` is elsewhere now. -> who had it here"""
+        return self._owners.pop(session, None)
+
     def opened(self, connection: Connection) -> None:
         """A connection has come, with a session of its own."""
         connection.owns = connection.session.session

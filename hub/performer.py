@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import orjson
 import structlog
 
-from channels.errors import BrokerError
+from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
+from hub.holds import Hold
 from hub.protocol import answers, close_codes
 from hub.session import effects
 from hub.session.policy import SIGNALS
@@ -23,6 +24,7 @@ from hub.session.policy import SIGNALS
 if TYPE_CHECKING:
     from channels._native import Plane
     from channels.broker import Broker
+    from channels.catching_up import Errors
     from hub.admission import Admission
     from hub.auth import Identity
     from hub.counters import Counters
@@ -45,6 +47,8 @@ class Performer:
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
         """Told when a connection has resumed a session, before it says so."""
+        self.on_subscribed: Callable[[Connection, effects.Subscribe | None], None] = lambda *_: None
+        """Told when cursors were put, by which effect; None: what waited is done, and was refused."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -68,6 +72,7 @@ class Performer:
             effects.Alarm: self._set_alarm,
             effects.Fault: self._log_fault,
             effects.Close: self._close,
+            effects.Release: lambda connection, effect: connection.session.release(effect.ticket),
         }
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -83,12 +88,17 @@ class Performer:
         self._is_finish_due = True
 
     def perform(self, connection: Connection, wanted: Iterable[effects.Effect]) -> None:
-        """Execute `wanted` in order."""
-        for effect in wanted:
+        """Execute `wanted` in order; what must wait for a subscription of the connection is done after that."""
+        if connection.hold is not None:
+            wanted = connection.hold.keep(wanted)
+        rest = iter(wanted)
+        for effect in rest:
             if type(effect) is effects.Send:
                 self._answers.append((connection.number, effect.data))
             else:
                 self._execute[type(effect)](connection, effect)
+                if connection.hold is not None:
+                    self.perform(connection, rest)
 
     def attempt(
         self,
@@ -159,6 +169,7 @@ class Performer:
 
     def forget(self, connection: Connection) -> None:
         """It is gone: what it still waits for is not answered."""
+        connection.hold = None
         self.alarms.forget(connection.number)
         self._broker.connection_closed(connection.number)
 
@@ -167,13 +178,56 @@ class Performer:
     def _subscribe(self, connection: Connection, effect: effects.Subscribe) -> None:
         self._settle(spec.channel for spec in effect.specs)
         self.send_answers()  # answers to earlier requests come first (M7)
+        hold = Hold(effect)
         subject = connection.session.identity.subject
-        try:
-            self._broker.subscribe(connection.number, subject, effect.specs, effect.reply)
-        except BrokerError as error:
-            self.perform(connection, connection.session.subscribe_failed(effect, error))
+        errors = self._broker.follow(subject, effect.specs, partial(self._followed, connection, hold))
+        if errors is None:
+            connection.hold = hold
+            connection.session.await_answer(effect.ticket)
+            connection.session.backlog = 0
         else:
-            connection.session.surroundings.tally.messages_sent[effect.head["type"],] += 1
+            self._put_cursors(connection, effect, errors)
+
+    def _put_cursors(self, connection: Connection, effect: effects.Subscribe, errors: "Errors") -> None:
+        """The logs are as new as their store, save those of `errors`."""
+        session = connection.session
+        if not errors:
+            try:
+                self._broker.subscribe(connection.number, session.identity.subject, effect.specs, effect.reply)
+            except BrokerError as error:
+                errors = {error.channel: error}
+        if errors:
+            self.perform(connection, session.subscribe_failed(effect, errors))
+        else:
+            session.surroundings.tally.messages_sent[effect.head["type"],] += 1
+            self.on_subscribed(connection, effect)
+
+    def _followed(self, connection: Connection, hold: Hold, errors: "Errors") -> None:
+        """The backplane has answered: go on where the connection waits, unless it has gone."""
+        if connection.hold is not hold:
+            return
+        connection.hold = None
+        session = connection.session
+        session.release(hold.effect.ticket)
+        session.backlog = None
+        try:
+            self._put_cursors(connection, hold.effect, errors)
+            self.perform(connection, hold.waiting)
+            if connection.hold is not None:
+                session.backlog = len(connection.hold.waiting)
+            self.on_subscribed(connection, None)
+        except Exception as error:  # noqa: BLE001 - one connection's mistake must not stop the others
+            self.fail(connection, error)
+        self.finish_soon()
+
+    def give_up(self, connection: Connection) -> None:
+        """What must be done now does not wait for logs: the subscriptions that do are refused, for the time being."""
+        while (hold := connection.hold) is not None:
+            channels = [spec.channel for spec in hold.effect.specs]
+            text = "the log of {} was not ready in time"
+            self._followed(
+                connection, hold, {name: LogUnavailable(text.format(name), channel=name) for name in channels}
+            )
 
     def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
         self._settle(effect.channels)
@@ -235,6 +289,7 @@ class Performer:
         self.alarms.set(connection.number, effect.at)
 
     def _close(self, connection: Connection, effect: effects.Close) -> None:
+        connection.hold = None
         self.send_answers()  # what was answered before is sent before (X6)
         self._plane.close(connection.number, effect.code, effect.reason)
 

@@ -81,6 +81,10 @@ class Resumption:
     ) -> None:
         """`today`: who the bearer of a sealed identity is by the present settings; None if nobody any more (R7)."""
         self._sealer = Sealer([secrets.token_bytes(32)]) if sealer is None else sealer
+        self.on_forgotten: Callable[[str], None] = lambda _: None
+        """Told of each session whose tokens are dead by decision."""
+        self.on_role: Callable[[str, Identity], None] = lambda *_: None
+        """Told of each session that an operator gave another role."""
         self.evicted = 0
         """Sessions of which something was forgotten before its time, for there were too many."""
         self._ttl = ttl
@@ -143,6 +147,17 @@ class Resumption:
             memory.generation, memory.raised_at = sealed.generation + 1, now
         return memory.generation
 
+    def generation(self, session: str) -> int:
+        """What the session has reached, as far as it is remembered."""
+        memory = self._sessions.get(session)
+        return 0 if memory is None else memory.generation
+
+    def reached(self, session: str, generation: int, wall: float, now: float) -> None:
+        """On another node the session has reached `generation` (R10)."""
+        memory = self._memory(session, wall + self._ttl)
+        if generation > memory.generation:
+            memory.generation, memory.raised_at = generation, now
+
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def acknowledged(self, session: str, positions: Mapping[str, Position]) -> None:
@@ -169,6 +184,7 @@ class Resumption:
     def role_changed(self, session: str, decided: Identity, wall: float) -> None:
         """An operator gave the bearer of the session another role: tokens made before do not undo that (R7)."""
         self._memory(session, wall + self._ttl).decided = decided
+        self.on_role(session, decided)
 
     def forget(self, session: str, wall: float) -> None:
         """The tokens of the session are dead: the client wants it (R15), or an operator has thrown it out.
@@ -180,6 +196,7 @@ class Resumption:
         if len(self._forgotten) > self._most:
             self._forgotten.popitem(last=False)
             self.evicted += 1
+        self.on_forgotten(session)
 
     def sweep(self, wall: float) -> None:
         """Forget the sessions of which no token can be good any more."""

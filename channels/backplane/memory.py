@@ -3,14 +3,21 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from channels.backplane import BATCH_SECONDS, Deliver, Done, Recovered, Result
-from channels.backplane.placing import Finish, Placing, Placings, Waiting
-from channels.dedup import WINDOW_SECONDS, MidKey, MidWindow, digest, mark_of, read_mark
-from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
-from channels.publication import Entry, Publication, Stored
+from channels.backplane import BATCH_SECONDS, Deliver, Done, Placed, Ready, Recovered, Replicas, Result
+from channels.backplane.batch import Batch
+from channels.backplane.figures import Figures
+from channels.backplane.placing import Finish, Placings, Waiting
+from channels.dedup import WINDOW_SECONDS, MidKey, MidWindow, read_mark
+from channels.errors import BrokerError, LogUnavailable, MidConflict, OutcomeUnknown, Overloaded
+from channels.publication import Position, Publication, Stored
+
+if TYPE_CHECKING:
+    from channels._native import SignalBatch
 
 MAX_BATCH_IDS = 10_000
+MAX_SIGNALS = 4_096
 STOP_PATIENCE = 5.0
 """Seconds that an append may wait for its log at the end (N11)."""
 
@@ -22,6 +29,14 @@ class MemoryBackplane:
 
     `is_durable(channel)` says which are; None: no channel is.
     """
+
+    is_local = True
+    is_alone = False
+    """It shares its store with nobody."""
+    max_signals = MAX_SIGNALS
+    outage: str | None = None
+    failure: str | None = None
+    """A log that cannot be written is the broker's to tell: the node goes on."""
 
     def __init__(
         self,
@@ -35,7 +50,9 @@ class MemoryBackplane:
         self._placings = Placings(self._mids)
         self._batches: MidWindow[Sequence[Result]] = MidWindow(seconds=BATCH_SECONDS, most=MAX_BATCH_IDS)
         self._monotonic = monotonic
+        self.figures = Figures()
         self._deliver: Deliver | None = None
+        self._replicas: Replicas | None = None
         self._recovered: list[tuple[MidKey, bytes, str, float]] = []
         self._stored = 0
         self._duplicates = 0
@@ -43,10 +60,10 @@ class MemoryBackplane:
         self._refused = 0
         self._forgotten = 0  # mids of the last run that had no room
 
-    async def start(self, deliver: Deliver) -> None:
-        """Take publications from now on."""
+    async def start(self, deliver: Deliver, replicas: Replicas | None = None) -> None:
+        """Take publications from now on. `replicas` are the store itself: asked only for a proof of loss."""
         self._take_up_mids()
-        self._deliver = deliver
+        self._deliver, self._replicas = deliver, replicas
 
     async def stop(self) -> None:
         """Refuse from now on; what waits for a durable log is answered when this returns."""
@@ -72,6 +89,36 @@ class MemoryBackplane:
             self._refused += len(publications)
             results = [error] * len(publications)
         done(results)
+
+    def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
+        """As the contract says; completes at once, or when a durable log has stored it."""
+        if self._deliver is None:
+            done(_stopped(channel))
+            return
+        try:
+            if self._is_durable is not None and self._is_durable(channel):
+                self._place_signals(self._deliver, channel, batch, done)
+                return
+            placed: Position | BrokerError = self._deliver(channel, batch)
+        except BrokerError as error:
+            placed = error
+        done(placed)
+
+    def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
+        """The log is the store, so it holds what there is; a proof that it has lost something ends its epoch (N4)."""
+        if is_proof and wanted is not None and self._replicas is not None:
+            try:
+                head = self._replicas.replica(channel).position
+                if head.epoch == wanted.epoch and head.offset < wanted.offset:
+                    self._replicas.rotate(channel)
+                    self.figures.rotations[channel, "token"] += 1
+            except BrokerError as error:
+                done(error)
+                return False
+        return True
+
+    def unfollow(self, channel: str) -> None:
+        """Nothing is known of it here."""
 
     def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
         """See the contract. What comes before `start` is taken up there, all channels together: by age, not by name."""
@@ -132,7 +179,7 @@ class MemoryBackplane:
         if self._deliver is None:
             raise _stopped(channel)
         now = self._monotonic()
-        batch = _Batch(self._mids, now)
+        batch = Batch(self._mids, now)
         for publication in publications:
             batch.add(publication)
         if batch.entries:
@@ -176,18 +223,29 @@ class MemoryBackplane:
             self._refuse(_stopped(channel), (publication,), done)
             return
 
-        def settled(results: Sequence[Result]) -> None:
+        def placed(result: Position | BrokerError) -> None:
+            results = (result if isinstance(result, BrokerError) else Stored(f"{result.epoch}:{result.offset}"),)
             self._count(results)
             done(results)
 
-        single = self._placings.single(settled)
+        single = self._placings.single(placed)
         try:
-            position = self._deliver(channel, (publication.entry,), None, single.settle)
+            single.position = self._deliver(channel, (publication.entry,), None, single.settle)
         except BrokerError as error:
             self._placings.drop(single)
             self._refuse(error, (publication,), done)
-        else:
-            single.position = f"{position.epoch}:{position.offset}"
+
+    def _place_signals(self, deliver: Deliver, channel: str, batch: "SignalBatch", done: Placed) -> None:
+        def placed(result: Position | BrokerError) -> None:
+            # Whatever the disk holds of them, their places are given again: to say so twice makes no entry double.
+            done(LogUnavailable(result.message, channel=channel) if isinstance(result, OutcomeUnknown) else result)
+
+        single = self._placings.single(placed)
+        try:
+            single.position = deliver(channel, batch, None, single.settle)
+        except BrokerError:
+            self._placings.drop(single)
+            raise
 
     def _remember_batch(self, key: MidKey, results: Sequence[Result]) -> None:
         """Unless nothing of it was stored, and it may be sent again."""
@@ -200,7 +258,7 @@ class MemoryBackplane:
         if deliver is None:
             self._refuse(_stopped(channel), publications, done)
             return
-        batch = _Batch(self._mids, now, self._placings)
+        batch = Batch(self._mids, now, self._placings)
         for publication in publications:
             batch.add(publication)
 
@@ -235,91 +293,6 @@ class MemoryBackplane:
             else:
                 self._conflicts += isinstance(result, MidConflict)
                 self._refused += not isinstance(result, MidConflict)
-
-
-class _Batch:
-    """One append: which of its publications are fresh, and what is to be said of each."""
-
-    def __init__(self, mids: MidWindow[str], now: float, placings: Placings | None = None) -> None:
-        self.entries: list[Entry] = []
-        self.marks: list[bytes | None] = []
-        """Of the entries, where the log is durable."""
-        self.awaited: dict[int, Placing] = {}
-        """By index of the answers: repeats of what is not stored yet."""
-        self.placing: Placing | None = None
-        self._mids = mids
-        self._now = now
-        self._placings = placings
-        self._answers: list[Result | int] = []  # an index into `entries` until these have their places
-        self._own: set[int] = set()  # indices of `_answers` that say where an entry is
-        self._repeats: set[int] = set()  # those of them that are repeats
-        self._fresh: dict[MidKey, tuple[bytes, int]] = {}
-
-    @property
-    def fresh(self) -> list[MidKey]:
-        """The `mid`s that are used for the first time."""
-        return list(self._fresh)
-
-    def add(self, publication: Publication) -> None:
-        if publication.mid is None:
-            self._answers.append(self._admit(publication, None))
-            return
-        key = MidKey(publication.channel, publication.subject, publication.mid)
-        content = digest(publication.event, publication.key, publication.tags, publication.data)
-        try:
-            self._answers.append(self._known(key, content) or self._admit_once(key, content, publication))
-        except BrokerError as error:
-            self._answers.append(error)
-
-    def stored(self, epoch: str, first: int) -> None:
-        """The entries have their places."""
-        for key, (content, index) in self._fresh.items():
-            self._mids.remember(key, content, f"{epoch}:{first + index}", self._now)
-        self._own = {at for at, answer in enumerate(self._answers) if isinstance(answer, int)}
-        self._answers = [
-            Stored(f"{epoch}:{first + answer}", at in self._repeats) if isinstance(answer, int) else answer
-            for at, answer in enumerate(self._answers)
-        ]
-
-    def refused(self, error: BrokerError) -> None:
-        """The entries got no places; what was known before is known all the same."""
-        self._answers = [error if isinstance(answer, int) else answer for answer in self._answers]
-
-    def results(self, errors: Finish | None = None) -> list[Result]:
-        """One for each publication; `errors`: placings whose entries were not stored after all."""
-        results = [answer for answer in self._answers if not isinstance(answer, int)]
-        if errors:
-            waited = dict.fromkeys(self._own, self.placing) | self.awaited
-            for at, placing in waited.items():
-                results[at] = errors.get(placing, results[at])
-        return results
-
-    def _known(self, key: MidKey, content: bytes) -> Stored | None:
-        position = self._mids.find(key, content, self._now)
-        if position is None:
-            return None
-        placing = self._placings and self._placings.of(key)
-        if placing:
-            self.awaited[len(self._answers)] = placing
-        return Stored(position, duplicate=True)
-
-    def _admit_once(self, key: MidKey, content: bytes, publication: Publication) -> int:
-        earlier = self._fresh.get(key)
-        if earlier is None:
-            self._mids.reserve(key, self._now)
-            self._fresh[key] = content, len(self.entries)
-            return self._admit(publication, content)
-        if earlier[0] != content:
-            raise MidConflict(f"expected one content for mid {key.mid!r}, came two in one batch", channel=key.channel)
-        self._repeats.add(len(self._answers))
-        return earlier[1]
-
-    def _admit(self, publication: Publication, content: bytes | None) -> int:
-        if self._placings is not None:
-            mid = publication.mid
-            self.marks.append(None if mid is None or content is None else mark_of(publication.subject, mid, content))
-        self.entries.append(publication.entry)
-        return len(self.entries) - 1
 
 
 def _stopped(channel: str) -> LogUnavailable:

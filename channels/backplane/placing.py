@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from channels.backplane import Done, Result
+from channels.backplane import Done, Placed, Result
 from channels.callbacks import tell
 from channels.dedup import MidKey, MidWindow
 from channels.errors import BrokerError, OutcomeUnknown
-from channels.publication import Stored
+from channels.publication import Position
 
 Finish = Mapping["Placing | None", BrokerError]
 """Placings that failed, and why."""
@@ -26,19 +26,20 @@ class Placing:
 
 
 class Single:
-    """The append of one publication without a `mid`, which is most of them: nobody else waits for it."""
+    """An append of which no part has a `mid`, which is most of them: nobody else waits for it."""
 
-    __slots__ = ("_done", "_leave", "position")
+    __slots__ = ("_leave", "_placed", "position")
 
-    def __init__(self, done: Done, leave: "Callable[[Single], bool]") -> None:
-        self.position = ""
-        self._done = done
+    def __init__(self, placed: Placed, leave: "Callable[[Single], bool]") -> None:
+        self.position = Position("", 0)
+        """That of the last entry, once it is known."""
+        self._placed = placed
         self._leave = leave
 
     def settle(self, error: BrokerError | None) -> None:
         """To be told once: None when it is stored, else why it is not."""
         if self._leave(self):
-            self._done((Stored(self.position) if error is None else error,))
+            self._placed(self.position if error is None else error)
 
 
 class Waiting:
@@ -85,9 +86,9 @@ class Placings:
         self._by_key.update(dict.fromkeys(keys, placing))
         return placing
 
-    def single(self, done: Done) -> Single:
-        """One entry gets its place."""
-        single = Single(done, self._leave)
+    def single(self, placed: Placed) -> Single:
+        """Entries get their places, none under a `mid`."""
+        single = Single(placed, self._leave)
         self._all[single] = None
         return single
 

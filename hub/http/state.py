@@ -15,16 +15,18 @@ from hub.http.endpoints import Call
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import is_position
 from hub.quantities import Table
+from hub.store_metrics import store_document
 
 MAX_HISTORY = 1_000
 
 
 async def status(call: Call) -> dict[str, Any]:
-    """State, parts and figures; administrators and developers also see the effective settings."""
+    """State, parts and figures; administrators and developers also see the backplane and the effective settings."""
     hub = call.hub
     parts = {name: _shape(health) for name, health in hub.health.report().items()}
     shown: dict[str, Any] = {**hub.describe(), "components": parts}
     if call.identity.role in (Role.ADMIN, Role.DEVELOPER):
+        shown["backplane"] = store_document(hub.broker.backplane, hub.bus)
         shown["settings"] = effective(hub.settings)
     return shown
 
@@ -53,6 +55,8 @@ async def history(call: Call) -> dict[str, Any]:
     name = call.request.path_params["channel"]
     call.require_right(name, Right.SUBSCRIBE)
     limit = number(call, "limit", 100, 1, MAX_HISTORY)
+    if not call.hub.broker.backplane.is_local:
+        await call.hub.broker.catching_up.wait(name)
     found = call.hub.broker.status(name)
     if found is None:  # a namespace's channel that nobody uses at the moment
         return {"channel": name, "position": None, "events": [], "gap": None}

@@ -19,6 +19,7 @@ class Visitor(Connection):
         self.number = 0  # no number of the plane's
         self.session = _Session()  # type: ignore[assignment]  # what of a session is asked of it, and nothing else
         self.relay = None
+        self.hold = None
 
     def ticket(self, mid: str | None) -> Ticket:
         """For the one request."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from hub.histograms import Histogram
+from channels.histograms import Histogram
 
 INTERVAL = 0.1
 KEPT = 600

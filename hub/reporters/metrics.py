@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hub.histograms import difference, quantile, total
+from channels.histograms import difference, quantile, total
 from hub.metrics import by_configured_name
 from hub.reporters.host import HostSampler
 from hub.reporters.publisher import Publisher
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hub.hub import Hub
 
 EVENTS = ("system_metrics", "core_metrics", "hub_metrics")
+SERIES = ("system", "core", "hub")
+"""What keys end in, behind the node's name."""
 
 
 class MetricsReporter:

@@ -10,13 +10,17 @@ from hub.protocol.messages import Id
 
 
 class Send(Struct, gc=False):
-    """One message to the peer, encoded."""
+    """One message to the peer, encoded. `waits`: it keeps its place behind a subscription that is not done yet (M7)."""
 
     data: bytes
+    waits: bool = False
 
 
 class Subscribe(Struct, gc=False):
-    """Put cursors and send `reply` in one step (M9, M26); if it cannot be done, tell `Session.subscribe_failed`."""
+    """Put cursors and send `reply` in one step (M9, M26); if it cannot be done, tell `Session.subscribe_failed`.
+
+    Where the logs are not ready (N18), what comes after it in order waits with it.
+    """
 
     specs: Sequence[SubscribeSpec]
     reply: Sequence[bytes]
@@ -114,6 +118,12 @@ class Close(Struct, gc=False):
     reason: str
 
 
+class Release(Struct, gc=False):
+    """The id of `ticket`, which came behind a subscription that waits, has its answer by now (M6)."""
+
+    ticket: "Ticket"
+
+
 class Ticket(Struct, frozen=True, gc=False):
     """What an answer repeats of its request (M4, M5, E2)."""
 
@@ -137,4 +147,5 @@ Effect = (
     | Alarm
     | Fault
     | Close
+    | Release
 )

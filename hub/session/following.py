@@ -139,8 +139,10 @@ def follow(
     session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, former))
 
 
-def retry_without(session: "Session", effect: effects.Subscribe, problem: answers.Problem) -> None:
-    """The broker refused: the channel it names fails alone, the others are asked for again (M23)."""
+def retry_without(
+    session: "Session", effect: effects.Subscribe, problems: Mapping[str | None, answers.Problem]
+) -> None:
+    """The broker refused: the channels it names fail alone, the others are asked for again (M23)."""
     session.accepted -= 1
     session.token.revision += 1
     for name, options in effect.former.items():
@@ -148,17 +150,23 @@ def retry_without(session: "Session", effect: effects.Subscribe, problem: answer
             session.subscriptions.pop(name, None)
         else:
             session.subscriptions[name] = options
-    refusal = problem.members()
-    name = refusal.pop("channel", None)
-    accepted = {spec.channel: spec for spec in effect.specs if spec.channel != name}
-    refused = {**effect.refused, name: refusal} if name is not None else {}
-    if name is not None and accepted:
+    first = next(iter(problems.values()))
+    is_general = None in problems
+    failed = {name: _members(problem) for name, problem in problems.items() if name is not None}
+    accepted = {} if is_general else {spec.channel: spec for spec in effect.specs if spec.channel not in failed}
+    refused = {} if is_general else {**effect.refused, **failed}
+    if accepted:
         follow(session, effect.ticket, effect.head, accepted, refused)
     elif effect.is_resume:
-        everywhere = {spec.channel: refusal for spec in effect.specs}
+        everywhere = {spec.channel: _members(first) for spec in effect.specs}
         resuming.restored_nothing(session, effect.head, {**effect.refused, **(refused or everywhere)})
     else:
-        session.refuse(effect.ticket, problem, refused if len(refused) > 1 else None)
+        session.refuse(effect.ticket, first, refused if len(refused) > 1 else None)
+
+
+def _members(problem: answers.Problem) -> dict[str, Any]:
+    """What an `errors` map says of it: the channel stands in front of it there."""
+    return {name: value for name, value in problem.members().items() if name != "channel"}
 
 
 def _options(spec: SubscribeSpec) -> dict[str, Any]:

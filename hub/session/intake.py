@@ -18,7 +18,8 @@ from hub.protocol.messages import (
 )
 from hub.protocol.unreadable import Unreadable
 from hub.session import following, login, resuming, sending
-from hub.session.effects import Fault, Ticket
+from hub.session.answering import ORDERED_REQUESTS
+from hub.session.effects import Fault, Release, Ticket
 from hub.session.policy import SIGNALS, Moment
 from hub.session.states import TRANSITIONS, TRIGGER_OF, Admission, State
 
@@ -72,8 +73,16 @@ def _receive_unreadable(session: "Session", message: Unreadable, size: int) -> N
 
 def _receive_message(session: "Session", message: Any, size: int, moment: Moment) -> None:
     kind = type(message)
+    session.surroundings.tally.messages_received[_LABELS[kind]] += 1
+    if session.backlog is None or kind in _NEVER_WAITS:
+        _apply(session, message, size, moment)
+    else:
+        _apply_behind(session, message, size, moment, session.backlog)
+
+
+def _apply(session: "Session", message: Any, size: int, moment: Moment) -> None:
+    kind = type(message)
     surroundings = session.surroundings
-    surroundings.tally.messages_received[_LABELS[kind]] += 1
     try:
         if size > surroundings.policy.smallest_limit or kind is Emit:
             _check_size(session, message, size)
@@ -88,6 +97,25 @@ def _receive_message(session: "Session", message: Any, size: int, moment: Moment
     except Exception as error:  # noqa: BLE001 - a mistake of the hub is answered like anything else; the shell logs it
         session.do(Fault(error))
         session.refuse(ticket_of(message), Refusal("internal", "the hub made a mistake over this message"))
+
+
+def _apply_behind(session: "Session", message: Any, size: int, moment: Moment, backlog: int) -> None:
+    """A subscription of this connection waits for its logs: what comes after it is done and answered after it.
+
+    The order is that of the messages (C14, M7), and no more of them wait than ids may be open (L14).
+    """
+    limit = session.surroundings.policy.max_in_flight
+    ticket = ticket_of(message)
+    if backlog >= limit:
+        expected = f"at most {limit} messages may wait behind a subscription"
+        session.refuse(ticket, Refusal("too_many_in_flight", expected, limit=limit), overtakes=True)
+        return
+    session.backlog = backlog + 1
+    is_open = ticket.id in session.in_flight
+    _apply(session, message, size, moment)
+    if ticket.type in ORDERED_REQUESTS and ticket.id is not None and not is_open:
+        session.await_answer(ticket)
+        session.do(Release(ticket))
 
 
 def ticket_of(message: Any) -> Ticket:
@@ -165,6 +193,8 @@ _APPLIED = {
     )
     for state, row in TRANSITIONS.items()
 }
+_NEVER_WAITS = frozenset({Ping, Ack})
+"""Answered whatever else is going on (H4), or not at all."""
 _LABELS = {kind: (name,) for kind, name in TYPES.items()}
 _EMIT = TYPES[Emit]
 _LARGE = frozenset({TYPES[Publish], _EMIT})

@@ -188,6 +188,8 @@ def welcome(
     heartbeat = _figures(policy.heartbeat_interval, policy.heartbeat_timeout)
     members["heartbeat"] = dict(zip(("interval", "timeout"), heartbeat, strict=True))
     members["limits"] = _limits(session)
+    if session.surroundings.is_alone():
+        members["local"] = True
     # No content encoding is served yet, neither in `publish` nor towards subscribers (B7).
     members["encodings"] = []
     members["channels"] = _channels(session)

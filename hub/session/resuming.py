@@ -34,7 +34,7 @@ def get_reconnection_token(session: "Session", message: GetReconnectionToken, mo
     ticket = Ticket("get_reconnection_token", message.id)
     session.await_answer(ticket)
     session.token.asked.append(ticket)
-    _locate(session)
+    locate(session)
 
 
 def resume(
@@ -98,7 +98,7 @@ def push_now(session: "Session") -> None:
     token.due_at = None
     if not token.is_pushing and not session.is_superseded:
         token.is_pushing = True
-        _locate(session)
+        locate(session)
 
 
 def acknowledged(session: "Session", positions: Mapping[str, Position], moment: Moment) -> None:
@@ -117,7 +117,7 @@ def note_acks(session: "Session", moment: Moment) -> bool:
     is_due = token.ask_at is not None and token.ask_at <= moment.now
     if is_due:
         token.noted_at = moment.now
-        _locate(session)
+        locate(session)
     return is_due
 
 
@@ -128,7 +128,8 @@ def unfollowed(session: "Session", channels: Iterable[str]) -> None:
         session.surroundings.resumption.unfollowed(session.session, channel)
 
 
-def _locate(session: "Session") -> None:
+def locate(session: "Session") -> None:
+    """Ask the plane where the cursors stand; `located` hears it once for each question."""
     session.token.questions.append(session.token.revision)
     session.do(effects.Locate())
 
@@ -144,7 +145,7 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
         if sent := token.take_acks(positions):
             session.surroundings.resumption.acknowledged(session.session, sent)
     elif token.asked or token.is_pushing:
-        _locate(session)
+        locate(session)
         return
     if token.asked:
         _send(session, positions, moment, token.asked.popleft())

@@ -4,7 +4,7 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 `hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,32 +15,29 @@ from channels.permissions import Rights
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.protocol import answers, close_codes
 from hub.protocol.codec import Codec
-from hub.protocol.errors import ERRORS, Refusal
-from hub.protocol.messages import Id
-from hub.session import following, intake, login, resuming
+from hub.session import following, freshness, intake, login, resuming
 from hub.session.allowance import Allowance
-from hub.session.effects import Alarm, Announce, Close, Effect, Send, SetLimit, Subscribe, Ticket
+from hub.session.answering import Answering
+from hub.session.effects import Alarm, Announce, Close, Effect, SetLimit, Subscribe
 from hub.session.known_channels import KnownChannels
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
 from hub.session.token_state import TokenState
 
 
-class Session:
+class Session(Answering):
     """One connection's identity, subscriptions, allowance and open requests. Methods return the effects, in order."""
 
     __slots__ = (
         "_known",
-        "_out",
         "accepted",
         "address",
         "allowance",
         "client",
-        "codec",
         "conn",
         "failed_logins",
+        "freshness",
         "identity",
-        "in_flight",
         "is_announced",
         "is_superseded",
         "leaving",
@@ -49,9 +46,7 @@ class Session:
         "rates",
         "session",
         "since",
-        "state",
         "subscriptions",
-        "surroundings",
         "token",
         "unreadable",
     )
@@ -68,13 +63,11 @@ class Session:
         moment: Moment,
     ) -> None:
         """`identity` None: nobody is there yet and anonymous access is off, so a login must come first (C13)."""
-        self.surroundings = surroundings
+        super().__init__(surroundings, codec, State.WAITING if identity is None else State.READY)
         self.conn = conn
         self.session = session
-        self.codec = codec
         self.address = address
         self.identity = ANONYMOUS
-        self.state = State.WAITING if identity is None else State.READY
         self.since = moment.wall
         self.opened_at = moment.now
         self.client: dict[str, str] | None = None
@@ -88,15 +81,15 @@ class Session:
         self.failed_logins = 0
         self.unreadable = 0
         self.max_message = 0
-        self.in_flight: set[Id] = set()
         self.is_announced = False
         self.is_superseded = False
         """A newer connection owns the session: nothing more is read here (R12)."""
         self.token = TokenState()
+        self.freshness: freshness.Freshness | None = None
+        """What it was told of channels that cannot be reached (E4); None: nothing."""
         self.leaving = "draining"
         """The slug with which a connection that is asked to go is closed in the end (M50)."""
         self._known = KnownChannels(surroundings.catalog)
-        self._out: list[Effect] = []
         self.identify(identity or ANONYMOUS)
 
     def __repr__(self) -> str:
@@ -151,7 +144,18 @@ class Session:
         """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
         if self.state not in OVER:
             resuming.located(self, positions, moment)
+            freshness.located(self, positions)
         return self._take()
+
+    def freshness_changed(self, is_stale: freshness.IsStale) -> list[Effect]:
+        """Logs cannot be reached any more, or can be again (E4)."""
+        if self.state not in OVER:
+            freshness.update(self, is_stale)
+        return self._take()
+
+    def subscribed(self, channels: Iterable[str]) -> None:
+        """The cursors of these channels are new."""
+        freshness.begun(self, channels)
 
     def superseded(self) -> list[Effect]:
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
@@ -176,6 +180,12 @@ class Session:
             self.send(goaway)
         return self._take()
 
+    def announced_again(self) -> list[Effect]:
+        """What `connections` was told of it is lost."""
+        if self.is_announced:
+            self.announce("update")
+        return self._take()
+
     def deadline_passed(self) -> list[Effect]:
         """The time for leaving by itself is over."""
         return self._happened(Trigger.DEADLINE_PASSED)
@@ -193,67 +203,13 @@ class Session:
             self.do(Announce("leave", {**self.description(), "code": code}))
         return self._take()
 
-    # --- answers that come later --------------------------------------------------------------------------------------
-
-    def await_answer(self, ticket: Ticket) -> None:
-        """The id of `ticket` awaits its answer from now on (M6)."""
-        if ticket.id is not None:
-            self.in_flight.add(ticket.id)
-
-    def answered(self, ticket: Ticket, message: dict[str, Any]) -> list[Effect]:
-        """The answer to `ticket`; without an id, success is not told (M5)."""
-        if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
-            if self.state not in OVER:
-                self.send(message)
-        return self._take()
-
-    def failed(self, ticket: Ticket, problem: answers.Problem) -> list[Effect]:
-        """`ticket` was refused after it had left the session: by the broker or the SignalSystem."""
-        if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
-        if self.state not in OVER:
-            self.refuse(ticket, problem)
-        return self._take()
-
-    def subscribe_failed(self, effect: Subscribe, problem: answers.Problem) -> list[Effect]:
-        """The cursors could not be put, and nothing was sent."""
-        following.retry_without(self, effect, problem)
+    def subscribe_failed(self, effect: Subscribe, problems: Mapping[str | None, answers.Problem]) -> list[Effect]:
+        """The cursors could not be put, and nothing was sent. `problems` by channel; of None: of no channel alone."""
+        self.release(effect.ticket)
+        following.retry_without(self, effect, problems)
         return self._take()
 
     # --- for the handlers ---------------------------------------------------------------------------------------------
-
-    def do(self, effect: Effect) -> None:
-        """One more effect."""
-        self._out.append(effect)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """One message to the peer."""
-        self.surroundings.tally.messages_sent[message["type"],] += 1
-        self._out.append(Send(self.codec.encode(message)))
-
-    def refuse(self, ticket: Ticket, problem: answers.Problem, errors: Mapping[str, Any] | None = None) -> None:
-        """Answer `ticket` by an `error`. An id that still awaits its answer is told as `duplicate_of` only (M6)."""
-        is_open = ticket.id is not None and ticket.id in self.in_flight
-        message = answers.error(
-            problem,
-            id=None if is_open else ticket.id,
-            re=ticket.type or None,
-            channel=ticket.channel,
-            mid=ticket.mid,
-            duplicate_of=ticket.id if is_open else None,
-            errors=errors,
-        )
-        self.surroundings.tally.count_error(ERRORS[message["error"]].label)
-        self.send(message)
-
-    def check_in_flight(self, id: Id) -> None:  # noqa: A002 - the protocol's word
-        """Raise `Refusal` where `id` may not await an answer now (M6)."""
-        if id in self.in_flight:
-            raise Refusal("duplicate_id", "this id still awaits its answer")
-        limit = self.surroundings.policy.max_in_flight
-        if len(self.in_flight) >= limit:
-            raise Refusal("too_many_in_flight", f"at most {limit} ids may await their answer", limit=limit)
 
     def pay(self, bucket: str, cost: float, moment: Moment, rate: Rate | None = None) -> None:
         """Take `cost` from `bucket`, and from the subject's; raises `Refusal` 429 and takes nothing (L22-L24).
@@ -329,9 +285,3 @@ class Session:
     def _happened(self, trigger: Trigger, detail: str = "") -> list[Effect]:
         self.step(trigger, detail)
         return self._take()
-
-    def _take(self) -> list[Effect]:
-        effects = self._out
-        if effects:
-            self._out = []
-        return effects

@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,14 @@ class Clock:
         return self.now
 
 
+def follow(broker: Broker, subject: str | None, specs: Sequence[SubscribeSpec]) -> None:
+    """As the hub does first; raises the first problem. A backplane in memory answers at once."""
+    errors = broker.follow(subject, specs, lambda _: pytest.fail("expected an answer at once"))
+    assert errors is not None
+    for error in errors.values():
+        raise error
+
+
 class Running:
     """A broker over a plane, its peers and its clocks."""
 
@@ -55,6 +63,7 @@ class Running:
         specs = [SubscribeSpec(channel, "all", "gap", **options) for channel in channels]
         separators = [b'},{"channel":"%s",' % channel.encode() for channel in channels[1:]]
         first = b'{"type":"subscribed","channels":[{"channel":"%s",' % channels[0].encode()
+        follow(self.broker, subject, specs)
         self.broker.subscribe(conn, subject, specs, [first, *separators, b"}]}"])
 
     async def subscribed(self, conn: int, *channels: str, **options: Any) -> list[dict[str, Any]]:
@@ -335,6 +344,7 @@ def resume(running: Running, *specs: SubscribeSpec) -> int:
     conn = running.peers.connect()
     separators = [b'},"%s":{' % spec.channel.encode() for spec in specs[1:]]
     first = b'{"type":"welcome","subscriptions":{"%s":{' % specs[0].channel.encode()
+    follow(running.broker, "ann", specs)
     running.broker.subscribe(conn, "ann", specs, [first, *separators, b"}}}"])
     return conn
 
@@ -675,12 +685,12 @@ async def test_a_failure_settles_what_stands_before_it_as_stored_and_touches_no_
     (log,) = (log for log in broker._logs if log.channel == "kept")
     other = plane.rotate_log(log.log)
     assert place("four") == Position(other, 1)
-    broker.store_failed(log.log, epoch, 3, "another history began", is_uncertain=False)
+    broker.durable.store_failed(log.log, epoch, 3, "another history began", is_uncertain=False)
     assert settled == [("one", type(None)), ("two", type(None)), ("three", LogUnavailable)]
-    broker.store_failed(log.log, epoch, 3, "told twice", is_uncertain=False)
+    broker.durable.store_failed(log.log, epoch, 3, "told twice", is_uncertain=False)
     assert len(settled) == 3
-    broker.stored(log.log, other, 1)
+    broker.durable.stored(log.log, other, 1)
     assert settled[3:] == [("four", type(None))]
-    broker.retain_failed(log.log, "00000000000000000001.log is missing")
+    broker.durable.retain_failed(log.log, "00000000000000000001.log is missing")
     assert "kept keeps on disk" in caplog.text
     await broker.stop()

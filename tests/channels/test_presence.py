@@ -78,7 +78,7 @@ def test_a_channel_is_empty_only_after_the_last_departure() -> None:
 def test_news_is_kept_by_subject() -> None:
     change = Presence().joined(ROOM, "ann", WALL)
     assert change is not None
-    assert change.entry == ("join", change.data, "ann", None, None, None)
+    assert (change.companion, change.event, change.subject) == (ROOM + "/presence", "join", "ann")
 
 
 @pytest.mark.clause("C25")

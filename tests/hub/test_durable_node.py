@@ -127,10 +127,10 @@ async def test_a_room_that_could_not_be_written_and_is_forgotten_makes_no_node_u
         await node.broker.publish(Publication("room:A", "e", b"1"))
         with full_disk(), pytest.raises(LogUnavailable):
             await node.broker.publish(Publication("room:A", "e", b"1"))
-        assert [text.partition(":")[2][:2] for text in node.broker.unwritable.values()] == ["A:"]
+        assert [text.partition(":")[2][:2] for text in node.broker.durable.unwritable.values()] == ["A:"]
         node.broker.sweep(node.wall + 11, node.now)
         assert node.broker.status("room:A") is None
-        assert node.broker.unwritable == {}
+        assert node.broker.durable.unwritable == {}
 
 
 @pytest.mark.clause("C23", "L25")

@@ -79,7 +79,7 @@ async def test_where_there_is_no_room_an_emit_is_refused_before_it_is_processed(
         answers = run(node, peer, request(1, count=64), request(2), request(3, mid="m"))
         assert errors(answers) == ["overloaded", "overloaded"]
         assert node.signals.count_tokens() == 64
-        list(node.pump.deliver_waiting())
+        node.pump.deliver_waiting()
         (again,) = run(node, peer, request(4, mid="m"))
         assert ("duplicate" in again, again["token_id"]) == (False, 65)
 
@@ -114,17 +114,17 @@ async def test_the_position_is_that_of_the_last_entry_whatever_else_waits(node: 
 async def test_what_is_processed_and_not_stored_yet_is_outcome_unknown_and_never_processed_again(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_channel: str, _batch: Any) -> Any:
-        raise LogUnavailable("not now")
+    def refuse(_channel: str, _batch: Any, done: Any) -> None:
+        done(LogUnavailable("not now"))
 
     peer = node.peer(BOT)
     with monkeypatch.context() as patch:
-        patch.setattr(node.broker, "deliver", refuse)
+        patch.setattr(node.broker, "append_signals", refuse)
         unknown = run(node, peer, request(1, mid="m"), request(2, mid="m"))
         unknown += run(node, peer, request(3, mid="m"), request(4, mid="other"))
-        list(node.pump.deliver_waiting())
+        node.pump.deliver_waiting()
         assert node.emissions.statistics() == {"mids": 2, "mids_refused": 0, "results_dropped": 0, "owed": 2}
-    list(node.pump.deliver_waiting())
+    node.pump.deliver_waiting()
     assert node.emissions.statistics()["owed"] == 0
     again = run(node, peer, request(5, mid="other"), request(6, mid="m"))
     assert errors(unknown) == ["outcome_unknown"] * 4

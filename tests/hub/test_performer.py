@@ -106,7 +106,7 @@ async def test_the_broker_hears_for_whom_a_connection_acts(node: Node) -> None:
     peer.send({"type": "subscribe", "channel": "metrics"}, {"type": "connect", "token": "good"})
     await peer.next("subscribed")
     await peer.next("welcome")
-    assert node.broker._roster.subject(peer.number) == "ann"
+    assert node.broker.followers.subject(peer.number) == "ann"
 
 
 async def test_news_of_connections_that_cannot_be_stored_are_counted(

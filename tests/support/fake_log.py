@@ -31,6 +31,22 @@ class FakeLog:
     def first(self) -> int:
         return self.ring[0][0] if self.ring else self.head + 1
 
+    def begin(self, epoch: str, offset: int) -> None:
+        """Stand there with nothing kept."""
+        self.epoch, self.head, self.size = epoch, offset, 0
+        self.ring, self.last = [], {}
+
+    def restore(self, offset: int, entry: "Entry", ts: float) -> None:
+        """An entry that is the newest of its key, unless a newer one is known."""
+        head, self.head, self.appended = self.head, offset - 1, self.appended - 1
+        ring, size, known = self.ring, self.size, self.last.get(entry[2] or entry[0])
+        self.ring = []
+        if known is None or known[0] < offset:
+            self.append(entry, ts)
+        else:
+            self.appended += 1
+        self.head, self.ring, self.size = head, ring, size
+
     def append(self, entry: "Entry", ts: float) -> None:
         event, data, key, tags, traceparent, tracestate = entry
         self.head += 1

@@ -5,10 +5,11 @@ Peers are virtual connections of the plane, so there is no server, no socket and
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Self
 
 from channels import SignalPump, SignalSystem
 from channels._native import Plane
+from channels.backplane import Backplane
 from channels.broker import Broker
 from channels.config import Catalog
 from hub.admission import Admission, AdmissionLimits
@@ -18,6 +19,7 @@ from hub.connections import Connections
 from hub.counters import Counters
 from hub.emissions import Emissions
 from hub.protocol.subprotocols import CODECS
+from hub.resumption import Resumption
 from hub.session import Moment, Policy
 from hub.session.policy import Surroundings, Tally
 
@@ -114,8 +116,12 @@ class Node:
         *,
         signals: dict[str, Any] | None = None,
         plane: dict[str, Any] | None = None,
+        backplane: Backplane | None = None,
+        name: str = "n1",
+        resumption: Resumption | None = None,
         **limits: Any,
     ) -> None:
+        self.name = name
         self.now = 100.0
         self.wall = WALL
         self.identities: dict[str, Identity] = {}
@@ -124,12 +130,20 @@ class Node:
         self.counters = Counters()
         self.plane = Plane(**(plane or {}))
         self.catalog = Catalog.from_tables(tables or {})
-        self.broker = Broker(self.plane, self.catalog, node="n1", wall=self.read_wall, monotonic=self.read_now)
+        self.broker = Broker(
+            self.plane, self.catalog, node=name, backplane=backplane, wall=self.read_wall, monotonic=self.read_now
+        )
         self.signals = SignalSystem(**(signals or {}))
-        self.pump = SignalPump(self.signals, self.broker, is_durable=self.broker.is_durable("signals"))
+        self.pump = SignalPump(self.signals, self.broker)
         self.emissions = Emissions(self.signals, self.pump, monotonic=self.read_now)
         self.admission = Admission(AdmissionLimits())
-        surroundings = Surroundings(Policy(**limits), self.catalog, self._log_in, tally=Tally(self.counters))
+        surroundings = Surroundings(
+            Policy(node=name, **limits),
+            self.catalog,
+            self._log_in,
+            tally=Tally(self.counters),
+            resumption=Resumption() if resumption is None else resumption,
+        )
         self.connections = Connections(
             self.plane,
             self.broker,
@@ -158,7 +172,7 @@ class Node:
             raise AuthError("token_invalid", "expected a credential of this test")
         return self.identities[credential]
 
-    async def __aenter__(self) -> "Node":
+    async def __aenter__(self) -> Self:
         self.plane.start()
         await self.broker.start()
         self.pump.start()

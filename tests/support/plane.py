@@ -250,6 +250,35 @@ class FakePlane:
                 self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
         return found.epoch
 
+    def begin_log(self, log: int, epoch: str, offset: int) -> None:
+        found = self._log(log)
+        former, is_rotation = found.epoch, epoch != found.epoch
+        if not is_rotation and offset <= found.head:
+            raise ValueError(f"expected an offset above {found.head}, came {offset}")
+        found.begin(epoch, offset)
+        for conn, connection in self.connections.items():
+            cursor = connection.cursors.get(log)
+            if cursor is not None:
+                gap = found.gap(f"{former}:{cursor.offset}", offset, "epoch" if is_rotation else "retention")
+                if not is_rotation:
+                    gap["missed"] = offset - cursor.offset
+                cursor.offset, cursor.unacked = offset, []
+                self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+
+    def apply_entries(self, log: int, epoch: str, first: int, entries: bytes) -> int:
+        found = self._log(log)
+        read = _native.decode_entries(entries)
+        if (epoch, first) != (found.epoch, found.head + 1) or not read:
+            raise ValueError(f"expected {found.epoch}:{found.head + 1}, came {epoch}:{first}")
+        for entry in read:
+            found.append(entry[:6], entry[6])
+        return found.head
+
+    def restore_newest(self, log: int, newest: Sequence[tuple[int, bytes]]) -> None:
+        for offset, entry in newest:
+            (one,) = _native.decode_entries(entry)
+            self._log(log).restore(offset, one[:6], one[6])
+
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         connection = self.connections.get(conn)
         if self.is_stopped:

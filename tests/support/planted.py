@@ -19,6 +19,8 @@ if __name__ == "__main__":
     # As a script this directory comes first, and it holds modules named like packages of the product.
     sys.path[0] = str(Path(__file__).parents[2])
 
+from tests.support.planted_nodes import NODE_BUGS, plant_in_node
+
 Start = Any
 LARGEST = 1 << 40
 
@@ -65,7 +67,8 @@ ON_RESUME: dict[str, Callable[[Start, Log], Start]] = {
 OFFSET_REUSED = "offset-reused"
 GAP_INVENTED = "gap-invented"
 ANSWER_FORGOTTEN = "answer-forgotten"
-BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED, ANSWER_FORGOTTEN)
+LONELY_BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED, ANSWER_FORGOTTEN)
+BUGS = (*LONELY_BUGS, *NODE_BUGS)
 
 # Of so many acknowledgements of publishes one is never sent.
 FORGOTTEN = 7
@@ -111,14 +114,14 @@ def plant_on_resume(bug: str) -> None:
 
 def plant_gap_invented() -> None:
     """Nearly all of what was missed is told as too much to replay, though the hub says that it may be (R9)."""
-    from hub import hub, options
+    from hub import options, parts
 
     plane_options = options.plane_options
 
     def planted_options(settings: Any) -> dict[str, Any]:
         return {**plane_options(settings), "resume_events": 1}
 
-    hub.plane_options = planted_options  # type: ignore[attr-defined]
+    parts.plane_options = planted_options  # type: ignore[attr-defined]
 
 
 def plant_answer_forgotten() -> None:
@@ -191,9 +194,13 @@ def forget_tip(tip: Path, segment: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Plant, then serve."""
     bug, *rest = arguments or ("",)
+    is_node = bool(os.environ.get("NG_REDIS_URL"))
     data = os.environ.get("NG_DATA_DIR")
     if bug not in BUGS:
         print(f"planted: expected one of {', '.join(BUGS)}, got {bug!r}", file=sys.stderr)
+        return 2
+    if is_node is not (bug in NODE_BUGS):
+        print(f"planted: {bug} is a bug of {'nodes' if bug in NODE_BUGS else 'one hub alone'}", file=sys.stderr)
         return 2
     if bug == "gap-swallowed" and data:
         # Only a hub that loses its past has gaps to swallow: without a log on disk each kill ends an epoch.
@@ -207,6 +214,8 @@ def main(arguments: Sequence[str]) -> int:
         plant_gap_invented()
     elif bug == ANSWER_FORGOTTEN:
         plant_answer_forgotten()
+    elif bug in NODE_BUGS:
+        plant_in_node(bug)
     from hub.__main__ import main as serve
 
     return serve(rest)

@@ -90,6 +90,8 @@ pub struct Cursor {
     pub waiting: bool,
     /// The history that it reads.
     pub epoch: Epoch,
+    /// The turn of the log in which it last looked where it stands.
+    pub turn: u64,
     /// What the client was last told: the start, an event, a gap or a watermark. Not kept up while it follows, where every
     /// entry tells itself.
     pub told: Position,

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use crate::channel::Channel;
 use crate::durable::{Durable, DurableFigures, Root};
 use crate::entry::NewEntry;
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, Position};
 use crate::error::PlaneError;
 use crate::figures::Count;
-use crate::log::{Log, Retention};
+use crate::log::{Log, Misplaced, Retention};
+use crate::packed::{self, Packed};
 
 /// The number of a log.
 pub type LogId = u64;
@@ -164,13 +165,57 @@ impl Logs {
 
     /// Begin another history of a log.
     pub fn rotate(&self, channel: &Channel, epoch: Epoch) {
-        self.change(channel, |log| log.rotate(epoch));
+        drop(self.change(channel, |log| log.rotate(epoch)));
+    }
+
+    /// Stand at `position` with nothing kept; whether that is elsewhere.
+    pub fn begin(
+        &self,
+        channel: &Channel,
+        position: &Position,
+        now: f64,
+    ) -> Result<bool, Misplaced> {
+        let former = self.change(channel, |log| log.begin(position, now))?;
+        Ok(former.is_some())
+    }
+
+    /// Take entries that have their places, and keep the bound on all logs together; the offset of the last.
+    pub fn apply(
+        &self,
+        channel: &Channel,
+        first: &Position,
+        entries: &[Packed<'_>],
+        now: f64,
+    ) -> Result<u64, Misplaced> {
+        let composer = channel.log().composer().clone();
+        let entries = packed::compose(&composer, (first.offset..).zip(entries));
+        let last = self.change(channel, |log| log.apply(first, entries, now))?;
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        Ok(last)
+    }
+
+    /// Take up the newest entries of keys; whether there were some that were not known.
+    pub fn restore_newest(
+        &self,
+        channel: &Channel,
+        entries: &[(u64, Packed<'_>)],
+    ) -> Result<bool, Misplaced> {
+        let composer = channel.log().composer().clone();
+        let placed = entries.iter().map(|(offset, packed)| (*offset, packed));
+        let entries = packed::compose(&composer, placed);
+        let is_news = self.change(channel, |log| log.restore_newest(&entries))?;
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        Ok(is_news)
     }
 
     /// Let go what is too old; `now` is the wall clock.
     pub fn sweep(&self, now: f64) {
         for channel in self.all() {
-            self.change(&channel, |log| log.trim_age(now));
+            self.change(&channel, |log| log.sweep(now));
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod attaching;
 mod following;
+mod replicas;
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};

@@ -4,7 +4,7 @@ import pytest
 
 from channels.backplane.memory import MemoryBackplane
 from channels.dedup import MidWindow
-from tests.support.backplane import BackplaneContract, Door, answers, publication
+from tests.support.backplane import Door, LocalContract, answers, publication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def backplane(door: Door) -> MemoryBackplane:
     return backplane
 
 
-class TestContract(BackplaneContract):
+class TestContract(LocalContract):
     """`MemoryBackplane` obeys the contract."""
 
 

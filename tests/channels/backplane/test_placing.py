@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from channels.backplane.memory import MemoryBackplane
 from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
 from channels.errors import BrokerError, LogUnavailable, Overloaded
-from channels.publication import Entry, Position, Publication
+from channels.publication import Position, Publication
 from tests.support.backplane import BackplaneContract, Door, answers, publication
 
 LOST = LogUnavailable("no room")
@@ -26,7 +27,7 @@ class SlowDoor(Door):
     def deliver(
         self,
         channel: str,
-        batch: Sequence[Entry],
+        batch: Any,
         marks: Sequence[bytes | None] | None = None,
         settled: Callable[[BrokerError | None], None] | None = None,
     ) -> Position:

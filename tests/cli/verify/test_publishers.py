@@ -23,7 +23,7 @@ class Bench:
         self.hub = hub
         self.lines: list[Any] = []
         history = History(io.StringIO(), self.lines.append)
-        maker = Maker(hub.url, None, lambda _: lambda _: None)
+        maker = Maker((hub.url,), None, lambda _: lambda _: None)
         self.publisher = Publisher("p1", "run", maker, history, ("logs",), seed=1)
 
     def told(self) -> list[tuple[str, Any]]:

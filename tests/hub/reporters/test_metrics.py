@@ -1,12 +1,12 @@
-"""hub/reporters/metrics.py, hub/histograms.py, hub/metrics.py: what the figures mean."""
+"""hub/reporters/metrics.py, channels/histograms.py, hub/metrics.py: what the figures mean."""
 
 import math
 
 import pytest
 
 from channels.config import Catalog
+from channels.histograms import Histogram, difference, quantile, total
 from hub.counters import Counters
-from hub.histograms import Histogram, difference, quantile, total
 from hub.metrics import by_configured_name
 from hub.reporters.host import HostSampler
 from hub.reporters.metrics import core_document, hub_document

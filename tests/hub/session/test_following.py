@@ -230,7 +230,7 @@ def test_subscribing_again_keeps_the_cursor_unless_from_is_given() -> None:
 def test_a_channel_that_the_broker_refuses_fails_alone() -> None:
     peer = bench(developer(), tables=ROOMS)
     effect = subscribe(peer, id=1, channels=["logs", "room:9", "nowhere"])
-    (retried,) = peer.session.subscribe_failed(effect, Overloaded("no more channels", channel="room:9"))
+    (retried,) = peer.session.subscribe_failed(effect, {"room:9": Overloaded("no more channels")})
     assert isinstance(retried, Subscribe)
     answer = told(peer, retried)
     assert list(answer["channels"]) == ["logs"]
@@ -242,7 +242,7 @@ def test_a_channel_that_the_broker_refuses_fails_alone() -> None:
 def test_if_the_broker_refuses_the_last_the_answer_is_an_error() -> None:
     peer = bench(developer(), tables=ROOMS)
     effect = subscribe(peer, id=1, channel="room:9")
-    (answer,) = peer.take(peer.session.subscribe_failed(effect, Overloaded("no more channels", channel="room:9")))
+    (answer,) = peer.take(peer.session.subscribe_failed(effect, {"room:9": Overloaded("no more channels")}))
     assert (answer["type"], answer["id"], answer["code"], answer["channel"]) == ("error", 1, 503, "room:9")
     assert peer.session.subscriptions == {}
 
@@ -251,7 +251,7 @@ def test_if_no_log_takes_anything_all_fail_and_what_was_followed_before_still_is
     peer = bench(developer())
     subscribe(peer, channel="logs")
     effect = subscribe(peer, channels=["logs", "metrics"])
-    (answer,) = peer.take(peer.session.subscribe_failed(effect, LogUnavailable("the node is not running")))
+    (answer,) = peer.take(peer.session.subscribe_failed(effect, {None: LogUnavailable("the node is not running")}))
     assert (answer["error"], answer["re"]) == ("log_unavailable", "subscribe")
     assert list(peer.session.subscriptions) == ["logs"]
 

@@ -96,7 +96,7 @@ def test_a_subscribe_that_was_refused_is_none() -> None:
     _, token = following(household)
     peer = household.peer()
     *_, asked = peer.send({"type": "subscribe", "channel": "nowhere"}, {"type": "subscribe", "channel": "status"})
-    peer.session.subscribe_failed(asked, LogUnavailable("not now"))
+    peer.session.subscribe_failed(asked, {None: LogUnavailable("not now")})
     assert isinstance(resumed(peer, token)[0], TakeOver)
 
 

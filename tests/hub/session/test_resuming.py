@@ -202,7 +202,7 @@ def about_to_follow() -> tuple[Bench, Subscribe]:
 def test_a_channel_that_the_broker_cannot_open_fails_alone() -> None:
     peer, effect = about_to_follow()
     full = Overloaded("too many channels", channel="metrics", limit=1)
-    (welcome,) = messages(peer, peer.session.subscribe_failed(effect, full))
+    (welcome,) = messages(peer, peer.session.subscribe_failed(effect, {full.channel: full}))
     assert (welcome["resumed"], list(welcome["subscriptions"])) == (True, ["actions"])
     assert welcome["errors"]["metrics"]["code"] == 503
 
@@ -213,14 +213,14 @@ def test_options_that_were_refused_by_the_broker_are_not_kept() -> None:
     peer.send({"type": "subscribe", "channel": "logs"})
     before = dict(peer.session.subscriptions)
     (effect,) = peer.send({"type": "subscribe", "channel": "logs", "delivery": "latest", "ack": 5})
-    peer.session.subscribe_failed(effect, LogUnavailable("not now"))
+    peer.session.subscribe_failed(effect, {None: LogUnavailable("not now")})
     assert peer.session.subscriptions == before
 
 
 @pytest.mark.clause("M4", "R7")
 def test_a_resume_is_answered_even_if_nothing_can_be_followed() -> None:
     peer, effect = about_to_follow()
-    (welcome,) = messages(peer, peer.session.subscribe_failed(effect, LogUnavailable("the node is stopping")))
+    (welcome,) = messages(peer, peer.session.subscribe_failed(effect, {None: LogUnavailable("the node is stopping")}))
     assert (welcome["id"], welcome["subscriptions"]) == (1, {})
     assert {error["code"] for error in welcome["errors"].values()} == {503}
     assert peer.session.subscriptions == {}

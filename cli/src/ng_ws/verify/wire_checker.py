@@ -89,6 +89,8 @@ class WireChecker:
     def _close(self, connection: WireConnection) -> None:
         self.counts["answers"] += connection.answers
         self.counts["gaps"] += connection.gaps
+        if connection.away:
+            self.counts["told away"] += connection.away
         self.counts["unanswered"] += connection.awaited
         if self._calm.lasted(connection.began_at, connection.heard_at):
             self.counts["never answered"] += connection.judge_answers()

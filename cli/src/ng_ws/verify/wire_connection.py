@@ -33,7 +33,8 @@ class WireConnection:
     def __init__(
         self, name: str, findings: Findings, sightings: Sightings, cursors: Callable[[str], WireCursor], began_at: int
     ) -> None:
-        self.answers = self.gaps = 0
+        # `away`: times that it was told, unasked, that a log cannot be reached (E4).
+        self.answers = self.gaps = self.away = 0
         self.began_at = self.heard_at = began_at
         self._name = name
         self._findings = findings
@@ -111,6 +112,8 @@ class WireConnection:
                 self._sightings.stored(asked, message["positions"][asked["channel"]], number)
             case "ack" if asked is None and message.get("id") is None:
                 self._watermark(message["positions"], number)
+            case "error" if message.get("id") is None and message.get("error") == "log_unavailable":
+                self.away += 1
             case "error" if asked is not None and asked.get("type") == "publish":
                 # The one error after which it may be stored all the same (E3).
                 if message.get("error") != "outcome_unknown":

@@ -26,12 +26,13 @@ from .stats import ClientStats, SubscriptionStats
 from .stores import PositionStore, Saver
 from .stores import checked as checked_positions
 from .subscription import Handler, Handling, OnError, OnFull, Subscription
-from .urls import checked, masked
+from .urls import Address, UrlSource, masked
 
 
 class NeurographWSClient(Calls):
     """One connection to a hub that keeps itself up, with the subscriptions and requests on it.
 
+    `url` is an address, or a callable that names one for each attempt: of several nodes any is as good.
     `token` is a credential (JWT or API key) or a callable that is asked for one only when it is needed; without one
     the client is anonymous, and an empty one is a mistake. Nothing
     secret stands in `repr`, messages or logs. All methods belong to the event loop that `connect` ran in.
@@ -47,7 +48,7 @@ class NeurographWSClient(Calls):
 
     def __init__(
         self,
-        url: str = "ws://localhost:8000/ws",
+        url: UrlSource = "ws://localhost:8000/ws",
         *,
         token: TokenSource | None = None,
         reconnection_token: str | None = None,
@@ -66,7 +67,7 @@ class NeurographWSClient(Calls):
         journal: Callable[[dict[str, Any]], Any] | None = None,
         debug: bool = False,
     ) -> None:
-        self.url = checked(url)
+        self._address = Address(url)
         if isinstance(token, str) and not token.strip():
             # None is how nobody in particular connects; an empty one is a variable that was never filled.
             raise ValueError("token: expected a JWT or an API key, came an empty string")
@@ -88,11 +89,17 @@ class NeurographWSClient(Calls):
             positions=stored,
         )
         self._token = token
-        self._opening = Opening(url, codecs_for(encoding), compression, connect_timeout, headers or {}, ssl, proxy)
+        codecs = codecs_for(encoding)
+        self._opening = Opening(self._address, codecs, compression, connect_timeout, headers or {}, ssl, proxy)
         self._has_journal = journal is not None
         link = Link(self._session, self._opening, token, patience=timeout, journal=journal, debug=debug)
         super().__init__(link, timeout)
         self._saver = None if store is None else Saver(store, lambda: self.positions, link.report, stored)
+
+    @property
+    def url(self) -> str:
+        """Where it last tried to connect; empty before."""
+        return self._address.last
 
     # -- connection ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from ._version import __version__
 from .codec import Codec
-from .urls import is_loopback
+from .urls import Address, is_loopback
 from .wire import FIRST_LIMIT, Wire
 
 # Payloads handled in one turn of the loop: what consumes them gets its turn before the next slice.
@@ -46,7 +46,7 @@ class Receiver(Protocol):
 class Opening(NamedTuple):
     """How connections are opened; the credential comes with each attempt."""
 
-    url: str
+    address: Address
     codecs: Sequence[Codec]
     compression: bool
     timeout: float
@@ -187,10 +187,12 @@ class Connection:
 async def open_connection(opening: Opening, token: str | None, receiver: Receiver) -> Connection:
     """Open a connection; Refused, OSError, TimeoutError or EOFError say why there is none.
 
-    ValueError where that is no matter of the network: with these options there will never be one.
+    ValueError where that is no matter of the network: with these options there will never be one. What a source of
+    URLs raises comes through.
     """
+    url = opening.address.ask()
     try:
-        wire = await _attempt(opening, token)
+        wire = await _attempt(opening, url, token)
     except InvalidStatus as fault:
         raise _refused(fault) from fault
     except ConnectionClosed as fault:
@@ -208,17 +210,17 @@ async def open_connection(opening: Opening, token: str | None, receiver: Receive
     return Connection(wire, codec, receiver)
 
 
-async def _attempt(opening: Opening, token: str | None) -> Wire:
+async def _attempt(opening: Opening, url: str, token: str | None) -> Wire:
     # websockets tells ssl=None from ssl left out.
     secured: dict[str, Any] = {} if opening.ssl is None else {"ssl": opening.ssl}
     headers = {**opening.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
     attempt = connect(
-        opening.url,
+        url,
         subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],
         compression="deflate" if opening.compression else None,
         additional_headers=headers,
         user_agent_header=f"neurograph-ws-client/{__version__}",
-        proxy=None if is_loopback(opening.url) else opening.proxy,
+        proxy=None if is_loopback(url) else opening.proxy,
         open_timeout=opening.timeout,
         close_timeout=CLOSE_WAIT,
         ping_interval=None,

@@ -71,25 +71,26 @@ class Sockets:
         self._attempts[number] = self._run(self._attempt(number, token))
 
     async def _attempt(self, number: int, token: str | None) -> None:
-        url = self._opening.url
-        text = f"cannot connect to {masked(url)}"
         try:
             connection = await open_connection(self._opening, token, self._dialler)
         except Refused as answer:
             self._attempts.pop(number, None)
             self._dialler.refused(number, answer)
         except (OSError, EOFError) as fault:
-            self._attempts.pop(number, None)
-            self._dialler.failed(number, f"{text}: {reason_of(fault, url)}", is_final=False)
+            self._not_connected(number, f": {reason_of(fault, self._opening.address.last)}")
         except ValueError as fault:
-            self._attempts.pop(number, None)
-            self._dialler.failed(number, f"{text} with these options: {fault}", is_final=True)
+            is_final = not self._opening.address.is_asked
+            self._not_connected(number, f"{' with these options' if is_final else ''}: {fault}", is_final=is_final)
         except Exception as fault:  # noqa: BLE001 - an attempt that never ends would let whoever waits for it hang
-            self._attempts.pop(number, None)
-            self._dialler.failed(number, f"{text}: {type(fault).__name__}: {fault}", is_final=False)
+            self._not_connected(number, f": {type(fault).__name__}: {fault}")
         else:
             self._attempts.pop(number, None)
             self._take(number, connection)
+
+    def _not_connected(self, number: int, why: str, *, is_final: bool = False) -> None:
+        self._attempts.pop(number, None)
+        text = f"cannot connect to {masked(self._opening.address.last)}{why}"
+        self._dialler.failed(number, text, is_final=is_final)
 
     def _take(self, number: int, connection: Connection) -> None:
         connection.number = number

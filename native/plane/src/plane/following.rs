@@ -158,7 +158,7 @@ impl Plane {
         Ok(epoch.as_str().to_owned())
     }
 
-    fn tell_followers(&self, channel: &Arc<Channel>) {
+    pub(super) fn tell_followers(&self, channel: &Arc<Channel>) {
         if let Some(ports) = self.ports.get() {
             for port in channel.to_tell().filter_map(|number| ports.get(number)) {
                 port.push(Command::Appended(Arc::clone(channel), Instant::now()));

@@ -1,0 +1,150 @@
+"""The call of the append script (N2, N3): what it is told, and what it answers."""
+
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgpack  # type: ignore[import-untyped]
+
+from channels.backplane import BATCH_SECONDS, Followed
+from channels.backplane.redis.errors import FailedError
+from channels.backplane.redis.options import RedisOptions
+from channels.backplane.redis.replica import Standing
+from channels.backplane.redis.scripts import APPEND
+from channels.backplane.redis.store import Store
+
+MAX_KEYS = 100_000
+"""Keys whose newest entry a channel keeps (S6)."""
+
+WINDOW_MS = int(BATCH_SECONDS * 1_000)
+
+
+class Answer(NamedTuple):
+    """What was stored: `kept` entries from `first` on; `repeats` by index: a position, or nothing for a conflict."""
+
+    epoch: str
+    first: int
+    kept: int
+    head: int
+    why: str
+    """Why the epoch was rotated; empty if it was not."""
+    replid: str
+    """Of the master that has answered."""
+    repeats: Mapping[int, str]
+
+
+class Changed(NamedTuple):
+    """The master has another replication id than the one that wrote `meta`: nothing was stored (N4)."""
+
+    old: str
+    new: str
+    epoch: str
+    head: int
+    batch: str
+
+
+class Late:
+    """A later call of this node was executed before: nothing was stored, nor will be."""
+
+
+class Verdict(NamedTuple):
+    """What was found about a changed replication id (N5); `claims`: (head, batch id) that the log has to confirm."""
+
+    keeps: bool
+    old: str
+    new: str
+    claims: Sequence[tuple[int, str]] = ()
+
+
+class Batch(NamedTuple):
+    """Entries on their way: what is sent again is the same to the byte."""
+
+    name: str
+    fence: int
+    length: int
+    entries: bytes
+    mids: Sequence[tuple[int, str, bytes]] = ()
+    """(index, key in Redis, digest of the content)"""
+    keys: Sequence[tuple[int, str, bool]] = ()
+    """(index, key of the entry, whether it takes the key out), for a channel that keeps the last entry per key."""
+
+
+EMPTY = Batch("", 0, 0, b"")
+
+
+def random_epoch() -> str:
+    """A name that comes never again: 10 of 64 characters, as the plane draws them."""
+    return secrets.token_urlsafe(9)[:10]
+
+
+class Appending:
+    """Calls the script. `epochs` draws fresh names."""
+
+    def __init__(self, store: Store, options: RedisOptions, run: str, epochs: Callable[[], str] = random_epoch) -> None:
+        self._store = store
+        self._options = options
+        self._run = run
+        self.epochs = epochs
+
+    def ttl(self, limits: Followed) -> int:
+        """Seconds that the keys of a channel of a namespace stay untouched; 0 for others (N18)."""
+        return 0 if limits.is_fixed else math.ceil(limits.seconds + self._options.slack)
+
+    async def append(
+        self, limits: Followed, standing: Standing, batch: Batch, verdict: Verdict | None = None, *, force: str = ""
+    ) -> Answer | Changed | Late:
+        """Store `batch`; raises `StoreError`. `force`: an epoch that is to end, if it is still the current one."""
+        keys, channel = self._store.keys, limits.channel
+        meta = keys.meta(channel)
+        decided = ("", "", "") if verdict is None else ("keep" if verdict.keeps else "rotate", verdict.old, verdict.new)
+        claims = () if verdict is None else verdict.claims
+        reply = await self._store.run(
+            APPEND,
+            (
+                meta,
+                keys.log(channel),
+                keys.last(channel),
+                keys.live(channel),
+                keys.batch(channel, batch.name),
+                keys.fence(channel, self._run),
+                *(key for _, key, _ in batch.mids),
+            ),
+            self._options.node,
+            self.epochs(),
+            batch.name,
+            batch.fence,
+            *standing,
+            self._store.replid(meta),
+            *decided,
+            force,
+            self._store.publish,
+            limits.max_entries,
+            limits.max_bytes,
+            int(limits.seconds * 1_000),
+            self.ttl(limits),
+            WINDOW_MS,
+            MAX_KEYS,
+            batch.length,
+            batch.entries,
+            len(batch.mids),
+            len(batch.keys),
+            len(claims),
+            *(part for index, _, content in batch.mids for part in (index, content)),
+            *(part for index, key, removes in batch.keys for part in (index, key, int(removes))),
+            *(part for claim in claims for part in claim),
+        )
+        return _read(reply)
+
+
+def _read(reply: Sequence[Any]) -> Answer | Changed | Late:
+    kind = reply[0]
+    if kind == b"late":
+        return Late()
+    if kind == b"changed":
+        old, new, epoch, head, batch = (part.decode() for part in reply[1:])
+        return Changed(old, new, epoch, int(head), batch)
+    if kind not in (b"stored", b"known"):
+        raise FailedError(f"expected an answer of the append script, came {kind!r}")
+    epoch, first, kept, head, why, repeats = msgpack.unpackb(reply[1])
+    return Answer(epoch, int(first), kept, int(head), why, reply[2].decode(), dict(repeats))

@@ -1,0 +1,301 @@
+"""The backplane of many nodes: its parts, and how they hear of each other."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from channels.backplane import MAX_BATCH, Deliver, Done, Placed, Ready, Recovered, Replicas
+from channels.backplane.redis.appending import Appending, Changed, Verdict, random_epoch
+from channels.backplane.redis.bus import RedisBus
+from channels.backplane.redis.continuity import Continuity
+from channels.backplane.redis.errors import StoreError
+from channels.backplane.redis.figures import RedisFigures, Reported
+from channels.backplane.redis.following import Following
+from channels.backplane.redis.heads import Heads
+from channels.backplane.redis.healing import Healing
+from channels.backplane.redis.inspection import inspect
+from channels.backplane.redis.listener import Listener
+from channels.backplane.redis.options import RedisOptions
+from channels.backplane.redis.outbox import Outbox
+from channels.backplane.redis.replica import Replica
+from channels.backplane.redis.store import SingleStore
+from channels.backplane.redis.tasks import Tasks
+from channels.errors import BrokerError, LogUnavailable
+from channels.publication import Position, Publication
+
+if TYPE_CHECKING:
+    from channels._native import SignalBatch
+
+logger = logging.getLogger(__name__)
+
+
+class RedisBackplane:
+    """See `Backplane`. Everything runs in the loop that `start` was called in. `bus` is the `Bus` of the same node."""
+
+    is_local = False
+    is_alone = False
+    max_signals = MAX_BATCH
+
+    def __init__(
+        self,
+        options: RedisOptions,
+        *,
+        epochs: Callable[[], str] = random_epoch,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.figures = RedisFigures()
+        self.run = secrets.token_hex(6)
+        self.bus = RedisBus(options, self.run, self.figures)
+        self._options = options
+        self._epochs = epochs
+        self._wall = wall
+        self._tasks = Tasks()
+        self._parts: Parts | None = None
+
+    def __repr__(self) -> str:
+        return f"<RedisBackplane {self._options.node} {self.failure or 'ready'}>"
+
+    @property
+    def parts(self) -> "Parts":
+        """What it consists of, once it was started."""
+        if self._parts is None:
+            raise RuntimeError("the backplane has not started")
+        return self._parts
+
+    async def start(self, deliver: Deliver, replicas: Replicas) -> None:
+        """See the contract. `deliver` is for entries without places, of which there are none here."""
+        self._parts = parts = Parts(self._options, self.run, self.figures, self.bus, replicas, self._epochs, self._wall)
+        parts.start(self._tasks)
+
+    async def stop(self) -> None:
+        """See the contract."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.stop(self._tasks)
+
+    def append(
+        self, channel: str, publications: Sequence[Publication], done: Done, batch_id: str | None = None
+    ) -> None:
+        """See the contract."""
+        if self._parts is None:
+            done([_stopped(channel)] * len(publications))
+        else:
+            self._parts.outbox.append(channel, publications, done, batch_id)
+
+    def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
+        """See the contract."""
+        if self._parts is None:
+            done(_stopped(channel))
+        else:
+            self._parts.outbox.append_signals(channel, batch, done)
+
+    def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
+        """See the contract."""
+        if self._parts is None:
+            done(_stopped(channel))
+            return False
+        return self._parts.following.follow(channel, wanted, done, is_proof=is_proof)
+
+    def unfollow(self, channel: str) -> None:
+        """See the contract."""
+        if self._parts is not None:
+            self._parts.following.unfollow(channel)
+
+    @property
+    def outage(self) -> str | None:
+        """See the contract."""
+        return "the backplane has not started" if self._parts is None else self._parts.outage
+
+    @property
+    def failure(self) -> str | None:
+        """See the contract."""
+        if self._parts is None:
+            return "the backplane has not started"
+        return self._tasks.failure or self._parts.failure
+
+    def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
+        """See the contract: the store remembers `mid`s itself."""
+
+    def sweep(self, now: float) -> None:
+        """See the contract: the store forgets by itself."""
+
+    def statistics(self) -> dict[str, int]:
+        """See the contract. How many `mid`s the whole cluster remembers is not known to any node."""
+        counts = {"stored": 0, "duplicates": 0, "conflicts": 0, "refused": 0}
+        if self._parts is not None:
+            counts |= self._parts.outbox.counts
+        return counts | {"mids": 0, "mids_refused": 0, "mids_forgotten": 0, "batches_refused": 0}
+
+
+class Parts:
+    """What exists from the start to the stop."""
+
+    def __init__(
+        self,
+        options: RedisOptions,
+        run: str,
+        figures: RedisFigures,
+        bus: RedisBus,
+        replicas: Replicas,
+        epochs: Callable[[], str],
+        wall: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._figures = figures
+        self._loop = asyncio.get_running_loop()
+        self._is_to_be_inspected = asyncio.Event()
+        self.bus = bus
+        self.store = store = SingleStore(options, figures, opened=self._is_to_be_inspected.set)
+        self.appending = Appending(store, options, run, epochs)
+        self.following = Following(replicas, figures, bus_message=options.bus_message, patience=options.outbox_wait)
+        self.healing = Healing(store, self.following, self.appending, figures, options)
+        self.listener = Listener(store, self.following, bus, figures, options, run)
+        self.heads = Heads(store, self.following, self.appending, lost=lambda: self.listener.reopen("head"))
+        self.continuity = Continuity(
+            bus,
+            figures,
+            standing=self.following.claim,
+            known=lambda: bus.known(self.listener.proven_at),
+            patience=options.proof_wait,
+        )
+        self.outbox = Outbox(
+            self.appending,
+            self.following,
+            store.keys,
+            options,
+            figures,
+            run=run,
+            wait_up=lambda channel, until: store.wait_up(store.keys.meta(channel), until),
+            decide=self._decide,
+            rotated=self.healing.rotated,
+            is_retired=self.continuity.is_retired,
+            reconnect=lambda channel, reason: store.reconnect(store.keys.meta(channel), reason),
+            wall=wall,
+        )
+        self.listener.heads = self.heads
+        self.healing.listens = lambda: self.listener.is_open
+        self.healing.is_retired = self.continuity.is_retired
+        self.following.is_down = lambda: store.failure is not None
+        self.following.followed = self.listener.follow
+        self.following.unfollowed = self._unfollowed
+        figures.asks_up = lambda: store.failure is None
+        figures.asks_outbox = lambda: len(self.outbox)
+        figures.asks_lag = lambda: {one.channel: one.lag for one in self.following if one.lag}
+        figures.asks_state = self._state
+
+    def start(self, tasks: Tasks) -> None:
+        """Connect, and take publications."""
+        self.bus.attach(self.store)
+        self.store.start()
+        self.outbox.open()
+        self.following.follow_fixed()
+        works: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            ("listening", self.listener.run),
+            ("canary", self._send_canaries),
+            ("fills", self.healing.read_urgent),
+            ("heals", self.healing.read_holes),
+            ("heads", self._compare),
+            ("telling", self.bus.write),
+            ("hearing", self.bus.read),
+            ("inspection", self._inspect),
+        )
+        for name, work in works:
+            tasks.start(name, work)
+
+    async def stop(self, tasks: Tasks) -> None:
+        """Answer what waits, say that this node goes, and disconnect."""
+        await self.outbox.stop()
+        self.following.stop()
+        await self.continuity.stop()
+        await self.bus.say_bye()
+        await tasks.stop()
+        await self.store.stop()
+
+    @property
+    def outage(self) -> str | None:
+        """Why nothing can be stored, or nothing arrives."""
+        if self.store.failure is not None:
+            return f"Redis is unreachable: {self.store.failure}"
+        if "unfit" in self._figures.server:
+            return str(self._figures.server["unfit"])
+        return self.listener.failure
+
+    @property
+    def failure(self) -> str | None:
+        """Why this node is not ready (N10)."""
+        if self.outage is not None:
+            return self.outage
+        broken = [one.channel for one in self.following if not one.is_whole and _counts(one)]
+        if broken:
+            return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"
+        return None
+
+    def _state(self) -> dict[str, Reported]:
+        return {
+            "breaker": self.store.link.breaker.state,
+            "breaker_opened": self.store.link.breaker.opened,
+            "followed": len(self.following),
+            "nodes": len(self.bus.nodes()) + 1,
+        }
+
+    def _unfollowed(self, replica: Replica) -> None:
+        self.listener.unfollow(replica)
+        self.heads.forget(replica.channel)
+
+    async def _send_canaries(self) -> None:
+        due = self._loop.time()
+        while True:
+            self.listener.tick()
+            due = max(due + self._options.tick, self._loop.time())
+            await asyncio.sleep(due - self._loop.time())
+
+    async def _compare(self) -> None:
+        due = self._loop.time()
+        while True:
+            due = max(due + self._options.tick, self._loop.time())
+            if self.store.failure is None:
+                await self.heads.compare()
+                try:
+                    await self.listener.echo()
+                    await self.bus.beat()
+                except (StoreError, BrokerError) as error:
+                    logger.info("this node could not say that it is there: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self.listener.has_opened.wait()
+            self.listener.has_opened.clear()
+
+    async def _inspect(self) -> None:
+        while True:
+            await self._is_to_be_inspected.wait()
+            self._is_to_be_inspected.clear()
+            try:
+                await self.store.wait_up(self.store.keys.nodes, self._loop.time() + self._options.command)
+                self._figures.server = await inspect(self.store)
+            except StoreError as error:
+                logger.info("Redis could not be looked at: %s", error)
+
+    async def _decide(self, channel: str, changed: Changed) -> Verdict | None:
+        if not self._options.info_in_scripts:
+            # Another connection may have told the id of another master: one's own is read again first (N6).
+            meta = self.store.keys.meta(channel)
+            try:
+                if await self.store.read_replid(meta) != changed.new:
+                    return None
+            except StoreError:
+                return None
+        return await self.continuity.decide(channel, changed)
+
+
+def _counts(replica: Replica) -> bool:
+    """Channels of namespaces that are just being opened make no node unready."""
+    return replica.limits.is_fixed or replica.is_synced
+
+
+def _stopped(channel: str) -> LogUnavailable:
+    text = f"the log of {channel} takes nothing: the node has not started or is stopping"
+    return LogUnavailable(text, channel=channel)

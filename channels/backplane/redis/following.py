@@ -1,0 +1,299 @@
+"""The channels that this node follows (N7, N8, N18): what is heard of them goes through the door, each entry once.
+
+Whatever is missing or doubtful is `suspect`, and `Healing` reads it from the store.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from channels.backplane import Followed, Ready, Replicas
+from channels.backplane.redis.continuity import Claims
+from channels.backplane.redis.figures import RedisFigures
+from channels.backplane.redis.replica import NOWHERE, Judgement, Replica, Standing, Taken
+from channels.backplane.redis.segment import Segment, UnreadableError, read_segment
+from channels.errors import BrokerError, LogUnavailable
+from channels.publication import Position
+
+logger = logging.getLogger(__name__)
+
+HOLE_PATIENCE = 0.1
+"""Seconds that an own append may be known before what was stored ahead of it is heard."""
+
+
+class Waiter:
+    """Somebody who asked for a channel to be as new as the store."""
+
+    __slots__ = ("_done", "_timer", "is_answered", "is_proof", "wanted")
+
+    def __init__(self, wanted: Position | None, done: Ready, *, is_proof: bool) -> None:
+        self.wanted = wanted
+        self.is_proof = is_proof
+        self.is_answered = False
+        self._done = done
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expire_with(self, error: BrokerError, seconds: float) -> None:
+        """Hear `error` if nothing else came within `seconds`."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.answer, error)
+
+    def is_met_by(self, replica: Replica) -> bool:
+        """Whether the log holds what is wanted, or the wanted place is of a history that is over."""
+        if not replica.is_synced:
+            return False
+        if self.wanted is None:
+            return replica.is_whole
+        if self.wanted.epoch == replica.epoch:
+            return self.wanted.offset <= replica.head
+        return self.wanted.epoch in replica.former
+
+    def proves_loss(self, replica: Replica) -> bool:
+        """Whether an entry that this hub has told of is not in the store (N4)."""
+        wanted = self.wanted
+        return self.is_proof and wanted is not None and wanted.epoch == replica.epoch and wanted.offset > replica.head
+
+    def answer(self, error: BrokerError | None) -> None:
+        """Tell, once."""
+        if self.is_answered:
+            return
+        self.is_answered = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._done(error)
+
+
+class Following:
+    """All replicas of this node.
+
+    `suspected(replica)` hears of each that is to be read; `disputed(replica)` of two pasts (N7), which end in a
+    rotation; `changed(replica, is_followed)` of channels that begin or cease to be followed.
+    """
+
+    def __init__(self, replicas: Replicas, figures: RedisFigures, *, bus_message: int, patience: float) -> None:
+        self.suspected: Callable[[Replica], None] = lambda _: None
+        self.disputed: Callable[[Replica], None] = lambda _: None
+        self.followed: Callable[[Replica], None] = lambda _: None
+        self.unfollowed: Callable[[Replica], None] = lambda _: None
+        self.is_down: Callable[[], bool] = lambda: False
+        """Whether the store is away: then what the log has is all there is (N11)."""
+        self._replicas = replicas
+        self._figures = figures
+        self._bus_message = bus_message
+        self._patience = patience
+        self._all: dict[str, Replica] = {}
+        self._waiting: dict[str, list[Waiter]] = {}
+        self._claims = Claims()
+        self.round = 0
+        """Counts the seconds; a replica that changed remembers in which."""
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(list(self._all.values()))
+
+    def get(self, channel: str) -> Replica | None:
+        """The replica of a followed channel."""
+        return self._all.get(channel)
+
+    def limits(self, channel: str) -> Followed:
+        """What the channel keeps; raises `BrokerError`."""
+        replica = self._all.get(channel)
+        return self._replicas.replica(channel) if replica is None else replica.limits
+
+    # --- who is followed ----------------------------------------------------------------------------------------------
+
+    def follow_fixed(self) -> None:
+        """Follow every channel that is configured by its name."""
+        for limits in list(self._replicas.replicas()):
+            if limits.is_fixed and limits.channel not in self._all:
+                self._begin(limits)
+
+    def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
+        """See `Backplane.follow`."""
+        waiter = Waiter(wanted, done, is_proof=is_proof)
+        replica = self._all.get(channel)
+        if replica is None:
+            try:
+                replica = self._begin(self._replicas.replica(channel))
+            except BrokerError as error:
+                asyncio.get_running_loop().call_soon(done, error)
+                return False
+        elif waiter.is_met_by(replica) or (wanted is None and replica.is_synced and self.is_down()):
+            return True  # without the store, a log that was whole once serves what it has (N11)
+        text = f"the log of {channel} could not be compared with its store within {self._patience:g} s"
+        waiter.expire_with(LogUnavailable(text, channel=channel), self._patience)
+        self._waiting.setdefault(channel, []).append(waiter)
+        self.suspected(replica)
+        return False
+
+    def unfollow(self, channel: str) -> None:
+        """Its log is closed."""
+        replica = self._all.pop(channel, None)
+        if replica is None:
+            return
+        if replica.standing != NOWHERE:
+            self._claims.acked(channel, replica.standing)
+        self.unfollowed(replica)
+        error = LogUnavailable(f"the log of {channel} was closed", channel=channel)
+        for waiter in self.take_waiters(replica):
+            waiter.answer(error)
+
+    def take_waiters(self, replica: Replica) -> list[Waiter]:
+        """Those who wait for the next read of this channel; they do so no longer."""
+        return self._waiting.pop(replica.channel, [])
+
+    def put_back(self, replica: Replica, waiters: Iterable[Waiter]) -> None:
+        """They wait for the next read."""
+        left = [waiter for waiter in waiters if not waiter.is_answered]
+        if left:
+            self._waiting[replica.channel] = left + self.take_waiters(replica)
+
+    def has_waiters(self, replica: Replica) -> bool:
+        """Whether somebody waits for this channel."""
+        return replica.channel in self._waiting
+
+    def stop(self) -> None:
+        """Nobody waits any longer."""
+        for channel in list(self._all):
+            self.unfollow(channel)
+
+    # --- what is heard ------------------------------------------------------------------------------------------------
+
+    def heard(self, channel: str, payload: bytes) -> None:
+        """A message on the channel's `live`."""
+        replica = self._all.get(channel)
+        if replica is None:
+            return
+        if len(payload) > self._bus_message:
+            self._figures.fault("too_large", "message")
+            self.suspect(replica)
+            return
+        try:
+            segment = read_segment(payload)
+        except UnreadableError as error:
+            self._figures.fault("unreadable", "message")
+            logger.warning("a message on the bus of %s was dropped: %s", channel, error)
+            self.suspect(replica)
+            return
+        if not self.take(replica, segment):
+            self.suspect(replica)
+
+    def own(self, channel: str, segment: Segment) -> None:
+        """The store has answered an append of this node."""
+        replica = self._all.get(channel)
+        told = Standing(segment.epoch, segment.last, segment.batch)
+        if replica is None:
+            self._claims.acked(channel, told)
+            return
+        replica.acked = told
+        if not self.take(replica, segment) and replica.is_synced:
+            # Most likely what lies between is on its way on the other connection.
+            asyncio.get_running_loop().call_later(HOLE_PATIENCE, self._look_again, replica)
+
+    def take(self, replica: Replica, segment: Segment) -> bool:
+        """Do with `segment` what is to be done. -> False if the store has to be read for it"""
+        judgement = replica.judge(segment)
+        if judgement is Judgement.APPLY:
+            return self.apply(replica, segment) is Taken.YES and self.take_parked(replica)
+        if judgement is Judgement.KNOWN:
+            return True
+        if judgement is Judgement.TWO_PASTS:
+            self.disputed(replica)
+            return True
+        replica.park(segment)
+        return False
+
+    def take_parked(self, replica: Replica) -> bool:
+        """Take what was heard ahead of a hole, as far as it goes. -> False if there still is a hole"""
+        for segment in replica.take_parked():
+            judgement = replica.judge(segment)
+            if judgement is Judgement.APPLY:
+                if self.apply(replica, segment) is not Taken.YES:
+                    return False
+            elif judgement is Judgement.TWO_PASTS:
+                self.disputed(replica)
+            elif judgement is not Judgement.KNOWN:
+                replica.park(segment)
+        return not replica.parked
+
+    # --- the door -----------------------------------------------------------------------------------------------------
+
+    def apply(self, replica: Replica, segment: Segment) -> Taken:
+        """Bring `segment` to the log."""
+        channel = replica.channel
+        try:
+            position = self._replicas.apply(channel, segment.epoch, segment.first, segment.entries)
+        except ValueError as error:
+            self._figures.fault("unreadable", "entry")
+            logger.warning("entries %s:%d of %s were dropped: %s", segment.epoch, segment.first, channel, error)
+            self._adopt(replica)
+            return Taken.UNREADABLE
+        except BrokerError as error:
+            logger.warning("the log of %s takes nothing: %s", channel, error)
+            replica.target = max(replica.target, segment.last)
+            return Taken.REFUSED
+        replica.applied(segment)
+        replica.changed_round = self.round
+        if position != (segment.epoch, segment.last):
+            logger.error("%s: expected entries up to %d, came those up to %s", channel, segment.last, position)
+            self.disputed(replica)
+        return Taken.YES
+
+    def begin(self, replica: Replica, position: Position) -> bool:
+        """Let the log stand at `position` with nothing kept. -> whether it does"""
+        try:
+            self._replicas.begin(replica.channel, position)
+        except (BrokerError, ValueError) as error:
+            logger.warning("the log of %s cannot begin at %s: %s", replica.channel, position, error)
+            return False
+        replica.begun(position)
+        replica.changed_round = self.round
+        return True
+
+    def restore(self, replica: Replica, newest: Iterable[tuple[int, bytes]]) -> None:
+        """The newest entry per key, as far as the log has got (N13)."""
+        known = sorted(one for one in newest if one[0] <= replica.head)
+        try:
+            self._replicas.restore(replica.channel, known)
+        except (BrokerError, ValueError) as error:
+            self._figures.fault("unreadable", "newest")
+            logger.warning("the newest entries of %s were dropped: %s", replica.channel, error)
+        replica.lacks_newest = False
+
+    def suspect(self, replica: Replica) -> None:
+        """The store is to be read."""
+        replica.is_suspect = True
+        self.suspected(replica)
+
+    def claim(self, channel: str) -> Standing | None:
+        """What this node may say of `channel` (N5); None if it cannot say."""
+        replica = self._all.get(channel)
+        return self._claims.of(channel) if replica is None else replica.standing
+
+    def standing(self, channel: str) -> Standing:
+        """The same for the script, which takes silence for ignorance."""
+        return self.claim(channel) or NOWHERE
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, limits: Followed) -> Replica:
+        replica = self._all[limits.channel] = Replica(limits)
+        replica.acked = self._claims.of(limits.channel) or NOWHERE
+        self.followed(replica)
+        self.suspect(replica)
+        return replica
+
+    def _adopt(self, replica: Replica) -> None:
+        """If the log is not where it was thought to be, it is read anew."""
+        with suppress(BrokerError):
+            position = self._replicas.replica(replica.channel).position
+            if position != (replica.epoch, replica.head):
+                logger.error("%s stands at %s, not at %s:%d", replica.channel, position, replica.epoch, replica.head)
+                replica.is_synced = False
+                replica.epoch, replica.head = position
+
+    def _look_again(self, replica: Replica) -> None:
+        if self._all.get(replica.channel) is replica and replica.head < replica.target:
+            self.suspect(replica)

@@ -1,0 +1,147 @@
+"""Comparing heads (N9): a loss that nothing else would show is found, though nobody publishes any more.
+
+Each second: what changed lately and what is configured by its name; of the thousands of quiet channels some, in turn,
+so that all have had theirs within a minute.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from channels.backplane.redis.appending import Appending
+from channels.backplane.redis.errors import StoreError
+from channels.backplane.redis.following import Following
+from channels.backplane.redis.replica import Replica, Standing
+from channels.backplane.redis.scripts import TOUCH
+from channels.backplane.redis.store import Store
+
+RECENT_ROUNDS = 3
+"""Seconds for which a channel that changed is told and compared."""
+FULL_TURN = 60
+"""Seconds within which every quiet channel has its turn."""
+MOST_AT_ONCE = 500
+TOLD_AT_ONCE = 1_000
+
+
+class Heads:
+    """Compares. `lost()` hears that a message has not come, which makes the subscription suspect."""
+
+    def __init__(self, store: Store, following: Following, appending: Appending, lost: Callable[[], None]) -> None:
+        self._store = store
+        self._following = following
+        self._appending = appending
+        self._lost = lost
+        self._doubts: dict[str, tuple[str, int, int]] = {}
+        """Heads that this node has not reached, by channel: epoch, offset, and the round in which it was told."""
+        self._turn: list[str] = []
+
+    def told(self) -> dict[str, tuple[str, int]]:
+        """Heads for the other nodes to compare: of what changed, and of some others."""
+        changed = (one for one in self._following if one.is_synced and self._is_recent(one))
+        return {one.channel: (one.epoch, one.head) for one in islice(changed, TOLD_AT_ONCE)}
+
+    def heard(self, heads: Mapping[str, Any]) -> None:
+        """Another node tells where it stands."""
+        for channel, place in islice(heads.items(), TOLD_AT_ONCE):
+            replica = self._following.get(channel)
+            if replica is None or not replica.is_synced or not _is_place(place):
+                continue
+            epoch, head = place
+            if epoch == replica.epoch:
+                self._doubt(replica, epoch, head)
+            elif epoch not in replica.former:
+                self._following.suspect(replica)
+
+    async def compare(self) -> None:
+        """Once a second: resolve the doubts of the last round, and look at the store."""
+        self._following.round += 1
+        self._resolve()
+        await self.look_at(self._chosen())
+
+    async def look_at(self, replicas: Sequence[Replica]) -> None:
+        """Compare these with the store; what differs is read."""
+        for start in range(0, len(replicas), MOST_AT_ONCE):
+            await asyncio.gather(*(self._look(replica) for replica in replicas[start : start + MOST_AT_ONCE]))
+
+    def forget(self, channel: str) -> None:
+        """It is followed no longer."""
+        self._doubts.pop(channel, None)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _is_recent(self, replica: Replica) -> bool:
+        return replica.limits.is_fixed or self._following.round - replica.changed_round <= RECENT_ROUNDS
+
+    def _chosen(self) -> list[Replica]:
+        synced = {one.channel: one for one in self._following if one.is_synced}
+        chosen = {channel: one for channel, one in synced.items() if self._is_recent(one)}
+        share = min(math.ceil(len(synced) / FULL_TURN), MOST_AT_ONCE)
+        if len(self._turn) < share:
+            self._turn = list(synced)
+        turn, self._turn = self._turn[:share], self._turn[share:]
+        for channel in turn:
+            replica = synced.get(channel)
+            if replica is not None and channel not in chosen:
+                replica.rest()
+                chosen[channel] = replica
+        return list(chosen.values())
+
+    def _resolve(self) -> None:
+        for channel, (epoch, head, since) in list(self._doubts.items()):
+            replica = self._following.get(channel)
+            if replica is None or replica.epoch != epoch or replica.head >= head:
+                del self._doubts[channel]
+            elif self._following.round - since > 1:
+                del self._doubts[channel]
+                is_news = not replica.is_suspect and not replica.is_reading
+                replica.target = max(replica.target, head)
+                self._following.suspect(replica)
+                if is_news:
+                    self._lost()
+
+    def _doubt(self, replica: Replica, epoch: str, head: int) -> None:
+        if head > replica.head:
+            known = self._doubts.get(replica.channel)
+            if known is None or known[0] != epoch or known[1] <= replica.head:
+                self._doubts[replica.channel] = (epoch, head, self._following.round)
+
+    async def _look(self, replica: Replica) -> None:
+        keys, limits = self._store.keys, replica.limits
+        before = replica.standing
+        try:
+            reply = await self._store.run(
+                TOUCH,
+                (keys.meta(limits.channel), keys.log(limits.channel), keys.last(limits.channel)),
+                limits.max_entries,
+                limits.max_bytes,
+                int(limits.seconds * 1_000),
+                self._appending.ttl(limits),
+            )
+        except StoreError:
+            return
+        if self._following.get(limits.channel) is not replica or not replica.is_synced:
+            return
+        if not reply:
+            self._following.suspect(replica)
+            return
+        there = Standing(reply[0].decode(), int(reply[1]), reply[2].decode())
+        if there.epoch != replica.epoch:
+            if there.epoch != before.epoch:  # else the node has gone on meanwhile
+                self._following.suspect(replica)
+        elif _contradicts(there, before):
+            self._following.suspect(replica)
+        else:
+            self._doubt(replica, there.epoch, there.head)
+
+
+def _contradicts(there: Standing, before: Standing) -> bool:
+    """Whether the store lacks what this node had when it asked."""
+    if there.epoch != before.epoch or there.head > before.head:
+        return False
+    return there.head < before.head or before.batch not in ("", there.batch)
+
+
+def _is_place(place: Any) -> bool:
+    return isinstance(place, list) and len(place) == 2 and isinstance(place[0], str) and isinstance(place[1], int)

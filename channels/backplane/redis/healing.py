@@ -1,0 +1,301 @@
+"""Reading what is missing from the store (N7, N12, N13): once per channel at a time, however many wait for it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from struct import Struct
+from typing import Any, NamedTuple
+
+from channels.backplane.redis.appending import EMPTY, Answer, Appending, Changed, Verdict
+from channels.backplane.redis.errors import NotSentError, StoreError
+from channels.backplane.redis.figures import RedisFigures
+from channels.backplane.redis.following import Following, Waiter
+from channels.backplane.redis.options import MIB, RedisOptions
+from channels.backplane.redis.replica import Judgement, Replica, Taken
+from channels.backplane.redis.scripts import READ
+from channels.backplane.redis.segment import UnreadableError, last_of, read_stored
+from channels.backplane.redis.store import Store
+from channels.errors import LogUnavailable
+from channels.publication import Position
+
+logger = logging.getLogger(__name__)
+
+READ_TOGETHER = 64
+"""Channels of one read."""
+READ_BYTES = 4 * MIB
+"""Of one read, over all its channels."""
+LEAST_BYTES = 65_536
+NEWEST_PAGE = 1_000
+
+_offset = Struct("<Q")
+
+
+class _Reply(NamedTuple):
+    epoch: str
+    head: int
+    batch: str
+    why: str
+    items: Sequence[Any]
+
+
+class Healing:
+    """Reads. Those who wait for an answer come first, holes at most `heal_rate` times a second."""
+
+    def __init__(
+        self, store: Store, following: Following, appending: Appending, figures: RedisFigures, options: RedisOptions
+    ) -> None:
+        self._store = store
+        self._following = following
+        self._appending = appending
+        self._figures = figures
+        self._options = options
+        self._urgent: dict[str, None] = {}
+        self._holes: dict[str, None] = {}
+        self._ends: dict[str, tuple[str, str]] = {}
+        """Epochs that are to end, by channel: name and reason."""
+        self.is_retired: Callable[[str], bool] = lambda _: False
+        """Whether the master of a replication id is believed no longer."""
+        self.listens: Callable[[], bool] = lambda: True
+        """Whether subscriptions are confirmed soon; then nothing is read before, lest something fall between."""
+        self._wake_urgent = asyncio.Event()
+        self._wake_holes = asyncio.Event()
+        following.suspected = self.suspected
+        following.disputed = lambda replica: self.end_epoch(replica, "two_pasts")
+
+    def suspected(self, replica: Replica) -> None:
+        """`replica` is to be read."""
+        if self._following.has_waiters(replica) or not replica.is_synced or replica.channel in self._ends:
+            self._holes.pop(replica.channel, None)
+            self._urgent[replica.channel] = None
+            self._wake_urgent.set()
+        else:
+            self._holes[replica.channel] = None
+            self._wake_holes.set()
+
+    def end_epoch(self, replica: Replica, reason: str) -> None:
+        """The current history of `replica` is to end (N4)."""
+        self._ends[replica.channel] = (replica.epoch, reason)
+        replica.is_suspect = True
+        self.suspected(replica)
+
+    async def read_urgent(self) -> None:
+        """For ever: read what somebody waits for, and what was never read."""
+        while True:
+            await self._wake_urgent.wait()
+            self._wake_urgent.clear()
+            await self._read_all(self._urgent)
+
+    async def read_holes(self) -> None:
+        """For ever: read what is missing, at the rate that is allowed."""
+        while True:
+            await self._wake_holes.wait()
+            self._wake_holes.clear()
+            await self._read_all(self._holes, pause=1.0 / self._options.heal_rate)
+
+    async def _read_all(self, queue: dict[str, None], pause: float = 0.0) -> None:
+        loop = asyncio.get_running_loop()
+        while queue:
+            replicas = self._take(queue)
+            if not replicas:
+                return  # those that are left are being read, or not subscribed yet: they come back
+            until = loop.time() + pause
+            # Without the store nothing can be read; who waits hears it by a timer of his own.
+            await self._store.wait_up(self._store.keys.meta(replicas[0].channel), loop.time() + 1.0)
+            budget = max(READ_BYTES // len(replicas), LEAST_BYTES)
+            await asyncio.gather(*(self._read(replica, budget) for replica in replicas))
+            await asyncio.sleep(max(until - loop.time(), 0.0))
+
+    def _take(self, queue: dict[str, None]) -> list[Replica]:
+        taken: list[Replica] = []
+        for channel in list(queue):
+            replica = self._following.get(channel)
+            if replica is None:
+                del queue[channel]
+            elif not replica.is_reading and (replica.is_subscribed or not self.listens()):
+                del queue[channel]
+                taken.append(replica)
+                if len(taken) == READ_TOGETHER:
+                    break
+        return taken
+
+    # --- one channel --------------------------------------------------------------------------------------------------
+
+    async def _read(self, replica: Replica, budget: int) -> None:
+        following = self._following
+        waiters = following.take_waiters(replica)
+        hears = replica.is_subscribed
+        replica.is_reading, replica.is_suspect = True, False
+        is_done = False
+        try:
+            await self._end_if_disputed(replica)
+            is_done = await self._catch_up(replica, budget)
+        except StoreError as error:
+            logger.info("%s could not be read: %s", replica.channel, error)
+        finally:
+            replica.is_reading = False
+            if not (is_done and hears):
+                replica.is_suspect = True
+            if following.get(replica.channel) is replica:
+                self._end_read(replica, waiters, is_done=is_done)
+            else:
+                for waiter in waiters:
+                    waiter.answer(LogUnavailable(f"the log of {replica.channel} was closed", channel=replica.channel))
+
+    def _end_read(self, replica: Replica, waiters: Sequence[Waiter], *, is_done: bool) -> None:
+        following = self._following
+        proofs = [waiter for waiter in waiters if not is_done or waiter.proves_loss(replica)]
+        following.put_back(replica, proofs)
+        for waiter in waiters:
+            if waiter not in proofs:
+                waiter.answer(None)
+        if is_done and proofs:
+            self.end_epoch(replica, "token")
+        elif not is_done:
+            # Not at once, whoever waits: what failed is likely to fail again.
+            self._holes[replica.channel] = None
+            self._wake_holes.set()
+        elif following.has_waiters(replica) or (replica.is_suspect and replica.is_subscribed):
+            self.suspected(replica)
+
+    async def _catch_up(self, replica: Replica, budget: int) -> bool:
+        """Read until the log is what the store holds. -> whether it is"""
+        following = self._following
+        while True:
+            before, known = replica.own, (replica.epoch, max(replica.standing.head, replica.target))
+            reply = await self._ask(replica, budget)
+            if following.get(replica.channel) is not replica:
+                return True
+            if replica.is_synced and self._has_gone_back(replica, reply, known):
+                return False
+            if not self._take_in(replica, reply):
+                return False
+            following.take_parked(replica)
+            if replica.head >= max(reply.head, replica.target):
+                break
+            if replica.own == before:
+                return False
+        if replica.lacks_newest:
+            following.restore(replica, await self._newest(replica))
+        return replica.has_all_known
+
+    def _has_gone_back(self, replica: Replica, reply: _Reply, known: tuple[str, int]) -> bool:
+        """The store lacks what it had, as this node knows: that history ends (N4). -> whether it is so"""
+        if reply.epoch in replica.former:
+            self._ends[replica.channel] = (reply.epoch, "former")
+        elif reply.epoch == known[0] and reply.head < known[1]:
+            self._ends[replica.channel] = (reply.epoch, "behind")
+        return replica.channel in self._ends
+
+    async def _ask(self, replica: Replica, budget: int) -> _Reply:
+        keys, channel, own = self._store.keys, replica.channel, replica.own
+        meta = keys.meta(channel)
+        epoch, head, batch, why, replid, items = await self._store.run(
+            READ,
+            (meta, keys.log(channel), keys.last(channel), keys.live(channel)),
+            self._options.node,
+            self._appending.epochs(),
+            self._store.replid(meta),
+            self._store.publish,
+            *own,
+            budget,
+            self._appending.ttl(replica.limits),
+        )
+        if self.is_retired(replid.decode()):
+            self._store.reconnect(meta, "it leads to a former master")
+            raise NotSentError("the master is no longer one")
+        reply = _Reply(epoch.decode(), int(head), batch.decode(), why.decode(), items)
+        # The first history of a channel is no rotation.
+        if reply.why and (replica.is_synced or reply.why != "missing"):
+            self.rotated(channel, reply.why, reply.epoch)
+        return reply
+
+    def _take_in(self, replica: Replica, reply: _Reply) -> bool:
+        """Bring what was read to the log. -> whether it could be"""
+        following = self._following
+        if not replica.is_synced or reply.epoch != replica.epoch:
+            start = _first_of(reply.items) - 1 if reply.items else reply.head
+            if not following.begin(replica, Position(reply.epoch, start)):
+                return False
+        elif reply.items or reply.head > replica.head:
+            self._figures.healed(replica.channel)
+        for item in reply.items:
+            if not self._take_item(replica, reply.epoch, item):
+                return False
+        is_over = not reply.items and replica.head < reply.head  # nothing of it is kept any more
+        if is_over and not following.begin(replica, Position(reply.epoch, reply.head)):
+            return False
+        if replica.own == (reply.epoch, reply.head, ""):
+            replica.remember(reply.batch)
+        return True
+
+    def _take_item(self, replica: Replica, epoch: str, item: Sequence[Any]) -> bool:
+        following = self._following
+        last = last_of(item)
+        if last <= replica.head:
+            return True
+        try:
+            segment = read_stored(item)
+        except UnreadableError as error:
+            self._figures.fault("unreadable", "stored")
+            logger.warning("entries up to %s:%d of %s are skipped: %s", epoch, last, replica.channel, error)
+            return following.begin(replica, Position(epoch, last))
+        judgement = replica.judge(segment)
+        if judgement is Judgement.HOLE:
+            # What lies before it has left the store (N8).
+            if not following.begin(replica, Position(epoch, segment.first - 1)):
+                return False
+            judgement = replica.judge(segment)
+        if judgement is Judgement.TWO_PASTS:
+            following.disputed(replica)
+            return False
+        if judgement is not Judgement.APPLY:
+            return True
+        taken = following.apply(replica, segment)
+        if taken is Taken.UNREADABLE and replica.is_synced:
+            return following.begin(
+                replica, Position(epoch, last)
+            )  # nobody can read these entries: nobody waits for them
+        return taken is Taken.YES
+
+    async def _newest(self, replica: Replica) -> Iterable[tuple[int, bytes]]:
+        key = self._store.keys.last(replica.channel)
+        found: dict[bytes, tuple[int, bytes]] = {}
+        cursor = b"0"
+        while True:
+            cursor, page = await self._store.call("newest", key, "HSCAN", key, cursor, "COUNT", NEWEST_PAGE)
+            for name, value in zip(page[::2], page[1::2], strict=True):
+                if len(value) >= _offset.size:
+                    found[name] = (_offset.unpack_from(value)[0], value[_offset.size :])
+            if cursor == b"0":
+                return found.values()
+
+    # --- ends of epochs -----------------------------------------------------------------------------------------------
+
+    async def _end_if_disputed(self, replica: Replica) -> None:
+        end = self._ends.pop(replica.channel, None)
+        if end is None:
+            return
+        epoch, reason = end
+        try:
+            answer = await self._appending.append(replica.limits, replica.own, EMPTY, force=epoch)
+            if isinstance(answer, Changed):
+                verdict = Verdict(False, answer.old, answer.new)
+                answer = await self._appending.append(replica.limits, replica.own, EMPTY, verdict, force=epoch)
+        except StoreError:
+            self._ends[replica.channel] = end
+            raise
+        if isinstance(answer, Answer) and answer.why:
+            self.rotated(replica.channel, reason if answer.why == "forced" else answer.why, answer.epoch)
+
+    def rotated(self, channel: str, why: str, epoch: str) -> None:
+        """This node has begun an epoch: count it, and tell the operator."""
+        self._figures.rotated(channel, why)
+        logger.warning("the log of %s begins another epoch, %s: %s", channel, epoch, why)
+
+
+def _first_of(items: Sequence[Any]) -> int:
+    """The first offset of what was read; of an entry that cannot be read, the place after it."""
+    try:
+        return read_stored(items[0]).first
+    except UnreadableError:
+        return last_of(items[0]) + 1

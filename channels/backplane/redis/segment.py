@@ -1,0 +1,86 @@
+"""Segments: what one append stored, as nodes hear of it and as the stream holds it.
+
+On `ng:{c}:live` a segment is: version (1 byte), then epoch, batch id and node, each after its length (1 byte), the
+first offset (8 bytes) and the number of entries (2 bytes), little-endian; then the entries. None says that a history
+begins.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Any, NamedTuple
+
+VERSION = 1
+MAX_COUNT = 65_535
+MAX_OFFSET = 2**53
+
+_place = Struct("<QH")
+
+
+class UnreadableError(ValueError):
+    """Bytes that are no segment of this version (N17)."""
+
+
+class Segment(NamedTuple):
+    """Entries with consecutive offsets of one epoch, in the bytes of `encode_entries`."""
+
+    epoch: str
+    first: int
+    length: int
+    """Entries."""
+    batch: str
+    entries: bytes
+
+    @property
+    def last(self) -> int:
+        """Offset of the last entry."""
+        return self.first + self.length - 1
+
+
+def read_segment(payload: bytes) -> Segment:
+    """What a node hears; raises `UnreadableError`."""
+    try:
+        if payload[0] != VERSION:
+            raise UnreadableError(f"expected version {VERSION} of segments, came {payload[0]}")
+        texts, at = [], 1
+        for _ in range(3):
+            end = at + 1 + payload[at]
+            texts.append(payload[at + 1 : end].decode("ascii"))
+            at = end
+        first, count = _place.unpack_from(payload, at)
+    except UnreadableError:
+        raise
+    except Exception as error:
+        raise UnreadableError(f"expected a segment, came {len(payload)} bytes of something else") from error
+    return _checked(Segment(texts[0], first, count, texts[1], payload[at + _place.size :]))
+
+
+def read_stored(item: Sequence[Any]) -> Segment:
+    """What the stream holds: (id, members); raises `UnreadableError`. The id alone is `last_of`."""
+    try:
+        fields = item[1]
+        members = dict(zip(fields[::2], fields[1::2], strict=True))
+        segment = Segment(
+            members[b"epoch"].decode("ascii"),
+            int(members[b"first"]),
+            int(members[b"count"]),
+            members[b"batch"].decode("ascii"),
+            members[b"entries"],
+        )
+    except Exception as error:
+        raise UnreadableError("expected a segment in the stream, came something else") from error
+    return _checked(segment)
+
+
+def last_of(item: Sequence[Any]) -> int:
+    """Offset of the last entry of what the stream holds, by its id."""
+    return int(item[0].partition(b"-")[0])
+
+
+def _checked(segment: Segment) -> Segment:
+    if not (4 <= len(segment.epoch) <= 16 and 1 <= segment.first <= MAX_OFFSET and segment.length <= MAX_COUNT):
+        raise UnreadableError(
+            f"expected a place, came {segment.epoch[:16]!r}:{segment.first} and {segment.length} more"
+        )
+    if segment.length == 0 and segment.entries:
+        raise UnreadableError("expected no entries where the count is 0")
+    return segment

@@ -1,0 +1,104 @@
+"""Redis as this backplane uses it: commands that find their server, whichever kind of deployment it is."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from channels.backplane.redis.connection import Dialer
+from channels.backplane.redis.errors import MissingScriptError
+from channels.backplane.redis.figures import RedisFigures
+from channels.backplane.redis.keys import Keys
+from channels.backplane.redis.link import Link
+from channels.backplane.redis.options import RedisOptions
+from channels.backplane.redis.scripts import Script
+
+
+class Store(Protocol):
+    """What the parts of the backplane ask of Redis. `key` says where a command goes; any key of the channel will do."""
+
+    keys: Keys
+    publish: str
+    """The command that brings a segment to the nodes: PUBLISH, or SPUBLISH where slots are spread over servers."""
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+
+    async def stop(self) -> None:
+        """Close."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why commands are not answered; None: they are."""
+
+    async def wait_up(self, key: str, until: float) -> bool:
+        """Wait until the server of `key` answers, at most until then (clock of the loop). -> whether it does"""
+
+    async def call(self, name: str, key: str, *command: Any) -> Any:
+        """The reply to a command; raises `StoreError`."""
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
+        """The reply of a script; raises `StoreError`."""
+
+    def replid(self, key: str) -> str:
+        """What scripts are told of the replication id (N6): nothing where they may ask themselves."""
+
+    async def read_replid(self, key: str) -> str:
+        """What the server of `key` says now, where scripts cannot ask; raises `StoreError`."""
+
+    def reconnect(self, key: str, reason: str) -> None:
+        """Leave the connection to the server of `key`, and find its master anew."""
+
+
+class SingleStore:
+    """One Redis, or the master that Sentinel names. `opened` hears of each new command connection."""
+
+    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[], None]) -> None:
+        self.keys = Keys(options.prefix)
+        self.publish = "PUBLISH"
+        self.dialer = Dialer(options)
+        self._asks_itself = options.info_in_scripts
+        self.link = Link(self.dialer.dial, options, figures, lambda _: opened())
+
+    def __repr__(self) -> str:
+        return f"<SingleStore {self.dialer.place}, {self.link!r}>"
+
+    def start(self) -> None:
+        """See `Store`."""
+        self.link.start()
+
+    async def stop(self) -> None:
+        """See `Store`."""
+        await self.link.stop()
+
+    @property
+    def failure(self) -> str | None:
+        """See `Store`."""
+        return None if self.link.is_up else self.link.reason
+
+    async def wait_up(self, key: str, until: float) -> bool:
+        """See `Store`."""
+        return await self.link.wait_up(until)
+
+    async def call(self, name: str, key: str, *command: Any) -> Any:
+        """See `Store`."""
+        return await self.link.call(name, *command)
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
+        """See `Store`. A script that Redis has forgotten is loaded, once."""
+        command = (script.sha, len(keys), *keys, *arguments)
+        try:
+            return await self.link.call(script.name, "EVALSHA", *command)
+        except MissingScriptError:
+            await self.link.call("load", "SCRIPT", "LOAD", script.text)
+            return await self.link.call(script.name, "EVALSHA", *command)
+
+    def replid(self, key: str) -> str:
+        """See `Store`."""
+        return "" if self._asks_itself else self.link.replid
+
+    async def read_replid(self, key: str) -> str:
+        """See `Store`."""
+        return await self.link.read_replid()
+
+    def reconnect(self, key: str, reason: str) -> None:
+        """See `Store`."""
+        self.link.reconnect(reason)

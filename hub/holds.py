@@ -1,0 +1,35 @@
+"""A subscription that waits for its logs, and what of its connection waits behind it (C14, M7, N18)."""
+
+from collections.abc import Iterable, Iterator
+
+from hub.session import effects
+from hub.session.effects import Effect
+
+_WAIT = (
+    effects.Subscribe,
+    effects.Unsubscribe,
+    effects.Publish,
+    effects.Emit,
+    effects.Locate,
+    effects.TakeOver,
+    effects.Release,
+)
+"""What is done in the order of the messages. Time, limits, presence, acknowledgements and ends wait for nothing."""
+
+
+class Hold:
+    """One connection has at most one; it ends when the backplane has answered, or with the connection."""
+
+    __slots__ = ("effect", "waiting")
+
+    def __init__(self, effect: effects.Subscribe) -> None:
+        self.effect = effect
+        self.waiting: list[Effect] = []
+
+    def keep(self, wanted: Iterable[Effect]) -> Iterator[Effect]:
+        """Of `wanted`, what need not wait; the rest is kept."""
+        for effect in wanted:
+            if isinstance(effect, _WAIT) or (isinstance(effect, effects.Send) and effect.waits):
+                self.waiting.append(effect)
+            else:
+                yield effect

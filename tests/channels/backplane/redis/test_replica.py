@@ -1,0 +1,96 @@
+import pytest
+
+from channels.backplane import Followed
+from channels.backplane.redis.replica import MAX_PARKED, NOWHERE, Judgement, Replica, Standing
+from channels.backplane.redis.segment import Segment
+from channels.publication import Position
+
+APPLY, KNOWN, HOLE = Judgement.APPLY, Judgement.KNOWN, Judgement.HOLE
+OTHER_EPOCH, TWO_PASTS = Judgement.OTHER_EPOCH, Judgement.TWO_PASTS
+
+
+def segment(first: int, last: int, batch: str = "", epoch: str = "e1") -> Segment:
+    return Segment(epoch, first, last - first + 1, batch or f"b{last}", b"x")
+
+
+@pytest.fixture
+def replica() -> Replica:
+    """At e1:10, by segments that end at 4, 7 and 10."""
+    replica = Replica(Followed("actions", Position("local", 0), 300.0, 1_000, 1_000, False, True))
+    replica.begun(Position("e1", 0))
+    for first, last in ((1, 4), (5, 7), (8, 10)):
+        replica.applied(segment(first, last))
+    return replica
+
+
+@pytest.mark.clause("N7", "N8")
+@pytest.mark.parametrize(
+    ("heard", "judgement"),
+    [
+        (segment(11, 12), APPLY),
+        (segment(12, 12), HOLE),
+        (segment(8, 10), KNOWN),
+        (segment(5, 7), KNOWN),
+        (segment(8, 10, "other"), TWO_PASTS),
+        (segment(5, 6, "other"), TWO_PASTS),
+        (segment(9, 12), TWO_PASTS),
+        (segment(1, 3, "older than what is remembered"), KNOWN),
+        (segment(1, 0), KNOWN),
+        (segment(1, 1, epoch="e2"), OTHER_EPOCH),
+    ],
+)
+def test_a_segment_is_judged_by_its_place_and_its_batch(replica: Replica, heard: Segment, judgement: Judgement) -> None:
+    if heard.last == 3:
+        replica.rest()
+    assert replica.judge(heard) is judgement
+
+
+@pytest.mark.clause("N7")
+def test_a_boundary_where_this_node_has_none_is_another_past(replica: Replica) -> None:
+    assert replica.judge(segment(8, 9, "b9")) is TWO_PASTS
+
+
+def test_what_comes_late_of_a_history_that_is_over_is_nothing(replica: Replica) -> None:
+    replica.begun(Position("e2", 0))
+    assert replica.judge(segment(11, 11)) is KNOWN
+
+
+def test_a_log_that_was_never_compared_takes_nothing() -> None:
+    fresh = Replica(Followed("actions", Position("local", 0), 300.0, 1_000, 1_000, False, True))
+    assert fresh.judge(segment(1, 1, epoch="local")) is HOLE
+    assert (fresh.standing, fresh.own, fresh.lag) == (NOWHERE, NOWHERE, 0)
+
+
+@pytest.mark.clause("N5")
+def test_the_standing_is_the_farthest_that_anybody_was_told(replica: Replica) -> None:
+    standings = [replica.standing]
+    for acked in (Standing("e1", 12, "b12"), Standing("e1", 9, "b9"), Standing("e2", 1, "c1")):
+        replica.acked = acked
+        standings.append(replica.standing)
+    replica.begun(Position("e2", 0))
+    replica.begun(Position("e3", 0))
+    standings.append(replica.standing)
+    own = Standing("e1", 10, "b10")
+    assert standings == [own, Standing("e1", 12, "b12"), own, Standing("e2", 1, "c1"), Standing("e3", 0, "")]
+
+
+def test_parked_segments_are_bounded_and_come_back_in_order(replica: Replica) -> None:
+    for number in reversed(range(MAX_PARKED + 5)):
+        replica.park(segment(20 + number, 20 + number))
+    parked = replica.take_parked()
+    assert len(parked) == MAX_PARKED
+    assert [one.first for one in parked] == sorted(one.first for one in parked)
+    assert (replica.target, replica.lag, replica.parked) == (20 + MAX_PARKED + 4, MAX_PARKED + 14, [])
+
+
+def test_it_is_whole_when_it_hears_and_lacks_nothing_that_is_known(replica: Replica) -> None:
+    replica.is_suspect, replica.is_subscribed = False, True
+    seen = [replica.is_whole]
+    replica.target = 11
+    seen.append(replica.is_whole)
+    replica.applied(segment(11, 11))
+    seen.append(replica.is_whole)
+    replica.is_subscribed = False
+    seen.append(replica.is_whole)
+    assert seen == [True, False, True, False]
+    assert "e1:11 of 11" in repr(replica)
