@@ -9,10 +9,15 @@ from tests.support.redis import RedisServer
 class _Line:
     """One connection through the proxy."""
 
-    def __init__(self) -> None:
+    def __init__(self, *ends: asyncio.StreamWriter) -> None:
         self.listens = False
         self.flows = asyncio.Event()
         self.flows.set()
+        self._ends = ends
+
+    def close(self) -> None:
+        for end in self._ends:
+            end.close()
 
 
 class Stalling:
@@ -44,39 +49,25 @@ class Stalling:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for line in self._lines:
+            line.flows.set()
+            line.close()
+        await asyncio.gather(*self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            await self._relay(reader, writer)
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
             there, here = await asyncio.open_connection("127.0.0.1", self._upstream.port)
         except OSError:
-            return
-        line = _Line()
-        self._lines.append(line)
-        pumps = [
-            asyncio.create_task(self._pump(reader, here, line)),
-            asyncio.create_task(self._pump(there, writer, line)),
-        ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            writer.close()
+        else:
+            line = _Line(writer, here)
+            self._lines.append(line)
+            await asyncio.gather(self._pump(reader, here, line), self._pump(there, writer, line))
             self._lines.remove(line)
-            here.close()
+        self._tasks.discard(task)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line) -> None:
         try:
@@ -87,3 +78,4 @@ class Stalling:
                 await writer.drain()
         except ConnectionError:
             pass
+        line.close()

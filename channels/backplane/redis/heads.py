@@ -79,7 +79,7 @@ class Heads:
         chosen = {channel: one for channel, one in synced.items() if self._is_recent(one)}
         share = min(math.ceil(len(synced) / FULL_TURN), MOST_AT_ONCE)
         if len(self._turn) < share:
-            self._turn = list(synced)
+            self._turn += [channel for channel in synced if channel not in self._turn]
         turn, self._turn = self._turn[:share], self._turn[share:]
         for channel in turn:
             replica = synced.get(channel)
