@@ -10,7 +10,7 @@ from channels.backplane.alone import AloneBus
 from channels.backplane.fallback import LocalWhenAway
 from channels.backplane.options import StoreOptions
 from channels.errors import ConfigError
-from hub import joining
+from hub import commands, joining
 from hub.config import Settings
 from tests.support.store import RemoteBackplane, Store
 
@@ -63,3 +63,11 @@ def test_a_hub_without_the_package_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(joining, "import_module", missing)
     with pytest.raises(ConfigError, match="NG_REDIS_URL: expected the package redis"):
         joining.join(settings(redis_url="redis://a"))
+
+
+def test_check_shows_the_store_without_its_password_and_does_not_ask_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch)
+    assert commands.check(settings(redis_url="redis://:pass@a:6379/1", port=0, dev_file=None), {}) == 0
+    assert "redis      ok, redis://a:6379/1, prefix ng (not contacted)\n" in capsys.readouterr().out
