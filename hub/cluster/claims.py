@@ -109,6 +109,9 @@ class Claims:
     def _settle(self, session: str, claim: _Claim) -> None:
         if claim.pending:
             return
+        if not self._takeovers.has_owner(session):  # its connection went while the claim was on its way
+            self._claims.pop(session, None)
+            return
         is_recent = self._moment().now - claim.made_at <= KEPT_SECONDS
         if claim.heard > (claim.number if is_recent else 0):
             self._takeovers.lose(session)

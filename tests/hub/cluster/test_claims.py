@@ -97,6 +97,33 @@ async def test_a_claim_that_cannot_be_made_gives_way(monkeypatch: pytest.MonkeyP
         assert await first.closed() == (4009, "taken_over")
 
 
+@pytest.mark.clause("R11")
+async def test_a_claim_that_comes_after_its_connection_has_gone_takes_the_session_from_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Town("n1", "n2") as (one, two):
+        first, token = await session_of(one)
+        claim, is_let = two.bus.claim, asyncio.Event()
+
+        async def late(session: str) -> int:
+            await is_let.wait()
+            return await claim(session)
+
+        monkeypatch.setattr(two.bus, "claim", late)
+        gone = resume(two, token)
+        token = (await gone.next("reconnection_token"))["token"]
+        two.plane.feed_close(gone.number, 1006)
+        await until(lambda: not two.connections.names())
+        last = resume(one, token)
+        token = (await last.next("reconnection_token"))["token"]
+        assert await first.closed() == (4009, "taken_over")
+        is_let.set()
+        await until(lambda: len(two.cluster._claims) == 0)
+        last.send({"type": "ping"})
+        await last.next("pong")
+        assert len(open_in(one, last.connection.session.session)) == 1
+
+
 @pytest.mark.clause("N15", "R11")
 async def test_a_node_that_was_cut_off_hears_of_it_when_it_is_back() -> None:
     async with Town("n1", "n2") as (one, two):
