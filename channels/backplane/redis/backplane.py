@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from channels.backplane import MAX_BATCH, Deliver, Done, Placed, Ready, Recovered, Replicas
 from channels.backplane.redis.appending import Appending, Changed, Verdict, random_epoch
 from channels.backplane.redis.bus import RedisBus
+from channels.backplane.redis.cluster import ClusterStore
+from channels.backplane.redis.connection import Dialer
 from channels.backplane.redis.continuity import Continuity
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.figures import RedisFigures, Reported
@@ -22,7 +24,7 @@ from channels.backplane.redis.listener import Listener
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.outbox import Outbox
 from channels.backplane.redis.replica import Replica
-from channels.backplane.redis.store import SingleStore
+from channels.backplane.redis.store import SingleStore, Store
 from channels.backplane.redis.tasks import Tasks
 from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Position, Publication
@@ -149,12 +151,12 @@ class Parts:
         self._loop = asyncio.get_running_loop()
         self._is_to_be_inspected = asyncio.Event()
         self.bus = bus
-        self.store = store = SingleStore(options, figures, opened=self._is_to_be_inspected.set)
+        self.store = store = self._made_store()
         self.appending = Appending(store, options, run, epochs)
         self.following = Following(replicas, figures, bus_message=options.bus_message, patience=options.outbox_wait)
         self.healing = Healing(store, self.following, self.appending, figures, options)
         self.listener = Listener(store, self.following, bus, figures, options, run)
-        self.heads = Heads(store, self.following, self.appending, lost=lambda: self.listener.reopen("head"))
+        self.heads = Heads(store, self.following, self.appending, lost=self.listener.doubt)
         self.continuity = Continuity(
             bus,
             figures,
@@ -177,7 +179,7 @@ class Parts:
             wall=wall,
         )
         self.listener.heads = self.heads
-        self.healing.listens = lambda: self.listener.is_open
+        self.healing.hears_soon = self.listener.hears_soon
         self.healing.is_retired = self.continuity.is_retired
         self.following.is_down = lambda: store.failure is not None
         self.following.followed = self.listener.follow
@@ -191,10 +193,10 @@ class Parts:
         """Connect, and take publications."""
         self.bus.attach(self.store)
         self.store.start()
+        self.listener.start()
         self.outbox.open()
         self.following.follow_fixed()
         works: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-            ("listening", self.listener.run),
             ("canary", self._send_canaries),
             ("fills", self.healing.read_urgent),
             ("heals", self.healing.read_holes),
@@ -213,6 +215,7 @@ class Parts:
         await self.continuity.stop()
         await self.bus.say_bye()
         await tasks.stop()
+        await self.listener.stop()
         await self.store.stop()
 
     @property
@@ -234,10 +237,18 @@ class Parts:
             return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"
         return None
 
+    def _made_store(self) -> Store:
+        opened = self._is_to_be_inspected.set
+        if Dialer(self._options).is_cluster:
+            return ClusterStore(self._options, self._figures, opened, self._settle)
+        return SingleStore(self._options, self._figures, opened)
+
+    def _settle(self) -> None:
+        self.listener.settle()
+
     def _state(self) -> dict[str, Reported]:
         return {
-            "breaker": self.store.link.breaker.state,
-            "breaker_opened": self.store.link.breaker.opened,
+            **self.store.state,
             "followed": len(self.following),
             "nodes": len(self.bus.nodes()) + 1,
         }

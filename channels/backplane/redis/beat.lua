@@ -1,7 +1,7 @@
 -- A node says that it is there, and hears which nodes are gone (N16): each of these is told to one node alone.
--- Times are those of this server. KEYS: nodes, gone
+-- Times are those of this server. KEYS: nodes
 local node, silent, patience = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local nodes, gone = KEYS[1], KEYS[2]
+local nodes = KEYS[1]
 local now = now_ms()
 local known = redis.call('HGET', nodes, 'node:' .. node)
 local last = tonumber(redis.call('HGET', nodes, 'last') or '') or 0
@@ -14,14 +14,14 @@ for i = 1, #all, 2 do
       -- Nobody was heard for a while, so it was this server that was away.
       redis.call('HSET', nodes, all[i], text(now))
     elseif now - tonumber(all[i + 1]) > silent then
-      local claimed = tonumber(redis.call('HGET', gone, name) or '')
+      local claimed = tonumber(redis.call('HGET', nodes, 'gone:' .. name) or '')
       if not claimed or now - claimed > patience then
-        redis.call('HSET', gone, name, text(now))
+        redis.call('HSET', nodes, 'gone:' .. name, text(now))
         found[#found + 1] = name
       end
     end
   end
 end
 redis.call('HSET', nodes, 'node:' .. node, text(now), 'last', text(now))
-local was_gone = redis.call('HDEL', gone, node)
+local was_gone = redis.call('HDEL', nodes, 'gone:' .. node)
 return {known and 1 or 0, was_gone, found}

@@ -173,7 +173,7 @@ class RedisBus:
         store = self._joined_store()
         keys = store.keys
         times = (int(SILENT_SECONDS * 1_000), int(CLAIM_SECONDS * 1_000))
-        known, was_gone, gone = await store.run(BEAT, (keys.nodes, keys.gone), self.node, *times)
+        known, was_gone, gone = await store.run(BEAT, (keys.nodes,), self.node, *times)
         if self._has_beaten and (was_gone or not known):
             self._is_stranger = True
         self._has_beaten = True

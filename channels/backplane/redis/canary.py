@@ -36,10 +36,14 @@ class Canary:
     def next(self, now: float) -> int:
         """The number to send."""
         self._number += 1
-        self._sent[self._number] = now
+        self.sent(self._number, now)
+        return self._number
+
+    def sent(self, number: int, now: float) -> None:
+        """A number that somebody else has chosen goes out."""
+        self._sent[number] = now
         if len(self._sent) > REMEMBERED:
             del self._sent[next(iter(self._sent))]
-        return self._number
 
     def returned(self, number: int, now: float) -> bool:
         """It came back. -> whether it is one of this connection"""

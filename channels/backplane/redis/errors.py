@@ -59,7 +59,7 @@ class MovedError(RefusedError):
         self.is_for_once = is_for_once
 
 
-_FAULTS = (AuthenticationError, BusyLoadingError, ClusterDownError, NoPermissionError, OutOfMemoryError, TryAgainError)
+_FAULTS = (AuthenticationError, BusyLoadingError, ClusterDownError, NoPermissionError, OutOfMemoryError)
 _MISPLACED = (ReadOnlyError, MasterDownError)
 _FAULT_WORDS = ("NOREPLICAS", "MISCONF", "BUSY", "LOADING", "NOAUTH", "WRONGPASS")
 
@@ -76,4 +76,6 @@ def refusal(error: RedisError) -> StoreError:
         return RefusedError(f"the server is no master: {text}", is_fault=True, is_misplaced=True)
     if isinstance(error, _FAULTS) or text.startswith(_FAULT_WORDS):
         return RefusedError(text, is_fault=True)
+    if isinstance(error, TryAgainError):
+        return RefusedError(f"the slot is on its way to another server: {text}")
     return FailedError(text)

@@ -29,7 +29,8 @@ ENDS = (b"unsubscribe", b"sunsubscribe")
 
 
 class Feed:
-    """Subscriptions of one server. `heard(name, payload)`, `subscribed(name)` and `closed()` are called by its task.
+    """Subscriptions of one server. `heard(name, payload)`, `subscribed(name)`, `refused()` and `closed()` are called by
+    its task.
 
     `sharded` names those that are subscribed with SSUBSCRIBE. Opened again when it ends, with everything wanted.
     """
@@ -43,6 +44,7 @@ class Feed:
         heard: Callable[[str, bytes], None],
         subscribed: Callable[[str], None],
         closed: Callable[[], None],
+        refused: Callable[[], None] = lambda: None,
         is_sharded: Callable[[str], bool] = lambda _: False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -55,6 +57,7 @@ class Feed:
         self._heard = heard
         self._subscribed = subscribed
         self._closed = closed
+        self._refused = refused
         self._is_sharded = is_sharded
         self._uniform = uniform
         self._wanted: dict[str, None] = {}
@@ -136,7 +139,8 @@ class Feed:
                 message = await connection.read_response(timeout=math.inf, disconnect_on_error=False, push_request=True)
             except ResponseError as error:
                 logger.warning("Redis refuses a subscription: %s", error)
-                raise
+                self._refused()
+                continue
             except OversizeError:
                 self._figures.fault("too_large", "feed")
                 raise
@@ -159,7 +163,7 @@ class Feed:
             if name in self._wanted:
                 self._subscribed(name)
         elif kind in ENDS and name in self._wanted:
-            self.reopen("unsubscribed by the server")  # the slot has moved
+            self.reopen("moved")  # the server has the slot no longer
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
@@ -167,10 +171,14 @@ class Feed:
             await connection.send_command(*command, check_health=False)
 
     def _send_subscriptions(self, names: Iterable[str]) -> None:
-        for verb, group in (("SUBSCRIBE", False), ("SSUBSCRIBE", True)):
-            chosen = [name for name in names if self._is_sharded(name) is group]
-            for start in range(0, len(chosen), NAMES_AT_ONCE):
-                self._sending.put_nowait((verb, *chosen[start : start + NAMES_AT_ONCE]))
+        plain = []
+        for name in names:
+            if self._is_sharded(name):
+                self._sending.put_nowait(("SSUBSCRIBE", name))  # of one slot only, so one at a time
+            else:
+                plain.append(name)
+        for start in range(0, len(plain), NAMES_AT_ONCE):
+            self._sending.put_nowait(("SUBSCRIBE", *plain[start : start + NAMES_AT_ONCE]))
 
     async def stop(self) -> None:
         """End the connection; `run` is to be cancelled by its owner."""

@@ -26,9 +26,9 @@ TOLD_AT_ONCE = 1_000
 
 
 class Heads:
-    """Compares. `lost()` hears that a message has not come, which makes the subscription suspect."""
+    """Compares. `lost(channel)` hears that a message has not come, which makes the subscription suspect."""
 
-    def __init__(self, store: Store, following: Following, appending: Appending, lost: Callable[[], None]) -> None:
+    def __init__(self, store: Store, following: Following, appending: Appending, lost: Callable[[str], None]) -> None:
         self._store = store
         self._following = following
         self._appending = appending
@@ -99,7 +99,7 @@ class Heads:
                 replica.target = max(replica.target, head)
                 self._following.suspect(replica)
                 if is_news:
-                    self._lost()
+                    self._lost(channel)
 
     def _doubt(self, replica: Replica, epoch: str, head: int) -> None:
         if head > replica.head:

@@ -55,8 +55,8 @@ class Healing:
         """Epochs that are to end, by channel: name and reason."""
         self.is_retired: Callable[[str], bool] = lambda _: False
         """Whether the master of a replication id is believed no longer."""
-        self.listens: Callable[[], bool] = lambda: True
-        """Whether subscriptions are confirmed soon; then nothing is read before, lest something fall between."""
+        self.hears_soon: Callable[[str], bool] = lambda _: True
+        """Whether a subscription is confirmed soon; then nothing is read before, lest something fall between."""
         self._wake_urgent = asyncio.Event()
         self._wake_holes = asyncio.Event()
         following.suspected = self.suspected
@@ -111,7 +111,7 @@ class Healing:
             replica = self._following.get(channel)
             if replica is None:
                 del queue[channel]
-            elif not replica.is_reading and (replica.is_subscribed or not self.listens()):
+            elif not replica.is_reading and (replica.is_subscribed or not self.hears_soon(channel)):
                 del queue[channel]
                 taken.append(replica)
                 if len(taken) == READ_TOGETHER:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 class Keys:
     """All names begin with `prefix`, those of channels with `prefix:{channel}:`."""
 
-    __slots__ = ("_prefix", "control", "gone", "kept", "nodes")
+    __slots__ = ("_prefix", "control", "kept", "nodes")
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -15,9 +15,7 @@ class Keys:
         self.kept = f"{prefix}:ctl:kept"
         """Stream: what a node that was cut off is to hear later (N15)."""
         self.nodes = f"{prefix}:ctl:nodes"
-        """Hash: when each node was last there (N16)."""
-        self.gone = f"{prefix}:ctl:gone"
-        """Hash: who sees to a node that is gone."""
+        """Hash: when each node was last there, and since when another sees to one that is gone (N16)."""
 
     def meta(self, channel: str) -> str:
         """Epoch, head, replication id, and what trimming has to know."""

@@ -88,14 +88,19 @@ class Link:
                     await self._up.wait()
         return self._up.is_set()
 
-    async def call(self, name: str, *command: Any) -> Any:
-        """The reply to a command; raises `StoreError`. `name` is what it is counted as."""
+    async def call(self, name: str, *command: Any, asks: bool = False) -> Any:
+        """The reply to a command; raises `StoreError`. `name` is what it is counted as.
+
+        `asks`: the slot is on its way to this server of a cluster (ASK).
+        """
         async with self._slots:
             pipe = self._pipe
             if pipe is None or not self._up.is_set():
                 raise NotSentError(self.reason)
             start = time.perf_counter()
             try:
+                if asks:
+                    pipe.call("ASKING").add_done_callback(_forget)
                 reply = await pipe.call(*command)
             except RefusedError as error:
                 if error.is_fault:
@@ -203,3 +208,8 @@ async def _greet(pipe: Pipe, scripts: Sequence[Script]) -> str:
 
 def _replication(info: bytes) -> dict[str, str]:
     return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+
+def _forget(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,25 +1,23 @@
 """What this node hears from Redis: segments of the channels it follows, and what nodes tell each other.
 
-Each connection that listens has its canary. What comes back of it, and of an echo that is sent through the command
-connection, proves that the node hears what is stored (N9, N10).
+There is one ear for each server. A node hears what is stored if all its ears are proven.
 """
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from functools import partial
 
 from channels.backplane.redis.bus import RedisBus
-from channels.backplane.redis.canary import Canary
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
-from channels.backplane.redis.feed import Feed
+from channels.backplane.redis.ear import Ear
 from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.following import Following
 from channels.backplane.redis.heads import Heads
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import Replica
-from channels.backplane.redis.store import SingleStore
-from channels.histograms import Histogram
+from channels.backplane.redis.store import Place, Store
+from channels.backplane.redis.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +32,17 @@ class Listener:
 
     def __init__(
         self,
-        store: SingleStore,
+        store: Store,
         following: Following,
         bus: RedisBus,
         figures: RedisFigures,
         options: RedisOptions,
         run: str,
     ) -> None:
+        self.has_opened = asyncio.Event()
+        """Set when there is a new connection, which is to be proven soon."""
+        self.proven_at = -math.inf
+        """When a canary came back last: then the bus worked."""
         self._store = store
         self._following = following
         self._bus = bus
@@ -48,87 +50,124 @@ class Listener:
         self._options = options
         self._run = run
         self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks()
+        self._ears: dict[Place, Ear] = {}
         self._channels: dict[str, str] = {}
+        self._homes: dict[str, Ear] = {}
+        """Which ear hears a channel, by the name that is subscribed to."""
         self._number = 0
-        self._canary = Canary(figures.canary_seconds, options.canary_wait)
-        self._echo = Canary(Histogram(figures.canary_seconds.bounds), options.canary_wait)
-        self.has_opened = asyncio.Event()
-        """Set when there is a new connection, which is to be proven soon."""
-        self.proven_at = -math.inf
-        """When a canary came back last: then the bus worked."""
-        self._feed = Feed(
-            lambda: store.dialer.dial(listens=True),
-            options,
-            figures,
-            heard=self._heard,
-            subscribed=self._subscribed,
-            closed=self._closed,
-        )
-        self._feed.subscribe(store.keys.control)
 
     def __repr__(self) -> str:
-        return f"<Listener {self._feed!r}>"
-
-    @property
-    def is_open(self) -> bool:
-        """It hears something."""
-        return self._feed.is_open
-
-    @property
-    def run(self) -> Callable[[], "asyncio.Future[None]"]:
-        """For ever: listen."""
-        return self._feed.run  # type: ignore[return-value]
+        return f"<Listener {list(self._ears.values())}>"
 
     @property
     def failure(self) -> str | None:
         """Why it is not certain that this node hears what is stored."""
-        if not self._feed.is_open:
-            return f"nothing is heard from Redis: {self._feed.reason}"
-        if not (self._canary.is_trusted and self._echo.is_trusted):
-            return "the subscription has not been proven yet"
-        return None
+        if not self._ears:
+            return "nothing is heard from Redis: no server is known"
+        return self._tasks.failure or next((ear.failure for ear in self._ears.values() if ear.failure), None)
+
+    def hears_soon(self, channel: str) -> bool:
+        """Whether the subscription to `channel` is about to be confirmed."""
+        ear = self._homes.get(self._store.keys.live(channel))
+        return ear is not None and ear.feed.is_open
+
+    def start(self) -> None:
+        """Listen."""
+        self.settle()
+
+    async def stop(self) -> None:
+        """Listen no longer."""
+        await self._tasks.stop()
+
+    def settle(self) -> None:
+        """Have an ear for every server, and every channel heard by the one of its server: the map may have changed."""
+        places = self._store.places
+        for place in places:
+            if place not in self._ears:
+                self._open(place)
+        for place in self._ears.keys() - set(places):
+            self._tasks.end(self._ears.pop(place).name)
+        for name in self._channels:
+            self._settle_channel(name)
 
     def follow(self, replica: Replica) -> None:
         """Hear the segments of a channel."""
         name = self._store.keys.live(replica.channel)
         self._channels[name] = replica.channel
-        self._feed.subscribe(name)
+        self._settle_channel(name)
 
     def unfollow(self, replica: Replica) -> None:
         """Hear them no longer."""
         name = self._store.keys.live(replica.channel)
         self._channels.pop(name, None)
-        self._feed.unsubscribe(name)
+        ear = self._homes.pop(name, None)
+        if ear is not None:
+            ear.feed.unsubscribe(name)
 
-    def reopen(self, reason: str) -> None:
-        """Listen on a new connection."""
-        self._feed.reopen(reason)
+    def doubt(self, channel: str) -> None:
+        """A message of `channel` has not come: listen on a new connection."""
+        ear = self._homes.get(self._store.keys.live(channel))
+        if ear is not None:
+            ear.feed.reopen("head")
 
     def tick(self) -> None:
-        """Once a second: send the canary, and see whether those before it came back."""
-        now = self._loop.time()
-        if self._canary.is_dead(now):
-            self.reopen("canary")
-        elif self._echo.is_dead(now) and self._store.failure is None:
-            self.reopen("echo")
-        else:
-            self._feed.publish(self._store.keys.control, self._message(CANARY, self._canary.next(now)))
+        """Once a second: send the canaries, and see whether those before them came back."""
+        is_store_up = self._store.failure is None
+        for ear in self._ears.values():
+            reason = ear.check(is_store_up=is_store_up)
+            if reason is None:
+                self._send_canary(ear)
+            else:
+                ear.feed.reopen(reason)
 
     async def echo(self) -> None:
-        """Once a second: publish through the command connection what has to come back here; raises `StoreError`."""
-        control = self._store.keys.control
-        payload = self._message(ECHO, self._echo.next(self._loop.time()))
+        """Once a second: publish through the command connection what every ear has to hear; raises `StoreError`."""
+        control, now = self._store.keys.control, self._loop.time()
+        self._number += 1
+        for ear in self._ears.values():
+            ear.echo.sent(self._number, now)
+        payload = write_control(self._bus.unnumbered(ECHO, {"echo": self._number}))
         await self._store.call("echo", control, "PUBLISH", control, payload)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _message(self, kind: str, number: int) -> bytes:
-        body: dict[str, object] = {"canary": number}
-        if kind == CANARY:
-            body["heads"] = self.heads.told()
-        return write_control(self._bus.unnumbered(kind, body))
+    def _open(self, place: Place) -> None:
+        name = "listening" if place is None else f"listening to {place[0]}:{place[1]}"
+        control = self._store.keys.control
+        is_sharded = place is not None
+        ear = self._ears[place] = Ear(
+            name,
+            partial(self._store.dial, place),
+            self._options,
+            self._figures,
+            heard=self._heard,
+            subscribed=self._subscribed,
+            closed=self._closed,
+            refused=self._store.look_again,
+            is_sharded=lambda name: is_sharded and name != control,
+        )
+        ear.feed.subscribe(control)
+        self._tasks.start(ear.name, ear.feed.run)
 
-    def _heard(self, name: str, payload: bytes) -> None:
+    def _settle_channel(self, name: str) -> None:
+        ear, former = self._ears.get(self._store.place_of(name)), self._homes.get(name)
+        if ear is former:
+            return
+        if former is not None:
+            former.feed.unsubscribe(name)
+            del self._homes[name]
+            self._unhear(name)
+        if ear is not None:
+            self._homes[name] = ear
+            ear.feed.subscribe(name)
+
+    def _send_canary(self, ear: Ear) -> None:
+        number = ear.canary.next(self._loop.time())
+        body = {"canary": number, "ear": ear.name, "heads": self.heads.told()}
+        ear.feed.publish(self._store.keys.control, write_control(self._bus.unnumbered(CANARY, body)))
+
+    def _heard(self, ear: Ear, name: str, payload: bytes) -> None:
         channel = self._channels.get(name)
         if channel is not None:
             self._following.heard(channel, payload)
@@ -139,40 +178,46 @@ class Listener:
                 self._figures.fault("unreadable", "control")
                 logger.warning("a message between nodes was dropped: %s", error)
             else:
-                self._take(message)
+                self._take(ear, message)
 
-    def _take(self, message: Control) -> None:
+    def _take(self, ear: Ear, message: Control) -> None:
         if message.kind not in (CANARY, ECHO):
             self._bus.receive(message)
-            return
-        number, now = message.body.get("canary"), self._loop.time()
-        if message.run == self._run and isinstance(number, int):
-            if message.kind == ECHO:
-                self._echo.returned(number, now)
-            elif self._canary.returned(number, now):
-                self.proven_at = now
-        elif message.run != self._run:
+        elif message.run == self._run:
+            self._take_own(ear, message)
+        else:
             self._bus.notice(message)
             heads = message.body.get("heads")
             if isinstance(heads, dict):
                 self.heads.heard(heads)
 
-    def _subscribed(self, name: str) -> None:
+    def _take_own(self, ear: Ear, message: Control) -> None:
+        now = self._loop.time()
+        canary, echo = message.body.get("canary"), message.body.get("echo")
+        if isinstance(echo, int):
+            ear.echo.returned(echo, now)
+        elif isinstance(canary, int) and message.body.get("ear") == ear.name and ear.canary.returned(canary, now):
+            self.proven_at = now
+
+    def _subscribed(self, ear: Ear, name: str) -> None:
         if name == self._store.keys.control:
-            now = self._loop.time()
-            self._canary.opened(now)
-            self._echo.opened(now)
+            ear.opened()
             self._bus.opened()
-            self.tick()
+            self._send_canary(ear)
             self.has_opened.set()
             return
         replica = self._following.get(self._channels.get(name, ""))
-        if replica is not None:
+        if replica is not None and self._homes.get(name) is ear:
             replica.is_subscribed = True
             self._following.suspect(replica)
 
-    def _closed(self) -> None:
-        self._canary.closed()
-        self._echo.closed()
-        for replica in self._following:
+    def _closed(self, ear: Ear) -> None:
+        ear.closed()
+        for name, home in self._homes.items():
+            if home is ear:
+                self._unhear(name)
+
+    def _unhear(self, name: str) -> None:
+        replica = self._following.get(self._channels.get(name, ""))
+        if replica is not None:
             replica.is_subscribed = False

@@ -418,6 +418,7 @@ class Outbox:
             try:
                 reply = await self._attempt(lane.channel, sent, verdict)
             except (NotSentError, RefusedError, FailedError):
+                self._figures.details["outbox/refused"] += 1
                 attempt += 1
                 await asyncio.sleep(self._uniform(0.0, min(LONGEST_PAUSE, 0.01 * 2.0**attempt)))
             except StoreError:

@@ -50,7 +50,7 @@ class Shared:
         store = self._there()
         index = store.keys.members(node)
         departed: list[Departed] = []
-        for raw in await self._call("bury", index, "SMEMBERS", index):
+        for raw in (await self._call("bury", index, "HGETALL", index))[::2]:
             channel = raw.decode()
             cursor = b"0"
             while True:
@@ -61,12 +61,12 @@ class Shared:
                 ]
                 if cursor == b"0":
                     break
-            await self._call("bury", index, "SREM", index, channel)
+            await self._call("bury", index, "HDEL", index, channel)
         if node == self._node:
             self._indexed.clear()
         else:
-            await self._call("bury", store.keys.nodes, "HDEL", store.keys.nodes, f"node:{node}")
-            await self._call("bury", store.keys.gone, "HDEL", store.keys.gone, node)
+            nodes = store.keys.nodes
+            await self._call("bury", nodes, "HDEL", nodes, f"node:{node}", f"gone:{node}")
         return departed
 
     async def restate(self) -> list[Departed]:
@@ -102,7 +102,7 @@ class Shared:
         if channel not in self._indexed:
             # Before the first member: what is in no index could never be buried.
             index = store.keys.members(self._node)
-            await self._call("member", index, "SADD", index, channel)
+            await self._call("member", index, "HSET", index, channel, 1)
             self._indexed.add(channel)
         is_news, kept_since, total = await self._run(
             MEMBER, store.keys.here(channel), self._node, subject, repr(since), count

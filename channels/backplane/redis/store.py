@@ -1,15 +1,20 @@
 """Redis as this backplane uses it: commands that find their server, whichever kind of deployment it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from channels.backplane.redis.connection import Dialer
+from redis.asyncio.connection import AbstractConnection
+
+from channels.backplane.redis.connection import Address, Dialer
 from channels.backplane.redis.errors import MissingScriptError
-from channels.backplane.redis.figures import RedisFigures
+from channels.backplane.redis.figures import RedisFigures, Reported
 from channels.backplane.redis.keys import Keys
 from channels.backplane.redis.link import Link
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.scripts import Script
+
+Place = Address | None
+"""A server: None where there is only one."""
 
 
 class Store(Protocol):
@@ -18,6 +23,20 @@ class Store(Protocol):
     keys: Keys
     publish: str
     """The command that brings a segment to the nodes: PUBLISH, or SPUBLISH where slots are spread over servers."""
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The servers to listen to."""
+
+    def place_of(self, key: str) -> Place:
+        """The server that has this key, or this channel of sharded pub/sub."""
+
+    async def dial(self, place: Place) -> AbstractConnection:
+        """A connection that listens; raises `NotSentError`."""
+
+    @property
+    def state(self) -> Mapping[str, Reported]:
+        """For operators."""
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -47,6 +66,9 @@ class Store(Protocol):
     def reconnect(self, key: str, reason: str) -> None:
         """Leave the connection to the server of `key`, and find its master anew."""
 
+    def look_again(self) -> None:
+        """A server has refused what it should have taken: perhaps another has it now."""
+
 
 class SingleStore:
     """One Redis, or the master that Sentinel names. `opened` hears of each new command connection."""
@@ -70,6 +92,24 @@ class SingleStore:
         await self.link.stop()
 
     @property
+    def places(self) -> Sequence[Place]:
+        """See `Store`."""
+        return (None,)
+
+    def place_of(self, key: str) -> Place:
+        """See `Store`."""
+        return None
+
+    async def dial(self, place: Place) -> AbstractConnection:
+        """See `Store`."""
+        return await self.dialer.dial(listens=True)
+
+    @property
+    def state(self) -> Mapping[str, Reported]:
+        """See `Store`."""
+        return {"breaker": self.link.breaker.state, "breaker_opened": self.link.breaker.opened}
+
+    @property
     def failure(self) -> str | None:
         """See `Store`."""
         return None if self.link.is_up else self.link.reason
@@ -84,12 +124,7 @@ class SingleStore:
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         """See `Store`. A script that Redis has forgotten is loaded, once."""
-        command = (script.sha, len(keys), *keys, *arguments)
-        try:
-            return await self.link.call(script.name, "EVALSHA", *command)
-        except MissingScriptError:
-            await self.link.call("load", "SCRIPT", "LOAD", script.text)
-            return await self.link.call(script.name, "EVALSHA", *command)
+        return await run_on(self.link, script, keys, arguments)
 
     def replid(self, key: str) -> str:
         """See `Store`."""
@@ -102,3 +137,18 @@ class SingleStore:
     def reconnect(self, key: str, reason: str) -> None:
         """See `Store`."""
         self.link.reconnect(reason)
+
+    def look_again(self) -> None:
+        """See `Store`: there is no other."""
+
+
+async def run_on(
+    link: Link, script: Script, keys: Sequence[str], arguments: Sequence[Any], *, asks: bool = False
+) -> Any:
+    """Run a script through one link; raises `StoreError`. One that Redis has forgotten is loaded, once."""
+    command = (script.sha, len(keys), *keys, *arguments)
+    try:
+        return await link.call(script.name, "EVALSHA", *command, asks=asks)
+    except MissingScriptError:
+        await link.call("load", "SCRIPT", "LOAD", script.text)
+        return await link.call(script.name, "EVALSHA", *command, asks=asks)

@@ -16,7 +16,8 @@ class Tasks:
     def __init__(self) -> None:
         self.deaths = 0
         self._dead: dict[str, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def failure(self) -> str | None:
@@ -25,15 +26,23 @@ class Tasks:
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work`, which never returns by itself."""
-        task = asyncio.get_running_loop().create_task(self._run(name, work), name=f"redis-{name}")
-        self._tasks.add(task)
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._run(name, work), name=f"redis-{name}")
+
+    def end(self, name: str) -> None:
+        """Its work is not wanted any more."""
+        task = self._tasks.pop(name)
+        self._dead.pop(name, None)
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def stop(self) -> None:
         """End them all."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = [*self._tasks.values(), *self._ending]
         self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -47,4 +56,4 @@ class Tasks:
                 self._dead[name] = "ended"
             self.deaths += 1
             await asyncio.sleep(RESTART_SECONDS)
-            del self._dead[name]
+            self._dead.pop(name, None)

@@ -77,4 +77,4 @@ def test_keys_of_a_channel_share_a_slot_and_join_no_free_text() -> None:
     assert keys.mid("a", "x" * 1_000, "m").startswith("ng:{a}:mid:")
     assert len(keys.mid("a", "x" * 1_000, "m")) == len(keys.mid("a", "", ""))
     assert keys.batch("a", name_of_batch("free {text}")).startswith("ng:{a}:mid:b:c")
-    assert len({keys.control, keys.kept, keys.nodes, keys.gone, keys.claim("s"), keys.members("n")}) == 6
+    assert len({keys.control, keys.kept, keys.nodes, keys.claim("s"), keys.members("n")}) == 5

@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from channels.backplane.redis.breaker import Breaker
 from channels.backplane.redis.control import Control
+from channels.backplane.redis.ear import Ear
 from channels.errors import LogUnavailable, Overloaded
 from channels.publication import Position
 from tests.support.redis import RedisServer
@@ -60,9 +63,9 @@ async def test_readiness_comes_back_only_after_a_canary_has_come_back_twice(serv
         listener, told = a.backplane.parts.listener, []
         take = listener._take
 
-        def watch(message: Control) -> None:
+        def watch(ear: Ear, message: Control) -> None:
             told.append(listener.failure)
-            take(message)
+            take(ear, message)
 
         listener._take = watch  # type: ignore[method-assign]
         server.command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -131,9 +134,15 @@ async def test_while_redis_is_away_a_log_that_was_whole_serves_what_it_has(own: 
         own.resume()
 
 
+def breaker_of(node: Node) -> Breaker:
+    store: Any = node.backplane.parts.store
+    breaker: Breaker = store.link.breaker
+    return breaker
+
+
 async def test_the_circuit_opens_after_three_failures_and_closes_after_the_probe(own: RedisServer) -> None:
     async with nodes(own, "a") as (a,):
-        breaker = a.backplane.parts.store.link.breaker
+        breaker = breaker_of(a)
         own.kill()
         await eventually(lambda: breaker.is_open)
         assert a.backplane.figures.report["breaker"] == "open"
@@ -149,7 +158,7 @@ async def test_a_server_that_refuses_to_write_is_left_alone_and_nothing_is_lost(
     async with nodes(own, "a") as (a,):
         own.command("CONFIG", "SET", "min-replicas-to-write", "1")
         waiting = asyncio.create_task(a.append("e"))
-        await eventually(lambda: a.backplane.parts.store.link.breaker.opened > 0)
+        await eventually(lambda: breaker_of(a).opened > 0)
         own.command("CONFIG", "SET", "min-replicas-to-write", "0")
         assert (await waiting)[0].endswith(":1")
 
