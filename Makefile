@@ -9,10 +9,15 @@ WORKERS ?= 2
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: ## virtual environment, Python packages, native core (release); nothing if nothing changed
+setup: core redis ## all that the other verbs need, once: environment, native core, and for the tests redis-server
+
+core: # virtual environment, Python packages, native core (release); nothing if nothing changed
 	@scripts/setup.sh
 
-run: setup ## the hub with the live demo: ws://localhost:8000/ws, or the next free port (NG_PORT=9000 for another)
+redis: # redis-server for the tests: by apt where it is missing and that can be done, else told
+	@scripts/redis.sh
+
+run: core ## the hub with the live demo: ws://localhost:8000/ws, or the next free port (NG_PORT=9000 for another)
 	@exec .venv/bin/neurograph-hub demo
 
 test: setup test-native test-python ## everything that can be tested here
@@ -22,30 +27,30 @@ test-native: ## the Rust crates alone
 
 test-python: ## the Python suites alone (WORKERS=2 processes)
 	@# What failed beside others is run once more alone: a test that only fails under load is then named, and not fatal.
-	timeout 1500 $(PY) -m pytest -n $(WORKERS) || $(PY) -m pytest --last-failed --last-failed-no-failures none
+	timeout 2700 $(PY) -m pytest -n $(WORKERS) || $(PY) -m pytest --last-failed --last-failed-no-failures none
 
-lint: setup ## formatters, linters, types, import rules, the stub against the module; changes nothing
+lint: core ## formatters, linters, types, import rules, the stub against the module; changes nothing
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/python -m mypy.stubtest channels._native --allowlist tests/stubtest-allow.txt
 	cd native && $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
 
-fmt: setup ## format Python and Rust in place
+fmt: core ## format Python and Rust in place
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	cd native && $(CARGO) fmt --all
 
-bench: setup ## the fan-out workload beside its peers, three rounds (about four minutes)
+bench: core ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
-verify: setup ## campaigns of faults against the hub, and against hubs with planted bugs (about three minutes)
+verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
-docs: setup ## regenerate what the documents take from the code
+docs: core ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so
 
-.PHONY: help setup run test test-native test-python lint fmt bench verify docs clean
+.PHONY: help setup core redis run test test-native test-python lint fmt bench verify docs clean

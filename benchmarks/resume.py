@@ -1,12 +1,15 @@
 """W7 and pm11: thousands of clients resume at once, and thousands are asked to go and come back, with nothing lost.
 
-    .venv/bin/python benchmarks/resume.py [--clients 10000] [--missed 100] [--seconds 10] [--rate 2]
+    .venv/bin/python benchmarks/resume.py [--clients 9000] [--missed 100] [--seconds 10] [--rate 2]
+    .venv/bin/python benchmarks/resume.py --only restart --clients 10000 --seconds 20
 
 One hub, one process of light clients (`light.py`), on a core each. First everybody connects and is cut; `--missed`
 events are published; then the same number connect anew without resuming (what the handshake alone costs) and, in
 another turn, resume with their tokens. At last all are asked to reconnect (`goaway` with reason `rebalance`, window
 20 s, deadline 30 s) while events go on: each opens its second connection first, resumes there from its own cursor, and
-both feed it. Every offset of every client is checked. Everything stays on loopback and ends by itself.
+both feed it. `--only restart` ends the process by SIGTERM instead, with a durable channel and nobody else to go to: it
+drains and exits, the next one starts on its port, and everybody resumes there. Every offset of every client is checked.
+Everything stays on loopback and ends by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import json
 import os
 import platform
 import random
+import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -25,8 +30,9 @@ from typing import Any
 
 import httpx
 from light import Connection, Cursor, Pace
-from run import BUILD, HERE, Server, cpu_name, hub_server, running
+from run import BUILD, HERE, Server, cpu_name, free_port, hub_server, running
 
+DURABLE = "retention = { durable = true }\n"
 CHANNELS = '[channels.board]\nsubscribe = ["anonymous", "admin"]\nbroadcast = ["admin"]\n'
 LIMITS = {
     "NG_RATE_DEFAULT": "100/100",
@@ -36,6 +42,8 @@ LIMITS = {
     "NG_DRAIN_DEADLINE": "0",
 }
 PATIENCE = 90.0
+COMING_BACK = 10.0
+"""Seconds over which clients that were closed spread their first attempt, and that no later pause exceeds."""
 
 
 class Client:
@@ -65,6 +73,8 @@ class Client:
         if message is None:
             crowd.closed[connection.code or 1006] += 1
             self.current = None if self.current is connection else self.current
+            if crowd.comes_back and self.current is None:
+                self.switching = asyncio.ensure_future(self._come_back())
             crowd.told()
             return
         kind = message["type"]
@@ -80,7 +90,8 @@ class Client:
             crowd.count("token")
         elif kind == "goaway":
             low, high = message["reconnect_in"]
-            self.switching = asyncio.ensure_future(self._switch(random.uniform(low, high)))
+            if not crowd.comes_back:
+                self.switching = asyncio.ensure_future(self._switch(random.uniform(low, high)))
             crowd.count("goaway")
         elif kind in {"gap", "error"}:
             crowd.count(kind)
@@ -90,9 +101,20 @@ class Client:
         self._crowd.opened_at.append(time.monotonic())
         await self.connect(resumes=True)
 
+    async def _come_back(self) -> None:
+        while self.current is None:
+            await asyncio.sleep(random.uniform(0, COMING_BACK))
+            try:
+                await self.connect(resumes=True)
+            except OSError:
+                self._crowd.counts["refused"] += 1
+
 
 class Crowd:
     """All clients, and what has happened to them."""
+
+    comes_back = False
+    """Whether who is closed comes back by itself; else it does so when it is asked to go."""
 
     def __init__(self, port: int, size: int) -> None:
         self.port = port
@@ -259,6 +281,77 @@ async def drain(crowd: Crowd, operator: Operator, pid: int, options: argparse.Na
     }
 
 
+async def start(server: Server, core: int, port: int) -> asyncio.subprocess.Process:
+    """A hub on `port`, ready."""
+    environment = os.environ | server.environment | {"NG_PORT": str(port)}
+    log = (BUILD / "server.log").open("ab")
+    with log:
+        process = await asyncio.create_subprocess_exec(
+            "taskset", "-c", str(core), *server.command, env=environment, cwd=HERE.parent, stdout=log, stderr=log
+        )
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as http:
+        while True:
+            try:
+                if (await http.get(f"http://127.0.0.1:{port}/health/ready")).status_code == httpx.codes.OK:
+                    return process
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+
+
+async def publish_until(operator: Operator, over: asyncio.Event, options: argparse.Namespace) -> int:
+    """Events at the rate asked for. -> how many were acknowledged; a hub that is not there takes none."""
+    published = 0
+    while not over.is_set():
+        try:
+            await operator.publish(1)
+            published += 1
+        except httpx.HTTPError:
+            pass  # it drains, or is away
+        await asyncio.sleep(1 / options.rate)
+    return published
+
+
+async def restart(server: Server, core: int, options: argparse.Namespace) -> dict[str, Any]:
+    """pm11 on one node: SIGTERM, the drain, another process, and everybody back there."""
+    port = free_port()
+    operator = Operator(port, server.query.removeprefix("?token="))
+    crowd, size, over = Crowd(port, options.clients), options.clients, asyncio.Event()
+    process = await start(server, core, port)
+    try:
+        await gather(crowd, options)
+        crowd.comes_back = True
+        publishing = asyncio.ensure_future(publish_until(operator, over, options))
+        before, began = cpu_seconds(process.pid), time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await crowd.until(lambda: sum(crowd.closed.values()) >= size)
+        drained, used = time.monotonic() - began, cpu_seconds(process.pid) - before
+        code = await process.wait()
+        exited = time.monotonic() - began
+        process = await start(server, core, port)
+        ready = time.monotonic() - began
+        await crowd.until(lambda: crowd.counts["resumed"] >= size)
+        back = time.monotonic() - began
+        over.set()
+        published = await publishing
+        await crowd.until(lambda: crowd.verdict()["events"] >= size * published)
+        return {
+            "clients": size,
+            "all_closed_after_s": round(drained, 2),
+            "drain_cpu_s": round(used, 2),
+            "exited_after_s": round(exited, 2),
+            "exit_code": code,
+            "next_ready_after_s": round(ready, 2),
+            "all_back_after_s": round(back, 2),
+            "published": published,
+            "goaways": crowd.counts["goaway"],
+            "refused_attempts": crowd.counts["refused"],
+            "closed": dict(crowd.closed),
+            **crowd.verdict(),
+        }
+    finally:
+        process.kill()
+
+
 async def measure(port: int, pid: int, server: Server, options: argparse.Namespace) -> dict[str, Any]:
     """Both parts on one hub."""
     operator = Operator(port, server.query.removeprefix("?token="))
@@ -278,22 +371,31 @@ def main() -> None:
     """Run it and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=9_000, help="each needs two descriptors for a moment")
-    parser.add_argument("--only", choices=["drain"], help="leave the resumes out")
+    parser.add_argument("--only", choices=["drain", "restart"], help="leave the resumes out")
     parser.add_argument("--missed", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=2.0, help="events per second while all are asked to go")
     options = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
-    (BUILD / "resume.toml").write_text(CHANNELS)
+    (BUILD / "resume.toml").write_text(CHANNELS + (DURABLE if options.only == "restart" else ""))
     server = hub_server()
     server.environment.update(LIMITS, NG_CONFIG=str(BUILD / "resume.toml"))
     cpus = sorted(os.sched_getaffinity(0))
-    with running(server, cpus[0]) as (port, pid):
-        os.sched_setaffinity(0, {cpus[-1]})
-        figures = asyncio.run(measure(port, pid, server, options))
+    if options.only == "restart":
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("NG_DRAIN_WINDOW", "NG_DRAIN_DEADLINE"):
+                del server.environment[name]  # as they ship
+            server.environment.update(NG_DATA_DIR=directory)
+            os.sched_setaffinity(0, {cpus[-1]})
+            figures = {"restart": asyncio.run(restart(server, cpus[0], options))}
+        print(f"restart  {json.dumps(figures['restart'])}", file=sys.stderr)
+    else:
+        with running(server, cpus[0]) as (port, pid):
+            os.sched_setaffinity(0, {cpus[-1]})
+            figures = asyncio.run(measure(port, pid, server, options))
     machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
     report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, **figures}
-    name = "drain.json" if options.only else "resume.json"
+    name = f"{options.only or 'resume'}.json"
     (HERE / "results" / name).write_text(json.dumps(report, indent=1) + "\n")
 
 

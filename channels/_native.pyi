@@ -41,9 +41,12 @@ EVENT_POSITIONS: Final[int]
 EVENT_STORED: Final[int]
 """Entries of a durable log are written and visible; conn is 0. a: log, b: (epoch, offset): everything up to there."""
 EVENT_STORE_FAILED: Final[int]
-"""Entries of a durable log that had been appended are not stored, and gone; conn is 0. a: log, b: (first offset, text,
-uncertain): everything appended from that offset on until then; the next append gets that offset again. uncertain: they
-may be there after a restart all the same."""
+"""Entries of a durable log that had been appended are not stored, and gone; conn is 0. a: log, b: (epoch, first offset,
+text, uncertain): everything appended in that epoch from that offset on until then; the next append gets that offset
+again, or begins another epoch. uncertain: they may be there after a restart all the same."""
+EVENT_RETAIN_FAILED: Final[int]
+"""The files of a durable log are not within its bounds, or lost something to get there; conn is 0. a: log, b: text.
+Told once as long as it stays the same."""
 
 Event = tuple[int, int, object, object]
 """(connection, kind, a, b)"""
@@ -59,9 +62,9 @@ class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
     What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`,
-    `unsubscribe`, `ack`, `positions`, `rotate_log` and `close_log` is done in that order when the I/O thread next
-    wakes, which `flush` sees to; all others wake it themselves. A command for a connection that is gone does nothing
-    and is counted. An argument that is not as described raises `ValueError`.
+    `unsubscribe`, `ack`, `positions`, `rotate_log`, `begin_log`, `apply_entries`, `restore_newest` and `close_log` is
+    done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it themselves. A command
+    for a connection that is gone does nothing and is counted. An argument that is not as described raises `ValueError`.
     """
 
     def __new__(
@@ -154,20 +157,26 @@ class Plane:
     def begin_log(self, log: int, epoch: str, offset: int) -> None:
         """Stand at `epoch`:`offset` with nothing kept, for a log whose entries get their places elsewhere.
 
-        In another epoch every subscriber gets a `gap` of reason `epoch` from where it stands to there; in the same
-        epoch, which must be ahead of the head, one of reason `retention`. `ValueError` behind the head, or for an
-        `epoch` that is none; `PlaneError` for a durable log.
+        In another epoch every subscriber gets a `gap` of reason `epoch` from where it stands to there, or to the place
+        before the oldest entry that is still kept when it can be written to; in the same epoch, ahead of the head, one
+        of reason `retention`, whatever its `on_slow`. Under "latest" on a log that keeps keys the gap ends at
+        `<epoch>:0` and a snapshot follows (P7, S13): call `restore_newest` at once. At the head of the same epoch
+        nothing happens. `ValueError` behind it, beyond 2^53-1, or for an `epoch` that is none; `PlaneError` for a
+        durable log.
         """
     def apply_entries(self, log: int, epoch: str, first: int, entries: bytes) -> int:
         """Append entries that have their places: what `encode_entries` made, one after the other. -> offset of the last
 
-        `ValueError`, and nothing appended, unless `epoch` is the log's and `first` its head + 1, or if `entries` cannot
-        be read whole. `PlaneError` for a durable log.
+        `ValueError`, and nothing appended, unless `epoch` is the log's and `first` its head + 1, or if one of `entries`
+        cannot be read whole or is not as M10, M13, M16 and M17 say. `PlaneError` for a durable log. Whatever time an
+        entry has, it stays until a `sweep` has passed over it, and counts as no later than a minute after it came.
         """
     def restore_newest(self, log: int, newest: Sequence[tuple[int, bytes]]) -> None:
         """The newest entry of each key at or below the head, (offset, entry), offsets rising; for `last_per_key`.
 
-        Only what the log does not know a newer entry of is taken. `ValueError` as above.
+        Only what the log does not know a newer entry of is taken, and nothing by a log that keeps no keys. `ValueError`
+        as above. "latest" subscribers that had begun without them go back to `<epoch>:0`, by a `gap` of reason
+        `retention`, and get a snapshot.
         """
     def rotate_log(self, log: int) -> str:
         """Begin another history: nothing is kept of the former one, and offsets count from 1 again. -> its epoch
@@ -261,7 +270,7 @@ def encode_entries(entries: Entries, ts: float) -> list[bytes]:
     """Each entry (as for `Plane.append`) with its time as bytes that `Plane.apply_entries` reads on any node.
 
     Little-endian; begins with the length of the rest (u32) and the version of the form (u8). Those of several entries
-    may stand one after the other.
+    may stand one after the other. `ValueError` for what no node would take.
     """
 
 def decode_entries(data: bytes) -> list[tuple[str, bytes, str | None, bytes | None, str | None, str | None, float]]:

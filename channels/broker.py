@@ -70,17 +70,17 @@ class Broker:
         self.catalog = catalog
         self._plane = plane
         self._monotonic = monotonic
-        self._backplane = self._own_backplane() if backplane is None else backplane
+        self.backplane = self._own_backplane() if backplane is None else backplane
         self._wall = wall
-        self._catching_up = CatchUp(self._backplane)
-        self.durable = DurableLogs(plane, lambda: self._logs, self._backplane, wall)
+        self.catching_up = CatchUp(self.backplane)
+        self.durable = DurableLogs(plane, lambda: self._logs, self.backplane, wall)
         self._logs = Directory(
             plane,
             catalog,
             is_held=self._is_held,
             recovered=self.durable.opened,
-            closed=self._backplane.unfollow,
-            are_copies=not self._backplane.is_local,
+            closed=self._closed,
+            are_copies=not self.backplane.is_local,
             wall=wall,
             most=max_namespace_channels,
         )
@@ -100,11 +100,11 @@ class Broker:
         if self.catalog.durable:
             for channel in self._logs.open_kept():
                 logger.warning("%s is not durable any more: what the data directory keeps of it is left alone", channel)
-        await self._backplane.start(self.deliver, self.replicas)
+        await self.backplane.start(self.deliver, self.replicas)
 
     async def stop(self) -> None:
         """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
-        await self._backplane.stop()
+        await self.backplane.stop()
         self._loop = None
         self._sweeper.stop()
 
@@ -121,7 +121,7 @@ class Broker:
             return
         if not log.config.trace and publication.traceparent is not None:
             publication = replace(publication, traceparent=None, tracestate=None)
-        self._backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
+        self.backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
 
     async def publish(self, publication: Publication) -> Stored:
         """Store `publication`; raises `BrokerError`."""
@@ -135,16 +135,16 @@ class Broker:
     @property
     def max_signals(self) -> int:
         """The most that a batch for `append_signals` may hold."""
-        return self._backplane.max_signals
+        return self.backplane.max_signals
 
     def append_signals(self, channel: str, batch: SignalBatch, done: Placed) -> None:
         """Store a batch of the SignalSystem; `done` hears where its last entry is, or why all are nowhere."""
-        self._backplane.append_signals(channel, batch, done)
+        self.backplane.append_signals(channel, batch, done)
 
     def tell(self, change: "Change") -> None:
         """Store news of presence in the companion."""
         publication = Publication(change.companion, change.event, change.data, key=change.subject)
-        self._backplane.append(change.companion, (publication,), self._told)
+        self.backplane.append(change.companion, (publication,), self._told)
 
     def deliver(
         self,
@@ -193,7 +193,7 @@ class Broker:
             self._open_all(subject, specs)
         except BrokerError as error:
             return {error.channel: error}
-        return self._catching_up.ask(specs, done)
+        return self.catching_up.ask(specs, done)
 
     def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
         """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
@@ -233,10 +233,10 @@ class Broker:
         self._plane.positions(conn)
         self._flush_soon()
 
-    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, str]:
+    def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, Position]:
         """What EVENT_POSITIONS told, by channel."""
         named = ((self._logs.name_of(number), position) for number, position in cursors)
-        return {channel: position for channel, position in named if channel is not None}
+        return {channel: Position.parse(position) for channel, position in named if channel is not None}
 
     def identity_changed(self, conn: int, subject: str | None) -> None:
         """What `conn` follows it follows for `subject` from now on (C16: an anonymous connection that logged in)."""
@@ -258,7 +258,8 @@ class Broker:
 
         `where` (configuration, owner) chooses before the limit counts.
         """
-        chosen = (log for log in self._logs if where is None or where(log.config, log.owner))
+        followed = (log for log in self._logs if self.backplane.is_local or log.is_fixed or log.subscriptions)
+        chosen = (log for log in followed if where is None or where(log.config, log.owner))
         return [self._status(log) for log in islice(chosen, limit)]
 
     def status(self, channel: str) -> ChannelStatus | None:
@@ -282,7 +283,7 @@ class Broker:
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how much is held now; those of the backplane among them."""
-        return self._backplane.statistics() | {
+        return self.backplane.statistics() | {
             "logs": len(self._logs),
             "namespace_channels": self._logs.namespace_channels,
             "idle_channels": self._logs.idle,
@@ -295,7 +296,7 @@ class Broker:
     def sweep(self, now_wall: float, now: float) -> None:
         """What time does, once a second: retention, ends of presence, `mid`s, idle logs of namespaces (C23)."""
         self._plane.sweep(now_wall)
-        self._backplane.sweep(now)
+        self.backplane.sweep(now)
         self.followers.sweep(now)
         self._sweeper.sweep(now_wall, self._loop)
 
@@ -318,6 +319,10 @@ class Broker:
     def _told(self, results: Sequence[Result]) -> None:
         self._untold += sum(isinstance(result, BrokerError) for result in results)
 
+    def _closed(self, log: OpenLog) -> None:
+        self.backplane.unfollow(log.channel)
+        self.durable.closed(log)
+
     def _existing(self, channel: str) -> OpenLog | None:
         log = self._logs.get(channel)
         if log is None and not self.catalog.exists(channel):
@@ -329,7 +334,7 @@ class Broker:
 
     def _is_held(self, log: OpenLog) -> bool:
         """A companion stays open while somebody is present, whether it is read or not; and what somebody waits for."""
-        if self._catching_up.is_awaited(log.channel):
+        if self.catching_up.is_awaited(log.channel):
             return True
         return log.base is not None and self.followers.is_anybody_on(log.base)
 

@@ -109,6 +109,11 @@ class TokenBucket:
             step *= 2
         return wait
 
+    def drain(self, cost: float, now: float) -> None:
+        """`cost` was granted elsewhere: what is missing is refilled first. At most one capacity is ever owed."""
+        self._level = max(self.level(now) - cost, -self.rate.capacity)
+        self._at = max(self._at, now)
+
     def is_full(self, now: float) -> bool:
         """Whether forgetting the bucket changes nothing."""
         return self.level(now) >= self.rate.capacity
@@ -135,6 +140,21 @@ class TokenBucket:
         return f"TokenBucket({self.rate}, level={self._level:g} at {self._at:g}, refused={self.refused:g})"
 
 
+class _Recorded(TokenBucket):
+    """A bucket that keeps book of what it grants."""
+
+    __slots__ = ("_book", "_key")
+
+    def __init__(self, rate: Rate, now: float, key: tuple[str, str], book: dict[tuple[str, str], float]) -> None:
+        super().__init__(rate, now)
+        self._key = key
+        self._book = book
+
+    def _pay(self, cost: float, now: float) -> None:
+        super()._pay(cost, now)
+        self._book[self._key] = self._book.get(self._key, 0.0) + cost
+
+
 def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
     """Pay `cost` from each of `buckets`, or from none of them: 0.0, or the seconds until all can pay (L23, L24)."""
     wait = max(bucket.wait(cost, now) for bucket in buckets)
@@ -159,6 +179,7 @@ class SubjectBuckets:
         self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()  # asked for longest ago first
         self._unswept: list[tuple[str, str]] = []
         """What a pass of sweeps has yet to look at; the order of `_buckets` is not its own to change."""
+        self._book: dict[tuple[str, str], float] | None = None
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -176,8 +197,25 @@ class SubjectBuckets:
         if found is None and name in self._rates:
             if len(self._buckets) >= self._most:
                 self._make_room(now)
-            found = self._buckets[subject, name] = TokenBucket(self._rates[name], now)
+            found = self._buckets[subject, name] = self._new(subject, name, now)
         return found
+
+    def record(self) -> None:
+        """Keep book from now on, for `take_spent`; before any bucket is asked for."""
+        self._book = {}
+
+    def take_spent(self) -> dict[tuple[str, str], float]:
+        """What was granted since the last time, by (subject, name); not to who has no name (it begins with NUL)."""
+        spent = {key: cost for key, cost in (self._book or {}).items() if not key[0].startswith("\0")}
+        if self._book:
+            self._book.clear()
+        return spent
+
+    def spend_elsewhere(self, subject: str, name: str, cost: float, now: float) -> None:
+        """Another node has granted `cost` to `subject`."""
+        bucket = self.bucket(subject, name, now)
+        if bucket is not None:
+            bucket.drain(cost, now)
 
     def sweep(self, now: float, most: int = SWEEP_BUCKETS) -> None:
         """Forget buckets that are full again; looks at `most` of them in turn, so that no sweep holds up the loop."""
@@ -187,6 +225,12 @@ class SubjectBuckets:
             bucket = self._buckets.get(key)
             if bucket is not None and bucket.is_full(now):
                 del self._buckets[key]
+
+    def _new(self, subject: str, name: str, now: float) -> TokenBucket:
+        rate = self._rates[name]
+        if self._book is None:
+            return TokenBucket(rate, now)
+        return _Recorded(rate, now, (subject, name), self._book)
 
     def _make_room(self, now: float) -> None:
         oldest = islice(self._buckets.items(), EVICTION_LOOK)

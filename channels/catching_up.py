@@ -1,5 +1,6 @@
 """Before a subscription is answered the log must be as new as its store (N12, N18): asks the backplane, and waits."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,16 @@ class CatchUp:
                 if self._backplane.follow(spec.channel, wanted, heard, is_proof=is_proof):
                     wait.left -= 1
         return wait.begin()
+
+    async def wait(self, channel: str) -> None:
+        """Until the log of `channel` is as new as its store; raises `BrokerError`."""
+        answer: asyncio.Future[Errors] = asyncio.get_running_loop().create_future()
+        errors = self.ask(
+            [SubscribeSpec(channel, "all", "gap")],
+            lambda found: None if answer.done() else answer.set_result(found),
+        )
+        for error in (await answer if errors is None else errors).values():
+            raise error
 
     def begun(self, channels: Sequence[str]) -> None:
         """Their logs are awaited once more."""

@@ -73,8 +73,8 @@ class Directory:
     """Open logs by channel name.
 
     `is_held(log)` says that an idle log must stay for another reason; `recovered(log)` hears of each durable log,
-    `closed` of each channel that is forgotten. `are_copies`: what the logs hold is elsewhere too, so that they are kept
-    for as long as the channel keeps entries after the last subscription, whatever they hold (N18).
+    `closed(log)` of each that is closed. `are_copies`: what the logs hold is elsewhere too, so that they are kept for
+    as long as the channel keeps entries after the last subscription, whatever they hold (N18).
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Directory:
         *,
         is_held: "Callable[[OpenLog], bool]",
         recovered: "Callable[[OpenLog], None]",
-        closed: "Callable[[str], None]" = lambda _: None,
+        closed: "Callable[[OpenLog], object]" = lambda _log: None,
         are_copies: bool = False,
         wall: "Callable[[], float]" = time.time,
         most: int = MAX_NAMESPACE_CHANNELS,
@@ -256,7 +256,7 @@ class Directory:
             logger.warning("the files of %s stay: %s", log.channel, error)
         del self._logs[log.channel], self._by_number[log.log]
         self._opened -= 1
-        self._closed(log.channel)
+        self._closed(log)
 
 
 def _companion(channel: str, config: ChannelConfig) -> str | None:

@@ -42,15 +42,18 @@ class DurableLogs:
         while placements and placements[0].epoch == epoch and placements[0].last <= offset:
             _settle(placements.popleft(), None)
 
-    def store_failed(self, number: int, text: str, *, is_uncertain: bool) -> None:
-        """EVENT_STORE_FAILED of log `number`: what had its place by then is not stored.
+    def store_failed(self, number: int, epoch: str, first: int, text: str, *, is_uncertain: bool) -> None:
+        """EVENT_STORE_FAILED of log `number`: what had a place in `epoch` from `first` on by then is not stored.
 
-        These are the oldest placements, as far as their places rise: what came later has the first place again.
+        What stands before `first` there is. Those that failed are the oldest, as far as their places rise: what came
+        later has the first place again.
         """
         log = self._logs().numbered(number)
-        if log is not None:
-            self.unwritable[number] = f"{log.channel}: {text}"
-        if log is None or not log.placements:
+        if log is None:
+            return
+        self.stored(number, epoch, first - 1)
+        self.unwritable[number] = f"{log.channel}: {text}"
+        if not log.placements or log.placements[0].epoch != epoch:
             return
         kind = OutcomeUnknown if is_uncertain else LogUnavailable
         error = kind(f"the log of {log.channel} could not be written: {text}", channel=log.channel)
@@ -60,6 +63,16 @@ class DurableLogs:
             failed.append(log.placements.popleft())
         for placement in failed:
             _settle(placement, error)
+
+    def retain_failed(self, number: int, text: str) -> None:
+        """EVENT_RETAIN_FAILED of log `number`: its files are not within their bounds, or only with a loss."""
+        log = self._logs().numbered(number)
+        if log is not None:
+            logger.error("what %s keeps on disk could not be cut to its bounds as it should: %s", log.channel, text)
+
+    def closed(self, log: OpenLog) -> None:
+        """The log is forgotten, and that it could not be written."""
+        self.unwritable.pop(log.log, None)
 
     def opened(self, log: OpenLog) -> None:
         """A durable log is open: say what was found of it, and take up its `mid`s."""

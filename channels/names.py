@@ -10,6 +10,7 @@ MAX_KEY_BYTES = 256
 MAX_TAGS = 16
 MAX_TAG_NAME = 64
 MAX_TAG_BYTES = 256
+MAX_TRACEPARENT = 512
 
 _channel = re.compile(r"[A-Za-z0-9_.:/-]{1,64}").fullmatch
 _event = re.compile(r"[A-Za-z0-9_:-]+(?:\.[A-Za-z0-9_:-]+){0,15}").fullmatch
@@ -61,8 +62,8 @@ def check_tags(tags: Mapping[str, object]) -> tuple[str, str] | None:
 
 
 def is_traceparent(text: str) -> bool:
-    """A `traceparent` of W3C Trace Context: of version 00, or of a later one that begins the same way."""
-    found = _traceparent(text)
+    """A `traceparent` of W3C Trace Context: of version 00, or at most 512 bytes of a later one that begins like it."""
+    found = _traceparent(text) if len(text) <= MAX_TRACEPARENT else None
     if found is None:
         return False
     version, trace, parent, rest = found.groups()

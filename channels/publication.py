@@ -1,7 +1,7 @@
 """What is published, and where it was stored."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 Entry = tuple[str, bytes, str | None, bytes | None, str | None, str | None]
 """(event, data JSON, key, tags JSON, traceparent, tracestate): what a log takes."""
@@ -13,8 +13,18 @@ class Position(NamedTuple):
     epoch: str
     offset: int
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`text` must have the form of P2 (`hub.protocol.forms.is_position`)."""
+        epoch, _, offset = text.rpartition(":")
+        return cls(epoch, int(offset))
+
     def __str__(self) -> str:
         return f"{self.epoch}:{self.offset}"
+
+    def reaches(self, other: "Position") -> bool:
+        """Whether this place is at or after the other one; those of different epochs cannot be compared (P2)."""
+        return self.epoch == other.epoch and self.offset >= other.offset
 
 
 @dataclass(slots=True)

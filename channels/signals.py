@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 CHANNEL: Final = "signals"
 MAX_EVENTS: Final = 4_096
 """Events taken at a time; the loop does other work between two batches."""
-MAX_FLIGHTS: Final = 16
-"""Batches on their way to the log by themselves: what comes then stays with the SignalSystem, which refuses in time."""
 FIRST_RETRY: Final = 0.05
 LAST_RETRY: Final = 1.0
 """Seconds between attempts to store a batch that the log did not take."""
@@ -46,8 +44,10 @@ class SignalPump:
 
     A batch is on its way until the log says what became of it: at once, when it is on the disk, or when the store
     elsewhere has answered. One that the log does not take is held and tried again, and nothing is taken meanwhile: the
-    queue fills, and the SignalSystem refuses further signals before it processes them (M34). `failure` says why the
-    pump ended by itself.
+    queue fills, and the SignalSystem refuses further signals before it processes them (M34). It is tried again in the
+    order taken and before anything newer (C14): the loop hands a batch over when the one before is stored, and only who
+    cannot wait (`deliver_waiting`) one behind another, never behind one that failed. `failure` says why the pump ended
+    by itself.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class SignalPump:
         self._last_retry = last_retry
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_watching = False
-        self._held: deque[SignalBatch] = deque()  # oldest first
+        self._unstored: list[SignalBatch] = []  # on their way or held, in the order taken
+        self._held: deque[SignalBatch] = deque()  # the same order
         self._tried: SignalBatch | None = None
         """The oldest that is held, while it is on its way again."""
         self._flights = 0
@@ -126,7 +127,7 @@ class SignalPump:
 
     def _watch(self) -> None:
         # Readable as long as something waits: between two batches the loop has its turn.
-        if self._loop is not None and not self._is_watching and not self._held and self._flights < MAX_FLIGHTS:
+        if self._loop is not None and not self._is_watching and not self._held and not self._flights:
             self._is_watching = True
             self._loop.add_reader(self._system.wakeup_fd(), self._deliver_next)
 
@@ -139,7 +140,7 @@ class SignalPump:
         batch = self._take()
         if batch is not None:
             self._hand_over(batch)
-        if self._flights >= MAX_FLIGHTS:
+        if self._flights:
             self._unwatch()
 
     def _take(self) -> "SignalBatch | None":
@@ -158,6 +159,8 @@ class SignalPump:
     def _hand_over(self, batch: "SignalBatch") -> None:
         self._flights += 1
         self._in_flight += len(batch)
+        if batch not in self._held:
+            self._unstored.append(batch)
         self._broker.append_signals(CHANNEL, batch, partial(self._landed, batch))
 
     def _landed(self, batch: "SignalBatch", placed: "Position | BrokerError") -> None:
@@ -195,7 +198,7 @@ class SignalPump:
         if not self._held:
             logger.warning("the log takes no signals, they wait: %s", error)
         if batch not in self._held:
-            self._held.append(batch)
+            self._held = deque(one for one in self._unstored if one is batch or one in self._held)
         self._counts["retries"] += 1
         self._unwatch()
         self._stop_timer()
@@ -210,6 +213,7 @@ class SignalPump:
             self._hand_over(self._tried)
 
     def _release(self, batch: "SignalBatch") -> None:
+        self._unstored.remove(batch)
         if batch in self._held:
             self._held.remove(batch)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from channels.errors import ConfigError
 from hub import __version__, commands
-from hub.config import Settings, load_settings, unknown_variables
+from hub.config import Settings, load_settings
+from hub.environment import unknown_variables
 from hub.flags import secrets_and_tables, settings_parser
 from hub.listener import PortError
 

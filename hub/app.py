@@ -13,15 +13,18 @@ from hub.http.endpoints import http_exception
 from hub.http.guard import EXPOSED, Guard
 from hub.http.routes import routes
 from hub.hub import Companion, Hub
+from hub.joining import Joined
 from hub.ws import websocket_routes
 
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 
 
-def create_app(settings: Settings | None = None, companions: Sequence[Companion] = ()) -> Starlette:
+def create_app(
+    settings: Settings | None = None, companions: Sequence[Companion] = (), joined: Joined | None = None
+) -> Starlette:
     """The hub as an ASGI application; its parts are at `app.state.hub`. Raises `ConfigError`."""
     settings = load_settings() if settings is None else settings
-    hub = Hub(settings, companions)
+    hub = Hub(settings, companions, joined)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -48,7 +51,7 @@ def _cors(settings: Settings) -> Middleware:
         CORSMiddleware,
         allow_origins=list(settings.origins),
         allow_origin_regex=None if settings.is_production else LOOPBACK_ORIGIN,
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "X-Request-ID", "traceparent", "tracestate"],
         expose_headers=list(EXPOSED),
         max_age=600,

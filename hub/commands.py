@@ -10,7 +10,7 @@ import orjson
 from channels import _native
 from channels.errors import ConfigError
 from channels.permissions import Role
-from hub import __version__, logs
+from hub import __version__, logs, redis_urls
 from hub.app import create_app
 from hub.auth.api_keys import digest_of
 from hub.auth.api_keys import new_key as fresh_key
@@ -73,6 +73,9 @@ def check(settings: Settings, _own: dict[str, Any]) -> int:
     print(f"native     ok, {_native.__version__}")
     if settings.data_dir is not None:
         print(f"data       ok, {settings.data_dir}: durable {', '.join(hub.catalog.durable) or 'nothing'}")
+    if settings.redis_url is not None:
+        shown = redis_urls.shown(settings.redis_url.get_secret_value())
+        print(f"redis      ok, {shown}, prefix {settings.redis_prefix} (not contacted)")
     listener = listen(settings.host, settings.port, may_step=False)
     print(f"port       ok, {settings.host}:{port_of(listener)} is free")
     listener.close()

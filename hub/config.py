@@ -5,19 +5,17 @@ check are made (architecture.md "Settings", protocol.md section 12, hardening.md
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ByteSize, Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from channels.buckets import Rate
 from channels.errors import ConfigError
 from hub import refusals
-from hub.complaints import PREFIX, Origins, explain, meant
+from hub.complaints import PREFIX, Origins, explain
 from hub.quantities import (
     NamesSetting,
     NetworksSetting,
@@ -28,11 +26,9 @@ from hub.quantities import (
     Table,
     host_name,
 )
+from hub.sources import Preset, TomlFile, read_toml
 
 __all__ = ["PREFIX", "ConfigError", "Settings", "load_settings"]
-
-STRICT: Mapping[str, Any] = {"max_connections": 100, "max_connections_per_address": 10}
-"""What `NG_LIMITS=strict` puts in place of the defaults; a value that is set by name wins."""
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -74,8 +70,6 @@ class Settings(BaseSettings):
     """Adds /echo for conformance suites; development only."""
     handover: bool = True
     """Hand sockets to the native plane; off: every WebSocket is relayed."""
-    redis_url: SecretStr | None = None
-    """Backplane (not served by this version)."""
     data_dir: Path | None = None
     """Directory of durable logs (channels with retention.durable); one hub at a time works with it."""
     fsync: Literal["always", "interval", "never"] = "interval"
@@ -92,6 +86,31 @@ class Settings(BaseSettings):
     """Certificate chain (PEM); WebSockets are relayed under TLS."""
     tls_key: Path | None = None
     """Private key (PEM) of the certificate."""
+
+    # nodes that are joined by Redis
+    redis_url: SecretStr | None = None
+    """Redis that joins nodes and keeps their logs: redis://HOST:PORT/DB, rediss://…,
+    redis+sentinel://HOST:PORT,HOST:PORT/SERVICE, redis+cluster://HOST:PORT,HOST:PORT; none: a node alone."""
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")] = "ng"
+    """What all keys and bus channels begin with (N1); nodes of one cluster have the same."""
+    redis_connect: Seconds = 1
+    """Seconds to connect to Redis."""
+    redis_command: Seconds = 2
+    """Seconds for a command of Redis; a connection that has timed out is not used again."""
+    redis_pool: Count = 16
+    """Connections to Redis of this node."""
+    redis_absent: Literal["refuse", "local"] = "refuse"
+    """What a node does without Redis. refuse: publishes wait and are refused (N11). local: it goes on alone, every
+    channel in an epoch of its own, and says so in welcome and status; what is stored meanwhile stays on the node and
+    ends when Redis is back."""
+    outbox: Count = 10_000
+    """Publishes that may wait for Redis (N11)."""
+    outbox_wait: Seconds = 5
+    """Seconds that a publish may wait for Redis (N11)."""
+    bus_message: Annotated[ByteSize, Field(ge=1_048_576, le=536_870_912)] = ByteSize(4_194_304)
+    """Bytes of a message between nodes; larger ones are dropped and counted."""
+    heal_rate: Annotated[float, Field(gt=0, le=1e6)] = 10
+    """Holes of logs that a node reads from Redis per second (N7)."""
 
     # who may come in
     jwt_secret: SecretStr | None = None
@@ -294,35 +313,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, environment, file, preset; the defaults stand in the fields."""
-        return init_settings, env_settings, _TomlFile(settings_cls), _Preset(settings_cls)
-
-
-class _Below(PydanticBaseSettingsSource):
-    """A source that depends on what stronger ones said."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False  # the whole table comes from __call__
-
-
-class _TomlFile(_Below):
-    def __call__(self) -> dict[str, Any]:
-        path = self.current_state.get("config")
-        return {} if path is None else read_toml(Path(path))
-
-
-class _Preset(_Below):
-    def __call__(self) -> dict[str, Any]:
-        return dict(STRICT) if self.current_state.get("limits") == "strict" else {}
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a settings file; `ConfigError` names the file and the line."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"NG_CONFIG: expected a readable file, came {str(path)!r}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"NG_CONFIG: expected TOML in {str(path)!r}: {error}") from error
+        return init_settings, env_settings, TomlFile(settings_cls), Preset(settings_cls)
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -340,18 +331,3 @@ def _origins(flags: Mapping[str, Any]) -> Origins:
     """Where the values of a start that failed came from; a file that could not be read failed before."""
     file = flags.get("config") or os.environ.get(PREFIX + "CONFIG")
     return Origins(flags, file, read_toml(Path(file)) if file else {})
-
-
-def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """`NG_...` variables that are no setting of the hub nor of its clients, each with what was probably meant.
-
-    A slip of the pen has no effect otherwise.
-    """
-    known = [PREFIX + name.upper() for name in Settings.model_fields] + [
-        "NG_URL",
-        "NG_TOKEN",
-        "NG_FORMAT",
-        "NG_CONTEXT",
-    ]
-    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-    return {name: meant(name, known) for name in unknown}

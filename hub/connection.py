@@ -1,7 +1,7 @@
 """One connection as the shell holds it: its number at the plane, its session, and the relay if it has one."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels._native import EVENT_BINARY, EVENT_TEXT
 from hub.auth import Identity
@@ -27,10 +27,30 @@ class Newcomer:
     refusal: tuple[str, str] | None = None
 
 
+class Predecessor(NamedTuple):
+    """Who had a session before, and the number of the question whose answer says that the new `welcome` is written."""
+
+    connection: "Connection"
+    question: int
+
+
 class Connection:
     """What the shell keeps of a connection; everything the protocol knows is in the session."""
 
-    __slots__ = ("counts", "hold", "number", "opened_at", "owns", "predecessors", "relay", "session", "spoken", "waits")
+    __slots__ = (
+        "answers",
+        "counts",
+        "hold",
+        "number",
+        "opened_at",
+        "owns",
+        "predecessors",
+        "questions",
+        "relay",
+        "session",
+        "spoken",
+        "waits",
+    )
 
     def __init__(
         self, number: int, session: Session, relay: "Relay | None", opened_at: float, *, counts: bool, waits: bool
@@ -49,7 +69,9 @@ class Connection:
         """A subscription that waits for its logs, and what waits behind it."""
         self.owns = session.session
         """The session under which `hub.owners` knows it."""
-        self.predecessors: list[Connection] = []
+        self.questions = self.answers = 0
+        """How often the plane was asked where its cursors stand, and has told it: in that order."""
+        self.predecessors: list[Predecessor] = []
         """Who had its session before, and has not been closed for that yet (R11)."""
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ Events come in turns (see `hub.turns`). No task and no timer is made per message
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from channels._native import (
     EVENT_FEED,
     EVENT_OUTPUT,
     EVENT_POSITIONS,
+    EVENT_RETAIN_FAILED,
     EVENT_STORE_FAILED,
     EVENT_STORED,
     EVENT_TEXT,
@@ -28,12 +29,14 @@ from channels._native import (
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
 from hub.endings import blame
-from hub.farewells import Farewells
-from hub.owners import Owners
+from hub.last_seen import LastSeen
+from hub.leaving import Leaving
 from hub.performer import Performer
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
+from hub.staleness import Staleness
+from hub.takeovers import Takeovers
 from hub.turns import Turns
 
 if TYPE_CHECKING:
@@ -86,16 +89,17 @@ class Connections:
         self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
-        self._owners = Owners()
         self._performer = Performer(plane, broker, emissions, admission, counters)
-        self.farewells = Farewells(plane, self._performer, admission, self._table)
-        self._performer.on_takeover = self._take_over
+        self._leaving = Leaving(self._table, plane, self._performer, admission)
+        self.takeovers = Takeovers(self._performer, self._table)
+        self.staleness = Staleness(broker, self._performer, self._table)
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._skew = 0.0
-        # Unique across restarts, so that no operator takes one connection for another.
-        self._prefix = f"c-{secrets.token_hex(4)}"
+        self.prefix = f"c-{secrets.token_hex(4)}"
+        """What the names of its connections begin with, unique across nodes and restarts."""
+        self.last_seen = LastSeen()
 
     def __len__(self) -> int:
         return len(self._table)
@@ -111,16 +115,21 @@ class Connections:
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:
-        """See `Farewells.close_all`."""
-        await self.farewells.close_all(slug)
+        """Let nobody in any more, close everybody with `slug`, wait until they are gone, for a few seconds at most."""
+        await self._leaving.close_all(slug)
+
+    async def emptied(self) -> None:
+        """Wait until nobody is left, for a few seconds at most."""
+        await self._leaving.emptied()
 
     async def leave(self, slug: str, window: tuple[float, float], deadline: float, share: float = 1.0) -> None:
-        """See `Farewells.leave`."""
-        await self.farewells.leave(slug, window, deadline, share)
+        """Ask a `share` of them to reconnect, see `hub.leaving`; returns when everybody asked is gone (M50)."""
+        await self._leaving.leave(slug, window, deadline, share)
 
     def stop(self) -> None:
         """Stop listening; what the plane still has to say is not heard."""
         self._turns.stop()
+        self.staleness.stop()
         if self._timer is not None:
             self._timer.cancel()
         self._performer.stop()
@@ -134,7 +143,7 @@ class Connections:
         self.opened += 1
         session = Session(
             self.surroundings,
-            conn=f"{self._prefix}{self.opened:x}",
+            conn=f"{self.prefix}{self.opened:x}",
             session=f"s-{secrets.token_hex(8)}",
             codec=newcomer.codec,
             address=newcomer.address,
@@ -145,7 +154,7 @@ class Connections:
         connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
         self._table[number] = connection
         self._numbers[session.conn] = number
-        self._owners.opened(connection)
+        self.takeovers.opened(connection)
         self.admission.opened(newcomer.address if counts else None, waits=waits)
         if newcomer.refusal is None:
             self._performer.perform(connection, session.opened(moment, reconnection_token=newcomer.reconnection_token))
@@ -183,21 +192,34 @@ class Connections:
             self._performer.give_up(connection)
         return self._act(conn, lambda session: session.identity_changed(replace(session.identity, role=role), moment))
 
+    def announce_again(self, conn: str) -> None:
+        """Tell `connections` of it once more: what was told of it is lost, or was wrong."""
+        self._act(conn, lambda session: session.announced_again())
+
+    def names(self) -> list[str]:
+        """Of all connections."""
+        return list(self._numbers)
+
     def revoke(self, revocation: Revocation) -> None:
         """Close whoever `revocation` concerns with 4103."""
         for connection in list(self._table.values()):
-            self._performer.perform(connection, connection.session.revoked(revocation))
+            self._performer.attempt(connection, connection.session.revoked, revocation)
         self._performer.finish_soon()
 
     def listen(self, listener: "Callable[[Identity, str, Publication, Stored], None]") -> None:
         """Tell `listener` of each publish that was stored: who made it, the connection, what and where."""
         self._performer.on_published = listener
 
-    def snapshot(self, limit: int | None = None, role: str | None = None) -> list[dict[str, Any]]:
-        """Connections (of `role`) as operators see them, newest first; no more than `limit` are described."""
-        newest = reversed(self._table.values())
-        chosen = (one for one in newest if role is None or one.session.identity.role.value == role)
+    def snapshot(
+        self, limit: int | None = None, role: str | None = None, user: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Connections (of `role`, of `user`) as operators see them, newest first; at most `limit` are described."""
+        chosen = self._chosen(role, user)
         return [connection.describe() for connection in islice(chosen, limit)]
+
+    def count(self, role: str | None = None, user: str | None = None) -> int:
+        """How many of `role` and of `user` there are."""
+        return sum(1 for _ in self._chosen(role, user))
 
     def roles(self) -> "Counter[Role]":
         """Open connections by role."""
@@ -224,9 +246,12 @@ class Connections:
         if kind == EVENT_STORED:
             self._broker.durable.stored(a, *b)
         elif kind == EVENT_STORE_FAILED:
-            _, text, is_uncertain = b
+            epoch, first, text, is_uncertain = b
             self.counters.error("hub", "log")
-            self._broker.durable.store_failed(a, text, is_uncertain=is_uncertain)
+            self._broker.durable.store_failed(a, epoch, first, text, is_uncertain=is_uncertain)
+        elif kind == EVENT_RETAIN_FAILED:
+            self.counters.error("hub", "log")
+            self._broker.durable.retain_failed(a, b)
         elif kind == EVENT_FATAL:
             self._fail(str(a))
 
@@ -246,28 +271,11 @@ class Connections:
             connection.relay.feed_ready()
 
     def _located(self, connection: Connection, cursors: Sequence[tuple[int, str]]) -> None:
-        """The I/O thread has had its turn since the question, so a `welcome` before it is written: R11 is due."""
+        """The I/O thread has had its turn since the question, so a `welcome` before that is written: R11 is due."""
+        connection.answers += 1
         told = connection.session.located(self._broker.located(cursors), self.moment())
         self._performer.perform(connection, told)
-        if connection.hold is None:  # else its `welcome` is not sent yet
-            self._owners.part(connection, self._taken_over)
-
-    # --- sessions -----------------------------------------------------------------------------------------------------
-
-    def _take_over(self, connection: Connection, session: str) -> None:
-        """`connection` has resumed `session`: whoever had it is read no more (R12), and goes once R11 is due."""
-        former = self._owners.take_over(connection, session)
-        if former is not None:
-            self._performer.perform(former, former.session.superseded())
-
-    def _taken_over(self, former: Connection) -> None:
-        if former.number in self._table:
-            self._performer.perform(former, former.session.taken_over())
-
-    def _bereft(self, former: Connection) -> None:
-        """Who took the session over ended before it could say so: nobody has it, so the client may come back (42xx)."""
-        if former.number in self._table:
-            self._performer.perform(former, former.session.faulted("internal", "its successor ended first"))
+        self.takeovers.written(connection)
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 
@@ -275,9 +283,8 @@ class Connections:
         session = connection.session
         del self._table[connection.number]
         del self._numbers[session.conn]
-        if self._owners.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
+        if self.takeovers.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
             self.surroundings.resumption.forget(session.session, self._wall())
-        self._owners.part(connection, self._bereft)
         self._performer.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1
@@ -286,7 +293,8 @@ class Connections:
         self._performer.perform(connection, session.ended(code))
         if connection.relay is not None:
             connection.relay.closed(code, reason)
-        self.farewells.ended(connection.number)
+        self._leaving.departures.ended(connection.number)
+        self.last_seen.left(session.identity.subject, self._wall())
         lived = round(self._monotonic() - connection.opened_at, 3)
         self.counters.durations.observe(lived)
         log.debug("connection.closed", conn=session.conn, code=code, cause=cause, duration=lived)
@@ -295,6 +303,12 @@ class Connections:
         self.failure = reason
         self.counters.error("internal", "panic")
         log.error("plane.lost", reason=reason)
+
+    def _chosen(self, role: str | None, user: str | None) -> Iterator[Connection]:
+        for connection in reversed(self._table.values()):
+            identity = connection.session.identity
+            if role in (None, identity.role.value) and user in (None, identity.subject):
+                yield connection
 
     def _act(self, conn: str, act: Callable[[Session], list[Effect]], wanted: State | None = None) -> bool:
         """Do `act` with a connection that is open; True if it was (and, if `wanted`, if its state is that now)."""
@@ -322,13 +336,8 @@ class Connections:
         # Expiry is a time of the wall clock: when that was set, every alarm is asked again.
         alarms = self._performer.alarms
         for number in alarms.take_all() if has_jumped else alarms.due(moment.now):
-            self._call(self._table[number], moment)
+            connection = self._table[number]
+            self._performer.attempt(connection, connection.session.alarm, moment)
         self._performer.finish()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)
-
-    def _call(self, connection: Connection, moment: Moment) -> None:
-        try:
-            self._performer.perform(connection, connection.session.alarm(moment))
-        except Exception as error:  # noqa: BLE001 - one connection's alarm must not stop the others'
-            self._performer.fail(connection, error)

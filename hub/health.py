@@ -41,6 +41,11 @@ class HealthBook:
         if vital:
             self._vital.add(name)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the parts."""
+        return list(self._probes)
+
     def report(self) -> dict[str, Health]:
         """Every part as it is now."""
         return {name: probe() for name, probe in self._probes.items()}

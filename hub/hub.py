@@ -1,7 +1,7 @@
 """The composition root: settings in, one hub out. What belongs together is put together here and nowhere else."""
 
 import asyncio
-import secrets
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,31 +10,31 @@ from typing import Any, Protocol
 import structlog
 
 from channels import SignalPump, SignalSystem
-from channels._native import Plane, PlaneError
 from channels.broker import Broker
 from channels.buckets import SUBJECT_FACTOR, SubjectBuckets
 from channels.config import Catalog
-from channels.errors import ConfigError
-from hub import __version__, logs
+from channels.permissions import Role
+from hub import __version__, logs, parts
 from hub.admission import Admission, AdmissionLimits
 from hub.auth import Authenticator
-from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState, read_state, ready_tokens, write_state
-from hub.auth.issuer import DevelopmentIssuer, read_users
 from hub.auth.sealing import Sealer
+from hub.cluster.cluster import Cluster
 from hub.config import Settings
 from hub.connections import Connections
 from hub.counters import Counters
 from hub.emissions import Emissions
 from hub.health import HealthBook
 from hub.http.rates import PublishRates
+from hub.joining import Joined, join
+from hub.leaving import CLOSE_PATIENCE
 from hub.logins import Logins
 from hub.metrics import HubMetrics
-from hub.options import plane_options, signal_options, within_open_files
+from hub.options import signal_options, within_open_files
 from hub.reporters.actions import ActionsReporter
 from hub.reporters.log_events import publish_records
 from hub.reporters.loop_lag import LoopLag
-from hub.reporters.metrics import MetricsReporter
+from hub.reporters.metrics import SERIES, MetricsReporter
 from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
@@ -63,7 +63,8 @@ class Companion(Protocol):
 class Hub:
     """The parts of one node, and their life."""
 
-    def __init__(self, settings: Settings, companions: Sequence[Companion] = ()) -> None:
+    def __init__(self, settings: Settings, companions: Sequence[Companion] = (), joined: Joined | None = None) -> None:
+        """`joined`: what joins it to other nodes, where that is not to be made from the settings."""
         self._wanted_connections = settings.max_connections
         self.settings = settings = within_open_files(settings)
         self.node = settings.node
@@ -74,17 +75,18 @@ class Hub:
         """A ready token for each role; development only, once started."""
         self._development = None if settings.is_production else read_state(settings.dev_file)
         self.authenticator = Authenticator(settings, self._development.secret.encode() if self._development else None)
-        self.issuer = None if self._development is None else _issuer(settings, self._development)
+        self.issuer = None if self._development is None else parts.issuer(settings, self._development)
 
-        self.plane = _plane(settings)
+        self.plane = parts.plane(settings)
         self.signals = SignalSystem(**signal_options(settings))
-        self.broker = Broker(self.plane, self.catalog, node=self.node)
+        backplane, self.bus = join(settings) if joined is None else joined
+        self.broker = Broker(self.plane, self.catalog, node=self.node, backplane=backplane)
         self.pump = SignalPump(self.signals, self.broker)
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )
         self.resumption = Resumption(
-            Sealer(_sealing_secrets(settings, self._development)),
+            Sealer(parts.sealing_secrets(settings, self._development)),
             ttl=settings.resume_ttl,
             grace=settings.resume_grace,
             most=settings.resume_sessions,
@@ -98,6 +100,7 @@ class Hub:
             subjects,
             Tally(self.counters),
             self.resumption,
+            lambda: self.broker.backplane.is_alone,
         )
         self.admission = Admission(AdmissionLimits.from_settings(settings))
         self.emissions = Emissions(self.signals, self.pump)
@@ -111,7 +114,9 @@ class Hub:
             monotonic=self.monotonic,
             wall=self.wall,
         )
-        self.authenticator.revocations.listen(self.connections.revoke)
+        revocations = self.authenticator.revocations
+        revocations.listen(self.connections.revoke)
+        self.cluster = None if backplane is None else Cluster(self.bus, self.broker, self.connections, revocations)
 
         self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
         self.publish_rates = PublishRates(subjects, self.counters)
@@ -123,7 +128,7 @@ class Hub:
         self.actions = ActionsReporter(self._publisher, self.node, settings.log_rate, self.monotonic)
         self.connections.listen(self.actions.published)
         self.metrics_reporter = MetricsReporter(self, self._publisher)
-        self.status_reporter = StatusReporter(self.health, self._publisher, self.node)
+        self.status_reporter = self._status_reporter()
         self.log_channel = logs.LogChannel(self._tell_logs, self._on_loop)
         self.log_listeners: list[Callable[[logs.Record], None]] = []
         """Told of each record of the hub's own log, on the loop."""
@@ -133,8 +138,17 @@ class Hub:
         self._companions = companions
         self._tasks: list[asyncio.Task[None]] = []
         self._rebalancing: asyncio.Task[None] | None = None
+        self._rebalanced_by = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
+
+    def _status_reporter(self) -> StatusReporter:
+        """Where other nodes report too, keys begin with the node, and end with it when it is gone (N16)."""
+        if self.cluster is None:
+            return StatusReporter(self.health, self._publisher, self.node)
+        ends = {"status": self.health.names, "metrics": SERIES}
+        self.cluster.departures.series = [(channel, end) for channel, group in ends.items() for end in group]
+        return StatusReporter(self.health, self._publisher, self.node, prefix=f"{self.node}/")
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -147,6 +161,8 @@ class Hub:
         await self.broker.start()
         self.pump.start()
         self.connections.start()
+        if self.cluster is not None:
+            self.cluster.start()
         await self.authenticator.start()
         self.loop_lag.start()
         self._keep_development()
@@ -175,13 +191,26 @@ class Hub:
         earliest = min(0.5, settings.drain_window)
         await self.connections.leave("draining", (earliest, settings.drain_window), settings.drain_deadline)
 
-    def rebalance(self, window: float, deadline: float, share: float) -> bool:
-        """Ask a share of the clients to reconnect, which a balancer spreads anew. False while an earlier one runs."""
+    def rebalance(self, window: float, deadline: float, share: float) -> float:
+        """Ask a share of the clients to reconnect, which a balancer spreads anew.
+
+        -> 0, or why not: the seconds until an earlier one is over at the latest; infinite where the node itself goes
+        """
+        if self.health.is_draining:
+            return math.inf
+        now = self.monotonic()
         if self._rebalancing is not None and not self._rebalancing.done():
-            return False
+            return max(0.1, self._rebalanced_by - now)
+        self._rebalanced_by = now + deadline + CLOSE_PATIENCE
         leaving = self.connections.leave("rebalance", (0.0, window), deadline, share)
         self._rebalancing = asyncio.get_running_loop().create_task(leaving, name="rebalance")
-        return True
+        self._rebalancing.add_done_callback(self._rebalanced)
+        return 0.0
+
+    def _rebalanced(self, rebalancing: asyncio.Task[None]) -> None:
+        if not rebalancing.cancelled() and (fault := rebalancing.exception()) is not None:
+            self.counters.error("internal", "rebalance")
+            log.error("hub.rebalance_failed", exc_info=fault)
 
     async def drain(self) -> None:
         """Let nobody in any more and close who is in with 4301 at once; may be called more than once."""
@@ -204,11 +233,25 @@ class Hub:
         await self.authenticator.stop()
         if self.issuer is not None:
             self.issuer.close()
+        if self.cluster is not None:
+            self.cluster.stop()
         self.pump.stop()
         await self.broker.stop()
         self.connections.stop()
         self.plane.stop(STOP_PATIENCE)
         self.signals.close()
+
+    async def kick(self, conn: str) -> str | None:
+        """End a connection with 4010, wherever it is. -> the node that held it; None: none has answered for it"""
+        if self.cluster is not None:
+            return await self.cluster.orders.kick(conn)
+        return self.node if self.connections.kick(conn) else None
+
+    async def change_role(self, conn: str, role: Role) -> str | None:
+        """Give a connection another role (C17). -> as above"""
+        if self.cluster is not None:
+            return await self.cluster.orders.change_role(conn, role)
+        return self.node if self.connections.change_role(conn, role) else None
 
     def describe(self) -> dict[str, Any]:
         """The hub in a few figures, for `/api/v1/status`."""
@@ -227,8 +270,13 @@ class Hub:
             "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],
-            "log": "durable" if self.catalog.durable else "memory",
+            "log": self._log_kind(),
         }
+
+    def _log_kind(self) -> str:
+        if not self.broker.backplane.is_local:
+            return "redis"
+        return "durable" if self.catalog.durable else "memory"
 
     # --- what time does -----------------------------------------------------------------------------------------------
 
@@ -247,6 +295,9 @@ class Hub:
     def _tick(self) -> None:
         now, wall = self.monotonic(), self.wall()
         self.broker.sweep(wall, now)
+        self.connections.staleness.check()
+        if self.cluster is not None:
+            self.cluster.sweep()
         self.authenticator.sweep(wall, now)
         self.auth_buckets.sweep(now)
         self.publish_rates.sweep(now)
@@ -293,30 +344,3 @@ class Hub:
             write_state(self.settings.dev_file, DevelopmentState(self._development.secret, self.tokens))
         except OSError as error:  # a directory that is read-only: the tokens hold until the next start
             log.warning("development.not_kept", file=str(self.settings.dev_file), reason=error.strerror)
-
-
-def _sealing_secrets(settings: Settings, development: DevelopmentState | None) -> list[bytes]:
-    """Of reconnection tokens: nodes and restarts with the same ones agree (R2). The first that is given counts."""
-    if settings.token_keys:
-        return [key.get_secret_value().encode() for key in settings.token_keys]
-    if settings.jwt_secret is not None:
-        return [settings.jwt_secret.get_secret_value().encode()]
-    if development is not None:
-        return [development.secret.encode()]
-    log.warning("resume.keys", message="NG_TOKEN_KEYS is not set: reconnection tokens end with this process")
-    return [secrets.token_bytes(32)]
-
-
-def _plane(settings: Settings) -> Plane:
-    try:
-        return Plane(**plane_options(settings))
-    except PlaneError as error:
-        raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
-
-
-def _issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development.secret
-    name, audience = development_names(settings)
-    return DevelopmentIssuer(
-        secret.encode(), read_users(settings.users), name=name, audience=audience, ttl=settings.token_ttl
-    )

@@ -17,12 +17,12 @@ from channels.histograms import total
 from channels.permissions import Role
 from hub import __version__, handover, logs
 from hub.counters import FAMILIES
+from hub.families import PREFIX, family, histogram, labelled
+from hub.store_metrics import configured_name, store_families
 
 if TYPE_CHECKING:
     from channels.config import Catalog
     from hub.hub import Hub
-
-PREFIX = "neurograph_ws_"
 
 _PLANE_COUNTERS = {
     "connections_opened": ("opened", "connections handed over to the plane or relayed"),
@@ -39,7 +39,11 @@ _DURABLE_COUNTERS = {
     "durable_writes": ("batches", "writes to durable logs"),
     "durable_syncs": ("syncs", "syncs of durable logs by the interval"),
     "durable_segments_removed": ("segments_removed", "files that went because of the retention"),
+    "durable_marks_cut": ("marks_cut", "of these, files with mids that still counted"),
+    "durable_unfinished": ("unfinished", "logs that the end of the node left unsynced, for its time was over"),
     "durable_torn": ("torn", "tails that were cut off at a recovery"),
+    "durable_carried": ("carried", "entries that new epochs began with after a loss of power or damage"),
+    "durable_set_aside": ("set_aside", "logs of which damaged files were set aside"),
 }
 _DURABLE_FAILURES = {"write": "failures", "sync": "sync_failures", "queue": "refused"}
 _DURABLE_GAUGES = {
@@ -82,14 +86,31 @@ class _HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         stats: Mapping[str, Any] = self._hub.plane.stats()
         yield from _plane_families(stats)
-        yield from _durable_families(stats["durable"], self._hub.broker.statistics()["epoch_rotations"])
+        yield from _durable_families(stats["durable"])
+        yield from store_families(self._hub.broker.backplane, self._hub.catalog)
+        yield self._rotations(stats["durable"])
         yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
         yield from _counter_families(self._counted())
         yield from self._hub_families(stats)
 
+    def _rotations(self, durable: Mapping[str, Any] | None) -> Metric:
+        """By the store (N4); alone, by a token that told of more than the log held, and by what a start has found of
+        durable logs. Of these two the channels are not told.
+        """
+        ended: Counter[tuple[str, ...]] = Counter()
+        if self._hub.broker.backplane.is_local:
+            ended["", "token"] = self._hub.broker.replicas.rotations
+        for (channel, reason), count in self._hub.broker.backplane.figures.rotations.items():
+            ended[configured_name(channel, self._hub.catalog), reason] += count
+        for reason, count in (durable or {}).get("epoch_rotations", {}).items():
+            ended["", reason] += count
+        text = "epochs that ended because entries were lost"
+        return labelled(CounterMetricFamily, "epoch_rotations", text, ("channel", "reason"), ended)
+
     def _counted(self) -> dict[str, Counter[tuple[str, ...]]]:
         values = {family: Counter(counter) for family, counter in self._hub.counters.values.items()}
         values["auth"].update(self._hub.authenticator.counts)
+        values["errors"].update({("bus", reason): n for reason, n in self._hub.broker.backplane.figures.errors.items()})
         values["errors"].update({("handshake", reason): count for reason, count in handover.refusals.items()})
         values["log_dropped"][()] = logs.current().limiter.dropped_total + self._hub.log_channel.dropped_total
         return values
@@ -97,31 +118,31 @@ class _HubCollector(Collector):
     def _hub_families(self, stats: Mapping[str, Any]) -> Iterator[Metric]:
         roles = self._hub.connections.roles()
         # A gauge in spite of its name, which is the documents' (G1).
-        yield _family(
+        yield family(
             GaugeMetricFamily, "connections_total", "open connections", "role", {role: roles[role] for role in Role}
         )
         closed = {str(code): count for code, count in self._hub.connections.closed.items()}
-        yield _family(CounterMetricFamily, "connections_closed", "ended connections by close code", "code", closed)
-        yield _histogram(
+        yield family(CounterMetricFamily, "connections_closed", "ended connections by close code", "code", closed)
+        yield histogram(
             "connection_duration_seconds", "life of ended connections", {(): self._hub.counters.durations.figures()}
         )
         entries = sum(channel["entries"] for channel in stats["channels"].values())
         queued = {"log": entries, "inbox": stats["inbox"], "signals": self._hub.signals.get_stats().queue_depth}
-        yield _family(GaugeMetricFamily, "buffered_events", "events kept or waiting", "queue", queued)
+        yield family(GaugeMetricFamily, "buffered_events", "events kept or waiting", "queue", queued)
         overflows = {"log": stats["log_overflow"], "inbox": stats["inbox_full"], "cursor": stats["overruns"]}
-        yield _family(CounterMetricFamily, "buffer_overflow", "what left early, or had to wait", "queue", overflows)
-        yield _family(
+        yield family(CounterMetricFamily, "buffer_overflow", "what left early, or had to wait", "queue", overflows)
+        yield family(
             CounterMetricFamily, "bound_refusals", "what found no room on this node", "bound", self._bound_refusals()
         )
-        yield _histogram("loop_lag_seconds", "how late the event loop is", {(): self._hub.loop_lag.histogram.figures()})
-        yield _family(
+        yield histogram("loop_lag_seconds", "how late the event loop is", {(): self._hub.loop_lag.histogram.figures()})
+        yield family(
             GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
         )
         resumption = self._hub.resumption
-        yield _family(GaugeMetricFamily, "sessions", "sessions with tokens", None, {"": len(resumption)})
+        yield family(GaugeMetricFamily, "sessions", "sessions with tokens", None, {"": len(resumption)})
         evicted = {"": resumption.evicted}
-        yield _family(CounterMetricFamily, "sessions_evicted", "sessions forgotten before their time", None, evicted)
-        yield _family(GaugeMetricFamily, "build_info", "version of the hub", "version", {__version__: 1})
+        yield family(CounterMetricFamily, "sessions_evicted", "sessions forgotten before their time", None, evicted)
+        yield family(GaugeMetricFamily, "build_info", "version of the hub", "version", {__version__: 1})
 
     def _bound_refusals(self) -> dict[str, int]:
         broker = self._hub.broker.statistics()
@@ -138,18 +159,17 @@ def by_configured_name(channels: Mapping[str, Any], catalog: "Catalog") -> dict[
     """Figures of channels under the names of the configuration: labels are bounded, rooms are not."""
     grouped: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for name, figures in channels.items():
-        config = catalog.find(name)
-        grouped[config.name if config else "unknown"].append(figures)
+        grouped[configured_name(name, catalog)].append(figures)
     return grouped
 
 
 def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
     for name, (key, text) in _PLANE_COUNTERS.items():
-        yield _family(CounterMetricFamily, name, text, None, {"": stats[key]})
+        yield family(CounterMetricFamily, name, text, None, {"": stats[key]})
     for name, (key, text) in _PLANE_GAUGES.items():
-        yield _family(GaugeMetricFamily, name, text, None, {"": stats[key]})
+        yield family(GaugeMetricFamily, name, text, None, {"": stats[key]})
     for name, (key, text) in _PLANE_HISTOGRAMS.items():
-        yield _histogram(name, text, {(): stats[key]})
+        yield histogram(name, text, {(): stats[key]})
     sizes = HistogramMetricFamily(
         PREFIX + "message_size_bytes", "size of messages: count and sum", labels=["direction"]
     )
@@ -159,33 +179,31 @@ def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
     yield sizes
 
 
-def _durable_families(stats: Mapping[str, Any] | None, proven: int) -> Iterator[Metric]:
-    """Nothing where the hub has no data directory. `proven`: epochs that a token of this hub has ended (N4)."""
+def _durable_families(stats: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """Nothing where the hub has no data directory."""
     if stats is None:
         return
     for name, (key, text) in _DURABLE_COUNTERS.items():
-        yield _family(CounterMetricFamily, name, text, None, {"": stats[key]})
+        yield family(CounterMetricFamily, name, text, None, {"": stats[key]})
     for name, (key, text) in _DURABLE_GAUGES.items():
-        yield _family(GaugeMetricFamily, name, text, None, {"": stats[key]})
+        yield family(GaugeMetricFamily, name, text, None, {"": stats[key]})
     failed = {kind: stats[key] for kind, key in _DURABLE_FAILURES.items()}
-    yield _family(
+    yield family(
         CounterMetricFamily, "durable_failures", "writes and syncs that failed, entries refused", "kind", failed
     )
-    rotations = {**stats["epoch_rotations"], "token": proven}
-    yield _family(CounterMetricFamily, "epoch_rotations", "channels that began another epoch", "reason", rotations)
 
 
 def _channel_families(channels: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[Metric]:
     cursors = {name: sum(one["cursors"] for one in group) for name, group in channels.items()}
-    yield _family(GaugeMetricFamily, "channel_subscribers", "subscriptions now", "channel", cursors)
-    for family, key, text in (
+    yield family(GaugeMetricFamily, "channel_subscribers", "subscriptions now", "channel", cursors)
+    for title, key, text in (
         ("events_appended", "appended", "entries of logs"),
         ("events_delivered", "deliveries", "events written to subscribers"),
     ):
         sums = {name: sum(one[key] for one in group) for name, group in channels.items()}
-        yield _family(CounterMetricFamily, family, text, "channel", sums)
+        yield family(CounterMetricFamily, title, text, "channel", sums)
     for name, (key, text) in _CHANNEL_HISTOGRAMS.items():
-        yield _histogram(
+        yield histogram(
             name,
             text,
             {(channel,): total(one[key] for one in group) for channel, group in channels.items()},
@@ -216,29 +234,3 @@ def _counter_families(values: Mapping[str, Mapping[tuple[str, ...], int]]) -> It
         if not labels and not values[name]:
             family.add_metric((), 0)
         yield family
-
-
-def _family(kind: Any, name: str, text: str, label: str | None, values: Mapping[str, float]) -> Metric:
-    family = kind(PREFIX + name, text, labels=[label] if label else [])
-    for value, figure in values.items():
-        family.add_metric([value] if label else [], figure)
-    metric: Metric = family
-    return metric
-
-
-def _histogram(
-    name: str, text: str, values: Mapping[tuple[str, ...], Mapping[str, Any]], labels: list[str] | None = None
-) -> Metric:
-    family = HistogramMetricFamily(PREFIX + name, text, labels=labels or [])
-    for label_values, figures in values.items():
-        family.add_metric(list(label_values), _buckets(figures), sum_value=figures["sum"])
-    return family
-
-
-def _buckets(figures: Mapping[str, Any]) -> list[Any]:
-    """Cumulated, as Prometheus wants them."""
-    seen, buckets = 0, []
-    for bound, count in zip([*figures["bounds"], "+Inf"], figures["counts"], strict=True):
-        seen += count
-        buckets.append((str(bound), seen))
-    return buckets

@@ -1,8 +1,9 @@
 """Which connection has which session: at most one each, the newest (R11)."""
 
+import math
 from collections.abc import Callable
 
-from hub.connection import Connection
+from hub.connection import Connection, Predecessor
 
 
 class Owners:
@@ -13,6 +14,14 @@ class Owners:
 
     def __len__(self) -> int:
         return len(self._owners)
+
+    def of(self, session: str) -> Connection | None:
+        """Who has `session`."""
+        return self._owners.get(session)
+
+    def lose(self, session: str) -> Connection | None:
+        """`session` is elsewhere now. -> who had it here"""
+        return self._owners.pop(session, None)
 
     def opened(self, connection: Connection) -> None:
         """A connection has come, with a session of its own."""
@@ -27,14 +36,17 @@ class Owners:
         former = self._owners.get(session)
         self._owners[session] = connection
         if former is not None and former is not connection:
-            connection.predecessors.append(former)
+            connection.predecessors.append(Predecessor(former, connection.questions + 1))
             return former
         return None
 
-    def part(self, connection: Connection, close: Callable[[Connection], None]) -> None:
-        """The `welcome` of `connection` is written, or will never be: who had its sessions before may go."""
-        while connection.predecessors:
-            close(connection.predecessors.pop())
+    def part(self, connection: Connection, close: Callable[[Connection], None], answers: float = math.inf) -> None:
+        """So many questions about `connection` are answered: who had its sessions before may go, as far as that tells.
+
+        Without `answers`: it will tell nothing any more.
+        """
+        while connection.predecessors and connection.predecessors[0].question <= answers:
+            close(connection.predecessors.pop(0).connection)
 
     def closed(self, connection: Connection) -> bool:
         """`connection` is gone. -> whether it still had its session"""

@@ -7,7 +7,7 @@ threads are woken once: `finish` ends a turn. Only what concerns the channel of 
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import orjson
 import structlog
@@ -17,8 +17,7 @@ from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
 from hub.holds import Hold
-from hub.protocol import answers
-from hub.resumption import read_position
+from hub.protocol import answers, close_codes
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions, Outcome
+    from hub.session import Session
+
+P = ParamSpec("P")
 
 log = structlog.get_logger("hub.ws")
 
@@ -45,6 +47,8 @@ class Performer:
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
         """Told when a connection has resumed a session, before it says so."""
+        self.on_subscribed: Callable[[Connection, effects.Subscribe | None], None] = lambda *_: None
+        """Told when cursors were put, by which effect; None: what waited is done, and was refused."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -96,6 +100,19 @@ class Performer:
                 if connection.hold is not None:
                     self.perform(connection, rest)
 
+    def attempt(
+        self,
+        connection: Connection,
+        act: Callable[P, Iterable[effects.Effect]],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> None:
+        """`perform` what `act`, a method of its session, wants; a mistake ends this connection and no other."""
+        try:
+            self.perform(connection, act(*arguments, **named))
+        except Exception as error:  # noqa: BLE001 - it is logged, and the others have their turn
+            self.fail(connection, error)
+
     def finish(self) -> None:
         """Process the signals of the turn, send its answers, wake the I/O threads."""
         try:
@@ -126,13 +143,10 @@ class Performer:
 
     def _answer_emits(self, outcomes: "Iterable[Outcome]") -> None:
         for connection, ticket, outcome in outcomes:
-            try:
-                if isinstance(outcome, dict):
-                    self.perform(connection, connection.session.answered(ticket, outcome))
-                else:
-                    self.perform(connection, connection.session.failed(ticket, outcome))
-            except Exception as error:  # noqa: BLE001 - one connection's answer must not stop the others'
-                self.fail(connection, error)
+            if isinstance(outcome, dict):
+                self.attempt(connection, connection.session.answered, ticket, outcome)
+            else:
+                self.attempt(connection, connection.session.failed, ticket, outcome)
 
     def _answer_settled(self, outcomes: "Iterable[Outcome]") -> None:
         """Answers that waited for a durable log."""
@@ -147,7 +161,11 @@ class Performer:
     def fail(self, connection: Connection, error: Exception) -> None:
         """The hub made a mistake over something that is no request: this connection ends, the others go on."""
         self._log_fault(connection, effects.Fault(error))
-        self.perform(connection, connection.session.faulted("internal"))
+        try:
+            self.perform(connection, connection.session.faulted("internal"))
+        except Exception as worse:  # noqa: BLE001 - the plane needs no session to close it
+            self._log_fault(connection, effects.Fault(worse))
+            self._plane.close(connection.number, close_codes.CODE_OF["internal"], close_codes.reason("internal"))
 
     def forget(self, connection: Connection) -> None:
         """It is gone: what it still waits for is not answered."""
@@ -182,6 +200,7 @@ class Performer:
             self.perform(connection, session.subscribe_failed(effect, errors))
         else:
             session.surroundings.tally.messages_sent[effect.head["type"],] += 1
+            self.on_subscribed(connection, effect)
 
     def _followed(self, connection: Connection, hold: Hold, errors: "Errors") -> None:
         """The backplane has answered: go on where the connection waits, unless it has gone."""
@@ -196,6 +215,7 @@ class Performer:
             self.perform(connection, hold.waiting)
             if connection.hold is not None:
                 session.backlog = len(connection.hold.waiting)
+            self.on_subscribed(connection, None)
         except Exception as error:  # noqa: BLE001 - one connection's mistake must not stop the others
             self.fail(connection, error)
         self.finish_soon()
@@ -217,11 +237,11 @@ class Performer:
             connection.session.surroundings.tally.messages_sent["unsubscribed",] += 1
 
     def _acknowledge(self, connection: Connection, effect: effects.Acknowledge) -> None:
-        positions = {channel: read_position(text) for channel, text in effect.positions.items()}
-        self._broker.acknowledge(connection.number, positions)
+        self._broker.acknowledge(connection.number, effect.positions)
 
     def _locate(self, connection: Connection, _effect: effects.Locate) -> None:
         self.send_answers()  # what was said before the token is written before it (M8)
+        connection.questions += 1
         self._broker.locate(connection.number)
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
@@ -229,16 +249,24 @@ class Performer:
         self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect))
 
     def _published(self, connection: Connection, effect: effects.Publish, result: Stored | BrokerError) -> None:
+        """The publisher has its answer first: nobody who listens can keep it from them."""
         session, ticket = connection.session, effect.ticket
         if isinstance(result, BrokerError):
-            self.perform(connection, session.failed(ticket, result))
-        else:
-            self.on_published(session.identity, session.conn, effect.publication, result)
-            if ticket.id is not None and ticket.channel is not None:
-                answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
-                self.perform(connection, session.answered(ticket, answer))
+            self.attempt(connection, session.failed, ticket, result)
+        elif ticket.id is not None and ticket.channel is not None:
+            answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
+            self.attempt(connection, session.answered, ticket, answer)
+        if isinstance(result, Stored):
+            self._tell_listeners(session, effect.publication, result)
         if not self._is_finish_due:
             self.finish_soon()
+
+    def _tell_listeners(self, session: "Session", publication: Publication, stored: Stored) -> None:
+        try:
+            self.on_published(session.identity, session.conn, publication, stored)
+        except Exception as error:
+            self._counters.error("internal", "listener")
+            log.error("publish.listener_failed", exc_info=error)
 
     def _set_limit(self, connection: Connection, effect: effects.SetLimit) -> None:
         self._plane.set_max_message(connection.number, effect.max_message)

@@ -8,7 +8,8 @@ HIDDEN = "***"
 MAX_TEXT = 256
 _SECRET_NAMES = re.compile(r"token$|password|secret|authorization|credential|api_?key$|payload|^data$", re.IGNORECASE)
 # Looked for only where a run of its characters begins: at every place of a long run the search would be quadratic.
-_JWT = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
+# A capital or a digit tells a token from the dotted name of a module.
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])(?=[a-z_-]*[A-Z0-9])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
 _API_KEY = re.compile(r"ngk_[A-Za-z0-9_-]+")
 _QUERY = re.compile(r"\?[^\s\"']*")
 _URL_SECRET = re.compile(r"((?:token|key|secret|password)=)[^&\s\"']*", re.IGNORECASE)

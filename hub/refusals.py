@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hub import redis_urls
 from hub.quantities import is_loopback
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ def _always(settings: "Settings") -> list[str]:
         if secret is not None and settings.jwt_jwks
         else "",
         _jwks_problem(settings.jwt_jwks),
-        "NG_REDIS_URL: this version keeps its logs in memory on one node and cannot join a Redis backplane; unset it"
-        if settings.redis_url
-        else "",
+        *_redis_problems(settings),
         _durable_problem(settings),
         *_token_key_problems(settings),
         f"NG_DRAIN_WINDOW: expected at most NG_DRAIN_DEADLINE ({settings.drain_deadline:g}), "
@@ -72,15 +71,38 @@ def _jwks_problem(source: str | None) -> str:
     return f"NG_JWT_JWKS: expected the path of a file or an https:// URL, came {source!r}"
 
 
+def _redis_problems(settings: "Settings") -> list[str]:
+    if settings.redis_url is None:
+        return []
+    fault = redis_urls.problem(settings.redis_url.get_secret_value())
+    durable = _durable_channels(settings)
+    has_keys = settings.token_keys or settings.jwt_secret
+    return [
+        f"NG_REDIS_URL: {fault}" if fault else "",
+        f"NG_REDIS_URL: with it the logs live in Redis, and its persistence keeps them; take retention.durable out of "
+        f"{', '.join(durable)}, or unset NG_REDIS_URL"
+        if durable
+        else "",
+        "NG_TOKEN_KEYS: nodes that are joined by NG_REDIS_URL need the same keys for reconnection tokens (R2); set it "
+        "to one secret on all of them (openssl rand -base64 48)"
+        if settings.is_production and not has_keys
+        else "",
+    ]
+
+
 def _durable_problem(settings: "Settings") -> str:
-    if settings.data_dir is not None:
+    if settings.data_dir is not None or settings.redis_url is not None:
         return ""
-    tables = ((name, table) for name, table in settings.channels.items() if isinstance(table, Mapping))
-    retentions = ((name, table.get("retention")) for name, table in tables)
-    durable = [name for name, kept in retentions if isinstance(kept, Mapping) and kept.get("durable") is True]
+    durable = _durable_channels(settings)
     if not durable:
         return ""
     return f"NG_DATA_DIR: expected a directory for the durable log of {', '.join(durable)}, came nothing"
+
+
+def _durable_channels(settings: "Settings") -> list[str]:
+    tables = ((name, table) for name, table in settings.channels.items() if isinstance(table, Mapping))
+    retentions = ((name, table.get("retention")) for name, table in tables)
+    return [name for name, kept in retentions if isinstance(kept, Mapping) and kept.get("durable") is True]
 
 
 def _production(settings: "Settings") -> list[str]:

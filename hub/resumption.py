@@ -30,7 +30,7 @@ MAX_SESSIONS = 200_000
 MAX_TOKEN = 16_384
 MAX_URL_TOKEN = 6_144
 """Characters of a token (R2), and of one in a URL (R3)."""
-_FORMAT = 1
+_FORMAT = 2
 
 log = structlog.get_logger("hub.ws")
 
@@ -38,7 +38,7 @@ log = structlog.get_logger("hub.ws")
 class Held(NamedTuple):
     """One subscription as a token holds it."""
 
-    position: str
+    position: Position
     options: Mapping[str, Any]
     """`delivery`, `on_slow` and, where set, `max_rate` and `ack`: as `subscribed` told them."""
 
@@ -61,8 +61,9 @@ class _Memory:
     until: float
     generation: int = 0
     raised_at: float = float("-inf")
-    role: Role | None = None
-    acked: dict[str, str] = field(default_factory=dict)
+    decided: Identity | None = None
+    """As an operator made its bearer."""
+    acked: dict[str, Position] = field(default_factory=dict)
 
 
 class Resumption:
@@ -80,6 +81,10 @@ class Resumption:
     ) -> None:
         """`today`: who the bearer of a sealed identity is by the present settings; None if nobody any more (R7)."""
         self._sealer = Sealer([secrets.token_bytes(32)]) if sealer is None else sealer
+        self.on_forgotten: Callable[[str], None] = lambda _: None
+        """Told of each session whose tokens are dead by decision."""
+        self.on_role: Callable[[str, Identity], None] = lambda *_: None
+        """Told of each session that an operator gave another role."""
         self.evicted = 0
         """Sessions of which something was forgotten before its time, for there were too many."""
         self._ttl = ttl
@@ -99,11 +104,22 @@ class Resumption:
     def issue(
         self, session: str, generation: int, identity: Identity, subscriptions: Mapping[str, Held], wall: float
     ) -> tuple[str, float]:
-        """A token, and the seconds it is good for: never longer than the credential (R1)."""
+        """A token, and the seconds it is good for: never longer than the credential (R1).
+
+        Raises `Refusal` 413 where the session does not fit into one (R2): `open` would refuse it.
+        """
         left = self._ttl if identity.expires_at is None else min(self._ttl, max(0.0, identity.expires_at - wall))
         sealed = SealedSession(session, generation, identity, wall + left, subscriptions)
+        token = self._sealer.seal(_pack(sealed))
+        if len(token) > MAX_TOKEN:
+            raise Refusal(
+                "too_large",
+                f"expected a session whose token has at most {MAX_TOKEN} characters, came one of "
+                f"{len(token)}: unsubscribe something",
+                limit=MAX_TOKEN,
+            )
         self._memory(session, sealed.expires_at)
-        return self._sealer.seal(_pack(sealed)), left
+        return token, left
 
     def open(self, token: str, wall: float, now: float) -> SealedSession:
         """What `token` restores, for whom it is today; raises `Refusal` 410 in the order of R5. Changes nothing."""
@@ -131,13 +147,28 @@ class Resumption:
             memory.generation, memory.raised_at = sealed.generation + 1, now
         return memory.generation
 
+    def generation(self, session: str) -> int:
+        """What the session has reached, as far as it is remembered."""
+        memory = self._sessions.get(session)
+        return 0 if memory is None else memory.generation
+
+    def reached(self, session: str, generation: int, wall: float, now: float) -> None:
+        """On another node the session has reached `generation` (R10)."""
+        memory = self._memory(session, wall + self._ttl)
+        if generation > memory.generation:
+            memory.generation, memory.raised_at = generation, now
+
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def acknowledged(self, session: str, positions: Mapping[str, str]) -> None:
+    def acknowledged(self, session: str, positions: Mapping[str, Position]) -> None:
         """The client has handled everything up to `positions`, and so much was sent (M36); no former one is undone."""
         memory = self._sessions.get(session)
-        if memory is not None:
-            memory.acked |= {channel: later(memory.acked.get(channel), text) for channel, text in positions.items()}
+        if memory is None:
+            return
+        for channel, position in positions.items():
+            former = memory.acked.get(channel)
+            if former is None or not former.reaches(position):
+                memory.acked[channel] = position
 
     def unfollowed(self, session: str, channel: str) -> None:
         """The subscription is over, and what was acknowledged of it with it."""
@@ -145,14 +176,15 @@ class Resumption:
         if memory is not None:
             memory.acked.pop(channel, None)
 
-    def acked(self, session: str, channel: str) -> str | None:
+    def acked(self, session: str, channel: str) -> Position | None:
         """The last position of `channel` that the session acknowledged, as far as it is remembered (R8)."""
         memory = self._sessions.get(session)
         return None if memory is None else memory.acked.get(channel)
 
-    def role_changed(self, session: str, role: Role, wall: float) -> None:
-        """An operator gave the session another role: tokens made before do not undo that (R7)."""
-        self._memory(session, wall + self._ttl).role = role
+    def role_changed(self, session: str, decided: Identity, wall: float) -> None:
+        """An operator gave the bearer of the session another role: tokens made before do not undo that (R7)."""
+        self._memory(session, wall + self._ttl).decided = decided
+        self.on_role(session, decided)
 
     def forget(self, session: str, wall: float) -> None:
         """The tokens of the session are dead: the client wants it (R15), or an operator has thrown it out.
@@ -164,6 +196,7 @@ class Resumption:
         if len(self._forgotten) > self._most:
             self._forgotten.popitem(last=False)
             self.evicted += 1
+        self.on_forgotten(session)
 
     def sweep(self, wall: float) -> None:
         """Forget the sessions of which no token can be good any more."""
@@ -185,27 +218,14 @@ class Resumption:
         identity = self._today(sealed.identity)
         if identity is None:
             raise Refusal("resume_revoked", "the credential of this session is no longer known", path="resume")
-        return identity if memory is None or memory.role is None else replace(identity, role=memory.role)
+        identity = identity.after(sealed.identity)
+        return identity if memory is None or memory.decided is None else identity.after(memory.decided)
 
     def _unseal(self, token: str) -> SealedSession | None:
         try:
             return _unpack(self._sealer.open(token))
         except (SealError, ValueError, TypeError, KeyError, IndexError):  # what a former version sealed may differ
             return None
-
-
-def later(one: str | None, other: str) -> str:
-    """The later of two positions; of different epochs the second, for they cannot be compared (P2)."""
-    if one is None:
-        return other
-    first, second = read_position(one), read_position(other)
-    return one if first.epoch == second.epoch and first.offset > second.offset else other
-
-
-def read_position(text: str) -> Position:
-    """`text` must have the form of P2."""
-    epoch, _, offset = text.rpartition(":")
-    return Position(epoch, int(offset))
 
 
 def _expired(message: str) -> Refusal:
@@ -222,8 +242,10 @@ def _pack(sealed: SealedSession) -> bytes:
         identity.kind,
         identity.issued_at,
         {name: (rate.capacity, rate.refill) for name, rate in identity.rates.items()},
+        identity.signer,
+        identity.decided_at,
     )
-    held = {channel: (one.position, dict(one.options)) for channel, one in sealed.subscriptions.items()}
+    held = {channel: (str(one.position), dict(one.options)) for channel, one in sealed.subscriptions.items()}
     packed: bytes = msgpack.packb((_FORMAT, sealed.session, sealed.generation, bearer, sealed.expires_at, held))
     return packed
 
@@ -232,8 +254,8 @@ def _unpack(data: bytes) -> SealedSession:
     form, session, generation, bearer, expires_at, held = msgpack.unpackb(data)
     if form != _FORMAT:
         raise ValueError(f"expected format {_FORMAT}, came {form}")
-    subject, role, credential_ends, token_id, kind, issued_at, rates = bearer
+    subject, role, credential_ends, token_id, kind, issued_at, rates, signer, decided_at = bearer
     own = {name: Rate(*rate) for name, rate in rates.items()}
-    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own)
-    subscriptions = {channel: Held(position, options) for channel, (position, options) in held.items()}
+    identity = Identity(subject, Role(role), credential_ends, token_id, kind, issued_at, own, signer, decided_at)
+    subscriptions = {channel: Held(Position.parse(position), options) for channel, (position, options) in held.items()}
     return SealedSession(session, generation, identity, expires_at, subscriptions)

@@ -41,8 +41,17 @@ class Vitals:
         return self._running(None)
 
     def store(self) -> Health:
-        """Degraded while a durable log cannot be written: its publishes are refused, all else goes on."""
-        failed = self._hub.broker.durable.unwritable
+        """Failed while a store elsewhere cannot be relied on (N10).
+
+        Degraded while a durable log cannot be written: its publishes are refused, all else goes on. Degraded as well
+        where the node goes on alone by choice.
+        """
+        broker = self._hub.broker
+        if broker.backplane.failure is not None:
+            return Health(State.FAILED, broker.backplane.failure)
+        if broker.backplane.is_alone:
+            return Health(State.DEGRADED, "Redis is away, and this node goes on alone (NG_REDIS_ABSENT)")
+        failed = broker.durable.unwritable
         if not failed:
             return self._running(None)
         return Health(State.DEGRADED, f"{len(failed)} durable logs cannot be written: {next(iter(failed.values()))}")

@@ -128,6 +128,7 @@ class Backplane(Protocol):
     - MUST store nothing of a publication whose `mid` was stored within 300 s under the same channel and subject, by
       whichever node, and report the first position as `duplicate`, or `MidConflict` if event, key, tags or data differ
       (M31); two of one batch count too, and the other publications of the batch go on;
+    - MUST report as a repeat or a conflict what it recognised as one, even if the rest of the batch was refused;
     - MUST, if `batch_id` was appended within 300 s, report the first results again and store nothing (N3): a caller
       whose answer was lost may repeat the call. A call without an id is never repeated;
     - MUST report `LogUnavailable` or `Overloaded` only if nothing was stored, else `OutcomeUnknown` (E3);
@@ -161,6 +162,11 @@ class Backplane(Protocol):
         ...
 
     @property
+    def is_alone(self) -> bool:
+        """By choice the node goes on without the store that it should share with others (N11)."""
+        ...
+
+    @property
     def max_signals(self) -> int:
         """The most that a batch for `append_signals` may hold."""
         ...
@@ -190,6 +196,11 @@ class Backplane(Protocol):
 
     def unfollow(self, channel: str) -> None:
         """The log of `channel` is closed on this node."""
+
+    @property
+    def outage(self) -> str | None:
+        """Why nothing can be stored, or nothing arrives, now (E4); None: it can. Part of `failure`."""
+        ...
 
     @property
     def failure(self) -> str | None:

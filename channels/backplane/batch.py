@@ -52,6 +52,10 @@ class Batch:
             for at, answer in enumerate(self._answers)
         ]
 
+    def refused(self, error: BrokerError) -> None:
+        """The entries got no places; what was known before is known all the same."""
+        self._answers = [error if isinstance(answer, int) else answer for answer in self._answers]
+
     def results(self, errors: Finish | None = None) -> list[Result]:
         """One for each publication; `errors`: placings whose entries were not stored after all."""
         results = [answer for answer in self._answers if not isinstance(answer, int)]

@@ -31,7 +31,10 @@ class MemoryBackplane:
     """
 
     is_local = True
+    is_alone = False
+    """It shares its store with nobody."""
     max_signals = MAX_SIGNALS
+    outage: str | None = None
     failure: str | None = None
     """A log that cannot be written is the broker's to tell: the node goes on."""
 
@@ -169,7 +172,7 @@ class MemoryBackplane:
             return known
         self._batches.reserve(key, now)
         results = self._append_batch(channel, publications)
-        self._batches.remember(key, b"", results, now)
+        self._remember_batch(key, results)
         return results
 
     def _append_batch(self, channel: str, publications: Sequence[Publication]) -> Sequence[Result]:
@@ -180,8 +183,12 @@ class MemoryBackplane:
         for publication in publications:
             batch.add(publication)
         if batch.entries:
-            last = self._deliver(channel, batch.entries)
-            batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
+            try:
+                last = self._deliver(channel, batch.entries)
+            except BrokerError as error:
+                batch.refused(error)
+            else:
+                batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
         results = batch.results()
         self._count(results)
         return results
@@ -267,11 +274,11 @@ class MemoryBackplane:
                 last = deliver(channel, batch.entries, batch.marks, placing.settle)
             except BrokerError as error:
                 self._placings.drop(placing)
-                self._refuse(error, publications, done)
-                return
-            batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
-            batch.placing = placing
-            waiting.on(placing)
+                batch.refused(error)
+            else:
+                batch.stored(last.epoch, last.offset - len(batch.entries) + 1)
+                batch.placing = placing
+                waiting.on(placing)
         waiting.begin()
 
     def _refuse(self, error: BrokerError, publications: Sequence[Publication], done: Done) -> None:

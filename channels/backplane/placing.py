@@ -1,9 +1,10 @@
 """Appends to durable logs between their places and the disk: who waits for what, and what a failure takes back."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from channels.backplane import Done, Placed, Result
+from channels.callbacks import tell
 from channels.dedup import MidKey, MidWindow
 from channels.errors import BrokerError, OutcomeUnknown
 from channels.publication import Position
@@ -128,7 +129,7 @@ class Placings:
 
         def finish(results: Sequence[Result]) -> None:
             remember(key, results)
-            _tell(self._batches.pop(key), results)
+            tell(self._batches.pop(key), results)
 
         return finish
 
@@ -141,8 +142,7 @@ class Placings:
         if error is not None:
             for key in placing.keys:
                 self._mids.forget(key)
-        for follower in placing.followers:
-            follower(placing, error)
+        tell(placing.followers, placing, error)
 
     def _leave(self, placing: Placing | Single) -> bool:
         """It waits no longer; False if it did not."""
@@ -158,8 +158,3 @@ class Placings:
         for key in placing.keys:
             if self._by_key.get(key) is placing:
                 del self._by_key[key]
-
-
-def _tell(waiting: Iterable[Done], results: Sequence[Result]) -> None:
-    for done in waiting:
-        done(results)

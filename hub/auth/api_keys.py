@@ -13,7 +13,7 @@ from typing import Any
 from channels.buckets import Rate
 from channels.errors import ConfigError
 from channels.permissions import Role
-from hub.auth.identity import AuthError, Identity, invalid
+from hub.auth.identity import AuthError, Identity, invalid, name_of
 from hub.quantities import read_rate
 
 PREFIX = "ngk_"
@@ -35,7 +35,9 @@ class ApiKey:
     @property
     def identity(self) -> Identity:
         """Who bears it; its name is what a revocation names."""
-        return Identity(self.subject, self.role, self.expires_at, f"key:{self.name}", "api_key", 0.0, self.rates)
+        return Identity(
+            self.subject, self.role, self.expires_at, name_of(f"key:{self.name}"), "api_key", 0.0, self.rates
+        )
 
 
 class ApiKeys:

@@ -84,7 +84,9 @@ class Authenticator:
         """Who the bearer of a credential that was good before is by the present settings (R7); None: nobody."""
         if identity.kind == "anonymous":
             return identity if self._is_open else None
-        return self._api_keys.today(identity) if identity.kind == "api_key" else identity
+        if identity.kind == "api_key":
+            return self._api_keys.today(identity)
+        return identity if self._tokens.accepts(identity.signer) else None
 
     @property
     def is_ready(self) -> bool:

@@ -8,7 +8,7 @@ import http.client
 import random
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +35,10 @@ class SecretKey:
     def find(self, kid: str | None) -> Key | None:
         """The key, whatever the token calls it."""
         return self._key
+
+    def accepted(self) -> Iterable[Key]:
+        """The key."""
+        return (self._key,)
 
 
 class KeySet:
@@ -75,6 +79,10 @@ class KeySet:
         if kid not in self._keys:
             self._wanted.set()
         return self._keys.get(kid)
+
+    def accepted(self) -> Iterable[Key]:
+        """Every key of the set; none where it may not be used any more."""
+        return self._keys.values() if self.is_loaded else ()
 
     def load(self) -> None:
         """Read the set now; a failure keeps the last good one and is raised."""

@@ -1,13 +1,15 @@
 """Keys that check tokens. A key carries its one algorithm; what a token says of algorithms is only compared with it."""
 
 import base64
+import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
 
@@ -22,6 +24,14 @@ class Key:
 
     algorithm: Algorithm
     material: bytes | RSAPublicKey | Ed25519PublicKey
+    fingerprint: bytes = field(init=False, repr=False, compare=False)
+    """The same for the same key, whatever it is called."""
+
+    def __post_init__(self) -> None:
+        material = self.material
+        if not isinstance(material, bytes):
+            material = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        object.__setattr__(self, "fingerprint", hashlib.sha256(self.algorithm.encode() + b"\0" + material).digest())
 
     def __repr__(self) -> str:
         return f"<Key {self.algorithm}>"

@@ -1,7 +1,8 @@
 """What is no longer good although it has not expired: tokens, sessions, subjects (hardening.md 3.6).
 
-Revocations live in the memory of their node: other nodes do not hear of them, and a restart forgets them. What must
-stay void longer is taken away at its source, by a new key of the issuer or by the API key's table leaving the settings.
+Revocations live in the memory of the nodes, which tell them to each other (`hub.cluster.decisions`); when the last
+node has ended they are forgotten. What must stay void longer is taken away at its source, by a new key of the issuer or
+by the API key's table leaving the settings.
 """
 
 import math
@@ -69,6 +70,10 @@ class Revocations:
         )
         for listener in self._listeners:
             listener(revocation)
+
+    def in_force(self) -> list[Revocation]:
+        """All of them."""
+        return list(self._entries.values())
 
     def is_revoked(self, identity: Identity, session: str | None = None) -> bool:
         """Whether anything in force covers it."""

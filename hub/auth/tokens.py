@@ -1,15 +1,14 @@
 """JSON Web Tokens: whose they are, whether they hold, what they say (C9, RFC 8725, hardening.md 3.1 and 3.2)."""
 
-import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jwt
 
 from channels.permissions import Role
-from hub.auth.identity import AuthError, Identity, invalid
+from hub.auth.identity import AuthError, Identity, hash_of, invalid, name_of
 from hub.auth.keys import Key
 
 LEEWAY = 30.0
@@ -27,6 +26,10 @@ class KeySource(Protocol):
         """The key of that name, or None; without a name, the only key there is."""
         ...
 
+    def accepted(self) -> Iterable[Key]:
+        """Every key that is accepted now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
@@ -35,6 +38,14 @@ class Issuer:
     name: str | None
     audience: str | None
     keys: KeySource
+
+    def signer(self, key: Key) -> str:
+        """A name for this issuer with `key`, which tells nothing of either: it goes into reconnection tokens (R7)."""
+        return hash_of(f"{self.name or ''}\0{key.fingerprint.hex()}")
+
+    def accepts(self, signer: str) -> bool:
+        """Whether a token of `signer` may still be one of ours."""
+        return any(self.signer(key) == signer for key in self.keys.accepted())
 
 
 class TokenReader:
@@ -48,7 +59,11 @@ class TokenReader:
         header, unverified = _peek(token)
         issuer = self._issuer_of(unverified)
         key = _key_for(header, issuer)
-        return _identity(_verified_claims(token, key, issuer), token, now)
+        return replace(_identity(_verified_claims(token, key, issuer), token, now), signer=issuer.signer(key))
+
+    def accepts(self, signer: str | None) -> bool:
+        """Whether the key that `signer` names is still one of a configured issuer."""
+        return signer is not None and any(issuer.accepts(signer) for issuer in self._issuers.values())
 
     def _issuer_of(self, unverified: Mapping[str, Any]) -> Issuer:
         """Nothing but `iss` is used of a token that is not verified, and it only chooses among configured issuers."""
@@ -141,4 +156,4 @@ def _role(claims: Mapping[str, Any]) -> Role:
 def _token_id(claims: Mapping[str, Any], token: str) -> str:
     """`jti`, or else the token's hash: what a revocation names (hardening 3.6)."""
     name = claims.get("jti")
-    return name if isinstance(name, str) and name else "sha256:" + hashlib.sha256(token.encode()).hexdigest()[:32]
+    return name_of(name) if isinstance(name, str) and name else hash_of(token)

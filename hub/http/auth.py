@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from channels.permissions import Role
 from hub.auth import AuthError, Identity, Revocation
+from hub.auth.identity import name_of
 from hub.auth.issuer import DevelopmentIssuer, Grant
 from hub.auth.passwords import PoolFullError
 from hub.auth.revocation import MAX_NAME, NEVER, RevocationsFullError
@@ -86,22 +87,22 @@ async def revoke(call: Call) -> dict[str, Any]:
         raise Refusal("bad_message", "expected exactly one of token_id and subject", path="token_id")
     now = call.hub.wall()
     scope: Literal["token", "subject"] = "subject" if wanted.token_id is None else "token"
-    name = wanted.token_id or wanted.subject or ""
+    name = given = wanted.token_id or wanted.subject or ""
     if not 1 <= len(name) <= MAX_NAME:
         raise Refusal("bad_message", f"expected 1 to {MAX_NAME} characters, came {len(name)}", path=_PATHS[scope])
-    revocation = Revocation(scope, name, now, _end_of(call, wanted.token_id))
+    if scope == "token":
+        name = name_of(given)
+    revocation = Revocation(scope, name, now, _end_of(call, name) if scope == "token" else NEVER)
     try:
         call.hub.authenticator.revocations.revoke(revocation)
     except RevocationsFullError as error:
         raise Refusal("overloaded", str(error)) from None
     call.hub.actions.record("admin.revoke", call.identity, {"scope": scope, "name": name})
-    return {"scope": scope, "revoked": name}
+    return {"scope": scope, "revoked": given}
 
 
-def _end_of(call: Call, token_id: str | None) -> float:
+def _end_of(call: Call, token_id: str) -> float:
     """When the credential ends by itself, where that is known; a subject may hold API keys and tokens of any life."""
-    if token_id is None:
-        return NEVER
     is_own = token_id == call.identity.token_id
     known = call.identity.expires_at if is_own else call.hub.authenticator.expiry_of(token_id)
     return NEVER if known is None else known

@@ -28,6 +28,7 @@ def routes(hub: Hub) -> list[BaseRoute]:
         route(hub, f"{API}/clients", clients.list_clients),
         route(hub, f"{API}/clients/rebalance", clients.rebalance, ["POST"]),
         route(hub, f"{API}/clients/{{conn}}", clients.kick, ["DELETE"]),
+        route(hub, f"{API}/clients/{{conn}}", clients.change, ["PATCH"]),
         route(hub, "/metrics", probes.metrics, is_open=True),
         Route("/health", probes.probe(lambda: health.is_live)),
         Route("/health/live", probes.probe(lambda: health.is_live)),

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from channels.broker import MAX_LISTED, ChannelStatus
+from channels.broker import MAX_LISTED, ChannelStatus, Position
 from channels.buckets import Rate
 from channels.config import granted
 from channels.permissions import Right, Role
@@ -15,16 +15,18 @@ from hub.http.endpoints import Call
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import is_position
 from hub.quantities import Table
+from hub.store_metrics import store_document
 
 MAX_HISTORY = 1_000
 
 
 async def status(call: Call) -> dict[str, Any]:
-    """State, parts and figures; administrators and developers also see the effective settings."""
+    """State, parts and figures; administrators and developers also see the backplane and the effective settings."""
     hub = call.hub
     parts = {name: _shape(health) for name, health in hub.health.report().items()}
     shown: dict[str, Any] = {**hub.describe(), "components": parts}
     if call.identity.role in (Role.ADMIN, Role.DEVELOPER):
+        shown["backplane"] = store_document(hub.broker.backplane, hub.bus)
         shown["settings"] = effective(hub.settings)
     return shown
 
@@ -53,6 +55,8 @@ async def history(call: Call) -> dict[str, Any]:
     name = call.request.path_params["channel"]
     call.require_right(name, Right.SUBSCRIBE)
     limit = number(call, "limit", 100, 1, MAX_HISTORY)
+    if not call.hub.broker.backplane.is_local:
+        await call.hub.broker.catching_up.wait(name)
     found = call.hub.broker.status(name)
     if found is None:  # a namespace's channel that nobody uses at the moment
         return {"channel": name, "position": None, "events": [], "gap": None}
@@ -68,14 +72,14 @@ async def history(call: Call) -> dict[str, Any]:
 
 def _start(wanted: str | None, found: ChannelStatus, limit: int) -> tuple[int, dict[str, Any] | None]:
     """The offset to read after, and what lies between the position asked for and the first event that is left."""
-    epoch, head = found.position.rsplit(":", 1)
+    epoch, head = Position.parse(found.position)
     if wanted is None:
-        return max(int(head) - limit, found.first - 1, 0), None
+        return max(head - limit, found.first - 1, 0), None
     if not is_position(wanted):
         raise Refusal("bad_position", "from: expected <epoch>:<offset>", path="from")
-    asked_epoch, asked = wanted.rsplit(":", 1)[0], int(wanted.rsplit(":", 1)[1])
+    asked_epoch, asked = Position.parse(wanted)
     oldest = max(found.first - 1, 0)
-    if asked_epoch != epoch or asked > int(head):
+    if asked_epoch != epoch or asked > head:
         return oldest, {"from": wanted, "to": f"{epoch}:{oldest}", "missed": None, "reason": "epoch"}
     if asked < oldest:
         missed = oldest - asked

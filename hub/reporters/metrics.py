@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hub.hub import Hub
 
 EVENTS = ("system_metrics", "core_metrics", "hub_metrics")
+SERIES = ("system", "core", "hub")
+"""What keys end in, behind the node's name."""
 
 
 class MetricsReporter:

@@ -11,11 +11,19 @@ class StatusReporter:
     """Compares the parts with what was last said of them."""
 
     def __init__(
-        self, health: HealthBook, publisher: Publisher, node: str, *, wall: Callable[[], float] = time.time
+        self,
+        health: HealthBook,
+        publisher: Publisher,
+        node: str,
+        *,
+        prefix: str = "",
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        """`prefix`: what keys begin with where other nodes report on the same channel."""
         self._health = health
         self._publisher = publisher
         self._node = node
+        self._prefix = prefix
         self._wall = wall
         self._told: dict[str, tuple[Health, float]] = {}
 
@@ -38,4 +46,4 @@ class StatusReporter:
             data = {"component": name, "state": health.state, "since": round(since, 3), "node": self._node}
             if health.detail:
                 data["detail"] = health.detail
-            self._publisher.publish("status", "component_health", data, key=name)
+            self._publisher.publish("status", "component_health", data, key=self._prefix + name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from channels.broker import Publication, SubscribeSpec
+from channels.broker import Position, Publication, SubscribeSpec
 from hub.protocol.messages import Id
 
 
@@ -73,7 +73,7 @@ class Emit(Struct, gc=False):
 class Acknowledge(Struct, gc=False):
     """The client has handled everything up to these positions: windows open (M36)."""
 
-    positions: Mapping[str, str]
+    positions: Mapping[str, Position]
 
 
 class Locate(Struct, gc=False):

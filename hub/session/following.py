@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from channels.broker import SubscribeSpec
+from channels.broker import Position, SubscribeSpec
 from channels.config import ChannelConfig
 from channels.permissions import Right
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import ALL, names_of
 from hub.protocol.messages import TYPES, Ack, Subscribe, Unsubscribe
-from hub.resumption import read_position
 from hub.session import effects, resuming
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
@@ -59,10 +58,11 @@ def unsubscribe(session: "Session", message: Unsubscribe, moment: Moment) -> Non
 
 def ack(session: "Session", message: Ack, moment: Moment) -> None:
     """Opens windows (S10), and is remembered for a resume without positions (R8); others are ignored (M36)."""
-    positions = {name: text for name, text in message.positions.items() if name in session.subscriptions}
+    followed = session.subscriptions
+    positions = {name: Position.parse(text) for name, text in message.positions.items() if name in followed}
     if not positions:
         return
-    windowed = {name: text for name, text in positions.items() if "ack" in session.subscriptions[name]}
+    windowed = {name: position for name, position in positions.items() if "ack" in followed[name]}
     if windowed:
         session.do(effects.Acknowledge(windowed))
     resuming.acknowledged(session, positions, moment)
@@ -118,8 +118,7 @@ def _start(start: Any, name: str) -> "Start | None":
         case {"since": moment}:
             return "since", float(moment)
         case {"positions": positions} if name in positions:
-            position = read_position(positions[name])
-            return "at", position.epoch, position.offset
+            return "at", *Position.parse(positions[name])
     return None
 
 
@@ -131,6 +130,7 @@ def follow(
     refused: Mapping[str, Any],
 ) -> None:
     """Put the cursors of `accepted` and answer with `head` in one step (M9)."""
+    session.accepted += 1
     former = {name: session.subscriptions.get(name) for name in accepted}
     resuming.unfollowed(session, [name for name, spec in accepted.items() if not spec.keep])
     options = {name: _options(spec) for name, spec in accepted.items()}
@@ -143,6 +143,7 @@ def retry_without(
     session: "Session", effect: effects.Subscribe, problems: Mapping[str | None, answers.Problem]
 ) -> None:
     """The broker refused: the channels it names fail alone, the others are asked for again (M23)."""
+    session.accepted -= 1
     session.token.revision += 1
     for name, options in effect.former.items():
         if options is None:

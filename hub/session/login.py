@@ -133,6 +133,7 @@ def receive_alarm(session: "Session", moment: Moment) -> None:
     elif session.state not in OVER:
         if session.token.due_at is not None and session.token.due_at <= moment.now:
             resuming.push_now(session)
+        resuming.note_acks(session, moment)
         session.set_alarm(moment)
 
 
@@ -151,12 +152,12 @@ def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
     if session.identity.subject is not None and session.identity.subject != identity.subject:
         raise Refusal("identity_conflict", "expected a credential of the subject that this connection has")
     session.failed_logins = 0
-    return identity
+    return identity.after(session.identity)
 
 
 def next_alarm(session: "Session", moment: Moment) -> float | None:
-    """When the session wants to be called: login overdue (L6), credential expired (C15), token due (R4)."""
-    times = [session.token.due_at]
+    """When the session wants to be called: login overdue (L6), credential expired (C15), token or acks due (R4, R8)."""
+    times = [session.token.due_at, session.token.ask_at]
     if session.state is State.WAITING:
         times.append(_login_deadline(session))
     elif session.identity.expires_at is not None:
@@ -187,6 +188,8 @@ def welcome(
     heartbeat = _figures(policy.heartbeat_interval, policy.heartbeat_timeout)
     members["heartbeat"] = dict(zip(("interval", "timeout"), heartbeat, strict=True))
     members["limits"] = _limits(session)
+    if session.surroundings.is_alone():
+        members["local"] = True
     # No content encoding is served yet, neither in `publish` nor towards subscribers (B7).
     members["encodings"] = []
     members["channels"] = _channels(session)

@@ -105,5 +105,7 @@ class Surroundings:
     subjects: SubjectBuckets = field(default_factory=SubjectBuckets)
     tally: Tally = field(default_factory=lambda: Tally(Counters()))
     resumption: Resumption = field(default_factory=Resumption)
+    is_alone: Callable[[], bool] = lambda: False
+    """Whether the node goes on without the store that it should share with others (N11)."""
     shown: dict[tuple[Role, str | None], dict[str, Any]] = field(default_factory=dict)
     """What `welcome` tells of channels, by role and subject: the same for thousands who come at once."""

@@ -7,13 +7,13 @@ what was written before it (R16), is sealed and sent behind it.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from channels.broker import SubscribeSpec
+from channels.broker import Position, SubscribeSpec
 from channels.permissions import Right
 from hub.auth import Identity
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import GetReconnectionToken, Id
-from hub.resumption import Held, SealedSession, later, read_position
+from hub.resumption import Held, SealedSession
 from hub.session import effects, following, login
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 PUSH_INTERVAL = 1.0
 """Seconds between two pushes that a change has caused (R4)."""
-NOTE_INTERVAL = 1.0
-"""Seconds between two questions that an acknowledgement has caused."""
 
 
 def get_reconnection_token(session: "Session", message: GetReconnectionToken, moment: Moment) -> None:
@@ -36,7 +34,7 @@ def get_reconnection_token(session: "Session", message: GetReconnectionToken, mo
     ticket = Ticket("get_reconnection_token", message.id)
     session.await_answer(ticket)
     session.token.asked.append(ticket)
-    _locate(session)
+    locate(session)
 
 
 def resume(
@@ -56,7 +54,7 @@ def resume(
         sealed = resumption.open(token, moment.wall, moment.now)
         if identity is not None and identity.subject != sealed.identity.subject:
             raise Refusal("identity_conflict", "expected a token and a credential of one subject")
-        if session.subscriptions:
+        if session.accepted:
             raise Refusal("resume_not_first", "expected the resume before the first subscribe of the connection")
     except Refusal:
         session.surroundings.tally.recoveries["refused",] += 1
@@ -66,7 +64,7 @@ def resume(
     session.token.revision += 1
     session.session = sealed.session
     session.do(effects.TakeOver(sealed.session))
-    before = login.enter(session, identity or sealed.identity)
+    before = login.enter(session, sealed.identity if identity is None else identity.after(sealed.identity))
     _restore(session, sealed, positions, moment, id)
     push_now(session)
     login.entered(session, before, moment)
@@ -100,18 +98,27 @@ def push_now(session: "Session") -> None:
     token.due_at = None
     if not token.is_pushing and not session.is_superseded:
         token.is_pushing = True
-        _locate(session)
+        locate(session)
 
 
-def acknowledged(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
+def acknowledged(session: "Session", positions: Mapping[str, Position], moment: Moment) -> None:
     """The client's word, which counts as far as the plane confirms that so much was sent (M36, R8)."""
     token = session.token
     if not token.is_held:
         return
-    token.acks |= positions
-    if moment.now >= token.noted_at + NOTE_INTERVAL:
+    token.acknowledged(positions)
+    if not note_acks(session, moment) and token.ask_at is not None:
+        session.set_alarm(moment)
+
+
+def note_acks(session: "Session", moment: Moment) -> bool:
+    """Ask the plane about what was acknowledged, once a second at most. -> whether it was asked"""
+    token = session.token
+    is_due = token.ask_at is not None and token.ask_at <= moment.now
+    if is_due:
         token.noted_at = moment.now
-        _locate(session)
+        locate(session)
+    return is_due
 
 
 def unfollowed(session: "Session", channels: Iterable[str]) -> None:
@@ -121,12 +128,13 @@ def unfollowed(session: "Session", channels: Iterable[str]) -> None:
         session.surroundings.resumption.unfollowed(session.session, channel)
 
 
-def _locate(session: "Session") -> None:
+def locate(session: "Session") -> None:
+    """Ask the plane where the cursors stand; `located` hears it once for each question."""
     session.token.questions.append(session.token.revision)
     session.do(effects.Locate())
 
 
-def located(session: "Session", positions: Mapping[str, str], moment: Moment) -> None:
+def located(session: "Session", positions: Mapping[str, Position], moment: Moment) -> None:
     """The plane has told where the cursors stand: answer who asked, or push; then what waited for it (M50).
 
     Where subscriptions have changed since the question it is asked again: no token tells of less than there is.
@@ -134,9 +142,10 @@ def located(session: "Session", positions: Mapping[str, str], moment: Moment) ->
     token = session.token
     is_current = token.questions.popleft() == token.revision
     if is_current:
-        _note_acks(session, positions)
+        if sent := token.take_acks(positions):
+            session.surroundings.resumption.acknowledged(session.session, sent)
     elif token.asked or token.is_pushing:
-        _locate(session)
+        locate(session)
         return
     if token.asked:
         _send(session, positions, moment, token.asked.popleft())
@@ -148,32 +157,26 @@ def located(session: "Session", positions: Mapping[str, str], moment: Moment) ->
         token.farewell = None
 
 
-def _note_acks(session: "Session", positions: Mapping[str, str]) -> None:
-    sent = {channel: text for channel, text in session.token.acks.items() if _covers(positions.get(channel), text)}
-    session.token.acks.clear()
-    if sent:
-        session.surroundings.resumption.acknowledged(session.session, sent)
-
-
-def _covers(told: str | None, acked: str) -> bool:
-    return told is not None and (told == acked or _is_later(told, acked))
-
-
-def _send(session: "Session", positions: Mapping[str, str], moment: Moment, ticket: Ticket | None) -> None:
+def _send(session: "Session", positions: Mapping[str, Position], moment: Moment, ticket: Ticket | None) -> None:
     held = {
         channel: Held(positions[channel], options)
         for channel, options in session.subscriptions.items()
         if channel in positions
     }
     token = session.token
-    text, expires_in = session.surroundings.resumption.issue(
-        session.session, token.generation, session.identity, held, moment.wall
-    )
+    if ticket is not None and ticket.id is not None:
+        session.in_flight.discard(ticket.id)
+    try:
+        text, expires_in = session.surroundings.resumption.issue(
+            session.session, token.generation, session.identity, held, moment.wall
+        )
+    except Refusal as refusal:  # what is pushed is not missed: the position is the guarantee (R14)
+        if ticket is not None:
+            session.refuse(ticket, refusal)
+        return
     token.is_held = True
     token.pushed_at = moment.now
     token.due_at = moment.now + expires_in / 2
-    if ticket is not None and ticket.id is not None:
-        session.in_flight.discard(ticket.id)
     id = None if ticket is None else ticket.id  # noqa: A001 - the protocol's word
     session.send(answers.answer("reconnection_token", id, token=text, expires_in=round(expires_in, 3)))
     session.set_alarm(moment)
@@ -211,23 +214,19 @@ def _spec(session: "Session", channel: str, held: Held, position: str | None) ->
         raise Refusal("unknown_channel", f"there is no channel {channel} any more")
     if Right.SUBSCRIBE not in rights:
         raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to {channel}")
-    start = read_position(position or _without_positions(session, channel, held))
+    start = _without_positions(session, channel, held) if position is None else Position.parse(position)
     return SubscribeSpec(
         channel=channel,
         delivery=held.options["delivery"],
         on_slow=held.options["on_slow"],
         max_rate=held.options.get("max_rate"),
-        start=("at", start.epoch, start.offset),
+        start=("at", *start),
         ack=held.options.get("ack"),
-        proof=read_position(held.position),
+        proof=held.position,
     )
 
 
-def _without_positions(session: "Session", channel: str, held: Held) -> str:
+def _without_positions(session: "Session", channel: str, held: Held) -> Position:
     """The token's position or the last one acknowledged, whichever is later (R8)."""
     acked = session.surroundings.resumption.acked(session.session, channel)
-    return held.position if acked is None or not _is_later(acked, held.position) else acked
-
-
-def _is_later(position: str, than: str) -> bool:
-    return read_position(position).epoch == read_position(than).epoch and later(than, position) == position
+    return acked if acked is not None and acked.reaches(held.position) else held.position

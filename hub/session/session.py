@@ -4,25 +4,25 @@ What happens to a connection enters here and leaves as a list of effects, in ord
 `hub.session.intake`, and what each type asks for is written in `login`, `following` and `sending`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from channels.broker import Position
 from channels.buckets import Rate
 from channels.config import ChannelConfig
 from channels.permissions import Rights
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.protocol import answers, close_codes
 from hub.protocol.codec import Codec
-from hub.session import following, intake, login, resuming
+from hub.session import following, freshness, intake, login, resuming
 from hub.session.allowance import Allowance
 from hub.session.answering import Answering
 from hub.session.effects import Alarm, Announce, Close, Effect, SetLimit, Subscribe
+from hub.session.known_channels import KnownChannels
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
 from hub.session.token_state import TokenState
-
-MAX_KNOWN = 64
-"""Channels whose rights a session remembers."""
 
 
 class Session(Answering):
@@ -30,11 +30,13 @@ class Session(Answering):
 
     __slots__ = (
         "_known",
+        "accepted",
         "address",
         "allowance",
         "client",
         "conn",
         "failed_logins",
+        "freshness",
         "identity",
         "is_announced",
         "is_superseded",
@@ -71,6 +73,8 @@ class Session(Answering):
         self.client: dict[str, str] | None = None
         self.subscriptions: dict[str, dict[str, Any]] = {}
         """Channel -> options, as `subscribed` told them."""
+        self.accepted = 0
+        """Subscribes and resumes that put cursors: after the first one there is no resume (R5)."""
         self.allowance = Allowance(surroundings.subjects)
         self.rates = surroundings.policy.rates
         """The buckets of this connection: the hub's, or what its API key has of its own."""
@@ -81,9 +85,11 @@ class Session(Answering):
         self.is_superseded = False
         """A newer connection owns the session: nothing more is read here (R12)."""
         self.token = TokenState()
+        self.freshness: freshness.Freshness | None = None
+        """What it was told of channels that cannot be reached (E4); None: nothing."""
         self.leaving = "draining"
         """The slug with which a connection that is asked to go is closed in the end (M50)."""
-        self._known: dict[str, tuple[ChannelConfig | None, Rights]] = {}
+        self._known = KnownChannels(surroundings.catalog)
         self.identify(identity or ANONYMOUS)
 
     def __repr__(self) -> str:
@@ -118,11 +124,12 @@ class Session(Answering):
         return self._take()
 
     def identity_changed(self, identity: Identity, moment: Moment) -> list[Effect]:
-        """An administrator changed the role or its rights (C17)."""
+        """An administrator changed the role or its rights (C17); see `Identity.after` for how long that holds."""
         if Trigger.ROLE_CHANGED in TRANSITIONS[self.state]:
+            decided = replace(identity, decided_at=moment.wall)
             if self.token.is_held:
-                self.surroundings.resumption.role_changed(self.session, identity.role, moment.wall)
-            login.become(self, identity, moment)
+                self.surroundings.resumption.role_changed(self.session, decided, moment.wall)
+            login.become(self, decided, moment)
         return self._take()
 
     def revoked(self, revocation: Revocation) -> list[Effect]:
@@ -133,15 +140,27 @@ class Session(Answering):
         """An administrator ends the connection."""
         return self._happened(Trigger.KICKED, detail)
 
-    def located(self, positions: Mapping[str, str], moment: Moment) -> list[Effect]:
+    def located(self, positions: Mapping[str, Position], moment: Moment) -> list[Effect]:
         """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
         if self.state not in OVER:
             resuming.located(self, positions, moment)
+            freshness.located(self, positions)
         return self._take()
+
+    def freshness_changed(self, is_stale: freshness.IsStale) -> list[Effect]:
+        """Logs cannot be reached any more, or can be again (E4)."""
+        if self.state not in OVER:
+            freshness.update(self, is_stale)
+        return self._take()
+
+    def subscribed(self, channels: Iterable[str]) -> None:
+        """The cursors of these channels are new."""
+        freshness.begun(self, channels)
 
     def superseded(self) -> list[Effect]:
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
         self.is_superseded = True
+        self.token.acks.clear()  # what they meant is the newer connection's to say
         return self._take()
 
     def taken_over(self) -> list[Effect]:
@@ -150,14 +169,21 @@ class Session(Answering):
 
     def leave(self, goaway: dict[str, Any], slug: str = "draining") -> list[Effect]:
         """The client is asked to go elsewhere, with a fresh token where it holds one; nothing new begins (M50)."""
-        self.leaving = slug
         was_ready = self.state is State.READY
+        if was_ready:
+            self.leaving = slug
         self.step(Trigger.DRAIN_STARTED)
         if was_ready and self.token.is_held:
             self.token.farewell = goaway
             resuming.push_now(self)
         elif was_ready:
             self.send(goaway)
+        return self._take()
+
+    def announced_again(self) -> list[Effect]:
+        """What `connections` was told of it is lost."""
+        if self.is_announced:
+            self.announce("update")
         return self._take()
 
     def deadline_passed(self) -> list[Effect]:
@@ -207,14 +233,7 @@ class Session(Answering):
 
     def look_up(self, channel: str) -> tuple[ChannelConfig | None, Rights]:
         """What `channel` is (None: nothing) and what may be done there. Remembered: publishers repeat themselves."""
-        known = self._known.get(channel)
-        if known is None:
-            catalog = self.surroundings.catalog
-            rights = catalog.rights(channel, self.identity.role, self.identity.subject)
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            known = self._known[channel] = catalog.find(channel), rights
-        return known
+        return self._known.get(channel) or self._known.find(channel, self.identity)
 
     def limit_messages(self, limit: int) -> None:
         """Messages of at most `limit` bytes are read from now on (L7, L8)."""

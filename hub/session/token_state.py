@@ -4,7 +4,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from channels.broker import Position
     from hub.session.effects import Ticket
+
+
+NOTE_INTERVAL = 1.0
+"""Seconds between two questions that an acknowledgement has caused."""
+MAX_ACKS = 8
+"""Acknowledgements of a channel that wait for the plane: of a client that obeys M36 the last one counts."""
 
 
 class TokenState:
@@ -34,11 +43,32 @@ class TokenState:
         """Raised by each change of subscriptions: where the plane's answer is older than one, it is asked again."""
         self.questions: deque[int] = deque()
         """The revision at each question to the plane that it has not answered yet."""
-        self.acks: dict[str, str] = {}
-        """Acknowledged by the client, by channel; the plane has not confirmed yet that so much was sent (M36)."""
+        self.acks: dict[str, deque[Position]] = {}
+        """Acknowledged by the client, by channel; the plane has not confirmed yet that so much was sent (M36). The last
+        few, for which of them are to be ignored is not known before."""
         self.noted_at = float("-inf")
         self.is_pushing = False
         self.pushed_at = float("-inf")
         self.due_at: float | None = None
         self.farewell: dict[str, Any] | None = None
         """The `goaway` that goes behind the next push (M50)."""
+
+    def acknowledged(self, positions: "Mapping[str, Position]") -> None:
+        """The client's word."""
+        for channel, position in positions.items():
+            self.acks.setdefault(channel, deque(maxlen=MAX_ACKS)).append(position)
+
+    def take_acks(self, told: "Mapping[str, Position]") -> "dict[str, Position]":
+        """What was acknowledged and, as the plane has `told`, was sent; the rest is dropped (M36)."""
+        sent: dict[str, Position] = {}
+        for channel, acked in self.acks.items():
+            known = [position for position in acked if channel in told and told[channel].reaches(position)]
+            if known:
+                sent[channel] = max(known)
+        self.acks.clear()
+        return sent
+
+    @property
+    def ask_at(self) -> float | None:
+        """When the plane is to be asked about acknowledgements; None while there are none, or it is asked already."""
+        return self.noted_at + NOTE_INTERVAL if self.acks and not self.questions else None

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -663,3 +664,33 @@ async def test_a_publication_is_left_as_the_caller_made_it(running: Running) -> 
     before = replace(sent)
     await running.broker.publish(sent)
     assert sent == before
+
+
+async def test_a_failure_settles_what_stands_before_it_as_stored_and_touches_no_other_epoch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rotation tells what failed in the former epoch: neither what was stored there nor what is in the new one."""
+    kept = ChannelConfig("kept", READERS, retention=Retention(10.0, durable=True))
+    plane = _native.Plane(data_dir=tmp_path)  # not started: nothing is stored by itself
+    broker = Broker(plane, Catalog((*DEFAULT_CHANNELS, kept)), node="n1")
+    await broker.start()
+    settled: list[tuple[str, object]] = []
+
+    def place(name: str) -> Position:
+        entry = ("e", b"1", None, None, None, None)
+        return broker.deliver("kept", (entry,), None, lambda error: settled.append((name, type(error))))
+
+    epoch = place("one").epoch
+    assert [place(name).offset for name in ("two", "three")] == [2, 3]
+    (log,) = (log for log in broker._logs if log.channel == "kept")
+    other = plane.rotate_log(log.log)
+    assert place("four") == Position(other, 1)
+    broker.durable.store_failed(log.log, epoch, 3, "another history began", is_uncertain=False)
+    assert settled == [("one", type(None)), ("two", type(None)), ("three", LogUnavailable)]
+    broker.durable.store_failed(log.log, epoch, 3, "told twice", is_uncertain=False)
+    assert len(settled) == 3
+    broker.durable.stored(log.log, other, 1)
+    assert settled[3:] == [("four", type(None))]
+    broker.durable.retain_failed(log.log, "00000000000000000001.log is missing")
+    assert "kept keeps on disk" in caplog.text
+    await broker.stop()

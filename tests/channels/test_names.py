@@ -98,6 +98,7 @@ def test_a_traceparent_is_of_version_00_or_begins_like_one(text: str) -> None:
         f"00-{'0' * 32}-5b1e9c40d2a7f638-01",
         f"00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-{'0' * 16}-01",
         TRACEPARENT + "\n",
+        f"cc{TRACEPARENT[2:]}-{'x' * 500}",
     ],
 )
 def test_anything_else_is_no_traceparent(text: str) -> None:

@@ -32,7 +32,9 @@ def stored(running: Running, log: int, offset: int) -> None:
 
 def failed(running: Running, log: int) -> tuple[int, str, bool]:
     event = running.event(lambda event: event[1:3] == (EVENT_STORE_FAILED, log))
-    return cast("tuple[int, str, bool]", event[3])
+    epoch, first, text, is_uncertain = cast("tuple[str, int, str, bool]", event[3])
+    assert epoch == running.plane.log_info(log)["epoch"]
+    return first, text, is_uncertain
 
 
 @contextmanager
@@ -182,7 +184,10 @@ def test_a_damaged_file_ends_the_epoch_and_is_told(tmp_path: Path) -> None:
     with run(tmp_path) as running:
         log = open_log(running, "logs")
         info = running.plane.log_info(log)
-        assert (info["head"], info["epoch"] == epoch) == (0, False)
+        assert (info["head"], info["epoch"] == epoch) == (1, False)
         assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["damage"]
         figures = cast("Any", running.plane.stats()["durable"])
         assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1}
+        assert (figures["carried"], figures["set_aside"]) == (1, 1)
+    (aside,) = (tmp_path / "logs" / "logs.damaged").glob("*.log")
+    assert aside.read_bytes() == damaged

@@ -161,6 +161,7 @@ def test_what_is_no_sequence_of_numbers_is_a_type_error(system: SignalSystem, ve
         ({"key": "k" * 257}, "bad_message", "key"),
         ({"tags": {"no spaces": "x"}}, "bad_message", "tags"),
         ({"tags": {"a": "x" * 257}}, "bad_message", "tags"),
+        ({"tags": b'{"a":1}'}, "bad_message", "tags"),
         ({"tags": {f"t{n}": "x" for n in range(17)}}, "too_large", "tags"),
         ({"payload": b"{"}, "bad_message", "payload"),
         ({"payload": b""}, "bad_message", "payload"),

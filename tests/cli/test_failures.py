@@ -19,6 +19,7 @@ from ng_ws.failures import TABLE, explained
         (errors.UnknownChannel("no"), Exit.USAGE),
         (errors.BadRequest("no"), Exit.USAGE),
         (errors.TooLarge("no"), Exit.USAGE),
+        (errors.Misconfigured("no"), Exit.USAGE),
         (errors.Unavailable("no"), Exit.UNEXPECTED),
         (ValueError("url: expected"), Exit.USAGE),
         (LookupError("a bug"), Exit.UNEXPECTED),

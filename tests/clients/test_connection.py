@@ -127,3 +127,25 @@ async def test_what_came_before_the_end_is_handed_over_before_the_end_is_told(en
     await turn()
     assert [*endings, received.ending] == [None, (4213, "slow")]
     assert len(received.payloads) == SLICE + 1
+
+
+async def test_what_fails_at_one_payload_keeps_neither_the_rest_nor_the_end_back(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire, _, received = ends
+
+    def take(_: Connection, payload: bytes) -> None:
+        received.payloads.append(payload)
+        if payload == b"2":
+            raise LookupError("a mistake of the client")
+
+    monkeypatch.setattr(received, "payload_received", take)
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    for number in range(1, 5):
+        wire.bring(b"%d" % number)
+    wire.end()
+    for _ in range(3):
+        await turn()
+    assert (received.payloads, received.ending) == ([b"1", b"2", b"3", b"4"], (4213, "slow"))
+    assert [type(fault) for fault in told] == [LookupError]

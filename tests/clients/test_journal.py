@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from neurograph_ws_client import NeurographWSClient
+from neurograph_ws_client import NeurographWSClient, NotWritten
 from neurograph_ws_client.journal import Journal
 from neurograph_ws_client.testing import FakeHub
 
-from tests.clients.support import AT_ONCE, Seen, away_and_back
+from tests.clients.support import AT_ONCE, Seen, away_and_back, client_of
 
 
 @pytest.mark.clause("I0")
@@ -57,5 +57,33 @@ async def test_nothing_secret_stands_in_it() -> None:
 def test_a_message_without_secrets_is_written_as_it_is() -> None:
     lines: list[dict[str, Any]] = []
     message = {"type": "publish", "data": {"token": "of the user"}}
-    Journal(lines.append).message(3, "out", message)
+    Journal(lines.append, lambda error: None).message(3, "out", message)
     assert lines[0]["msg"] is message
+
+
+@pytest.mark.clause("I0", "I3")
+@pytest.mark.parametrize("at", ["in", "out", "handled", "close"])
+async def test_one_that_raises_is_told_once_and_written_no_more_and_costs_nothing(at: str) -> None:
+    lines: list[dict[str, Any]] = []
+
+    def journal(line: dict[str, Any]) -> None:
+        lines.append(line)
+        if line["dir"] == at and (at != "in" or line["msg"]["type"] == "event"):
+            raise OSError(28, "No space left on device")
+
+    async with FakeHub() as hub, client_of(hub, journal=journal) as client:
+        seen, errors, gaps = Seen(), Seen(), Seen()
+        client.on("error", errors)
+        client.on("gap", gaps)
+        await client.subscribe("logs", seen)
+        for number in (1, 2, 3):
+            hub.publish("logs", number)
+        await seen.wait(3)
+        await away_and_back(hub, client, 4)
+        assert [event.data for event in await seen.wait(4)] == [1, 2, 3, 4]
+        # The first thing that goes out does so before anybody listens.
+        told = "the journal raised and nothing more is written to it: OSError: [Errno 28] No space left on device"
+        assert [(type(error), str(error)) for error in errors.items] == [(NotWritten, told)] * (at != "out")
+        written = len(lines)
+        await client.ping()
+        assert (len(lines), gaps.items) == (written, [])

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ async def test_no_task_thread_timer_or_socket_is_left(tmp_path: Path) -> None:
             await client.history("logs", last=1)
             await client.close()
             await hub.connected(0)
-            assert client._link._timer is None
+            assert not client._link._timer.rings_by(inf)
             assert of_the_client(asyncio.all_tasks()) == set()
         assert (open_files(), threading.active_count()) == (files, threads)
 

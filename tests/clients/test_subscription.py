@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Event, Gap, HubError, PermissionDenied, QueueOverflow, Subscription, SubState
+from neurograph_ws_client import Closed, Event, Gap, HubError, PermissionDenied, QueueOverflow, Subscription, SubState
 from neurograph_ws_client.effects import CursorMoved
 from neurograph_ws_client.subscription import Handling
+from neurograph_ws_client.testing import FakeHub
 from neurograph_ws_client.waiting import Item
 
-from tests.clients.support import comes
+from tests.clients.support import Seen, client_of, comes
 
 
 class FakeOwner:
@@ -230,3 +231,101 @@ async def test_its_repr_tells_state_place_and_counts() -> None:
     one, _ = subscription(lambda got: None)
     one.deliver(event(1))
     assert repr(one) == "<Subscription logs pending at aaaa:1 queued=0 dropped=0 handled=1>"
+
+
+@pytest.mark.clause("P5")
+@pytest.mark.parametrize("is_plain", [True, False], ids=["plain", "async"])
+async def test_a_handler_that_was_cancelled_inside_is_one_that_failed(is_plain: bool) -> None:
+    seen: list[int] = []
+
+    def cancelled() -> None:
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        gone.result()
+
+    async def handle(got: Event[Any]) -> None:
+        if got.offset == 2:
+            gone = asyncio.ensure_future(asyncio.sleep(10))
+            asyncio.get_running_loop().call_soon(gone.cancel)
+            await gone
+        seen.append(got.offset)
+
+    def handle_plainly(got: Event[Any]) -> None:
+        if got.offset == 2:
+            cancelled()
+        seen.append(got.offset)
+
+    one, owner = subscription(handle_plainly if is_plain else handle)
+    for offset in (1, 2, 3):
+        one.deliver(event(offset))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    one.deliver(event(4))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (seen, one.failures, one.queued, one.position) == ([1, 3, 4], 1, 0, "aaaa:4")
+    told = "the handler of logs was cancelled from inside"
+    assert [(type(error), str(error)) for error in owner.reported] == [(RuntimeError, told)]
+    assert isinstance(owner.reported[0].__cause__, asyncio.CancelledError)
+
+
+@pytest.mark.clause("P5")
+async def test_a_handler_whose_task_is_cancelled_ends_the_stream_before_what_it_had_in_hand() -> None:
+    begun = asyncio.Event()
+
+    async def handle(got: Event[Any]) -> None:
+        if got.offset == 2:
+            begun.set()
+            await asyncio.sleep(10)
+
+    tasks: list[asyncio.Future[Any]] = []
+    one, owner = subscription(handle)
+    owner.start = lambda work: tasks.append(asyncio.ensure_future(work)) or tasks[-1]  # type: ignore[method-assign,func-returns-value]
+    for offset in (1, 2, 3):
+        one.deliver(event(offset))
+    await comes(begun)
+    tasks[0].cancel()
+    await asyncio.wait(tasks)
+    one.deliver(event(4))
+    assert (one.state, one.position, one.queued, tasks[0].cancelled()) == (SubState.ENDED, "aaaa:1", 0, True)
+    with pytest.raises(Closed, match="logs: the task of its handler was cancelled"):
+        await one
+
+
+@pytest.mark.clause("C17", "P5")
+async def test_a_subscription_that_begins_again_goes_on_with_what_had_come_before_it_ended() -> None:
+    may_go_on, seen = asyncio.Event(), Seen()
+
+    async def handle(got: Event[Any]) -> None:
+        await may_go_on.wait()
+        seen(got.offset)
+
+    one, _ = subscription(handle)
+    for offset in (1, 2, 3):
+        one.deliver(event(offset))
+    one.change_state(SubState.ENDED, PermissionDenied("role changed", code=403))
+    may_go_on.set()
+    await seen.wait(1)
+    await asyncio.sleep(0)
+    assert (seen.items, one.queued) == ([1], 2)
+    one.change_state(SubState.PENDING, None)
+    one.deliver(event(4))
+    assert await seen.wait(4) == [1, 2, 3, 4]
+    assert (one.position, one.queued) == ("aaaa:4", 0)
+
+
+async def test_a_client_that_closes_cancels_a_handler_that_is_stuck() -> None:
+    async with FakeHub() as hub:
+        client, begun, errors = client_of(hub, timeout=0.05, positions={}), asyncio.Event(), Seen()
+
+        async def handle(got: Event[Any]) -> None:
+            begun.set()
+            await asyncio.sleep(100)
+
+        client.on("error", errors)
+        await client.connect()
+        await client.subscribe("logs", handle)
+        hub.publish("logs", 1)
+        await comes(begun)
+        await client.close()
+        assert (client.positions, errors.items) == ({"logs": "fake1:0"}, [])

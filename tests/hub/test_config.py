@@ -7,7 +7,8 @@ import pytest
 
 from channels.buckets import Rate
 from channels.errors import ConfigError
-from hub.config import Settings, load_settings, unknown_variables
+from hub.config import Settings, load_settings
+from hub.environment import unknown_variables
 from hub.refusals import DEVELOPMENT_PREFIX
 
 SECRET = "q7Zr0V1mXc9LkT3bN5yHs8JdW2fGpAeU"
@@ -183,9 +184,56 @@ def test_id10_development_listens_on_loopback_only() -> None:
     assert load_settings({**PRODUCTION, "host": "0.0.0.0"}).host == "0.0.0.0"
 
 
-def test_what_this_version_cannot_join_is_refused_not_ignored() -> None:
-    (sentence,) = faults(redis_url="redis://localhost")
-    assert sentence.startswith("NG_REDIS_URL: this version keeps its logs in memory on one node")
+@pytest.mark.clause("N1")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "rediss://user:pass@redis.example:6380/2",
+        "redis+sentinel://a:26379,b:26379/mymaster",
+        "redis+cluster://a:7000,b:7001",
+    ],
+)
+def test_nodes_are_joined_by_any_form_of_redis(url: str) -> None:
+    settings = load_settings({"redis_url": url})
+    assert settings.redis_url is not None
+    assert "pass" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (
+            "http://localhost",
+            "expected redis://, rediss://, redis+sentinel://, redis+cluster://, came the scheme 'http'",
+        ),
+        ("localhost:6379", "came no scheme"),
+        ("redis://", "expected HOST or HOST:PORT behind the scheme"),
+        ("redis://a:port", "expected HOST or HOST:PORT behind the scheme"),
+        ("redis://a,b", "expected one host under redis://, came 2"),
+        ("redis+sentinel://a:26379", "expected the name of the service behind the sentinels"),
+        ("redis://a/zero", "expected the number of a database"),
+    ],
+)
+def test_an_address_of_redis_that_is_none_is_told(url: str, says: str) -> None:
+    (sentence,) = faults(redis_url=url)
+    assert sentence.startswith("NG_REDIS_URL: ")
+    assert says in sentence
+
+
+def test_what_redis_keeps_is_not_kept_on_disk_too() -> None:
+    (sentence,) = faults(redis_url="redis://a", channels={"actions": {"retention": {"durable": True}}})
+    assert sentence.startswith("NG_REDIS_URL: with it the logs live in Redis")
+    assert "retention.durable out of actions" in sentence
+
+
+@pytest.mark.clause("R2")
+def test_joined_nodes_in_production_need_keys_that_they_share() -> None:
+    alone = {name: value for name, value in PRODUCTION.items() if name != "jwt_secret"}
+    keys = {**alone, "jwt_jwks": "https://id.example/keys", "redis_url": "redis://a"}
+    (sentence,) = faults(**keys)
+    assert sentence.startswith("NG_TOKEN_KEYS: nodes that are joined by NG_REDIS_URL need the same keys")
+    assert load_settings({**keys, "token_keys": "k" * 32}).redis_url is not None
 
 
 def test_a_durable_channel_needs_a_data_directory() -> None:

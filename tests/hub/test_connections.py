@@ -1,17 +1,15 @@
 """The connections of a node: who is there, what the plane brings them, and when time is up for them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from channels._native import EVENT_FATAL, EVENT_TEXT
+from channels._native import EVENT_FATAL, EVENT_POSITIONS, EVENT_TEXT
 from channels.permissions import Role
-from hub import farewells as module
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.connection import Connection
-from hub.session import Moment, Session
+from hub.session import Moment, Session, State
 from tests.support.node import WALL, Node
 
 ADMIN = Identity("root", Role.ADMIN)
@@ -149,23 +147,23 @@ async def test_no_more_connections_are_described_than_are_wanted(node: Node, mon
     assert [one["id"] for one in shown] == described == [names[3], names[2]]
 
 
-@pytest.mark.clause("X1", "C11")
-async def test_when_all_are_closed_nobody_comes_in_any_more(node: Node) -> None:
-    peers = [node.peer() for _ in range(5)]
-    closing = asyncio.create_task(node.connections.close_all())
-    assert {await peer.closed() for peer in peers} == {(4301, "draining")}
-    for peer in peers:
-        node.plane.feed_close(peer.number, 4301, "draining")
-    node.plane.flush()
-    await closing
-    assert (len(node.connections), node.admission.is_draining) == (0, True)
-
-
-async def test_who_does_not_leave_is_not_waited_for_for_ever(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_PATIENCE", 0.01)
-    node.peer()
-    await node.connections.close_all()
-    assert len(node.connections) == 1
+@pytest.mark.clause("R11")
+async def test_who_lost_the_session_goes_when_what_was_asked_after_the_welcome_is_answered(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the answer to an earlier question, of which the `welcome` may not be written yet."""
+    former, peer = node.peer(VIEWER), node.peer(VIEWER)
+    former.send({"type": "get_reconnection_token"})
+    token = (await former.next("reconnection_token"))["token"]
+    monkeypatch.setattr(node.broker, "locate", lambda _conn: None)
+    await peer.next("welcome")
+    peer.send({"type": "get_reconnection_token"}, {"type": "connect", "resume": token})
+    await peer.next("welcome")
+    states = []
+    for _ in range(2):
+        node.connections._handle((peer.number, EVENT_POSITIONS, (), None), node.connections.moment())
+        states.append(former.connection.session.state)
+    assert states == [State.READY, State.CLOSING]
 
 
 async def test_a_mistake_over_one_event_ends_that_connection_only(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

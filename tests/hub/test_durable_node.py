@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from channels import directory
+from channels.errors import LogUnavailable
 from channels.permissions import Role
 from channels.publication import Publication
 from hub.auth import Identity
@@ -117,6 +118,19 @@ async def test_signals_that_find_no_room_are_kept_and_stored_later(tmp_path: Pat
             assert (again["duplicate"], again["position"], again["token_id"]) == (True, f"{told}:1", 1)
         assert [message["type"] for message in peer.seen].count("emitted") == 2
         assert node.signals.count_tokens() == 1
+
+
+@pytest.mark.clause("C23")
+async def test_a_room_that_could_not_be_written_and_is_forgotten_makes_no_node_unhealthy(tmp_path: Path) -> None:
+    tables = {"room:*": {"retention": {"durable": True, "seconds": 10}}}
+    async with Node(tables, plane={"data_dir": tmp_path, "fsync": "never"}) as node:
+        await node.broker.publish(Publication("room:A", "e", b"1"))
+        with full_disk(), pytest.raises(LogUnavailable):
+            await node.broker.publish(Publication("room:A", "e", b"1"))
+        assert [text.partition(":")[2][:2] for text in node.broker.durable.unwritable.values()] == ["A:"]
+        node.broker.sweep(node.wall + 11, node.now)
+        assert node.broker.status("room:A") is None
+        assert node.broker.durable.unwritable == {}
 
 
 @pytest.mark.clause("C23", "L25")

@@ -224,6 +224,41 @@ async def test_an_answer_that_a_session_cannot_take_ends_that_connection_only(
     assert (await other.next("emitted"))["id"] == 1
 
 
+@pytest.mark.clause("M30")
+async def test_who_listens_to_publishes_and_makes_a_mistake_keeps_no_publisher_from_its_answer(node: Node) -> None:
+    def broken(*_arguments: Any) -> None:
+        raise RuntimeError("a mistake")
+
+    node.connections.listen(broken)
+    peer = node.peer(ADMIN)
+    turn(node, peer, PUBLISH, {**PUBLISH, "id": 2})
+    assert [(await peer.next("ack"))["id"] for _ in range(2)] == [1, 2]
+    assert (peer.output.close, node.errors()) == (None, {("internal", "listener"): 2})
+
+
+async def test_an_answer_to_a_publish_that_a_session_cannot_take_ends_that_connection_only(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: waiting.append(done))
+    peer, other = node.peer(ADMIN), node.peer(ADMIN)
+    await peer.next("welcome")
+    await other.next("welcome")
+    waiting.clear()
+    turn(node, peer, PUBLISH)
+    turn(node, other, PUBLISH)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "answered", broken_answer)
+        waiting[0](Stored("k3Fq:7"))
+    waiting[1](Stored("k3Fq:8"))
+    assert await peer.closed() == (4250, "internal")
+    assert (await other.next("ack"))["positions"] == {"actions": "k3Fq:8"}
+
+
+def broken_answer(*_arguments: Any) -> Any:
+    raise RuntimeError("a mistake")
+
+
 def turn(node: Node, peer: Peer, *messages: dict[str, Any]) -> None:
     """One turn, with all of `messages` in it."""
     events = [(peer.number, EVENT_TEXT, json.dumps(message).encode(), None) for message in messages]

@@ -26,6 +26,10 @@ def test_a_field_that_is_named_like_a_secret_is_hidden(name: str) -> None:
     assert redact({name: "x", "kept": {"inner": 1, name: ["y"]}}) == {name: HIDDEN, "kept": {"inner": 1, name: HIDDEN}}
 
 
+def test_the_name_of_a_module_is_no_token() -> None:
+    assert redact_text("channels.backplane.redis.inspection") == "channels.backplane.redis.inspection"
+
+
 def test_a_query_is_hidden_whole() -> None:
     assert redact_path("/ws?token=abc&room=1") == "/ws?***"
 

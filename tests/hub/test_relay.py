@@ -52,7 +52,7 @@ class Asgi:
         """The endpoint has returned and the hub has forgotten the connection."""
         async with asyncio.timeout(PATIENCE):
             await self.task
-            await self.node.connections.farewells.emptied()
+            await self.node.connections.emptied()
 
 
 async def test_text_goes_both_ways_in_order(node: Node) -> None:
@@ -111,7 +111,7 @@ async def test_an_endpoint_that_is_cancelled_ends_the_connection(node: Node) -> 
     with pytest.raises(asyncio.CancelledError):
         await asgi.task
     async with asyncio.timeout(PATIENCE):
-        await node.connections.farewells.emptied()
+        await node.connections.emptied()
     assert node.connections.closed == {1006: 1}
 
 

@@ -4,13 +4,15 @@ import pytest
 
 from channels.buckets import Rate
 from channels.permissions import Role
+from channels.publication import Position
 from hub.auth import Identity
 from hub.auth.sealing import Sealer
 from hub.protocol.errors import Refusal
-from hub.resumption import Held, Resumption, later, read_position
+from hub.resumption import MAX_TOKEN, Held, Resumption
 
 WALL = 1_767_225_600.0
 OLD, NEW = b"o" * 32, b"n" * 32
+ANN = Identity("ann", Role.ADMIN, WALL + 600, "t-1", "jwt", WALL - 1, signer="sha256:4f")
 KEY = Identity("b7", Role.BOT, None, "key:b7", "api_key", 0.0, {"emit": Rate(5_000, 2_000.5)})
 
 
@@ -19,7 +21,7 @@ def opened(resumption: Resumption, token: str, wall: float = WALL) -> Identity:
 
 
 def issue(resumption: Resumption, session: str = "s-1", identity: Identity = KEY) -> str:
-    return resumption.issue(session, 3, identity, {"actions": Held("k3Fq:1", {"delivery": "all"})}, WALL)[0]
+    return resumption.issue(session, 3, identity, {"actions": Held(Position("k3Fq", 1), {"delivery": "all"})}, WALL)[0]
 
 
 @pytest.mark.clause("R2")
@@ -27,7 +29,8 @@ def test_a_token_holds_the_whole_session() -> None:
     resumption = Resumption()
     sealed = resumption.open(issue(resumption), WALL, 0.0)
     assert (sealed.session, sealed.generation, sealed.identity, sealed.expires_at) == ("s-1", 3, KEY, WALL + 300)
-    assert sealed.subscriptions == {"actions": Held("k3Fq:1", {"delivery": "all"})}
+    assert sealed.subscriptions == {"actions": Held(Position("k3Fq", 1), {"delivery": "all"})}
+    assert opened(resumption, issue(resumption, identity=ANN)) == ANN
 
 
 @pytest.mark.clause("R2")
@@ -56,6 +59,15 @@ def test_a_key_that_was_taken_away_resumes_no_more_and_one_that_was_changed_coun
     assert opened(Resumption(sealer, today=lambda _identity: viewer), token) == viewer
     with pytest.raises(Refusal, match="no longer known"):
         opened(Resumption(sealer, today=lambda _identity: None), token)
+
+
+@pytest.mark.clause("R2")
+def test_no_token_is_issued_that_would_be_refused() -> None:
+    resumption = Resumption()
+    held = {f"{number:064}": Held(Position("e" * 16, 1), {"delivery": "all"}) for number in range(200)}
+    with pytest.raises(Refusal) as refusal:
+        resumption.issue("s-1", 0, KEY, held, WALL)
+    assert (refusal.value.error, refusal.value.limit) == ("too_large", MAX_TOKEN)
 
 
 @pytest.mark.clause("R15")
@@ -105,14 +117,16 @@ def test_what_is_remembered_is_bounded_and_lapses_with_the_tokens() -> None:
 
 def test_nothing_is_remembered_of_sessions_without_tokens() -> None:
     resumption = Resumption()
-    resumption.acknowledged("s-1", {"actions": "k3Fq:1"})
+    resumption.acknowledged("s-1", {"actions": Position("k3Fq", 1)})
     assert (resumption.acked("s-1", "actions"), len(resumption)) == (None, 0)
 
 
-@pytest.mark.clause("P2", "R8")
-def test_positions_of_one_epoch_have_a_later_one() -> None:
-    assert later(None, "k3Fq:1") == "k3Fq:1"
-    assert later("k3Fq:10", "k3Fq:9") == "k3Fq:10"
-    assert later("k3Fq:9", "k3Fq:10") == "k3Fq:10"
-    assert later("k3Fq:10", "t0aZ:1") == "t0aZ:1"
-    assert read_position("a-_Z:7") == ("a-_Z", 7)
+@pytest.mark.clause("R8", "P2")
+def test_an_acknowledgement_undoes_no_later_one_of_its_epoch() -> None:
+    resumption = Resumption()
+    issue(resumption)
+    remembered = []
+    for text in ("k3Fq:10", "k3Fq:9", "k3Fq:11", "t0aZ:1"):
+        resumption.acknowledged("s-1", {"actions": Position.parse(text)})
+        remembered.append(str(resumption.acked("s-1", "actions")))
+    assert remembered == ["k3Fq:10", "k3Fq:10", "k3Fq:11", "t0aZ:1"]

@@ -180,7 +180,7 @@ def test_a_newest_segment_that_lost_what_was_seen_ends_the_epoch(tmp_path: Path,
         assert (told["channel"], told["from"], told["reason"]) == ("actions", seen, "epoch")
         assert told["to"].split(":")[0] == placed.split(":")[0]
         page = httpx.get(f"{hub.http_url}/metrics", headers=bearer).text
-        assert 'neurograph_ws_epoch_rotations_total{reason="damage"} 1' in page
+        assert 'neurograph_ws_epoch_rotations_total{channel="",reason="damage"} 1' in page
     assert "the log of actions begins another epoch (damage): " in hub.errors.read_text()
 
 
@@ -248,4 +248,4 @@ def test_what_is_durable_is_shown(tmp_path: Path) -> None:
         figures = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
         assert float(figures["neurograph_ws_durable_records_total"]) >= 1
         assert float(figures["neurograph_ws_durable_bytes"]) > 50
-        assert float(figures['neurograph_ws_epoch_rotations_total{reason="power_loss"}']) == 0
+        assert float(figures['neurograph_ws_epoch_rotations_total{channel="",reason="power_loss"}']) == 0

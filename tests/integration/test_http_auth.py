@@ -157,6 +157,14 @@ def test_a_revoked_token_or_subject_is_refused_from_then_on(hub: RunningHub, nob
     ]
 
 
+def test_a_token_of_a_long_id_is_revoked_by_that_id(hub: RunningHub, nobody: Rest) -> None:
+    token = hub.token("viewer", "eve", jti="j" * 1_000)
+    with Rest(hub, "admin") as admin:
+        assert nobody.get("/status", headers=bearer(token)).status == 200
+        assert admin.post("/api/v1/auth/revoke", {"token_id": "j" * 1_000}).data["revoked"] == "j" * 1_000
+        assert nobody.get("/status", headers=bearer(token)).refusal == (401, "token_revoked")
+
+
 WEEKS = 50 * 7 * 86_400.0
 
 

@@ -1,7 +1,7 @@
 """What the hub tells of itself over REST: status, modules, figures, channels, history (acceptance G14, H1, H10)."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -198,10 +198,43 @@ def test_a_rebalance_asks_a_share_of_the_clients_to_reconnect(hub: RunningHub, a
         told = admin.post("/api/v1/clients/rebalance", {"window": 0.1, "deadline": 30, "share": 0.5}).data
         assert (told["asked"], told["connections"]) == (1, 2)
         assert older.next("goaway")["reconnect_in"] == [0.0, 0.1]
-        assert admin.post("/api/v1/clients/rebalance").refusal == (409, "conflict")
+        busy = admin.post("/api/v1/clients/rebalance")
+        assert busy.refusal == (409, "conflict")
+        assert busy.error["temporary"]
+        assert 0 < busy.error["retry_after"] <= 35
         assert [message["type"] for message in newer.quiet()] == []
     with Rest(hub, "developer") as developer:
         assert developer.post("/api/v1/clients/rebalance").refusal == (403, "forbidden")
+
+
+@pytest.mark.clause("M50")
+def test_a_node_that_goes_away_is_not_rebalanced(start: Callable[..., RunningHub]) -> None:
+    hub = start()
+    with Rest(hub, "admin") as admin:
+        hub.call(lambda inside: setattr(inside.health, "is_draining", True))
+        answer = admin.post("/api/v1/clients/rebalance")
+    assert (answer.refusal, answer.error["temporary"]) == ((409, "conflict"), False)
+
+
+def test_a_rebalance_that_fails_is_told_and_hinders_no_other(
+    start: Callable[..., RunningHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = start()
+
+    async def broken(*_arguments: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(hub.hub.connections, "leave", broken)
+
+    async def told() -> int:
+        assert hub.hub._rebalancing is not None
+        await asyncio.wait([hub.hub._rebalancing])
+        await asyncio.sleep(0)  # who is told when it is done has been told then
+        return hub.hub.counters.values["errors"]["internal", "rebalance"]
+
+    with Rest(hub, "admin") as admin:
+        seen = [(admin.post("/api/v1/clients/rebalance").status, hub.await_(told())) for _ in range(2)]
+    assert seen == [(200, 1), (200, 2)]
 
 
 @pytest.mark.parametrize(

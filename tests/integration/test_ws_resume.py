@@ -172,7 +172,7 @@ def test_a_token_that_tells_of_more_than_a_restored_log_holds_begins_another_his
         for peer in (other, ann):
             assert [(event["offset"], event["data"]) for event in peer.events("board", 2)] == [(1, 1), (2, 2)]
     page = httpx.get(f"{second.http_url}/metrics").text
-    assert 'neurograph_ws_epoch_rotations_total{reason="token"} 1.0' in page
+    assert 'neurograph_ws_epoch_rotations_total{channel="board",reason="token"} 1.0' in page
     second.stop()
     third = hub("copy")
     with Peer(third, "bot") as bot, Peer(third) as ann:

@@ -147,6 +147,30 @@ class LocalContract(BackplaneContract):
         batch = await self.append(backplane, publication(mid="m1"), publication())
         assert (single, batch) == (["overloaded"], ["overloaded", "overloaded"])
 
+    @pytest.mark.clause("M30", "M31")
+    @pytest.mark.parametrize("batch_id", [None, "b1"])
+    async def test_a_door_that_refuses_refuses_what_is_fresh_and_nothing_else(
+        self, backplane: Backplane, door: Door, batch_id: str | None
+    ) -> None:
+        """Repeats and conflicts are what they are; the whole batch may be sent again."""
+        await self.append(backplane, publication(mid="m1"))
+        batch = [
+            publication(mid="m1"),
+            publication("f", mid="m1"),
+            publication(),
+            publication(mid="m2"),
+            publication(mid="m2"),
+        ]
+        known = [("k3Fq:1", "duplicate"), "mid_conflict"]
+        door.refusal = LogUnavailable("away")
+        refused = await self.append(backplane, *batch, batch_id=batch_id)
+        door.refusal = None
+        again = await self.append(backplane, *batch, batch_id=batch_id)
+        assert refused == [*known, *["log_unavailable"] * 3]
+        assert again == [*known, "k3Fq:2", "k3Fq:3", ("k3Fq:3", "duplicate")]
+        counted = backplane.statistics()
+        assert (counted["refused"], counted["conflicts"], counted["duplicates"], counted["stored"]) == (3, 2, 3, 3)
+
     @pytest.mark.clause("M31")
     async def test_a_mid_that_was_refused_may_be_sent_again(self, backplane: Backplane, door: Door) -> None:
         door.refusal = LogUnavailable("away")

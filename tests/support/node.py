@@ -5,7 +5,7 @@ Peers are virtual connections of the plane, so there is no server, no socket and
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Self
 
 from channels import SignalPump, SignalSystem
 from channels._native import Plane
@@ -19,6 +19,7 @@ from hub.connections import Connections
 from hub.counters import Counters
 from hub.emissions import Emissions
 from hub.protocol.subprotocols import CODECS
+from hub.resumption import Resumption
 from hub.session import Moment, Policy
 from hub.session.policy import Surroundings, Tally
 
@@ -117,6 +118,7 @@ class Node:
         plane: dict[str, Any] | None = None,
         backplane: Backplane | None = None,
         name: str = "n1",
+        resumption: Resumption | None = None,
         **limits: Any,
     ) -> None:
         self.name = name
@@ -135,7 +137,13 @@ class Node:
         self.pump = SignalPump(self.signals, self.broker)
         self.emissions = Emissions(self.signals, self.pump, monotonic=self.read_now)
         self.admission = Admission(AdmissionLimits())
-        surroundings = Surroundings(Policy(node=name, **limits), self.catalog, self._log_in, tally=Tally(self.counters))
+        surroundings = Surroundings(
+            Policy(node=name, **limits),
+            self.catalog,
+            self._log_in,
+            tally=Tally(self.counters),
+            resumption=Resumption() if resumption is None else resumption,
+        )
         self.connections = Connections(
             self.plane,
             self.broker,
@@ -164,7 +172,7 @@ class Node:
             raise AuthError("token_invalid", "expected a credential of this test")
         return self.identities[credential]
 
-    async def __aenter__(self) -> "Node":
+    async def __aenter__(self) -> Self:
         self.plane.start()
         await self.broker.start()
         self.pump.start()

@@ -10,12 +10,16 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 if __name__ == "__main__":
     # As a script this directory comes first, and it holds modules named like packages of the product.
     sys.path[0] = str(Path(__file__).parents[2])
+
+from tests.support.planted_nodes import NODE_BUGS, plant_in_node
 
 Start = Any
 LARGEST = 1 << 40
@@ -62,7 +66,12 @@ ON_RESUME: dict[str, Callable[[Start, Log], Start]] = {
 }
 OFFSET_REUSED = "offset-reused"
 GAP_INVENTED = "gap-invented"
-BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED)
+ANSWER_FORGOTTEN = "answer-forgotten"
+LONELY_BUGS = (*ON_RESUME, OFFSET_REUSED, GAP_INVENTED, ANSWER_FORGOTTEN)
+BUGS = (*LONELY_BUGS, *NODE_BUGS)
+
+# Of so many acknowledgements of publishes one is never sent.
+FORGOTTEN = 7
 
 # Bytes that a restart does not find again: some entries, and half of one.
 TAIL = 2_000
@@ -82,9 +91,10 @@ def plant_on_resume(bug: str) -> None:
     from channels.broker import Broker
 
     subscribe, sweep = Broker.subscribe, Broker.sweep
-    noted: dict[str, int] = {}
+    heads: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
 
     def look(broker: Any, channel: str) -> Log:
+        noted = heads.setdefault(broker, {})
         info = broker._plane.log_info(broker._logs.use(channel).log)
         return Log(str(info["epoch"]), int(info["first"]), int(info["head"]), noted.get(channel))
 
@@ -93,6 +103,7 @@ def plant_on_resume(bug: str) -> None:
         return subscribe(self, conn, subject, changed, reply, *rest, **more)
 
     def planted_sweep(self: Any, *times: Any, **more: Any) -> Any:
+        noted = heads.setdefault(self, {})
         for log in self._logs:
             noted[log.channel] = int(self._plane.log_info(log.log)["head"])
         return sweep(self, *times, **more)
@@ -103,14 +114,28 @@ def plant_on_resume(bug: str) -> None:
 
 def plant_gap_invented() -> None:
     """Nearly all of what was missed is told as too much to replay, though the hub says that it may be (R9)."""
-    from hub import hub, options
+    from hub import options, parts
 
     plane_options = options.plane_options
 
     def planted_options(settings: Any) -> dict[str, Any]:
         return {**plane_options(settings), "resume_events": 1}
 
-    hub.plane_options = planted_options  # type: ignore[attr-defined]
+    parts.plane_options = planted_options  # type: ignore[attr-defined]
+
+
+def plant_answer_forgotten() -> None:
+    """What was published is stored, and every seventh answer to it is never sent (M4, M30)."""
+    from hub.session.session import Session
+
+    answered = Session.answered
+    acks = count(1)
+
+    def planted_answered(self: Any, ticket: Any, answer: Any) -> Any:
+        is_forgotten = answer.get("type") == "ack" and next(acks) % FORGOTTEN == 0
+        return [] if is_forgotten else answered(self, ticket, answer)
+
+    Session.answered = planted_answered  # type: ignore[method-assign,assignment]
 
 
 def cut_tails(directory: Path) -> int:
@@ -169,9 +194,13 @@ def forget_tip(tip: Path, segment: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Plant, then serve."""
     bug, *rest = arguments or ("",)
+    is_node = bool(os.environ.get("NG_REDIS_URL"))
     data = os.environ.get("NG_DATA_DIR")
     if bug not in BUGS:
         print(f"planted: expected one of {', '.join(BUGS)}, got {bug!r}", file=sys.stderr)
+        return 2
+    if is_node is not (bug in NODE_BUGS):
+        print(f"planted: {bug} is a bug of {'nodes' if bug in NODE_BUGS else 'one hub alone'}", file=sys.stderr)
         return 2
     if bug == "gap-swallowed" and data:
         # Only a hub that loses its past has gaps to swallow: without a log on disk each kill ends an epoch.
@@ -183,6 +212,10 @@ def main(arguments: Sequence[str]) -> int:
         plant_on_resume(bug)
     elif bug == GAP_INVENTED:
         plant_gap_invented()
+    elif bug == ANSWER_FORGOTTEN:
+        plant_answer_forgotten()
+    elif bug in NODE_BUGS:
+        plant_in_node(bug)
     from hub.__main__ import main as serve
 
     return serve(rest)

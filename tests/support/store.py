@@ -83,6 +83,7 @@ class RemoteBackplane:
     """`Backplane` of one node."""
 
     is_local = False
+    is_alone = False
 
     def __init__(self, store: Store, *, max_signals: int = 256, patience: float = PATIENCE) -> None:
         self.store = store
@@ -136,6 +137,10 @@ class RemoteBackplane:
     def unfollow(self, channel: str) -> None:
         self.unfollowed.append(channel)
         self.following.discard(channel)
+
+    @property
+    def outage(self) -> str | None:
+        return self.failure
 
     @property
     def failure(self) -> str | None:

@@ -108,6 +108,11 @@ class RedisBackplane:
             self._parts.following.unfollow(channel)
 
     @property
+    def outage(self) -> str | None:
+        """See the contract."""
+        return "the backplane has not started" if self._parts is None else self._parts.outage
+
+    @property
     def failure(self) -> str | None:
         """See the contract."""
         if self._parts is None:
@@ -215,14 +220,19 @@ class Parts:
         await self.store.stop()
 
     @property
-    def failure(self) -> str | None:
-        """Why this node is not ready (N10)."""
+    def outage(self) -> str | None:
+        """Why nothing can be stored, or nothing arrives."""
         if self.store.failure is not None:
             return f"Redis is unreachable: {self.store.failure}"
         if "unfit" in self._figures.server:
             return str(self._figures.server["unfit"])
-        if self.listener.failure is not None:
-            return self.listener.failure
+        return self.listener.failure
+
+    @property
+    def failure(self) -> str | None:
+        """Why this node is not ready (N10)."""
+        if self.outage is not None:
+            return self.outage
         broken = [one.channel for one in self.following if _is_amiss(one)]
         if broken:
             return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .arguments import above_zero, json_of, whole
+from .app_verify import add_verify
+from .arguments import above_zero, helped, json_of, whole
 from .durations import seconds
 from .exits import Exit
 from .settings import DEFAULT_URL, Flags, Format, Settings, format_of, resolved
@@ -13,64 +14,51 @@ from .settings import DEFAULT_URL, Flags, Format, Settings, format_of, resolved
 _ENDING = "Global options (ng-ws --help) may stand before or after the command."
 
 
-def _help(first: str, second: str, text: str) -> str:
-    """Two examples, then what it is; `\\b` keeps the lines of the examples."""
-    return f"\b\n  $ {first}\n  $ {second}\n\n{text}"
-
-
-_LISTEN = _help(
+_LISTEN = helped(
     "ng-ws --subscribe metrics,signals --format compact",
     "ng-ws --url ws://localhost:8000/ws --subscribe signals --format json | jq -c .data",
     "Listen to a NeuroGraph Hub, publish to it, emit signals. Without a command it listens: to the channels of "
     "--subscribe, else to every channel the role may read; the options of ng-ws sub (-n, --for, --from, …) hold here "
     "too. Data goes to stdout, everything else to stderr.",
 )
-_SUB = _help(
+_SUB = helped(
     "ng-ws sub metrics signals",
     "ng-ws sub signals --from last:100 -n 100 --format json | jq -c .data",
     "Follow channels. Lost connections are told and opened again; what was missed is told.",
 )
-_PUB = _help(
+_PUB = helped(
     """ng-ws pub actions '{"service":"api"}' --event deploy.started --tag env=prod""",
     "tail -f app.log | ng-ws pub logs - --event app.line",
     "Store events in a channel: JSON, or a text, or - for every line of stdin.",
 )
-_EMIT = _help(
+_EMIT = helped(
     'ng-ws emit signal.input.text "disk failing on db4" --priority 220',
     "ng-ws emit signal.sensor 0.1,0.5,0.3,0.1,0.9,0.4,0.3,0.7",
     "Send a signal through the SignalSystem: 8 numbers, or a text, or - for every line of stdin. Shows its token, "
     "whether it is new, and what is near. A text goes along as payload, so that others can read it.",
 )
-_PING = _help("ng-ws ping", "ng-ws ping -c 100 --every 50ms --format json", "Measure the time to the hub and back.")
-_TOKEN = _help(
+_PING = helped("ng-ws ping", "ng-ws ping -c 100 --every 50ms --format json", "Measure the time to the hub and back.")
+_TOKEN = helped(
     "ng-ws token new --role developer", "ng-ws token check --token-file token.txt", "Credentials: get, read, try."
 )
-_TOKEN_NEW = _help(
+_TOKEN_NEW = helped(
     "export NG_TOKEN=$(ng-ws token new --role bot)",
     "ng-ws token new --user ann > token.txt",
     "Ask the hub's own issuer for a token. It exists in development; in production ask your identity provider.",
 )
-_TOKEN_SHOW = _help(
+_TOKEN_SHOW = helped(
     "ng-ws token show eyJ…",
     "ng-ws token new --role bot | ng-ws token show -",
     "What a token says about itself, without checking it.",
 )
-_TOKEN_CHECK = _help(
+_TOKEN_CHECK = helped(
     "NG_TOKEN=eyJ… ng-ws token check",
     "ng-ws token check --token-file token.txt --format json",
     "Connect with the token and say who the hub takes it for, and with which rights.",
 )
-_STATUS = _help("ng-ws status", "ng-ws status --format json | jq .", "Health and figures of the hub.")
-_CHANNELS = _help("ng-ws channels", "ng-ws channels signals --format json", "Channels with positions and subscribers.")
-_CONNS = _help("ng-ws conns --role bot", "ng-ws conns --kick c-8f2a41", "Connections of the hub (role admin).")
-_VERIFY = _help(
-    "ng-ws verify --for 30s --seed 7",
-    "ng-ws verify --url ws://localhost:8000/ws --channels room:verify --fault cut,stall,slow",
-    "Check what a hub delivers: publishers and subscribers at work, faults between them and the hub, and rules that "
-    "say from their history alone whether anything was lost, repeated, reordered or missed in silence. Starts a hub of "
-    "its own unless --url or NG_URL names one. Exit code 0: passed; 8: a rule is broken, shown with the lines that "
-    "prove it and the seed that repeats the run; 1: too little was confirmed to say so.",
-)
+_STATUS = helped("ng-ws status", "ng-ws status --format json | jq .", "Health and figures of the hub.")
+_CHANNELS = helped("ng-ws channels", "ng-ws channels signals --format json", "Channels with positions and subscribers.")
+_CONNS = helped("ng-ws conns --role bot", "ng-ws conns --kick c-8f2a41", "Connections of the hub (role admin).")
 
 
 class HelpAsked:
@@ -347,52 +335,4 @@ def conns(
     return Exit.OK
 
 
-@app.command(help=_VERIFY, short_help="Check what a hub delivers, under faults.", epilog=_ENDING)
-def verify(
-    ctx: typer.Context,
-    clients: Annotated[int, typer.Option(parser=whole("--clients", 1, 2000), metavar="N", help="Subscribers.")] = 14,
-    publishers: Annotated[int, typer.Option(parser=whole("--publishers", 1, 100), metavar="N", help="Publishers.")] = 3,
-    channels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Names, comma between them; repeatable; needed where --url or NG_URL names a hub. For a hub of its "
-            "own only: how many [2].",
-        ),
-    ] = None,
-    rate: Annotated[
-        float,
-        typer.Option(
-            parser=above_zero("--rate", "entries per second"),
-            metavar="RATE",
-            help="Entries a second, of all publishers.",
-        ),
-    ] = 60.0,
-    duration: Annotated[str, typer.Option("--for", metavar="TIME", help="How long faults go on, like 30s.")] = "1m",
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(parser=whole("--seed", 0), metavar="N", help="What decides the schedule; repeatable [random]."),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KINDS",
-            help="cut, rst, stall, hole, refuse, delay, jitter, slice, slow, and with a hub of our own kill, stop, "
-            "pause; or none; repeatable [all that can be had].",
-        ),
-    ] = None,
-    start_hub: Annotated[bool, typer.Option("--start-hub", help="A hub of our own, whatever NG_URL says.")] = False,
-    hub_command: Annotated[
-        str | None, typer.Option(metavar="COMMAND", help="How it is started [neurograph-hub].")
-    ] = None,
-    history: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep what happened, one JSON object a line.")
-    ] = None,
-) -> int:
-    """Verify."""
-    from .hub import run  # noqa: PLC0415
-    from .verify.command import Asked, planned, verify  # noqa: PLC0415
-
-    asked = Asked(clients, publishers, channels, rate, duration, seed, fault, start_hub, hub_command, history)
-    is_named = ctx.find_root().params.get("url") is not None
-    return run(verify(ctx.obj, planned(ctx.obj, asked, is_named=is_named)))
+add_verify(app, _ENDING)

@@ -51,3 +51,8 @@ def json_of(option: str, text: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def helped(first: str, second: str, text: str) -> str:
+    """The help of a command: two examples, then what it is; `\\b` keeps the lines of the examples."""
+    return f"\b\n  $ {first}\n  $ {second}\n\n{text}"

@@ -38,12 +38,21 @@ pub enum Event {
     StoreFailed {
         /// The log.
         log: LogId,
+        /// Their history.
+        epoch: Epoch,
         /// Everything from this offset on that had been appended before.
         first: u64,
         /// Why.
         text: String,
         /// They may be there after a restart.
         is_uncertain: bool,
+    },
+    /// What a durable log keeps on disk cannot be brought to its bounds, or only with a loss, and why.
+    RetainFailed {
+        /// The log.
+        log: LogId,
+        /// What happened.
+        text: String,
     },
 }
 

@@ -18,6 +18,7 @@ pub struct Channel {
     pub durable: Option<Durable>,
     log: Mutex<Log>,
     followers: Box<[Follower]>,
+    is_closed: AtomicBool,
     figures: OnceLock<Box<ChannelFigures>>,
 }
 
@@ -37,6 +38,7 @@ impl Channel {
             durable,
             log: Mutex::new(log),
             followers: (0..threads).map(|_| Follower::default()).collect(),
+            is_closed: AtomicBool::new(false),
             figures: OnceLock::new(),
         }
     }
@@ -45,6 +47,16 @@ impl Channel {
     /// offsets follow from the ring's length.
     pub fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody finds it any more: from now on what is in its log counts for nothing. To be called with the log locked.
+    pub fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+    }
+
+    /// Whether it was closed; what is asked with the log locked stays so.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(SeqCst)
     }
 
     /// What happened on it.

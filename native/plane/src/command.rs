@@ -10,7 +10,6 @@ use mio::Waker;
 use crate::channel::Channel;
 use crate::closing::Verdict;
 use crate::cursor::Options;
-use crate::epoch::Epoch;
 use crate::figures::ConnectionFigures;
 use crate::peer::Service;
 use crate::pipe::Pipe;
@@ -29,16 +28,16 @@ pub struct Spec {
     pub keep: bool,
     /// The channel's head when this was asked for: what is appended after that is after the start (C14).
     pub head: u64,
-    /// The history it was the head of.
-    pub epoch: Epoch,
+    /// The turn of the log at that time.
+    pub turn: u64,
 }
 
 impl Spec {
     /// A spec asked for at this moment.
     pub fn new(channel: Arc<Channel>, options: Options, start: Start, keep: bool) -> Self {
-        let (epoch, head) = {
+        let (turn, head) = {
             let log = channel.log();
-            (log.epoch().clone(), log.head())
+            (log.turn(), log.head())
         };
         Self {
             channel,
@@ -46,7 +45,7 @@ impl Spec {
             start,
             keep,
             head,
-            epoch,
+            turn,
         }
     }
 }

@@ -173,6 +173,7 @@ impl Connection {
     /// Give back what an idle connection does not need.
     pub fn shrink(&mut self) {
         self.out.shrink();
+        self.cursors.iter_mut().for_each(Cursor::shrink);
         self.cursors.shrink_to_fit();
         if self.rest.is_empty() {
             self.rest = Vec::new();

@@ -90,6 +90,8 @@ pub struct Cursor {
     pub waiting: bool,
     /// The history that it reads.
     pub epoch: Epoch,
+    /// The turn of the log in which it last looked where it stands.
+    pub turn: u64,
     /// What the client was last told: the start, an event, a gap or a watermark. Not kept up while it follows, where every
     /// entry tells itself.
     pub told: Position,
@@ -149,6 +151,15 @@ impl Cursor {
         let settled = self.way.settled()?;
         let further = self.told.epoch == self.epoch && settled > self.told.offset;
         (further && self.owed_gap().is_none()).then_some(settled)
+    }
+
+    /// Give back what it does not need while nothing comes.
+    pub fn shrink(&mut self) {
+        match &mut self.way {
+            Way::Follow(_) => {}
+            Way::Feed(feed) => feed.staging.shrink(),
+            Way::Round(round) => round.staging.shrink(),
+        }
     }
 
     /// Whether it waits for an `ack` of its client (S10).

@@ -1,9 +1,11 @@
 //! What a log holds: an event with its place, composed once as the message that subscribers get (M44).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::frame::Opcode;
 use crate::json::{escape, msgpack};
+use crate::members::Members;
 
 /// The form of a connection's messages (C2), and so of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,26 +80,6 @@ impl Timestamp {
 const OVERHEAD: usize = 160;
 
 impl Entry {
-    /// The entry `offset` of the channel whose messages begin with `head` (see [`message_head`]). `leaves` is the event name
-    /// that, like `data` of `null`, takes a key out of snapshots (S6).
-    pub fn compose(
-        head: &[u8],
-        offset: u64,
-        ts: &Timestamp,
-        new: NewEntry,
-        leaves: Option<&str>,
-    ) -> Self {
-        let removes = &*new.data == b"null" || leaves == Some(&*new.event);
-        Self {
-            offset,
-            ts: ts.seconds,
-            removes,
-            json: message(head, offset, &ts.text, &new),
-            event: new.event,
-            key: new.key,
-        }
-    }
-
     /// Its number in the log.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -138,36 +120,81 @@ impl Entry {
     }
 }
 
-/// The beginning that all messages of a channel share.
-pub fn message_head(channel: &str) -> Vec<u8> {
-    let mut head = br#"{"type":"event","channel":"#.to_vec();
-    escape::write_str(&mut head, channel);
-    head.extend_from_slice(br#","offset":"#);
-    head
+/// What makes the entries of one channel.
+#[derive(Clone, Debug)]
+pub struct Composer {
+    /// The beginning that all messages share.
+    head: Arc<[u8]>,
+    /// The event that, like `data` of `null`, takes a key out of snapshots (S6).
+    leaves: Option<&'static str>,
 }
 
-fn message(head: &[u8], offset: u64, ts: &str, new: &NewEntry) -> Vec<u8> {
-    let texts = [&new.key, &new.traceparent, &new.tracestate];
-    let optional = texts.map(|text| text.as_ref().map_or(0, |text| text.len() + 20));
-    let tags = new.tags.as_ref().map_or(0, |tags| tags.len() + 8);
+impl Composer {
+    /// That of `channel`.
+    pub fn new(channel: &str) -> Self {
+        let mut head = br#"{"type":"event","channel":"#.to_vec();
+        escape::write_str(&mut head, channel);
+        head.extend_from_slice(br#","offset":"#);
+        let leaves = channel == "connections" || channel.ends_with("/presence");
+        Self {
+            head: head.into(),
+            // S6 asks it of `connections`; presence companions (C25) have the same events.
+            leaves: leaves.then_some("leave"),
+        }
+    }
+
+    /// The entry `offset`.
+    pub fn entry(&self, offset: u64, ts: &Timestamp, new: NewEntry) -> Entry {
+        let members = new.members();
+        Entry {
+            offset,
+            ts: ts.seconds,
+            removes: removes(&members, self.leaves),
+            json: message(&self.head, offset, &ts.text, &members),
+            event: new.event,
+            key: new.key,
+        }
+    }
+
+    /// The entry `offset` of members that stand elsewhere.
+    pub fn entry_of(&self, offset: u64, ts: &Timestamp, members: &Members<'_>) -> Entry {
+        Entry {
+            offset,
+            ts: ts.seconds,
+            removes: removes(members, self.leaves),
+            json: message(&self.head, offset, &ts.text, members),
+            event: members.event.into(),
+            key: members.key.map(Box::from),
+        }
+    }
+}
+
+fn removes(members: &Members<'_>, leaves: Option<&str>) -> bool {
+    members.data == b"null" || leaves == Some(members.event)
+}
+
+fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
+    let texts = [new.key, new.traceparent, new.tracestate];
+    let optional = texts.map(|text| text.map_or(0, |text| text.len() + 20));
+    let tags = new.tags.map_or(0, |tags| tags.len() + 8);
     let fixed = head.len() + new.event.len() + ts.len() + new.data.len() + 56;
     // Enough unless something is escaped.
     let mut out = Vec::with_capacity(fixed + tags + optional.iter().sum::<usize>());
     out.extend_from_slice(head);
     write_number(&mut out, offset);
     out.extend_from_slice(br#","event":"#);
-    escape::write_str(&mut out, &new.event);
+    escape::write_str(&mut out, new.event);
     out.extend_from_slice(br#","ts":"#);
     out.extend_from_slice(ts.as_bytes());
     out.extend_from_slice(br#","data":"#);
-    out.extend_from_slice(&new.data);
-    write_optional(&mut out, br#","key":"#, new.key.as_deref());
-    if let Some(tags) = &new.tags {
+    out.extend_from_slice(new.data);
+    write_optional(&mut out, br#","key":"#, new.key);
+    if let Some(tags) = new.tags {
         out.extend_from_slice(br#","tags":"#);
         out.extend_from_slice(tags);
     }
-    write_optional(&mut out, br#","traceparent":"#, new.traceparent.as_deref());
-    write_optional(&mut out, br#","tracestate":"#, new.tracestate.as_deref());
+    write_optional(&mut out, br#","traceparent":"#, new.traceparent);
+    write_optional(&mut out, br#","tracestate":"#, new.tracestate);
     out.push(b'}');
     out
 }
@@ -216,9 +243,16 @@ mod tests {
 
     use super::*;
 
+    fn entry_in(channel: &str, new: NewEntry) -> Entry {
+        let (composer, ts) = (Composer::new(channel), Timestamp::new(1_767_225_600.12));
+        let other = composer.entry_of(7, &ts, &new.members());
+        let entry = composer.entry(7, &ts, new);
+        assert_eq!(format!("{entry:?}"), format!("{other:?}"));
+        entry
+    }
+
     fn entry(new: NewEntry) -> Entry {
-        let ts = Timestamp::new(1_767_225_600.12);
-        Entry::compose(&message_head("logs"), 7, &ts, new, Some("leave"))
+        entry_in("logs", new)
     }
 
     /// M44: what is always present stands first, the rest only where the publisher gave it; `data` passes byte for byte (M11).
@@ -257,12 +291,15 @@ mod tests {
     #[test]
     fn keys_conflate_and_null_removes() {
         let named = |event: &str, data: &[u8], key: Option<&str>| {
-            entry(NewEntry {
-                event: event.into(),
-                data: data.into(),
-                key: key.map(Into::into),
-                ..NewEntry::default()
-            })
+            entry_in(
+                "connections",
+                NewEntry {
+                    event: event.into(),
+                    data: data.into(),
+                    key: key.map(Into::into),
+                    ..NewEntry::default()
+                },
+            )
         };
         assert_eq!("k", named("e", b"1", Some("k")).conflation_key());
         assert_eq!("e", named("e", b"1", None).conflation_key());

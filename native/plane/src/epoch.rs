@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::rules::is_epoch;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The name of one history of a channel: 10 random characters of 64, so that none comes twice.
@@ -28,6 +30,11 @@ impl Epoch {
     /// A name given by somebody else.
     pub fn named(name: &str) -> Self {
         Self(name.into())
+    }
+
+    /// A name that a peer gave, if it is one (P2).
+    pub fn checked(name: &str) -> Option<Self> {
+        is_epoch(name).then(|| Self::named(name))
     }
 
     /// The name.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::log::Misplaced;
 use crate::logs::LogId;
+use crate::packed::Refused;
 use crate::plane::ConnId;
 
 /// What cannot be done, and why.
@@ -21,6 +23,8 @@ pub enum PlaneError {
     UnknownLog(LogId),
     /// A log of this channel is open.
     ChannelOpen(String),
+    /// The log of this channel gives places itself.
+    Durable(String),
     /// No virtual connection of this number is open.
     NotVirtual(ConnId),
     /// An argument is not as it should be: what was expected, and what came.
@@ -42,6 +46,7 @@ impl fmt::Display for PlaneError {
             Self::Forked => f.write_str("the process was forked after the plane was started: its I/O threads are in the parent"),
             Self::UnknownLog(log) => write!(f, "an open log was expected, {log} is none"),
             Self::ChannelOpen(channel) => write!(f, "channel {channel} has an open log already"),
+            Self::Durable(channel) => write!(f, "a log whose entries get their places elsewhere was expected, that of {channel} is durable"),
             Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
             Self::Argument(text) => f.write_str(text),
             Self::Overloaded(entries, bytes) => write!(f, "{entries} entries ({bytes} bytes) wait to be written already"),
@@ -52,6 +57,18 @@ impl fmt::Display for PlaneError {
 }
 
 impl std::error::Error for PlaneError {}
+
+impl From<Misplaced> for PlaneError {
+    fn from(why: Misplaced) -> Self {
+        Self::Argument(why.to_string())
+    }
+}
+
+impl From<Refused> for PlaneError {
+    fn from(why: Refused) -> Self {
+        Self::Argument(why.to_string())
+    }
+}
 
 impl From<std::io::Error> for PlaneError {
     fn from(error: std::io::Error) -> Self {

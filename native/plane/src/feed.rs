@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
-use crate::epoch::Epoch;
 use crate::segment::SEGMENT;
 use crate::staging::Staging;
 
@@ -20,8 +19,8 @@ pub enum Refill {
     Reached,
     /// The next entry has left the log.
     Overrun,
-    /// The log has begun another history.
-    Rotated,
+    /// Whoever reads the log has to look where he stands: it may have begun another history.
+    Turned,
     /// More work than one turn should do is left; nothing to send yet.
     Unready,
 }
@@ -58,18 +57,18 @@ impl Feed {
         self.after = offset;
     }
 
-    /// The history ended here: another one begins, behind a gap that is yet to be staged.
-    pub fn begin_again(&mut self, settled: u64) {
+    /// What was `settled` ends here: it goes on after `after`, behind a gap that is yet to be staged.
+    pub fn begin_again(&mut self, settled: u64, after: u64) {
         *self = Self {
             staging: Staging::new(settled),
-            after: 0,
+            after,
         };
     }
 
-    /// After the last chunk was sent: the next one, with at most `most` entries of a history up to `upto`.
+    /// After the last chunk was sent: the next one, with at most `most` entries up to `upto`, as of a turn of the log.
     pub fn refill(
         &mut self,
-        (channel, epoch): (&Channel, &Epoch),
+        (channel, turn): (&Channel, u64),
         (upto, most): (u64, u64),
         encoding: Encoding,
         batch: &mut Vec<Arc<Entry>>,
@@ -78,7 +77,7 @@ impl Feed {
         let upto = upto.min(self.after.saturating_add(most));
         while self.after < upto && !self.staging.is_full() {
             batch.clear();
-            let missing = take((channel, epoch), self.after, upto, batch);
+            let missing = take((channel, turn), self.after, upto, batch);
             if missing != Refill::Ready {
                 return self.ready_or(missing);
             }
@@ -91,10 +90,10 @@ impl Feed {
     }
 
     /// Whether what comes next is lost, for who may not send it yet.
-    pub fn look(&self, channel: &Channel, epoch: &Epoch) -> Refill {
+    pub fn look(&self, channel: &Channel, turn: u64) -> Refill {
         let log = channel.log();
-        if log.epoch() != epoch {
-            Refill::Rotated
+        if log.turn() != turn {
+            Refill::Turned
         } else if self.after + 1 < log.first() {
             Refill::Overrun
         } else {
@@ -113,14 +112,14 @@ impl Feed {
 
 /// The entries after `after`, a batch of them, at least one; or why there is none.
 fn take(
-    (channel, epoch): (&Channel, &Epoch),
+    (channel, turn): (&Channel, u64),
     after: u64,
     upto: u64,
     batch: &mut Vec<Arc<Entry>>,
 ) -> Refill {
     let log = channel.log();
-    if log.epoch() != epoch {
-        return Refill::Rotated;
+    if log.turn() != turn {
+        return Refill::Turned;
     }
     if after + 1 < log.first() {
         return Refill::Overrun;

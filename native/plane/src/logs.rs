@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::channel::Channel;
 use crate::durable::{Durable, DurableFigures, Root};
 use crate::entry::NewEntry;
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, Position};
 use crate::error::PlaneError;
 use crate::figures::Count;
-use crate::log::{Log, Retention};
+use crate::log::{Log, Misplaced, Retention};
+use crate::packed::{self, Packed};
 
 /// The number of a log.
 pub type LogId = u64;
@@ -19,6 +20,8 @@ pub type LogId = u64;
 #[derive(Debug)]
 pub struct Logs {
     table: RwLock<Table>,
+    /// Held while a durable log is opened or closed: nobody may look into files that somebody writes or removes.
+    files: Mutex<()>,
     next: AtomicU64,
     threads: usize,
     bytes: AtomicUsize,
@@ -38,6 +41,7 @@ impl Logs {
     pub fn new(threads: usize, max_bytes: usize) -> Self {
         Self {
             table: RwLock::default(),
+            files: Mutex::default(),
             next: AtomicU64::new(1),
             threads,
             bytes: AtomicUsize::new(0),
@@ -54,6 +58,10 @@ impl Logs {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new log with a fresh random epoch.
     pub fn open(&self, name: &str, retention: Retention) -> Result<LogId, PlaneError> {
         let log = Log::new(name, Epoch::random()?, retention);
@@ -68,7 +76,7 @@ impl Logs {
         root: &Root,
         figures: &DurableFigures,
     ) -> Result<LogId, PlaneError> {
-        // Nobody may look into files that somebody writes.
+        let _files = self.files();
         if self.table().by_name.contains_key(name) {
             return Err(PlaneError::ChannelOpen(name.into()));
         }
@@ -97,11 +105,16 @@ impl Logs {
 
     /// Forget a log, and its files with it.
     pub fn close(&self, id: LogId) -> Result<(), PlaneError> {
+        let is_durable = self.find(id)?.durable.is_some();
+        let _files = is_durable.then(|| self.files());
         let mut table = self.table_mut();
         let channel = table.by_id.remove(&id).ok_or(PlaneError::UnknownLog(id))?;
         table.by_name.remove(&channel.name);
         drop(table);
-        self.bytes.fetch_sub(channel.log().bytes(), SeqCst);
+        let log = channel.log();
+        channel.close();
+        self.bytes.fetch_sub(log.bytes(), SeqCst);
+        drop(log);
         if let Some(durable) = &channel.durable {
             durable.history().erase()?;
         }
@@ -152,13 +165,57 @@ impl Logs {
 
     /// Begin another history of a log.
     pub fn rotate(&self, channel: &Channel, epoch: Epoch) {
-        self.change(channel, |log| log.rotate(epoch));
+        drop(self.change(channel, |log| log.rotate(epoch)));
+    }
+
+    /// Stand at `position` with nothing kept; whether that is elsewhere.
+    pub fn begin(
+        &self,
+        channel: &Channel,
+        position: &Position,
+        now: f64,
+    ) -> Result<bool, Misplaced> {
+        let former = self.change(channel, |log| log.begin(position, now))?;
+        Ok(former.is_some())
+    }
+
+    /// Take entries that have their places, and keep the bound on all logs together; the offset of the last.
+    pub fn apply(
+        &self,
+        channel: &Channel,
+        first: &Position,
+        entries: &[Packed<'_>],
+        now: f64,
+    ) -> Result<u64, Misplaced> {
+        let composer = channel.log().composer().clone();
+        let entries = packed::compose(&composer, (first.offset..).zip(entries));
+        let last = self.change(channel, |log| log.apply(first, entries, now))?;
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        Ok(last)
+    }
+
+    /// Take up the newest entries of keys; whether there were some that were not known.
+    pub fn restore_newest(
+        &self,
+        channel: &Channel,
+        entries: &[(u64, Packed<'_>)],
+    ) -> Result<bool, Misplaced> {
+        let composer = channel.log().composer().clone();
+        let placed = entries.iter().map(|(offset, packed)| (*offset, packed));
+        let entries = packed::compose(&composer, placed);
+        let is_news = self.change(channel, |log| log.restore_newest(&entries))?;
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        Ok(is_news)
     }
 
     /// Let go what is too old; `now` is the wall clock.
     pub fn sweep(&self, now: f64) {
         for channel in self.all() {
-            self.change(&channel, |log| log.trim_age(now));
+            self.change(&channel, |log| log.sweep(now));
         }
     }
 
@@ -167,8 +224,11 @@ impl Logs {
         let before = log.bytes();
         let result = change(&mut log);
         let after = log.bytes();
-        // Wraps around to a subtraction where the log became smaller.
-        self.bytes.fetch_add(after.wrapping_sub(before), SeqCst);
+        // The writer may hold on to a log that was closed meanwhile.
+        if !channel.is_closed() {
+            // Wraps around to a subtraction where the log became smaller.
+            self.bytes.fetch_add(after.wrapping_sub(before), SeqCst);
+        }
         result
     }
 
@@ -242,5 +302,20 @@ mod tests {
         assert_eq!(small.log().bytes() + large.log().bytes(), logs.bytes());
         assert!(large.log().newest().unwrap().keys() > 10);
         assert!(logs.overflowed.get() > 50);
+    }
+
+    /// A log that was closed while somebody still appends to it counts for nothing, whatever is done to it.
+    #[test]
+    fn a_closed_log_is_not_counted() {
+        let logs = Logs::new(1, 1 << 20);
+        let id = logs.open("room", retention(None)).unwrap();
+        let channel = logs.find(id).unwrap();
+        logs.append(&channel, vec![keyed("k", 100)], 1.0);
+        logs.close(id).unwrap();
+        assert_eq!(0, logs.bytes());
+        logs.append(&channel, vec![keyed("k", 100)], 1.0);
+        assert_eq!(0, logs.bytes());
+        logs.rotate(&channel, Epoch::named("next"));
+        assert_eq!(0, logs.bytes());
     }
 }

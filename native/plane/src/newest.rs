@@ -36,7 +36,7 @@ impl Newest {
         }
     }
 
-    /// Take in an entry that is newer than all others.
+    /// Take in an entry that is newer than all others of its key.
     pub fn record(&mut self, entry: &Arc<Entry>) {
         let key = entry.conflation_key();
         match self.offsets.get_mut(key) {
@@ -56,6 +56,16 @@ impl Newest {
         };
         entries.insert(entry.offset(), Arc::clone(entry));
         self.keep_bounds();
+    }
+
+    /// Take in an entry that may be older than others: whether it was, of a key of which no newer one is known.
+    pub fn restore(&mut self, entry: &Arc<Entry>) -> bool {
+        let known = self.offsets.get(entry.conflation_key());
+        let is_news = known.is_none_or(|known| *known < entry.offset());
+        if is_news {
+            self.record(entry);
+        }
+        is_news
     }
 
     fn take(&mut self, offset: u64) -> Option<Arc<Entry>> {
@@ -93,9 +103,9 @@ impl Newest {
         }
     }
 
-    /// Entries before `offset` are not known here, whatever they were the newest of.
-    pub fn lack_before(&mut self, offset: u64) {
-        self.forgotten = self.forgotten.max(offset.saturating_sub(1));
+    /// Entries up to `offset` may have gone without a successor before these were known.
+    pub fn forget_to(&mut self, offset: u64) {
+        self.forgotten = self.forgotten.max(offset);
     }
 
     /// Offsets of all newest entries, those that remove their key as well, ascending.
@@ -154,7 +164,7 @@ fn first(entries: &ByOffset) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{NewEntry, Timestamp, message_head};
+    use crate::entry::{Composer, NewEntry, Timestamp};
 
     fn record(newest: &mut Newest, entries: &[(u64, &str, &str)]) {
         for (offset, key, data) in entries {
@@ -163,13 +173,8 @@ mod tests {
                 data: data.as_bytes().into(),
                 ..NewEntry::default()
             };
-            newest.record(&Arc::new(Entry::compose(
-                &message_head("c"),
-                *offset,
-                &Timestamp::new(1.0),
-                new,
-                None,
-            )));
+            let entry = Composer::new("c").entry(*offset, &Timestamp::new(1.0), new);
+            newest.record(&Arc::new(entry));
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod attaching;
 mod following;
+mod replicas;
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -75,7 +76,7 @@ impl Store {
     }
 }
 
-/// The I/O threads; `running` is disconnected when the last of them has ended.
+/// The I/O threads and the one that writes durable logs; `running` is disconnected when the last of them has ended.
 #[derive(Debug)]
 struct Threads {
     handles: Vec<JoinHandle<()>>,
@@ -147,8 +148,10 @@ impl Plane {
             let (writer, root) = (Arc::clone(&store.writer), Arc::clone(&store.root));
             let named = std::thread::Builder::new().name("plane-log".into());
             handles.push(named.spawn(move || {
-                durable::run(&writer, around);
-                root.release();
+                // After a panic nobody knows what the files are in the middle of: they stay ours as long as the plane is there.
+                if durable::run(&writer, around) {
+                    root.release();
+                }
                 drop(ending);
             })?);
         }
@@ -164,7 +167,7 @@ impl Plane {
         // The threads cut what is still open a little before, so that they are joined in time.
         let cut = Instant::now() + timeout.mul_f64(0.8);
         if let Some(store) = &self.store {
-            store.writer.stop();
+            store.writer.stop(cut);
         }
         for port in ports {
             port.push_now(Command::Stop(cut));

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
-use crate::epoch::Epoch;
 use crate::feed::{Feed, Refill};
 use crate::log::Log;
 use crate::newest::Newest;
@@ -104,19 +103,19 @@ impl Round {
         self.snapshot = true;
     }
 
-    /// The history ended here: another one begins, behind a gap that is yet to be staged.
-    pub fn begin_again(&mut self, settled: u64) {
+    /// What was `settled` ends here: it goes on after `after`, behind a gap that is yet to be staged.
+    pub fn begin_again(&mut self, settled: u64, after: u64) {
         *self = Self {
             staging: Staging::new(settled),
-            ..Self::new(0)
+            ..Self::new(after)
         };
     }
 
     /// Whether what comes next is lost, for who may not send it yet.
-    pub fn look(&mut self, channel: &Channel, epoch: &Epoch) -> Refill {
+    pub fn look(&mut self, channel: &Channel, turn: u64) -> Refill {
         let log = channel.log();
-        if log.epoch() != epoch {
-            return Refill::Rotated;
+        if log.turn() != turn {
+            return Refill::Turned;
         }
         let lost = match &self.phase {
             Phase::Ranging { at, .. } => !self.is_whole(&log, *at),
@@ -148,15 +147,15 @@ impl Round {
     /// ended. `Reached` when the head is reached.
     pub fn refill(
         &mut self,
-        (channel, epoch): (&Channel, &Epoch),
+        (channel, turn): (&Channel, u64),
         encoding: Encoding,
         allowed: usize,
     ) -> Refill {
         self.staging.restart();
         let mut chunk = Vec::new();
         let log = channel.log();
-        if log.epoch() != epoch {
-            return Refill::Rotated;
+        if log.turn() != turn {
+            return Refill::Turned;
         }
         let found = self.find(&log, allowed, &mut chunk);
         drop(log);

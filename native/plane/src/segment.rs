@@ -66,6 +66,11 @@ impl Segment {
         }
     }
 
+    /// Bytes that it takes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Where it begins.
     pub fn base(&self) -> u64 {
         self.base

@@ -6,6 +6,9 @@ use crate::gap::Gap;
 use crate::segment::{SEGMENT, Segment};
 use crate::unfinished::Unfinished;
 
+/// Bytes that a chunk may keep whatever the last one took.
+const SPARE: usize = 4 << 10;
+
 /// A chunk of messages on its way to one connection, and what the cursor has settled.
 #[derive(Debug)]
 pub struct Staging {
@@ -49,9 +52,21 @@ impl Staging {
     /// Begin another chunk behind the one that was sent.
     pub fn restart(&mut self) {
         self.before = self.settled();
-        self.chunk.restart(0);
+        if self.chunk.capacity() > SPARE.max(4 * self.chunk.len()) {
+            // A replay is over: what comes now needs less.
+            self.chunk = Segment::new(0);
+        } else {
+            self.chunk.restart(0);
+        }
         self.at = 0;
         self.gap = None;
+    }
+
+    /// Everything was sent: give back the memory of it. A gap that was the last stays known.
+    pub fn shrink(&mut self) {
+        if self.is_drained() && self.gap.is_none() && self.chunk.capacity() > 0 {
+            *self = Self::new(self.settled());
+        }
     }
 
     /// Nothing up to `offset` is owed any more.
@@ -116,5 +131,41 @@ impl Staging {
         let messages = self.chunk.messages_between(self.at, next);
         self.at = next;
         (messages, unfinished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(staging: &mut Staging, offset: u64, size: usize) {
+        staging.restart();
+        staging.push(offset, Encoding::Json, &vec![b'1'; size]);
+        let len = staging.rest(usize::MAX).len();
+        staging.advance(len);
+    }
+
+    /// S10: a cursor that is sent everything from here does not keep the memory of its replay.
+    #[test]
+    fn the_memory_of_a_replay_is_given_back() {
+        let mut staging = Staging::new(0);
+        send(&mut staging, 1, SEGMENT);
+        assert!(staging.chunk.capacity() >= SEGMENT);
+        send(&mut staging, 2, 100);
+        send(&mut staging, 3, 100);
+        assert!(
+            staging.chunk.capacity() <= SPARE,
+            "{}",
+            staging.chunk.capacity()
+        );
+        staging.shrink();
+        assert_eq!(
+            (0, 3, true),
+            (
+                staging.chunk.capacity(),
+                staging.settled(),
+                staging.is_drained()
+            )
+        );
     }
 }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::entry::{Encoding, Entry};
-use crate::epoch::Epoch;
 use crate::frame::write_message;
 use crate::segment::{SEGMENT, Segment};
 
@@ -30,12 +29,14 @@ pub struct View {
     pub followers: Vec<Follower>,
     /// Connections with a cursor that waits for something new by another way than following.
     pub waiting: Vec<usize>,
+    /// How many of these have gone since without being told of anything, at most.
+    pub left_waiting: usize,
     /// Cursors in all.
     pub cursors: usize,
     /// When the oldest entry that was not yet written was appended.
     pub appended_at: Option<Instant>,
-    /// The history of its entries.
-    pub epoch: Epoch,
+    /// The turn of the log as of which it reads it.
+    pub turn: u64,
     head: u64,
     floor: u64,
     segments: VecDeque<Segment>,
@@ -45,18 +46,19 @@ pub struct View {
 impl View {
     /// A view that begins where the log stands.
     pub fn new(channel: Arc<Channel>, encoding: Encoding) -> Self {
-        let (epoch, head) = {
+        let (turn, head) = {
             let log = channel.log();
-            (log.epoch().clone(), log.head())
+            (log.turn(), log.head())
         };
         Self {
             channel,
             encoding,
             followers: Vec::new(),
             waiting: Vec::new(),
+            left_waiting: 0,
             cursors: 0,
             appended_at: None,
-            epoch,
+            turn,
             head,
             floor: head,
             segments: VecDeque::from([Segment::new(0)]),

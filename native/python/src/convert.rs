@@ -4,14 +4,14 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use ::plane::{
-    Appended, Delivery, Encoding, Fsync, LogId, NewEntry, Note, OnSlow, Options, PlaneError, Rate,
-    Start, Subscription,
+    Appended, Delivery, Encoding, Epoch, Fsync, LogId, Members, NewEntry, Note, OnSlow, Options,
+    PlaneError, Position, Rate, Start, Subscription,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyString, PyTuple};
 
-use crate::error::{PyPlaneError, Raised, expected};
+use crate::error::{PyPlaneError, Raised, expected, is_overflow};
 
 /// `(event, data, key, tags, traceparent, tracestate)`
 pub type PyEntry = (
@@ -92,6 +92,37 @@ pub fn entry((event, data, key, tags, traceparent, tracestate): PyEntry) -> NewE
         traceparent: traceparent.map(|text| Box::from(&*text)),
         tracestate: tracestate.map(|text| Box::from(&*text)),
     }
+}
+
+/// The same without a copy.
+pub fn members((event, data, key, tags, traceparent, tracestate): &PyEntry) -> Members<'_> {
+    Members {
+        event,
+        data,
+        key: key.as_deref(),
+        tags: tags.as_deref(),
+        traceparent: traceparent.as_deref(),
+        tracestate: tracestate.as_deref(),
+    }
+}
+
+/// An offset: an integer that is none raises `TypeError`, one that cannot be one `ValueError`.
+pub fn offset_of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let most = (1_u64 << 53) - 1;
+    let offset = match value.extract::<u64>() {
+        Ok(offset) => Some(offset),
+        Err(error) if is_overflow(value.py(), &error) => None,
+        Err(error) => return Err(error),
+    };
+    let offset = offset.filter(|offset| *offset <= most);
+    offset.ok_or_else(|| expected(name, "0 to 2^53-1", &value.to_string()))
+}
+
+/// A place that somebody else names.
+pub fn position_of(epoch: &str, offset: u64) -> PyResult<Position> {
+    let checked = Epoch::checked(epoch);
+    let epoch = checked.ok_or_else(|| expected("epoch", "4 to 16 of A-Z a-z 0-9 _ -", epoch))?;
+    Ok(epoch.position(offset))
 }
 
 /// When files are synced.

@@ -4,7 +4,9 @@
 
 mod convert;
 mod error;
+mod json;
 mod plane;
+mod replicas;
 mod signal;
 mod stats;
 mod wake;
@@ -15,5 +17,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
+    json::register(module)?;
+    replicas::register(module)?;
     signal::register(module)
 }

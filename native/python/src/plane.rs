@@ -1,11 +1,10 @@
-//! The class `Plane`, and the two functions that need none.
+//! The class `Plane`.
 
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::plane::{Durable, LogId, NewEntry, Plane, Retention, Settings, json};
-use pyo3::exceptions::PyValueError;
+use ::plane::{Durable, LogId, NewEntry, Plane, Retention, Settings};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -16,7 +15,7 @@ use crate::convert::{
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::signal::{self, SignalBatch};
-use crate::{stats, wake};
+use crate::{replicas, stats, wake};
 
 /// From here on the GIL is given up while entries are composed.
 const MANY: usize = 8;
@@ -252,6 +251,30 @@ impl PyPlane {
         Ok(rotated.map_err(Raised::from)?)
     }
 
+    fn begin_log(&self, log: LogId, epoch: &str, offset: &Bound<'_, PyAny>) -> PyResult<()> {
+        replicas::begin(&self.inner, log, epoch, offset)
+    }
+
+    fn apply_entries(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        epoch: &str,
+        first: &Bound<'_, PyAny>,
+        entries: &[u8],
+    ) -> PyResult<u64> {
+        replicas::apply(py, &self.inner, log, (epoch, first), entries)
+    }
+
+    fn restore_newest(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        newest: Vec<(Bound<'_, PyAny>, PyBackedBytes)>,
+    ) -> PyResult<()> {
+        replicas::restore(py, &self.inner, log, newest)
+    }
+
     #[pyo3(signature = (log, entries, ts, marks = None))]
     fn append(
         &self,
@@ -380,21 +403,6 @@ impl PyPlane {
     }
 }
 
-/// The strict scan (M10-M13).
-#[pyfunction]
-fn check_json(data: &[u8]) -> PyResult<()> {
-    json::check(data).map_err(|fault| PyValueError::new_err(fault.to_string()))
-}
-
-/// The msgpack form of JSON text (M14).
-#[pyfunction]
-fn json_to_msgpack<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let mut out = Vec::with_capacity(data.len());
-    json::msgpack::transcode(data, &mut out)
-        .map_err(|fault| PyValueError::new_err(fault.to_string()))?;
-    Ok(PyBytes::new(py, &out))
-}
-
 /// What this file adds to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("PlaneError", module.py().get_type::<PyPlaneError>())?;
@@ -402,7 +410,5 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for (name, kind) in wake::KINDS {
         module.add(name, kind)?;
     }
-    module.add_class::<PyPlane>()?;
-    module.add_function(wrap_pyfunction!(check_json, module)?)?;
-    module.add_function(wrap_pyfunction!(json_to_msgpack, module)?)
+    module.add_class::<PyPlane>()
 }

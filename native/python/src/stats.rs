@@ -15,7 +15,7 @@
 //! | `log_overflow` | entries that left early because of `log_memory` |
 //! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
 //! | `channels` | by channel: `appended`, `deliveries`, `cursors`, `entries`, `bytes`, `gaps` {reason: (count, entries)}, `first_write_seconds`, `last_write_seconds` (histograms from append to the first and last subscriber written) |
-//! | `durable` | `None` without a data directory, else: `records`, `batches`, `syncs`, `sync_failures`, `failures` (writes), `refused` (too much waited), `segments_removed`, `leftovers` (rotations that could not remove every former file), `torn`, `epoch_rotations` {reason: count}, and gauges `waiting`, `waiting_bytes`, `bytes`, `segments` |
+//! | `durable` | `None` without a data directory, else: `records`, `batches`, `syncs`, `sync_failures`, `failures` (writes), `refused` (too much waited), `segments_removed`, `marks_cut` (of these, with `mid`s that still counted), `unfinished` (not synced by an end), `leftovers` (rotations that could not remove every former file), `torn`, `carried` (entries that new epochs began with), `set_aside` (histories of which damaged files were kept), `epoch_rotations` {reason: count}, and gauges `waiting`, `waiting_bytes`, `bytes`, `segments` |
 //!
 //! A histogram is `{"bounds": seconds, "counts": one more than bounds and not cumulated, "sum": seconds}`.
 
@@ -78,8 +78,12 @@ fn durable<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Option<Bound<'py, Py
         ("failures", &figures.failures),
         ("refused", &figures.refused),
         ("segments_removed", &figures.segments_removed),
+        ("marks_cut", &figures.marks_cut),
+        ("unfinished", &figures.unfinished),
         ("leftovers", &figures.leftovers),
         ("torn", &figures.torn),
+        ("carried", &figures.carried),
+        ("set_aside", &figures.set_aside),
     ] {
         stats.set_item(name, count.get())?;
     }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Kinds of events, the second member of each tuple.
-pub const KINDS: [(&str, u8); 10] = [
+pub const KINDS: [(&str, u8); 11] = [
     ("EVENT_TEXT", 1),
     ("EVENT_BINARY", 2),
     ("EVENT_UNREADABLE", 3),
@@ -16,6 +16,7 @@ pub const KINDS: [(&str, u8); 10] = [
     ("EVENT_POSITIONS", 8),
     ("EVENT_STORED", 9),
     ("EVENT_STORE_FAILED", 10),
+    ("EVENT_RETAIN_FAILED", 11),
 ];
 
 /// Take at most `max` events, each as (connection, kind, a, b).
@@ -71,9 +72,17 @@ fn tuple<'py, 'e>(
         }
         Event::StoreFailed {
             log,
+            epoch,
             first,
             text,
             is_uncertain,
-        } => (conn, 10, *log, (*first, text, *is_uncertain)).into_pyobject(py),
+        } => (
+            conn,
+            10,
+            *log,
+            (epoch.as_str(), *first, text, *is_uncertain),
+        )
+            .into_pyobject(py),
+        Event::RetainFailed { log, text } => (conn, 11, *log, text).into_pyobject(py),
     }
 }

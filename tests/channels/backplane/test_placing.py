@@ -8,7 +8,7 @@ import pytest
 
 from channels.backplane.memory import MemoryBackplane
 from channels.dedup import MidKey, MidWindow, digest, mark_of, read_mark
-from channels.errors import BrokerError, LogUnavailable
+from channels.errors import BrokerError, LogUnavailable, Overloaded
 from channels.publication import Position, Publication
 from tests.support.backplane import BackplaneContract, Door, answers, publication
 
@@ -113,6 +113,18 @@ async def test_what_could_not_be_stored_is_refused_with_its_repeats_and_may_be_s
 
 
 @pytest.mark.clause("M31")
+async def test_a_repeat_of_what_is_still_written_is_answered_then_even_if_the_rest_of_its_append_is_refused(
+    node: Node,
+) -> None:
+    node.append(publication(mid="m1"))
+    node.door.refusal = Overloaded("full")
+    node.append(publication(mid="m1"), publication(mid="m2"))
+    assert node.answered == []
+    node.door.settle()
+    assert node.answered == [["k3Fq:1"], [("k3Fq:1", "duplicate"), "overloaded"]]
+
+
+@pytest.mark.clause("M31")
 async def test_an_append_of_fresh_and_repeated_waits_for_both(node: Node) -> None:
     node.append(publication(mid="m1"))
     node.append(publication(mid="m1"), publication(mid="m2"))
@@ -130,6 +142,30 @@ async def test_a_batch_that_is_repeated_while_it_is_written_gets_the_first_resul
     node.append(publication(), batch_id="b1")
     assert node.answered == [["k3Fq:1"]] * 3
     assert len(node.door.delivered) == 1
+
+
+def broken(_results: object) -> None:
+    raise RuntimeError("a mistake")
+
+
+@pytest.mark.clause("M30")
+@pytest.mark.parametrize("error", [None, LOST])
+async def test_who_makes_a_mistake_over_an_answer_keeps_nobody_else_from_theirs(
+    node: Node, error: BrokerError | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Repeats of a `mid` and of a batch hear of the same entry as the first."""
+    answer = ["k3Fq:1"] if error is None else ["log_unavailable"]
+    node.backplane.append("actions", [publication(mid="m1")], broken)
+    node.append(publication(mid="m1"))
+    node.door.settle(error)
+    assert node.answered == [[("k3Fq:1", "duplicate")] if error is None else answer]
+    node.answered.clear()
+    node.door.delivered.clear()
+    node.backplane.append("actions", [publication()], broken, "b1")
+    node.append(publication(), batch_id="b1")
+    node.door.settle(error)
+    assert node.answered == [answer]
+    assert caplog.text.count("RuntimeError: a mistake") == 2
 
 
 @pytest.mark.clause("M30")

@@ -133,6 +133,12 @@ class Model:
         self.cut(drawn)
         self.write("fault", no=self.faults, kind=kind, do="healed")
 
+    def hole(self) -> None:
+        """An outcome is unknown for a reason."""
+        self.faults += 1
+        for do in ("begun", "healed"):
+            self.write("fault", no=self.faults, kind="hole", do=do)
+
     def pick(self, drawn: int) -> tuple[tuple[str, str], Follower]:
         name = (SUBSCRIBERS[drawn % 3], CHANNELS[drawn // 3 % 2])
         return name, self.followers[name]
@@ -144,7 +150,10 @@ class Model:
             match name:
                 case "publish" | "ack":
                     self.publish(drawn)
-                case "unknown" | "vanishes" | "nak":
+                case "unknown" | "vanishes":
+                    self.hole()
+                    self.publish(drawn, name)
+                case "nak":
                     self.publish(drawn, name)
                 case _:
                     getattr(self, name)(drawn)

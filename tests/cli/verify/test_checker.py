@@ -80,6 +80,25 @@ def test_a_history_in_which_nothing_was_acknowledged_proves_nothing() -> None:
     assert check([]).incomplete == ("no publish was acknowledged, so nothing is proved", "nobody subscribed")
 
 
+@pytest.mark.clause("I6")
+def test_outcomes_that_are_unknown_without_a_fault_make_the_run_incomplete() -> None:
+    """A hub that answers only some of what it stores is no hub that was found in order."""
+    lines = [line for line in history([("publish", 0)] * 20) if line["e"] != "fault"]
+    acked = [line["id"] for line in lines if line["e"] == "ack" and not line.get("duplicate")]
+    few, many = set(acked[-1:]), set(acked[-10:])
+    unanswered = [[line for line in lines if line["e"] != "ack" or line["id"] not in ids] for ids in (few, many)]
+    outcomes = [check(found) for found in unanswered]
+    assert [outcome.findings.total for outcome in outcomes] == [0, 0]
+    sent = sum(line["e"] == "pub" for line in lines)
+    unknown = outcomes[1].figures.counts["unknown"]
+    assert [outcome.incomplete for outcome in outcomes] == [
+        (),
+        (f"the outcome of {unknown} of {sent} publishes is unknown, and there was no fault",),
+    ]
+    faulty = [{"t": 0, "e": "fault", "no": 1, "kind": "cut", "do": do} for do in ("begun", "healed")]
+    assert check([*faulty, *unanswered[1]]).incomplete == ()
+
+
 def test_a_subscriber_without_its_cursor_takes_repeats_but_no_holes() -> None:
     lines = history([])
     fin = next(number for number, line in enumerate(lines) if line["e"] == "fin")

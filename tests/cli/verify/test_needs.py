@@ -1,5 +1,6 @@
 """Which gaps a run can explain, and how many recoveries a hub of our own has to grant."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,16 @@ def test_a_run_that_lasts_longer_than_the_retention_explains_what_is_too_old() -
 )
 def test_an_epoch_ends_only_with_a_log_that_is_not_on_disk(promise: Promise, kind: str, objections: int) -> None:
     script = Script(promise)
+    script.fault(kind)
+    assert len(needless(script.gap("epoch", "bbbb0:0", None))) == objections
+
+
+@pytest.mark.parametrize(
+    ("kind", "objections"),
+    [("flush", 0), ("failover", 0), ("redis-kill", 0), ("kill", 1), ("partition", 1), ("redis-pause", 1), ("deaf", 1)],
+)
+def test_an_epoch_of_a_shared_log_ends_only_with_a_fault_of_what_redis_keeps(kind: str, objections: int) -> None:
+    script = Script(replace(DURABLE, is_shared=True))
     script.fault(kind)
     assert len(needless(script.gap("epoch", "bbbb0:0", None))) == objections
 

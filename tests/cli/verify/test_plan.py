@@ -10,7 +10,7 @@ from ng_ws.verify.command import Asked, exit_of, planned
 from ng_ws.verify.figures import Figures
 from ng_ws.verify.hub_process import command_of
 from ng_ws.verify.rules import Findings
-from ng_ws.verify.schedule import EVERYWHERE, KINDS
+from ng_ws.verify.schedule import ALONE, EVERYWHERE, KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,11 @@ def asked(
     faults: list[str] | None = None,
     starts_hub: bool = False,
     hub_command: str | None = None,
+    nodes: int = 1,
+    redis_server: str | None = None,
 ) -> Asked:
-    return Asked(clients, 2, channels, rate, duration, seeds, faults, starts_hub, hub_command, None)
+    how = (starts_hub, hub_command, None, nodes, redis_server)
+    return Asked(clients, 2, channels, rate, duration, seeds, faults, *how)
 
 
 def settings(url: str = "ws://localhost:8000/ws") -> Settings:
@@ -38,8 +41,14 @@ def settings(url: str = "ws://localhost:8000/ws") -> Settings:
 
 def test_without_a_url_it_starts_a_hub_with_every_fault() -> None:
     plan = planned(settings(), asked(), is_named=False)
-    assert (plan.starts_hub, plan.channels, plan.faults) == (True, ("verify:1", "verify:2"), tuple(KINDS))
+    assert (plan.starts_hub, plan.channels, plan.faults) == (True, ("verify:1", "verify:2"), ALONE)
     assert len(plan.seeds) == 1
+
+
+def test_nodes_that_share_a_redis_get_its_faults_too() -> None:
+    plan = planned(settings(), asked(nodes=3, redis_server="/opt/redis-server"), is_named=False)
+    assert (plan.nodes, plan.redis_server, plan.faults) == (3, "/opt/redis-server", tuple(KINDS))
+    assert planned(settings(), asked(nodes=2, faults=["failover"]), is_named=False).faults == ("failover",)
 
 
 def test_a_hub_on_this_machine_gets_the_faults_that_need_no_hub_of_ours() -> None:
@@ -72,8 +81,13 @@ def test_seeds_and_faults_are_taken_as_named() -> None:
         ({"channels": ["65"]}, False, "--channels: expected names, or 1 to 64"),
         ({"duration": "2h"}, False, "--for: expected a time from 500ms to 1h"),
         ({"clients": 2000, "rate": 1e6}, False, "at most 10,000,000 handled entries"),
+        ({"clients": 1, "rate": 1e5}, False, "at most 500,000 published entries"),
         ({"starts_hub": True}, True, "--start-hub and --url: expected one of them"),
         ({"hub_command": "x", "channels": ["a"]}, True, "--hub-command: expected a hub of our own"),
+        ({"nodes": 2, "channels": ["a"]}, True, "--nodes: expected hubs of our own"),
+        ({"redis_server": "x"}, False, "--redis-server: expected --nodes 2 or more"),
+        ({"faults": ["flush"]}, False, "--fault: expected --nodes 2 or more for flush"),
+        ({"faults": ["flush"], "channels": ["a"]}, True, "expected hubs of our own, --nodes 2 or more, for flush"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_was_expected(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Disconnected, RateLimited, RequestTimeout, Unavailable
+from neurograph_ws_client import Closed, Disconnected, RateLimited, RequestTimeout, Unavailable
 from neurograph_ws_client.testing import FakeHub
 from ng_ws.verify.clients import Maker
 from ng_ws.verify.history import History
@@ -23,7 +23,7 @@ class Bench:
         self.hub = hub
         self.lines: list[Any] = []
         history = History(io.StringIO(), self.lines.append)
-        maker = Maker(hub.url, None, lambda _: lambda _: None)
+        maker = Maker((hub.url,), None, lambda _: lambda _: None)
         self.publisher = Publisher("p1", "run", maker, history, ("logs",), seed=1)
 
     def told(self) -> list[tuple[str, Any]]:
@@ -84,6 +84,16 @@ async def test_a_refusal_after_an_attempt_that_was_lost_is_no_refusal(bench: Ben
     assert bench.told() == [("pub", None), ("ack", 1)]
 
 
+@pytest.mark.clause("E3", "R13")
+async def test_a_refusal_after_an_outcome_that_was_unknown_is_no_refusal(bench: Bench) -> None:
+    """The client repeats by itself, and no cut tells the publisher of it."""
+    unknown = {"type": "error", "code": 504, "error": "outcome_unknown", "message": "perhaps", "temporary": True}
+    bench.hub.answer_next("publish", unknown)
+    bench.hub.answer_next("publish", REFUSAL)
+    assert await bench.publisher.mark()
+    assert bench.told() == [("pub", None), ("ack", 1)]
+
+
 async def test_it_publishes_at_its_rate_until_it_ends(bench: Bench) -> None:
     ending = asyncio.Event()
     publishing = asyncio.ensure_future(bench.publisher.publish(10.0, ending))
@@ -98,5 +108,7 @@ def test_only_a_lost_answer_and_outcome_unknown_leave_it_open() -> None:
     assert is_unknown(Disconnected("gone"))
     assert is_unknown(RequestTimeout("late"))
     assert is_unknown(Unavailable("perhaps", code=504, error="outcome_unknown"))
+    assert is_unknown(Closed("kicked", code=4010))
+    assert is_unknown(Closed("HTTP 403 in place of the upgrade", code=403))
     assert not is_unknown(Unavailable("not now", code=503, error="overloaded"))
     assert not is_unknown(RateLimited("slower", code=429))

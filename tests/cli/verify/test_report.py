@@ -1,12 +1,14 @@
 """What a run is told as."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from ng_ws.verify.checker import check
+from ng_ws.verify.figures import Samples
 from ng_ws.verify.plan import Plan
-from ng_ws.verify.report import as_json, as_text, totals
+from ng_ws.verify.report import again, as_json, as_text, totals
 
 from tests.cli.verify.model import history
 from tests.cli.verify.seeded import seeded
@@ -42,6 +44,21 @@ def test_a_violation_is_shown_with_the_lines_that_prove_it_and_how_to_run_it_aga
     assert "--seed 7 --fault cut,kill --start-hub" in text
     (found,) = json.loads(as_json(7, outcome))["found"]
     assert (found["rule"], found["lines"]) == ("V3", list(violation.lines))
+
+
+def test_the_command_that_runs_it_again_says_how_many_nodes_and_which_redis() -> None:
+    plan = replace(PLAN, nodes=3, redis_server="/opt/redis-server")
+    assert again(7, plan).endswith("--start-hub --nodes 3 --redis-server /opt/redis-server")
+
+
+def test_ends_of_epochs_are_told_by_the_fault_that_brought_them() -> None:
+    outcome = check(history([]))
+    outcome.figures.told["flush"] = Samples()
+    outcome.figures.told["flush"].add(1_500_000_000)
+    outcome.figures.rotations["flush"] = 2
+    text = as_text(7, outcome, Path("unused"), PLAN)
+    assert "epochs ended      2 by flush" in text
+    assert "told flush        1 gaps, p50 1.50 s, p99 1.50 s, max 1.50 s after it" in text
 
 
 def test_a_run_that_proves_too_little_says_why() -> None:

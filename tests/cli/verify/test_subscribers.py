@@ -24,7 +24,7 @@ class Bench:
         self.lines: list[Any] = []
         self.news = asyncio.Event()
         history = History(io.StringIO(), self._written)
-        maker = Maker(hub.url, None, lambda _: lambda _: None)
+        maker = Maker((hub.url,), None, lambda _: lambda _: None)
         self.subscriber = Subscriber("s1", habit, "run", maker, history, ("logs",), seed=1)
         self.sent = 0
 

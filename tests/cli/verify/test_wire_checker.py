@@ -14,6 +14,8 @@ from ng_ws.verify.wire_checker import WireChecker
 
 from tests.cli.verify.wire_model import ACTIONS, Line, journals
 
+TEN_SECONDS = 10_000_000_000
+
 actions = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5)), max_size=100)
 
 Fault = Callable[[list[Line], Random], bool]
@@ -234,6 +236,19 @@ def answered_twice(lines: list[Line], random: Random) -> bool:
     return True
 
 
+@fault("an id that is never answered", "I6")
+def never_answered(lines: list[Line], random: Random) -> bool:
+    """The hub goes on talking on that connection for ten seconds."""
+    places = [number for number in of(lines, "ack") if "id" in lines[number]["msg"] and after(lines, number, "event")]
+    place = chosen(random, places)
+    if place is None:
+        return False
+    del lines[place]
+    for line in lines[place:]:
+        line["t"] += TEN_SECONDS
+    return True
+
+
 @fault("an answer to nothing", "I6")
 def answer_to_nothing(lines: list[Line], random: Random) -> bool:
     place = chosen(random, of(lines, "event"))
@@ -313,6 +328,31 @@ def test_a_seeded_fault_of_the_wire_is_caught(name: str, drawn: list[tuple[str, 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_faults_of_the_wire_find_a_place_in_every_run(name: str) -> None:
     assert any(FAULTS[name][1](journals([]), Random(seed)) for seed in range(20))
+
+
+def never_answered_beside(*faults: tuple[str, int]) -> Findings:
+    """Faults that begin and heal at times of a run in which an answer is missing from its middle on."""
+    lines = journals([])
+    assert never_answered(lines, Random(1))
+    told = [{"t": at, "e": "fault", "no": 1, "kind": "hole", "do": do} for do, at in faults]
+    return judged(sorted([*lines, *told], key=lambda line: line["t"]))
+
+
+@pytest.mark.clause("I6")
+def test_an_answer_that_is_missing_beside_a_fault_proves_nothing() -> None:
+    assert never_answered_beside(("begun", 5)).total == 0
+    assert never_answered_beside(("begun", 5), ("healed", 40)).total == 0
+    assert never_answered_beside(("begun", 2 * TEN_SECONDS)).counts["I6"] == 1
+    assert never_answered_beside(("planned", 5)).counts["I6"] == 1
+
+
+@pytest.mark.clause("I6")
+def test_an_answer_is_awaited_while_the_hub_may_still_be_busy_with_it() -> None:
+    lines = journals([])
+    assert never_answered(lines, Random(1))
+    for line in lines:
+        line["t"] = line["t"] if line["t"] < TEN_SECONDS else line["t"] - TEN_SECONDS // 2
+    assert judged(lines).total == 0
 
 
 def test_outcome_unknown_is_no_refusal() -> None:

@@ -144,6 +144,31 @@ def test_issuers_of_the_file_have_keys_of_their_own() -> None:
     assert refused(hs256(claims(), other.encode()), checked) == "token_invalid"
 
 
+@pytest.mark.clause("R7")
+def test_who_was_let_in_by_a_key_is_nobody_any_more_where_that_key_is_not_accepted() -> None:
+    """By another secret, under another issuer's name, or with no such issuer at all."""
+    main, other = {"secret": "m" * 40}, {"secret": "o" * 40}
+    before = authenticator(issuers={"main": main, "other": other})
+    ann = before.authenticate(hs256(claims(iss="main"), b"m" * 40), NOW)
+    assert authenticator(issuers={"main": main}).today(ann) == ann
+    for issuers in ({"main": other}, {"other": main}, {"other": other}, {"main": {"secret": "M" * 40}}):
+        assert authenticator(issuers=issuers).today(ann) is None
+
+
+@pytest.mark.clause("R7")
+def test_a_key_that_left_its_key_set_lets_nobody_resume(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(support.key_set(support.rsa_jwk(), support.ed25519_jwk()))
+    flags: dict[str, Any] = {"jwt_secret": ..., "jwt_jwks": str(file)}
+    by_rsa, by_ed25519 = (
+        authenticator(**flags).authenticate(token, NOW)
+        for token in (rs256(claims(), kid="r1"), eddsa(claims(), kid="e1"))
+    )
+    file.write_bytes(support.key_set(support.rsa_jwk("renamed")))
+    now = authenticator(**flags)
+    assert (now.today(by_rsa), now.today(by_ed25519)) == (by_rsa, None)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -1,13 +1,14 @@
 """hub/auth/tokens.py: which JSON Web Tokens hold (C9; hardening.md id1, id2)."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
 from channels.permissions import Role
-from hub.auth.identity import AuthError, Identity
+from hub.auth.identity import AuthError, Identity, name_of
 from hub.auth.jwks import KeySet, SecretKey
 from hub.auth.tokens import Issuer, KeySource, TokenReader
 from tests.hub.auth import support
@@ -34,7 +35,14 @@ def refused(token: str, by: TokenReader | None = None) -> str:
 @pytest.mark.accept("C1")
 def test_a_good_token_says_who_its_bearer_is() -> None:
     identity = reader().read(hs256(claims(jti="t1")), NOW)
-    assert identity == Identity("ann", Role.DEVELOPER, NOW + 60, "t1", "jwt", NOW - 1)
+    assert replace(identity, signer=None) == Identity("ann", Role.DEVELOPER, NOW + 60, "t1", "jwt", NOW - 1)
+
+
+@pytest.mark.clause("R2")
+def test_an_id_that_is_long_is_known_by_its_hash_for_it_goes_into_every_reconnection_token() -> None:
+    ids = [reader().read(hs256(claims(jti=jti)), NOW).token_id or "" for jti in ("j" * 2_000, "j" * 2_001, "j" * 128)]
+    assert [len(one) for one in ids] == [39, 39, 128]
+    assert ids[0] == name_of("j" * 2_000) != ids[1]
 
 
 @pytest.mark.accept("C1")

@@ -1,7 +1,7 @@
 """A session without a hub around it: fixed clocks, known credentials, and what it wants as plain messages."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -22,15 +22,20 @@ def identity(role: Role, subject: str = "ann", expires_at: float | None = None) 
 
 
 def log_in(credential: str, address: str, moment: Moment) -> Identity:
-    """`developer`, `developer:bob`, `expired`, `revoked`, `flood`; anything else is no credential."""
-    name, _, subject = credential.partition(":")
+    """`developer`, `developer:bob`, `expired`, `revoked`, `flood`; anything else is no credential.
+
+    `developer:bob:now` was issued just now, the others at the beginning of time.
+    """
+    name, _, rest = credential.partition(":")
+    subject, _, is_new = rest.partition(":")
     if name in ("expired", "revoked"):
         raise AuthError("token_expired" if name == "expired" else "token_revoked", f"the credential is {name}")
     if name == "flood":
         raise TooManyFailures(2.5)
     if name not in set(Role):
         raise AuthError("token_invalid", "expected a credential of this test")
-    return identity(Role(name), subject or "ann", moment.wall + HOUR)
+    known = identity(Role(name), subject or "ann", moment.wall + HOUR)
+    return replace(known, token_id="t-new", issued_at=moment.wall) if is_new else known
 
 
 @dataclass

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from channels.buckets import Rate
+from channels.config import Catalog
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity, Revocation
-from hub.session import Alarm, Announce, Close, SetLimit, State, Unsubscribe
+from hub.session import Alarm, Announce, Close, Policy, SetLimit, State, Unsubscribe
+from hub.session.policy import Surroundings
 from tests.hub.session.support import HOUR, START, Bench, admin, bench, developer, identity, log_in
 
 GOAWAY = {"type": "goaway", "reason": "draining", "reconnect_in": [0.5, 20], "deadline": 30}
@@ -54,6 +56,15 @@ def test_a_refused_resume_is_told_before_welcome() -> None:
     assert types(answers) == [SetLimit, "error", "welcome", Announce]
     assert (answers[1]["re"], answers[1]["code"], answers[1]["error"]) == ("connect", 410, "resume_expired")
     assert answers[2]["role"] == "developer"
+
+
+@pytest.mark.clause("N11", "M2")
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_node_that_goes_on_without_its_store_says_so(is_alone: bool) -> None:
+    around = Surroundings(Policy(), Catalog(), log_in, is_alone=lambda: is_alone)
+    peer = bench(developer(), surroundings=around, opened=False)
+    (welcome,) = [one for one in peer.take(peer.session.opened(START)) if isinstance(one, dict)]
+    assert welcome.get("local", False) is is_alone
 
 
 @pytest.mark.clause("M41", "M42", "H1")

@@ -1,19 +1,23 @@
-"""The client's end of the pair: one process with its session, and an application that handles what it is told to."""
+"""The client's end of the pair: one process with the real client, save its sockets, and its applications."""
 
+import json
+import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from neurograph_ws_client import Event, Gap, State
-from neurograph_ws_client.effects import CursorMoved, Drop, Effect, Open, Reject, Resolve, Send, SubChanged, Tell
-from neurograph_ws_client.requests import Request
-from neurograph_ws_client.session import Session
+from neurograph_ws_client import HubError, NeurographWSClient, State
+from neurograph_ws_client.connection import Refused
+from neurograph_ws_client.effects import Reject
 from neurograph_ws_client.states import SubState
 
+from tests.support.pair.application import Application
 from tests.support.pair.model import Ask
+from tests.support.pair.sockets import PairSockets
 
 if TYPE_CHECKING:
-    from neurograph_ws_client.follows import Follow
+    import asyncio
 
     from tests.support.pair.histories import Histories
     from tests.support.pair.link import Link
@@ -21,12 +25,16 @@ if TYPE_CHECKING:
     from tests.support.pair.model import Stream
 
 PUBLISH_WITHIN = 60.0
+AMPLE = 100_000
+"""Places in a queue that no test fills."""
+FELL_OVER = "the client fell over"
+"""So begins what a model objects to where the client raises what it never may."""
 MOST_LOOKS = 100
 """Looks at the clock in one moment before it counts as a spin."""
 
 
 class ClientEnd:
-    """Carries out what the session asks for, as the shell in `neurograph_ws_client.link` does."""
+    """One life of a `NeurographWSClient`; what happens on its sockets, and when, is a test's."""
 
     def __init__(
         self,
@@ -35,26 +43,68 @@ class ClientEnd:
         new_stream: "Callable[[str], Stream]",
         draw: Callable[[], float],
         token: str | None = None,
+        positions: Mapping[str, str] | None = None,
+        *,
+        has_journal: bool = False,
     ) -> None:
-        self.session = Session(draw=draw, reconnection_token=token)
-        self.links: dict[int, Link] = {}
-        self.opening: deque[int] = deque()
-        """Connections that are asked for and not answered yet."""
-        self.queues: dict[str, deque[Any]] = {}
         self.streams: dict[str, Stream] = {}
-        self.follows: dict[str, Follow] = {}
-        self.former: list[tuple[Follow, deque[Any]]] = []
-        """Subscriptions that were ended, and what their handlers still hold."""
+        self.former: list[Application] = []
+        """What was unsubscribed and still has an item in hand."""
         self.tokens: list[str] = [] if token is None else [token]
         self.errors: list[Exception] = []
+        self.journal_raises = False
+        self.takes_up = True
+        """Whether channels that a token restored are subscribed to at once."""
         self._loop = loop
         self._histories = histories
         self._new_stream = new_stream
-        self._run(self.session.connect(loop.now, retry=True))
+        self._applications: dict[str, Application] = {}
+        self._objections: list[AssertionError] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        with patch.object(random, "random", draw):
+            self.client = NeurographWSClient(
+                reconnection_token=token, positions=positions, journal=self._write if has_journal else None
+            )
+        self.link, self.session = self.client._link, self.client._session
+        self.sockets = PairSockets(self.link._journal)
+        self.link.sockets = self.sockets  # type: ignore[assignment]  # as much of them as is asked for here
+        self.client.on("error", self.errors.append)
+        self.client.on("reconnection_token", lambda told: self.tokens.append(told.token))
+        loop.set_exception_handler(self._fell_over)
+        self._do(lambda: self.link.connect(retry=True))
+
+    def _fell_over(self, _: object, context: Mapping[str, Any]) -> None:
+        """What was called by the loop raised."""
+        fault = context.get("exception")
+        self._objections.append(AssertionError(f"{FELL_OVER}: {fault or context['message']!r}"))
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self.journal_raises:
+            raise OSError(28, "No space left on device", str(line["dir"]))
+
+    # -- where it stands -----------------------------------------------------------------------------------------------
+
+    @property
+    def opening(self) -> deque[int]:
+        return self.sockets.opening
+
+    @property
+    def links(self) -> "dict[int, Link]":
+        return self.sockets.links
+
+    @property
+    def queues(self) -> dict[str, list[Any]]:
+        """What waits for the handler of each channel."""
+        return {channel: one.waiting for channel, one in self._applications.items()}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a channel that is subscribed again goes on where it stood."""
+        return self.session.follows.places.goes_on
 
     @property
     def is_connected(self) -> bool:
-        return self.session.state is State.CONNECTED
+        return self.client.state is State.CONNECTED
 
     @property
     def is_settled(self) -> bool:
@@ -71,74 +121,112 @@ class ClientEnd:
 
     # -- the application -----------------------------------------------------------------------------------------------
 
-    def subscribe(self, stream: "Stream", options: Mapping[str, Any]) -> None:
-        """Follow a channel, after what was handled of it."""
+    def subscribe(self, stream: "Stream", options: Mapping[str, Any], *, is_from_store: bool = False) -> None:
+        """Follow a channel, after what was handled of it: said by the application, or known to the client itself."""
         channel = stream.channel
-        self.streams[channel], self.queues[channel] = stream, deque()
-        self.follows[channel] = self.session.subscribe(channel, options, stream.place)
-        self._run(self.session.flush(self._loop.now))
+        self.streams[channel] = stream
+        one = self._applications[channel] = Application(stream, self._objections.append)
+
+        def act() -> None:
+            if not is_from_store and channel not in self.session.follows:
+                self.client.forget(channel)
+            start = None if is_from_store or stream.place is None else str(stream.place)
+            handling: dict[str, Any] = {"start": start, "queue_size": AMPLE, "gaps": True}
+            one.subscription = self.client.subscribe(channel, one.handle, **handling, **options)
+
+        self._do(act)
 
     def unsubscribe(self, channel: str) -> None:
-        """Follow it no more; what its handlers have in hand they go on with."""
+        """Follow it no more; what its handler has in hand it goes on with."""
         del self.streams[channel]
-        self.former.append((self.follows.pop(channel), self.queues.pop(channel)))
-        self._run(self.session.unsubscribe([channel], Ask(channel), self._loop.now))
+        one = self._applications.pop(channel)
+        one.is_former = True
+        if one.in_hand is not None:
+            self.former.append(one)
+        self._start(lambda: self.client.unsubscribe(channel))
 
     def update(self, channel: str, window: int) -> None:
         """Another window for a channel that is followed (M26)."""
-        self._run(self.session.update(channel, {"ack": window}, Ask(channel), self._loop.now))
+        subscription = self._applications[channel].subscription
+        assert subscription is not None
+        self._start(lambda: subscription.update(ack=window))
 
     def publish(self, ask: Ask) -> None:
         """With a `mid` it is sent again until it is answered (R13)."""
         message = {"type": "publish", "channel": ask.channel, "event": "e", "data": ask.number}
         message |= {} if ask.mid is None else {"mid": ask.mid}
-        is_repeatable = ask.mid is not None
-        request = Request(message, ask, self._loop.now + PUBLISH_WITHIN, is_repeatable=is_repeatable)
-        self._run(self.session.submit(request, self._loop.now))
+
+        async def publish() -> None:
+            try:
+                answer = await self.link.request(
+                    message, PUBLISH_WITHIN, is_repeatable=ask.mid is not None, is_patient=False
+                )
+            except HubError as error:
+                self._answered(ask, Reject(ask, error))
+            else:
+                self._answered(ask, answer)
+
+        self._start(publish)
+
+    def _answered(self, ask: Ask, outcome: Any) -> None:
+        try:
+            ask.answered(outcome, self._histories)
+        except AssertionError as fault:
+            self._objections.append(fault)
 
     def handle(self, channel: str, most: int) -> int:
-        """The application takes up to `most` items from its queue. -> how many"""
-        queue, handled = self.queues[channel], 0
-        while queue and handled < most:
-            place = self.streams[channel].take(queue.popleft())
-            handled += 1
-            self._run(self.session.handled(self.follows[channel], place, self._loop.now))
-        return handled
+        """The application handles up to `most` items of a channel. -> how many"""
+        return self._handle(self._applications[channel], most)
 
     def handle_late(self, most: int) -> None:
-        """Handlers of former subscriptions finish with up to `most` items of each."""
-        for follow, queue in self.former:
-            for _ in range(min(most, len(queue))):
-                self._run(self.session.handled(follow, queue.popleft().place, self._loop.now))
-        self.former = [(follow, queue) for follow, queue in self.former if queue]
+        """Handlers of former subscriptions finish with what they have in hand."""
+        for one in self.former:
+            self._handle(one, most)
+        self.former = [one for one in self.former if one.in_hand is not None]
+
+    def _handle(self, one: Application, most: int) -> int:
+        self._do(lambda: one.allow(most))
+        return most - one.stop()
+
+    def cancel_inside(self, channel: str) -> None:
+        """Something that the handler awaits with its next item will be cancelled."""
+        self._applications[channel].cancels_next = True
 
     def close(self, reason: str = "") -> None:
         """End it all."""
-        self._run(self.session.close(1000, reason))
+        self._do(lambda: self.link.run(self.session.close(1000, reason)))
 
     def vanish(self) -> None:
-        """The process dies: its sockets are gone without a word."""
+        """The process dies: its sockets are gone without a word, and its tasks and timers with it."""
         for link in self.links.values():
             link.is_client_over = True
             link.cut()
+        self.link._timer.set(None)
+        for task in [*self._tasks, *self.link._tasks, *self.link._handlers]:
+            task.cancel()
+        self._loop.turn()
 
     # -- what the links bring ------------------------------------------------------------------------------------------
 
     def opened(self, conn: int) -> None:
-        self._run(self.session.opened(conn, self._loop.now))
+        connection: Any = self.sockets.take(conn, self._loop.now)
+        self._do(lambda: self.link.opened(connection))
 
     def failed(self, conn: int) -> None:
-        self._run(self.session.failed(conn, "no connection", self._loop.now))
+        self._do(lambda: self.link.failed(conn, "no connection", is_final=False))
 
     def refused(self, conn: int, status: int) -> None:
-        self._run(self.session.refused(conn, status, "", self._loop.now))
+        self._do(lambda: self.link.refused(conn, Refused(status, "", 0.0)))
 
     def receive(self, conn: int, message: Mapping[str, Any]) -> None:
-        self.session.heard(conn, self._loop.now)
-        self._run(self.session.receive(conn, message, self._loop.now))
+        connection: Any = self.sockets.known[conn]
+        connection.heard_at = self._loop.now
+        payload = json.dumps(message).encode()
+        self._do(lambda: self.link.payload_received(connection, payload))
 
     def closed(self, conn: int, code: int, reason: str) -> None:
-        self._run(self.session.closed(conn, code, reason, self._loop.now))
+        connection: Any = self.sockets.known[conn]
+        self._do(lambda: self.link.connection_closed(connection, code, reason))
 
     def expire(self) -> None:
         """Do what is due now."""
@@ -146,40 +234,41 @@ class ClientEnd:
             due = self.session.deadline()
             if due is None or due > self._loop.now:
                 return
-            self._run(self.session.expired(self._loop.now))
+            self._do(lambda: None)
         raise AssertionError(f"the session wants to be called at {due} and again and again")
 
-    # -- effects -------------------------------------------------------------------------------------------------------
+    # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _run(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
-            self._carry_out(effect)
-
-    def _carry_out(self, effect: Effect) -> None:
-        match effect:
-            case Event() | Gap() | CursorMoved():
-                if effect.channel in self.queues:
-                    self.queues[effect.channel].append(effect)
-            case Send(messages, conn):
-                if (link := self.links.get(conn)) is not None:
-                    link.send(messages)
-            case Open(conn):
-                self.opening.append(conn)
-            case Drop(conn, code, reason, is_abrupt):
-                self._drop(conn, code, reason, is_abrupt=is_abrupt)
-            case Resolve(Ask() as ask) | Reject(Ask() as ask):
-                ask.answered(effect, self._histories)
-            case SubChanged(channel, SubState.ACTIVE) if channel not in self.streams:
-                # Restored by the token of a former process (R3): its application takes it up.
-                self.streams[channel], self.queues[channel] = self._new_stream(channel), deque()
-                self.follows[channel] = self.session.follows[channel]
-            case Tell("reconnection_token", told):
-                self.tokens.append(told.token)
-            case Tell("error", error):
+    def _start(self, work: Callable[[], Any]) -> None:
+        async def run() -> None:
+            try:
+                await work()
+            except HubError as error:
                 self.errors.append(error)
 
-    def _drop(self, conn: int, code: int, reason: str, *, is_abrupt: bool) -> None:
-        if conn in self.opening:
-            self.opening.remove(conn)
-        elif (link := self.links.get(conn)) is not None:
-            link.drop(code, reason, is_abrupt=is_abrupt)
+        def act() -> None:
+            task = self._loop.create_task(run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._do(act)
+
+    def _do(self, act: Callable[[], Any]) -> None:
+        """Do it within the loop, with all that follows of it, and see whether the model objects."""
+
+        async def run() -> None:
+            act()
+
+        try:
+            self._loop.run(run())
+        except (AttributeError, LookupError, TypeError, ValueError) as fault:
+            raise AssertionError(f"{FELL_OVER}: {fault!r}") from fault
+        self._loop.turn(4)
+        for channel in self.client.restored if self.takes_up else ():
+            # Restored by the token of a former process (R3): its application takes it up.
+            if channel not in self.streams:
+                self.subscribe(self._new_stream(channel), {})
+        for one in self._applications.values():
+            one.check_place()
+        if self._objections:
+            raise self._objections.pop(0)

@@ -154,9 +154,13 @@ class HubEnd:
         return logs
 
     def open(self, output: Any, role: Role) -> tuple[int, str]:
-        """A client has come. -> its number at the plane, and the name of its connection"""
+        """A client has come. -> its number at the plane, and the name of its connection
+
+        Its credential is a fresh one, by a clock that is a second ahead: what an operator decided before is over (R7).
+        """
         number = self.plane.attach_virtual()
-        who = Identity(SUBJECT, role, token_id=f"t-{SUBJECT}")
+        issued_at = self.loop.wall() + 1.0
+        who = Identity(SUBJECT, role, token_id=f"t-{issued_at}-{number}", issued_at=issued_at)
         connection = self.connections.open(number, Newcomer(CODECS[SUBPROTOCOL], "192.0.2.1", who), output)
         return number, connection.session.conn
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 START = 100.0
 WALL = 1_767_225_600.0
@@ -24,6 +26,13 @@ class StillLoop(asyncio.SelectorEventLoop):
     def wall(self) -> float:
         """The wall clock, which goes as evenly."""
         return self.now - START + WALL
+
+    def of_the_client(self) -> ExitStack:
+        """Make it the clock of the client too, until it is closed."""
+        with ExitStack() as stack:
+            for name in ("link", "tasks"):
+                stack.enter_context(patch(f"neurograph_ws_client.{name}.monotonic", self.time))
+            return stack.pop_all()
 
     def run(self, work: Awaitable[Any]) -> Any:
         """Run `work` to its end."""

@@ -1,4 +1,4 @@
-"""`Pair`: the client's core and the hub's core, whole, in one thread, with everything between them in a test's hands.
+"""`Pair`: the client and the hub's core, whole, in one thread, with everything between them in a test's hands.
 
 What the two ends say goes through links (`link.py`) that deliver when they are told to and lose what they are told to
 lose; time stands still until it is moved; both ends can die and come back. Every step is checked: each message by
@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, Self
 
-from neurograph_ws_client import State
+from neurograph_ws_client import NotWritten, State
 from neurograph_ws_client.positions import Position
 
 from channels.permissions import Role
@@ -43,6 +43,8 @@ class Pair:
         self.may_be_closed = False
         """Whether an operator has ended the client, which it then obeys."""
         self._settings = settings
+        self._clock = self.loop.of_the_client()
+        self._has_journal = seed % 2 == 1
         self._epochs = count(1)
         self._numbers = count(1)
         self._draw = random.Random(seed).random
@@ -56,7 +58,9 @@ class Pair:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.client.vanish()
         self.kill_hub()
+        self._clock.close()
         self.loop.close()
 
     # -- what the application asks -------------------------------------------------------------------------------------
@@ -73,9 +77,21 @@ class Pair:
         stream.place = None if place is None else Position(place.epoch, max(0, place.offset - back))
         self._subscribe(stream, window)
 
+    def subscribe_from_store(self, channel: str) -> None:
+        """End a subscription and begin it again where the client itself knows that it stood."""
+        stream = self.client.streams[channel]
+        self.client.unsubscribe(channel)
+        place = self.client.client.positions.get(channel)
+        assert place == (None if stream.place is None else str(stream.place)), f"P5: {channel} is kept at {place}"
+        self.client.subscribe(stream, self._options(channel), is_from_store=self.client.goes_on)
+
     def _subscribe(self, stream: Stream, window: int | None) -> None:
         self.windows[stream.channel] = window
-        self.client.subscribe(stream, {} if window is None else {"ack": window})
+        self.client.subscribe(stream, self._options(stream.channel))
+
+    def _options(self, channel: str) -> dict[str, int]:
+        window = self.windows[channel]
+        return {} if window is None else {"ack": window}
 
     def publish(self, channel: str, *, with_mid: bool = True) -> Ask:
         """The client publishes the next number."""
@@ -219,17 +235,33 @@ class Pair:
                 **self._settings,
             )
 
-    def restart_client(self, *, with_token: bool = True, with_positions: bool = True) -> None:
-        """The process dies, and another begins with what its store held; what was not handled is lost with it."""
+    def restart_client(
+        self,
+        *,
+        with_token: bool = True,
+        with_positions: bool = True,
+        is_from_store: bool = False,
+        subscribes_after: float | None = None,
+    ) -> None:
+        """The process dies, and another begins with what its store held; what was not handled is lost with it.
+        The positions are said by the application as it subscribes, or with `is_from_store` given to the client; then
+        it may also subscribe so many seconds after the connect.
+        """
         token = self.client.session.restoring.token if with_token else None
         streams = list(self.client.streams.values())
+        places = {stream.channel: str(stream.place) for stream in streams if stream.place is not None}
+        kept = {channel: text for channel, text in self.client.client.positions.items() if channel in places}
+        assert kept == places, f"P5: the client would save {kept}"
         self.client.vanish()
-        self.client = self._new_client(token)
+        self.client = self._new_client(token, places if is_from_store else None)
         self.may_be_closed = False
+        if subscribes_after is not None and is_from_store:
+            self.client.takes_up = False
+            self.idle(subscribes_after)
         for stream in streams:
-            window = self.windows[stream.channel]
-            known = stream if with_positions else self._new_stream(stream.channel)
-            self.client.subscribe(known, {} if window is None else {"ack": window})
+            known = stream if with_positions or is_from_store else self._new_stream(stream.channel)
+            self.client.subscribe(known, self._options(stream.channel), is_from_store=is_from_store)
+        self.client.takes_up = True
 
     # -- operators -----------------------------------------------------------------------------------------------------
 
@@ -300,11 +332,14 @@ class Pair:
         internal = [label for label in hub.counters.values["errors"] if label[0] == "internal"]
         assert not internal, f"the hub made mistakes: {internal}"
         assert not client.session.unreadable, f"the client could not read {client.errors}"
+        told = [error for error in client.errors if isinstance(error, NotWritten)]
+        assert len(told) <= 1, f"a journal that raised is told once: {told}"
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _new_client(self, token: str | None) -> ClientEnd:
-        return ClientEnd(self.loop, self.histories, self._new_stream, self._draw, token)
+    def _new_client(self, token: str | None, positions: dict[str, str] | None = None) -> ClientEnd:
+        asked = (self.loop, self.histories, self._new_stream, self._draw, token, positions)
+        return ClientEnd(*asked, has_journal=self._has_journal)
 
     def _new_stream(self, channel: str) -> Stream:
         is_capped = self._settings.get("resume_events", AMPLE) < AMPLE

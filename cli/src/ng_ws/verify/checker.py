@@ -11,8 +11,12 @@ from .history import HistoryError, Line, place_of
 from .ledger import Ledger
 from .needs import FLOOR, Needs, Told
 from .rules import Findings
-from .schedule import RESTARTS
+from .schedule import LOSSES, RESTARTS
 from .stream import Stream
+from .told import Tidings
+
+# The share of publishes whose outcome may be unknown in a run without faults: those that its end cut short.
+UNKNOWN_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Outcome:
 
 
 class Checker:
-    """Judges by V1 to V13. `takes_strangers`: entries of others on the same channels are no phantoms."""
+    """Judges by V1 to V14. `takes_strangers`: entries of others on the same channels are no phantoms."""
 
     def __init__(self, findings: Findings | None = None, *, takes_strangers: bool = False) -> None:
         self.findings = Findings() if findings is None else findings
@@ -40,6 +44,7 @@ class Checker:
         self._takes_strangers = takes_strangers
         self._ledger = Ledger(self.findings)
         self._needs = Needs()
+        self._tidings = Tidings(self.findings, self.figures)
         self._streams: dict[tuple[str, str], Stream] = {}
         self._healing: defaultdict[tuple[str, str], list[Healing]] = defaultdict(list)
         # Faults that healed since an entry of the channel was last acknowledged: kind and time.
@@ -89,6 +94,9 @@ class Checker:
             yield "no publish was acknowledged, so nothing is proved"
         if not self._streams:
             yield "nobody subscribed"
+        unknown, sent = self.figures.counts["unknown"], self.figures.counts["pub"]
+        if not self.figures.faults and unknown > UNKNOWN_SHARE * sent:
+            yield f"the outcome of {unknown} of {sent} publishes is unknown, and there was no fault"
         for kind in self._unhealed.values():
             yield f"a fault ({kind}) was begun and never healed"
         for stream in self._streams.values():
@@ -110,7 +118,10 @@ class Checker:
     def _ack(self, line: Line) -> None:
         self._ledger.acknowledged(line, self._number)
         publication = self._ledger.publications.get(str(line["id"]))
-        if publication is not None and self._healed_faults[publication.channel]:
+        if publication is None:
+            return
+        self._tidings.stored(publication.channel, place_of(line), self._time, self._number)
+        if self._healed_faults[publication.channel]:
             self._stored_after_faults(publication.channel, place_of(line))
 
     def _nak(self, line: Line) -> None:
@@ -120,6 +131,7 @@ class Checker:
         name, stream = self._stream(line)
         start, asked, granted = place_of(line), line.get("req"), line.get("rec")
         self._needs.began(name, start, self._number, lost=bool(line.get("lost")))
+        self._tidings.began(name, self._time)
         if name in self._undecided:
             self._decide(name, "granted")
         if asked is None or granted is False:
@@ -159,6 +171,7 @@ class Checker:
         if name in self._undecided:
             self._decide(name, "with a gap")
             self.figures.excused += objection is None
+        self._tidings.missed(name, start, end, self._time, self._number)
         self.figures.gaps[reason] += 1
         self.figures.gap_entries += int(line.get("missed") or 0)
         stream.missed(start, end, reason, self._number)
@@ -167,6 +180,7 @@ class Checker:
     def _end(self, line: Line) -> None:
         name, stream = self._stream(line)
         self._needs.ended(name, stream.cursor, self._number)
+        self._tidings.ended(name)
 
     def _fin(self, line: Line) -> None:
         _, stream = self._stream(line)
@@ -174,12 +188,19 @@ class Checker:
         self._ledger.confirmed(stream.channel, head, self._number)
         stream.confirmed(head, self._number)
 
+    def _head(self, line: Line) -> None:
+        """What one hub says when everything is over: all have to say the same, or less is known than was promised."""
+        self._ledger.confirmed(str(line["ch"]), place_of(line), self._number)
+
     def _fault(self, line: Line) -> None:
+        self._tidings.fault(line)
         match line.get("do"):
             case "begun":
                 self.figures.faults[str(line["kind"])] += 1
                 if line["kind"] in RESTARTS:
                     self._needs.restarted()
+                if line["kind"] in LOSSES:
+                    self._needs.touched()
                 self._unhealed[line["no"]] = str(line["kind"])
             case "healed":
                 self._unhealed.pop(line["no"], None)
@@ -251,6 +272,7 @@ _TAKERS = {
     "gap": Checker._gap,
     "end": Checker._end,
     "fin": Checker._fin,
+    "head": Checker._head,
     "fault": Checker._fault,
 }
 

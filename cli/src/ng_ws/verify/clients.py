@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from ssl import SSLContext
 from typing import Any
 
@@ -12,14 +13,29 @@ from neurograph_ws_client import Backoff, NeurographWSClient
 _BACKOFF = Backoff(base=0.1, cap=1.5)
 
 
+class Rover:
+    """Names a node for each attempt of one client: `home` first, so that all have some, then any of them."""
+
+    def __init__(self, urls: tuple[str, ...], home: int | None, random: Random) -> None:
+        self._urls = urls
+        self._home = home
+        self._random = random
+
+    def __call__(self) -> str:
+        """The next one."""
+        home, self._home = self._home, None
+        return self._random.choice(self._urls) if home is None else self._urls[home % len(self._urls)]
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes the clients of a run: where the hub is, as whom, and who keeps the wire's journal."""
+    """Makes the clients of a run: where the hubs are, as whom, and who keeps the wire's journal."""
 
-    url: str
+    urls: tuple[str, ...]
     token: str | None = field(repr=False)
     journal: Callable[[str], Callable[[Mapping[str, Any]], None]]
     trust: SSLContext | None = None
+    seed: int = 0
     made: Counter[str] = field(default_factory=Counter)
 
     def client(self, name: str, **given: Any) -> NeurographWSClient:
@@ -28,7 +44,7 @@ class Maker:
         # A client made anew counts its connections from 1 again.
         journal = self.journal(name if self.made[name] == 1 else f"{name}.{self.made[name]}")
         return NeurographWSClient(
-            self.url,
+            self._way(name),
             token=self.token,
             backoff=_BACKOFF,
             compression=False,
@@ -39,3 +55,9 @@ class Maker:
             journal=journal,
             **given,
         )
+
+    def _way(self, name: str) -> str | Rover:
+        if len(self.urls) == 1:
+            return self.urls[0]
+        home = len(self.made) - 1 if self.made[name] == 1 else None
+        return Rover(self.urls, home, Random(f"{self.seed}/{name}/{self.made[name]}"))  # noqa: S311 - to be repeated

@@ -21,11 +21,14 @@ from ..settings import Format, Settings
 from ..stdout import put
 from .campaign import Campaign, Target
 from .checker import Checker, Outcome
+from .cluster import Cluster
 from .history import History
-from .hub_process import HubProcess, command_of
+from .hub_process import command_of
 from .plan import Plan, channels_of, checked, duration_of, faults_of
+from .redis_process import redis_server
 from .report import as_json, as_text, totals
 from .rules import Findings
+from .store import Store
 from .wire_checker import WireChecker
 
 
@@ -43,6 +46,8 @@ class Asked:
     starts_hub: bool
     hub_command: str | None
     history: Path | None
+    nodes: int = 1
+    redis_server: str | None = None
 
 
 def planned(settings: Settings, asked: Asked, *, is_named: bool) -> Plan:
@@ -52,6 +57,10 @@ def planned(settings: Settings, asked: Asked, *, is_named: bool) -> Plan:
     starts_hub = asked.starts_hub or not (is_named or os.environ.get("NG_URL"))
     if asked.hub_command is not None and not starts_hub:
         raise Failed(Exit.USAGE, "--hub-command: expected a hub of our own, got --url or NG_URL; next: --start-hub")
+    if asked.nodes > 1 and not starts_hub:
+        raise Failed(Exit.USAGE, "--nodes: expected hubs of our own, got --url or NG_URL; next: --start-hub")
+    if asked.redis_server is not None and asked.nodes == 1:
+        raise Failed(Exit.USAGE, "--redis-server: expected --nodes 2 or more: one hub alone keeps its log itself")
     return checked(
         Plan(
             clients=asked.clients,
@@ -61,10 +70,12 @@ def planned(settings: Settings, asked: Asked, *, is_named: bool) -> Plan:
             duration=duration_of(asked.duration),
             # One that nobody chose is told, so that the run can be repeated.
             seeds=tuple(dict.fromkeys(asked.seeds or [secrets.randbelow(1_000_000)])),
-            faults=faults_of(asked.faults, starts_hub=starts_hub, is_near=is_loopback(settings.url)),
+            faults=faults_of(asked.faults, starts_hub=starts_hub, is_near=is_loopback(settings.url), nodes=asked.nodes),
             starts_hub=starts_hub,
             hub_command=asked.hub_command,
             history=asked.history,
+            nodes=asked.nodes,
+            redis_server=asked.redis_server,
         )
     )
 
@@ -110,12 +121,19 @@ async def _one(settings: Settings, plan: Plan, seed: int, directory: Path, notes
     home.mkdir()
     with _created(path) as file:
         history = History(file, checker.take, wire.take)
-        asked = {"seed": seed, "clients": plan.clients, "publishers": plan.publishers, "rate": plan.rate}
-        async with _hub(settings, plan, home, notes) as (hub, url, token):
-            history.write("run", **asked, hub=None if hub is None else hub.promise.as_line())
-            notes.say(f"seed {seed}: {plan.publishers} publishers, {plan.clients} subscribers, {masked(url)}")
-            trust = trusting() if settings.is_insecure and url.startswith("wss:") else None
-            campaign = Campaign(plan, seed, Target(url, token, trust), history, hub, notes.say)
+        asked = {
+            "seed": seed,
+            "nodes": plan.nodes,
+            "clients": plan.clients,
+            "publishers": plan.publishers,
+            "rate": plan.rate,
+        }
+        async with _cluster(settings, plan, seed, home, notes) as (cluster, urls, token):
+            history.write("run", **asked, hub=None if cluster is None else cluster.promise.as_line())
+            where = ", ".join(map(masked, urls))
+            notes.say(f"seed {seed}: {plan.publishers} publishers, {plan.clients} subscribers, {where}")
+            trust = trusting() if settings.is_insecure and urls[0].startswith("wss:") else None
+            campaign = Campaign(plan, seed, Target(urls, token, trust), history, cluster, notes.say)
             try:
                 await campaign.run()
             except BaseExceptionGroup as faults:
@@ -127,22 +145,28 @@ async def _one(settings: Settings, plan: Plan, seed: int, directory: Path, notes
 
 
 @contextlib.asynccontextmanager
-async def _hub(
-    settings: Settings, plan: Plan, home: Path, notes: Notes
-) -> AsyncIterator[tuple[HubProcess | None, str, str | None]]:
-    """The hub of this run, with its URL and a token of it."""
+async def _cluster(
+    settings: Settings, plan: Plan, seed: int, home: Path, notes: Notes
+) -> AsyncIterator[tuple[Cluster | None, tuple[str, ...], str | None]]:
+    """The hubs of this run, with their URLs and a token of theirs."""
     if not plan.starts_hub:
-        yield None, settings.url, settings.token
+        yield None, (settings.url,), settings.token
         return
-    hub = HubProcess(command_of(plan.hub_command), home, plan.channels)
+    command = command_of(plan.hub_command)
+    if plan.nodes == 1:
+        cluster = Cluster.alone(command, home, plan.channels, seed)
+    else:
+        binary = redis_server(plan.redis_server)
+        store = Store(binary, home, plan.nodes, seed, has_replica="failover" in plan.faults)
+        cluster = await Cluster.joined(command, home, plan.channels, seed, store)
     try:
-        await hub.start()
-        if not hub.is_durable:
+        await cluster.start()
+        if not cluster.promise.is_durable:
             notes.say("this hub keeps no log on disk: a kill ends an epoch, and a gap has to tell it")
-        yield hub, hub.url, await asyncio.to_thread(_token, replace(settings, url=hub.url, token=None))
+        token = await asyncio.to_thread(_token, replace(settings, url=cluster.urls[0], token=None))
+        yield cluster, cluster.urls, token
     finally:
-        hub.resume()
-        await hub.kill()
+        await cluster.stop()
 
 
 def _token(settings: Settings) -> str:

@@ -67,6 +67,9 @@ class Figures:
     recoveries: Counter[str] = field(default_factory=Counter)
     latency: Samples = field(default_factory=Samples)
     healing: dict[str, Samples] = field(default_factory=dict)
+    # By the fault of the store that came last: times until an end of an epoch was told, and how many there were.
+    told: dict[str, Samples] = field(default_factory=dict)
+    rotations: Counter[str] = field(default_factory=Counter)
     # Recoveries with a gap that the run explains, and the share of the others that has to be granted, if any has to.
     excused: int = 0
     recovery_floor: float | None = None

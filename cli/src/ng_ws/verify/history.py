@@ -10,7 +10,8 @@
 | `gap` | s, ch, n, from, to, missed, reason | these will not come |
 | `end` | s, ch, n | the subscription is away |
 | `fin` | s, ch, off, ep | after the last fault this subscriber confirmed the head |
-| `fault` | no, kind, do, … | `do`: planned, begun, healed |
+| `head` | node, ch, off, ep | after the last fault this hub says that this is the head |
+| `fault` | no, kind, do, … | `do`: planned, begun, healed; `node`: the hub that it hits |
 
 Every line has `t`, nanoseconds. `lost: true` on a `sub` says that the subscriber came without its cursor and takes
 repeats. Lines with `dir` are those of PROTOCOL.md I0, with the client's name as `c`.

@@ -1,28 +1,19 @@
 """A hub of our own: a process that is started, killed, stopped, paused and started again on the same port and data."""
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shlex
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from ..exits import Exit, Failed
 from .needs import Promise
-
-# How long a start, and an end after SIGTERM, may take: a drain has a deadline of 30 s.
-START_WAIT = 30.0
-STOP_WAIT = 60.0
-
-# A process that is starting tells nobody when it is ready but who asks.
-_ASK_EVERY = 0.05
+from .owned_process import OwnedProcess, free_port
 
 # What it keeps and replays at once: said here, so that a gap can be held against it.
 _KEPT_SECONDS = 3_600
@@ -62,20 +53,29 @@ def _as_given(given: str) -> list[str]:
     return command
 
 
-class HubProcess:
-    """One hub on a free port of loopback, its data and its log in `directory`."""
+class Joins(NamedTuple):
+    """As what a hub joins others: its name, the Redis it reaches them by, and the secret that all share."""
 
-    def __init__(self, command: list[str], directory: Path, channels: tuple[str, ...]) -> None:
-        self.is_durable = True
+    node: str
+    redis_url: str
+    secret: str
+
+
+class HubProcess(OwnedProcess):
+    """One hub on a free port of loopback, its data and its log in `directory`; with `joins`, a node of a cluster."""
+
+    def __init__(
+        self, command: list[str], directory: Path, channels: tuple[str, ...], joins: Joins | None = None
+    ) -> None:
+        super().__init__(directory / "hub.log")
+        self.is_durable = joins is None
         self.starts = 0
-        self.port = _free_port()
+        self.port = free_port()
         self._command = command
         self._directory = directory
         self._channels = channels
-        self._secret = secrets.token_urlsafe(48)
-        self._process: asyncio.subprocess.Process | None = None
-        # Kill, stop and pause may overlap in a schedule; on one process they take turns.
-        self.turn = asyncio.Lock()
+        self._joins = joins
+        self._secret = secrets.token_urlsafe(48) if joins is None else joins.secret
 
     @property
     def url(self) -> str:
@@ -85,71 +85,33 @@ class HubProcess:
     @property
     def promise(self) -> Promise:
         """What it is set up to keep."""
-        return Promise(_RESUME_EVENTS, _KEPT_BYTES // _LARGEST_ENTRY, _KEPT_SECONDS, self.is_durable)
-
-    @property
-    def log(self) -> Path:
-        """What it said."""
-        return self._directory / "hub.log"
+        kept = _KEPT_BYTES // _LARGEST_ENTRY
+        is_shared = self._joins is not None
+        return Promise(_RESUME_EVENTS, kept, _KEPT_SECONDS, self.is_durable or is_shared, is_shared)
 
     async def start(self) -> None:
         """Start it and wait until it is ready; one that keeps no durable log is taken as it is, and that is told."""
         if not await self._started():
             if self.starts or not self.is_durable:
+                # A node of a cluster keeps nothing, and one that does not join is none.
                 raise self._failed()
             self.is_durable = False
             if not await self._started():
                 raise self._failed()
         self.starts += 1
 
-    async def kill(self) -> None:
-        """kill -9."""
-        await self._end(signal.SIGKILL, STOP_WAIT)
-
-    async def stop(self) -> None:
-        """SIGTERM: it drains; one that does not end in time is killed."""
-        try:
-            await self._end(signal.SIGTERM, STOP_WAIT)
-        except TimeoutError:
-            await self.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: as a long pause of its runtime would look."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
     # -- inside ------------------------------------------------------------------------------------------------------
 
     async def _started(self) -> bool:
         """Start it. -> False if it ended before it was ready"""
         self._configure()
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                cwd=self._directory,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C is for us; what becomes of the hub then is ours to decide.
-                start_new_session=True,
-            )
-        ended = asyncio.ensure_future(self._process.wait())
         try:
-            async with asyncio.timeout(START_WAIT):
-                while not ended.done():
-                    if await asyncio.to_thread(is_ready, self.port):
-                        return True
-                    await asyncio.wait((ended,), timeout=_ASK_EVERY)
+            return await self.spawn(self._command, self._directory, self._is_ready, self._environment())
         except TimeoutError:
-            await self.kill()
             raise self._failed() from None
-        finally:
-            ended.cancel()
-        return False
+
+    async def _is_ready(self) -> bool:
+        return await asyncio.to_thread(is_ready, self.port)
 
     def _configure(self) -> None:
         (self._directory / "data").mkdir(exist_ok=True)
@@ -182,24 +144,14 @@ class HubProcess:
             "NG_DRAIN_DEADLINE": "3",
             **{f"NG_RATE_{name}": _PLENTY for name in _RATES},
         }
-        return {**kept, **own, **({"NG_DATA_DIR": str(self._directory / "data")} if self.is_durable else {})}
-
-    async def _end(self, number: signal.Signals, patience: float) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        self._signal(number)
-        async with asyncio.timeout(patience):
-            await process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+        if self._joins is not None:
+            own |= {"NG_NODE": self._joins.node, "NG_REDIS_URL": self._joins.redis_url}
+        elif self.is_durable:
+            own |= {"NG_DATA_DIR": str(self._directory / "data")}
+        return {**kept, **own}
 
     def _failed(self) -> Failed:
-        said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
-        text = f"verify: the hub did not start ({shlex.join(self._command)}): {' | '.join(said) or 'it said nothing'}"
+        text = f"verify: the hub did not start ({shlex.join(self._command)}): {self.said()}"
         return Failed(Exit.UNEXPECTED, text, "next: the same command alone shows why")
 
 
@@ -210,9 +162,3 @@ def is_ready(port: int) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -23,13 +23,15 @@ Name = tuple[str, str]
 class Promise:
     """What a hub is set up to keep, and to replay at once (R9).
 
-    `kept_events` and `kept_seconds` are kept for certain; a durable log survives each end of the process.
+    `kept_events` and `kept_seconds` are kept for certain; a durable log survives each end of the process. A shared one
+    is in Redis, and survives each end of a node.
     """
 
     resume_events: int
     kept_events: int
     kept_seconds: float
     is_durable: bool
+    is_shared: bool = False
 
     @classmethod
     def from_line(cls, told: Any) -> Self | None:
@@ -73,7 +75,7 @@ class Needs:
     def __init__(self) -> None:
         self.promise: Promise | None = None
         self._began_at: int | None = None
-        self._restarts = 0
+        self._restarts = self._losses = 0
         # No head lies beyond what was sent.
         self._sent: Counter[str] = Counter()
         self._away: dict[Name, Away] = {}
@@ -102,8 +104,12 @@ class Needs:
         away.ended, away.place = number, cursor
 
     def restarted(self) -> None:
-        """The hub's process ends and another begins."""
+        """A hub's process ends and another begins."""
         self._restarts += 1
+
+    def touched(self) -> None:
+        """A fault of the store may cost what it held."""
+        self._losses += 1
 
     # -- the question ------------------------------------------------------------------------------------------------
 
@@ -121,6 +127,9 @@ class Needs:
         return "this hub takes positions and nothing was dropped on the way"
 
     def _of_epoch(self, promise: Promise) -> str | None:
+        if promise.is_shared:
+            text = f"its log is in Redis, to which nothing happened, and outlives each of {self._restarts} restarts"
+            return None if self._losses else text
         if promise.is_durable:
             return f"its log is on disk, and outlives each of {self._restarts} restarts"
         return None if self._restarts else "the hub was never restarted"

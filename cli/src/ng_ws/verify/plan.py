@@ -6,16 +6,20 @@ from pathlib import Path
 
 from ..durations import seconds
 from ..exits import Exit, Failed, misused
-from .schedule import EVERYWHERE, KINDS
+from .schedule import ALONE, EVERYWHERE, KINDS
 
 MAX_CLIENTS = 2_000
 MAX_PUBLISHERS = 100
 MAX_CHANNELS = 64
 MAX_SEEDS = 100
 MAX_DURATION = 3_600.0
+MAX_NODES = 8
 
-# Entries handled by all subscribers together: the checker keeps some bytes of each.
+# Entries handled by all subscribers together: the checker keeps sixteen bytes of each.
 MAX_HANDLED = 10_000_000
+
+# Entries published: the checkers keep about two kilobytes of each, whatever it holds.
+MAX_PUBLISHED = 500_000
 
 
 _NAME = "next: name channels on which the role may publish and that nobody minds: --channels room:verify"
@@ -35,6 +39,9 @@ class Plan:
     starts_hub: bool
     hub_command: str | None = None
     history: Path | None = None
+    nodes: int = 1
+    # As it was asked for; None is the one on PATH.
+    redis_server: str | None = None
 
 
 def channels_of(given: Sequence[str] | None, *, starts_hub: bool) -> tuple[str, ...]:
@@ -55,20 +62,28 @@ def channels_of(given: Sequence[str] | None, *, starts_hub: bool) -> tuple[str, 
     return names
 
 
-def faults_of(given: Sequence[str] | None, *, starts_hub: bool, is_near: bool) -> tuple[str, ...]:
+def faults_of(given: Sequence[str] | None, *, starts_hub: bool, is_near: bool, nodes: int = 1) -> tuple[str, ...]:
     """Read `--fault`: those that were named, else all that can be had; `none` is none."""
     names = tuple(dict.fromkeys(name for text in given or () for name in text.split(",") if name))
     if names == ("none",):
         return ()
-    possible = tuple(KINDS) if starts_hub else EVERYWHERE if is_near else ()
+    own = tuple(KINDS) if nodes > 1 else ALONE
+    possible = own if starts_hub else EVERYWHERE if is_near else ()
     for name in names:
         if name not in KINDS:
             hint = "; ".join(f"{known}: {kind.does}" for known, kind in KINDS.items())
             raise misused("--fault", f"{', '.join(KINDS)} or none", name, hint)
         if name not in possible:
-            what = "a hub of our own" if KINDS[name].needs_hub else "a hub on this machine"
-            raise misused("--fault", f"{what} for {name}", "--url", "next: the same with --start-hub, or --fault none")
+            raise _impossible(name, starts_hub=starts_hub)
     return names or possible
+
+
+def _impossible(name: str, *, starts_hub: bool) -> Failed:
+    needs = KINDS[name].needs
+    if starts_hub:
+        return misused("--fault", f"--nodes 2 or more for {name}", "one hub alone")
+    what = {"": "a hub on this machine", "hub": "a hub of our own", "store": "hubs of our own, --nodes 2 or more,"}
+    return misused("--fault", f"{what[needs]} for {name}", "--url", "next: the same with --start-hub, or --fault none")
 
 
 def duration_of(text: str) -> float:
@@ -87,4 +102,8 @@ def checked(plan: Plan) -> Plan:
     if handled > MAX_HANDLED:
         expected = f"at most {MAX_HANDLED:,} handled entries (clients x rate x time)"
         raise misused("--clients, --rate, --for", expected, f"{handled:,.0f}")
+    published = plan.rate * plan.duration
+    if published > MAX_PUBLISHED:
+        expected = f"at most {MAX_PUBLISHED:,} published entries (rate x time)"
+        raise misused("--rate, --for", expected, f"{published:,.0f}")
     return plan

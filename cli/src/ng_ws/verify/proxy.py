@@ -34,6 +34,7 @@ class Conditions:
 _DOES: dict[str, Conditions] = {
     "stall": Conditions(is_stalled=True),
     "hole": Conditions(is_hollow=True),
+    "partition": Conditions(is_hollow=True),
     "delay": Conditions(delay=0.08),
     "jitter": Conditions(jitter=0.12),
     "slice": Conditions(piece=48),
@@ -98,6 +99,8 @@ class Proxy:
         self._faults: dict[int, Fault] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._is_shut = False
+        self._news = asyncio.Event()
 
     async def start(self) -> int:
         """-> the port it listens on"""
@@ -116,6 +119,27 @@ class Proxy:
     def open(self) -> int:
         """Connections at this moment."""
         return len(self._links)
+
+    def shut(self) -> None:
+        """Reset everybody, and whoever comes, until `lead`."""
+        self._is_shut = True
+        for link in tuple(self._links.values()):
+            link.end(is_reset=True)
+
+    def lead(self, port: int) -> None:
+        """From now on it leads to that port."""
+        self._is_shut = False
+        self._target = (self._target[0], port)
+
+    async def is_taken(self, longest: float) -> bool:
+        """Whether somebody comes this way within so many seconds."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(longest):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def begin(self, fault: Fault) -> None:
         """A fault begins; a cut is over at once."""
@@ -150,7 +174,7 @@ class Proxy:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if any(fault.kind == "refuse" for fault in self._faults.values()):
+        if self._is_shut or any(fault.kind == "refuse" for fault in self._faults.values()):
             reset(writer)
             return
         try:
@@ -158,7 +182,13 @@ class Proxy:
         except OSError:
             reset(writer)
             return
+        if self._is_shut:
+            # While it was opened.
+            far_writer.close()
+            reset(writer)
+            return
         self.accepted += 1
+        self._news.set()
         link = self._links[self.accepted] = Link(self.accepted, writer, far_writer)
         for end in (writer, far_writer):
             end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

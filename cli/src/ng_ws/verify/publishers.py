@@ -8,7 +8,7 @@ import asyncio
 from random import Random
 from time import monotonic
 
-from neurograph_ws_client import Disconnected, HubError, Published, RequestTimeout
+from neurograph_ws_client import Closed, Disconnected, HubError, Published, RequestTimeout
 from neurograph_ws_client.positions import Position
 
 from .clients import Maker
@@ -108,7 +108,8 @@ class Publisher:
 
 def is_unknown(fault: HubError) -> bool:
     """Whether the entry may be stored although this came instead of its answer."""
-    return isinstance(fault, Disconnected | RequestTimeout) or fault.code in {0, _UNKNOWN}
+    is_answer = 400 <= fault.code < 600 and fault.code != _UNKNOWN and not isinstance(fault, Closed)
+    return isinstance(fault, Disconnected | RequestTimeout) or not is_answer
 
 
 async def _wait(ending: asyncio.Event, longest: float) -> None:

@@ -50,6 +50,8 @@ def summary(seed: int, outcome: Outcome) -> dict[str, Any]:
         "recovery_floor": figures.recovery_floor,
         "faults": dict(figures.faults),
         "heal_to_head_ms": {kind: samples.summary() for kind, samples in sorted(figures.healing.items())},
+        "told_ms": {kind: samples.summary() for kind, samples in sorted(figures.told.items())},
+        "epochs_rotated": dict(figures.rotations),
         "latency_ms": figures.latency.summary(),
         "wire": dict(outcome.wire),
     }
@@ -70,7 +72,7 @@ def as_json(seed: int, outcome: Outcome) -> bytes:
 
 def as_text(seed: int, outcome: Outcome, history: Path, plan: Plan) -> str:
     """The table, the verdict, the proof."""
-    rows = [f"  {name:<14} {text}" for name, text in _rows(summary(seed, outcome))]
+    rows = [f"  {name:<17} {text}" for name, text in _rows(summary(seed, outcome))]
     lines = [*rows, "", *_verdict_lines(outcome), *_proof(outcome, history)]
     if outcome.findings.total or outcome.incomplete:
         lines += ["", f"  again: {again(seed, plan)}"]
@@ -84,6 +86,10 @@ def again(seed: int, plan: Plan) -> str:
     options += ["--fault", ",".join(plan.faults) or "none"]
     if plan.starts_hub:
         options += ["--start-hub"]
+    if plan.nodes > 1:
+        options += ["--nodes", plan.nodes]
+    if plan.redis_server is not None:
+        options += ["--redis-server", plan.redis_server]
     if plan.hub_command is not None:
         options += ["--hub-command", plan.hub_command]
     return shlex.join(["ng-ws", "verify", *map(str, options)])
@@ -111,6 +117,10 @@ def _rows(found: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "gaps", f"{sum(found['gaps'].values())}{counted}"
     yield "recoveries", _recoveries(found)
     yield "faults", ", ".join(f"{count} {kind}" for kind, count in sorted(found["faults"].items())) or "none"
+    if found["epochs_rotated"]:
+        yield "epochs ended", ", ".join(f"{count} by {kind}" for kind, count in sorted(found["epochs_rotated"].items()))
+    for kind, times in found["told_ms"].items():
+        yield f"told {kind}", f"{times['count']} gaps, {_times(times)} after it"
     yield "latency", _times(found["latency_ms"])
     for kind, times in found["heal_to_head_ms"].items():
         if times["count"]:

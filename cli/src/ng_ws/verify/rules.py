@@ -22,6 +22,7 @@ RULES: Mapping[str, str] = {
     "V11": "head",
     "V12": "needless gap",
     "V13": "recovery rate",
+    "V14": "told late",
     "I1": "identity on the wire",
     "I2": "order and place",
     "I3": "completeness on the wire",

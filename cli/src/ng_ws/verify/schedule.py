@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 # The run begins with so much calm, or a fifth of a short one, and ends with a tenth of it.
 CALM = 5.0
@@ -14,32 +14,49 @@ EVERY = 2.5
 MAX_FAULTS = 500
 
 
+Needs = Literal["", "hub", "store"]
+
+
 class Kind(NamedTuple):
-    """A class of faults: how long one lasts (seconds), whether it needs a hub that we started, and what it does."""
+    """A class of faults: how long one lasts (seconds), what it needs of ours, and what it does.
+
+    Needs `hub`: one that we started; `store`: nodes that share a Redis that we started.
+    """
 
     shortest: float
     longest: float
-    needs_hub: bool
+    needs: Needs
     does: str
 
 
 KINDS: dict[str, Kind] = {
-    "cut": Kind(0.0, 0.0, False, "closes connections in order (FIN)"),
-    "rst": Kind(0.0, 0.0, False, "resets connections"),
-    "stall": Kind(0.3, 3.0, False, "reads nothing in either direction"),
-    "hole": Kind(0.5, 5.0, False, "swallows bytes while TCP stays up (half-open)"),
-    "refuse": Kind(0.3, 2.0, False, "resets new connections"),
-    "delay": Kind(0.5, 3.0, False, "holds bytes for a while"),
-    "jitter": Kind(0.5, 3.0, False, "holds bytes for an uneven while"),
-    "slice": Kind(0.5, 2.0, False, "forwards a few bytes at a time"),
-    "slow": Kind(0.5, 3.0, False, "slow handlers and slow readers"),
-    "kill": Kind(0.1, 1.0, True, "kill -9 of the hub, and a new start"),
-    "stop": Kind(0.0, 0.5, True, "SIGTERM: the hub drains; then a new start"),
-    "pause": Kind(0.2, 2.0, True, "SIGSTOP and SIGCONT"),
+    "cut": Kind(0.0, 0.0, "", "closes connections in order (FIN)"),
+    "rst": Kind(0.0, 0.0, "", "resets connections"),
+    "stall": Kind(0.3, 3.0, "", "reads nothing in either direction"),
+    "hole": Kind(0.5, 5.0, "", "swallows bytes while TCP stays up (half-open)"),
+    "refuse": Kind(0.3, 2.0, "", "resets new connections"),
+    "delay": Kind(0.5, 3.0, "", "holds bytes for a while"),
+    "jitter": Kind(0.5, 3.0, "", "holds bytes for an uneven while"),
+    "slice": Kind(0.5, 2.0, "", "forwards a few bytes at a time"),
+    "slow": Kind(0.5, 3.0, "", "slow handlers and slow readers"),
+    "kill": Kind(0.1, 1.0, "hub", "kill -9 of a hub, and a new start"),
+    "stop": Kind(0.0, 0.5, "hub", "SIGTERM: a hub drains; then a new start"),
+    "pause": Kind(0.2, 2.0, "hub", "SIGSTOP and SIGCONT of a hub"),
+    "partition": Kind(1.0, 6.0, "store", "one node and Redis do not hear each other"),
+    "deaf": Kind(0.0, 0.0, "store", "Redis ends the connections that nodes listen on"),
+    "redis-pause": Kind(0.5, 4.0, "store", "SIGSTOP and SIGCONT of Redis"),
+    "redis-kill": Kind(0.2, 2.0, "store", "kill -9 of Redis, and a new start with its log"),
+    "redis-empty": Kind(0.2, 2.0, "store", "kill -9 of Redis, and a new start with nothing"),
+    "flush": Kind(0.0, 0.0, "store", "FLUSHALL"),
+    "del": Kind(0.0, 0.0, "store", "the keys of one channel are deleted"),
+    "failover": Kind(0.5, 1.5, "store", "a replica that lags becomes the master, and who lags too comes to it first"),
 }
 
+# Ends of a hub's process, and what may end what Redis keeps.
 RESTARTS = frozenset({"kill", "stop"})
-EVERYWHERE = tuple(name for name, kind in KINDS.items() if not kind.needs_hub)
+LOSSES = frozenset({"redis-kill", "redis-empty", "flush", "del", "failover"})
+EVERYWHERE = tuple(name for name, kind in KINDS.items() if not kind.needs)
+ALONE = tuple(name for name, kind in KINDS.items() if kind.needs != "store")
 
 
 @dataclass(frozen=True, slots=True)

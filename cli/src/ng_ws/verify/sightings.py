@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from neurograph_ws_client.positions import Position
 
-from .history import digest
+from .history import HistoryError, digest
 from .rules import Findings
 
 _CONTENT = ("event", "key", "tags", "data")
-_IDENTITY = (*_CONTENT, "ts")
+
+# Places and publishes that are kept: about a kilobyte of each, whatever they hold.
+MOST = 1_000_000
 
 
 def content_of(message: Mapping[str, Any]) -> str:
@@ -19,16 +21,11 @@ def content_of(message: Mapping[str, Any]) -> str:
 
 
 class Sighting(NamedTuple):
-    """An entry as the first client saw it; later sightings are compared with it, which is cheaper than a digest."""
+    """An entry as the first client saw it: a digest of its content, and its time (I1)."""
 
-    message: Mapping[str, Any]
     content: str
+    ts: object
     line: int
-
-    def is_same(self, message: Mapping[str, Any]) -> bool:
-        """By value (I1)."""
-        first = self.message
-        return all(first.get(name) == message.get(name) for name in _IDENTITY)
 
 
 class Attempts:
@@ -43,27 +40,25 @@ class Attempts:
 class Sightings:
     """Every entry by channel, epoch and offset."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, most: int = MOST) -> None:
+        self.entries = 0
         self._findings = findings
+        self._most = most
         self._seen: defaultdict[tuple[str, str], dict[int, Sighting]] = defaultdict(dict)
         self._stored: defaultdict[tuple[str, str], dict[int, tuple[str, int]]] = defaultdict(dict)
         self._attempts: defaultdict[tuple[str, str], Attempts] = defaultdict(Attempts)
         self._mids: dict[tuple[str, str], tuple[Position, int]] = {}
 
-    @property
-    def entries(self) -> int:
-        """How many places are known."""
-        return sum(map(len, self._seen.values()))
-
     def saw(self, message: Mapping[str, Any], place: Position, number: int) -> None:
         """A client received an entry (I1)."""
         channel = str(message["channel"])
         entries = self._seen[channel, place.epoch]
-        known = entries.get(place.offset)
+        known, found = entries.get(place.offset), Sighting(content_of(message), message.get("ts"), number)
         if known is None:
-            known = entries[place.offset] = Sighting(message, content_of(message), number)
-            self._saw_first(channel, place, known)
-        elif not known.is_same(message):
+            self.entries = self._bounded(self.entries + 1)
+            entries[place.offset] = found
+            self._saw_first(channel, place, found)
+        elif (known.content, known.ts) != (found.content, found.ts):
             self._findings.add("I1", f"{channel} {place} came with two contents or times", known.line, number)
 
     def _saw_first(self, channel: str, place: Position, sighting: Sighting) -> None:
@@ -78,6 +73,7 @@ class Sightings:
     def sent(self, message: Mapping[str, Any], number: int) -> None:
         """A client sent a publish."""
         attempts = self._attempts[str(message["channel"]), content_of(message)]
+        self._bounded(len(self._attempts))
         attempts.sent += 1
         attempts.line = number
 
@@ -101,6 +97,12 @@ class Sightings:
         if before.epoch == place.epoch and before.offset != place.offset:
             self._findings.add("I6", f"{channel}: mid {mid} is at {before} and at {place}", line, number)
         self._mids[channel, str(mid)] = place, number
+
+    def _bounded(self, count: int) -> int:
+        if count > self._most:
+            text = f"expected at most {self._most:,} entries, which is what can be kept"
+            raise HistoryError(f"{text}: a shorter run, or a lower rate")
+        return count
 
     def refused(self, message: Mapping[str, Any]) -> None:
         """A publish was answered by an error, and is nowhere."""

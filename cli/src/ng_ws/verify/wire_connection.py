@@ -12,6 +12,9 @@ from .wire_cursor import WireCursor
 
 Message = Mapping[str, Any]
 
+# A hub that goes on talking answers within so long, in nanoseconds: its store may keep it waiting for 5 s (N11).
+ANSWER_WITHIN = 6_000_000_000
+
 
 @dataclass(slots=True)
 class Followed:
@@ -28,14 +31,16 @@ class WireConnection:
     """Takes what went out and came in, in order."""
 
     def __init__(
-        self, name: str, findings: Findings, sightings: Sightings, cursors: Callable[[str], WireCursor]
+        self, name: str, findings: Findings, sightings: Sightings, cursors: Callable[[str], WireCursor], began_at: int
     ) -> None:
-        self.answers = self.gaps = 0
+        # `away`: times that it was told, unasked, that a log cannot be reached (E4).
+        self.answers = self.gaps = self.away = 0
+        self.began_at = self.heard_at = began_at
         self._name = name
         self._findings = findings
         self._sightings = sightings
         self._cursors = cursors
-        self._awaited: dict[object, tuple[Message, int]] = {}
+        self._awaited: dict[object, tuple[Message, int, int]] = {}
         self._answered: dict[object, int] = {}
         self._rights: dict[str, bool] | None = None
         self._welcome_line = 0
@@ -47,14 +52,26 @@ class WireConnection:
         """Ids without an answer."""
         return len(self._awaited)
 
+    def judge_answers(self) -> int:
+        """At the end of a connection that no fault was on: what had no answer while the hub went on talking (I6).
+
+        -> how many ids
+        """
+        late = [one for one in self._awaited.items() if self.heard_at - one[1][2] > ANSWER_WITHIN]
+        for name, (message, number, at) in late:
+            waited = (self.heard_at - at) / 1e9
+            asked = f"id {name!r} ({message.get('type')})"
+            self._break("I6", f"{asked} was never answered, and the hub went on talking for {waited:.0f} s", number)
+        return len(late)
+
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    def out(self, message: Message, number: int) -> None:
+    def out(self, message: Message, number: int, at: int) -> None:
         """The client sent it."""
         if (name := message.get("id")) is not None:
             if name in self._awaited:
                 self._break("I6", f"id {name!r} was sent again before its answer", self._awaited[name][1], number)
-            self._awaited[name] = message, number
+            self._awaited[name] = message, number, at
             self._answered.pop(name, None)
         match message.get("type"):
             case "connect" if "resume" in message:
@@ -75,8 +92,9 @@ class WireConnection:
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
-    def received(self, message: Message, number: int) -> None:
+    def received(self, message: Message, number: int, at: int) -> None:
         """The hub sent it."""
+        self.heard_at = at
         asked = self._answer(message, number)
         match message.get("type"):
             case "event":
@@ -94,6 +112,8 @@ class WireConnection:
                 self._sightings.stored(asked, message["positions"][asked["channel"]], number)
             case "ack" if asked is None and message.get("id") is None:
                 self._watermark(message["positions"], number)
+            case "error" if message.get("id") is None and message.get("error") == "log_unavailable":
+                self.away += 1
             case "error" if asked is not None and asked.get("type") == "publish":
                 # The one error after which it may be stored all the same (E3).
                 if message.get("error") != "outcome_unknown":

@@ -12,7 +12,8 @@ class Acks:
     """What was handled and not acknowledged yet, of the subscriptions that have a window."""
 
     def __init__(self) -> None:
-        self._pending: set[Follow] = set()
+        # In the order in which they were handled, so that what is said is the same each time.
+        self._pending: dict[Follow, None] = {}
         self._due_at: float | None = None
 
     def count(self, follow: Follow, now: float) -> bool:
@@ -20,7 +21,7 @@ class Acks:
         if follow.window is None:
             return False
         follow.unacked += 1
-        self._pending.add(follow)
+        self._pending[follow] = None
         if self._due_at is None:
             self._due_at = now + EVERY
         return follow.unacked * 2 >= follow.window

@@ -21,6 +21,9 @@ class Asked:
         self.follows, self.line = follows, line
 
 
+# The hub goes away, and the next connection is to be asked.
+DRAINING = "draining"
+
 # The largest number of channels in one subscribe (M22).
 MAX_CHANNELS = 64
 
@@ -121,17 +124,24 @@ class Asking:
         self.gaps += not is_whole
         return effects + self._recovery.started(follow, now, is_whole=is_whole) if goes_on else effects
 
-    def settle_update(self, updated: Updated, effect: Resolve | Reject) -> list[Effect]:
+    def settle_update(self, updated: Updated, effect: Resolve | Reject, now: float) -> list[Effect]:
         """The options are replaced, or are to be replaced once there is a connection again."""
         follow, ticket = updated.follow, updated.ticket
         if isinstance(effect, Resolve):
             follow.options, follow.is_stale = updated.options, False
             told = effect.answer["channels"].get(follow.channel)
             # One that was unsubscribed meanwhile is read no more, though its events may still be on the way.
-            is_read = told is not None and self._follows.is_wanted(follow)
-            moved = self._follows.updated(follow, told, updated.line) if is_read else []
-            return [*moved, Resolve(ticket, effect.answer, effect.took)]
-        if isinstance(effect.error, Disconnected):
+            effects: list[Effect] = []
+            if told is not None and self._follows.is_wanted(follow):
+                if updated.line.reads(follow):
+                    effects = self._follows.updated(follow, told, updated.line)
+                else:
+                    # The hub had ended it before it read the update, and began another at its head.
+                    effects = [*self._follows.begin_again(follow, updated.line), *self.ask(updated.line, now)]
+            return [*effects, Resolve(ticket, effect.answer, effect.took)]
+        is_draining = effect.error.error == DRAINING
+        updated.line.is_draining |= is_draining
+        if is_draining or isinstance(effect.error, Disconnected):
             follow.options, follow.is_stale = updated.options, True
             return [Resolve(ticket, {}, 0.0)]
         return [Reject(ticket, effect.error)]

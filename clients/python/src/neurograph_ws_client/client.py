@@ -15,38 +15,40 @@ from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
 from .events import Event
-from .journal import Journal
 from .link import Link
 from .listeners import Told
 from .past import read_past
 from .policy import Backoff, TokenSource
 from .session import Session
 from .starts import Start, wire_start
-from .states import State, SubState
+from .states import State
 from .stats import ClientStats, SubscriptionStats
 from .stores import PositionStore, Saver
 from .stores import checked as checked_positions
 from .subscription import Handler, Handling, OnError, OnFull, Subscription
-from .urls import checked, masked
+from .urls import Address, UrlSource, masked
 
 
 class NeurographWSClient(Calls):
     """One connection to a hub that keeps itself up, with the subscriptions and requests on it.
 
+    `url` is an address, or a callable that names one for each attempt: of several nodes any is as good.
     `token` is a credential (JWT or API key) or a callable that is asked for one only when it is needed; without one
     the client is anonymous, and an empty one is a mistake. Nothing
     secret stands in `repr`, messages or logs. All methods belong to the event loop that `connect` ran in.
 
     `reconnection_token` goes on with the session of a former client: its subscriptions are restored, and what comes of
     them waits in `restored` until `subscribe` takes it up; one that was subscribed here before connects its handler at
-    once. `positions`, a mapping or a store, says where each channel goes on when it is first subscribed, before any
-    `start`; a store is also told, once a second and at the end. `journal` is called with one dict for every message in
-    and out, every event handled and every connection that ended (PROTOCOL.md, I0).
+    once. It belongs together with `positions`: alone it goes on behind what the former client had received, and what
+    that one had not handled is skipped. `positions`, a mapping (an empty one too) or a store, says where each channel
+    goes on when it is subscribed, before any `start`, and keeps the place of each that ends, until `forget`; a store
+    is also told, once a second and at the end. `journal` is called with one dict for every message in and out, every
+    event handled and every connection that ended (PROTOCOL.md, I0).
     """
 
     def __init__(
         self,
-        url: str = "ws://localhost:8000/ws",
+        url: UrlSource = "ws://localhost:8000/ws",
         *,
         token: TokenSource | None = None,
         reconnection_token: str | None = None,
@@ -65,12 +67,15 @@ class NeurographWSClient(Calls):
         journal: Callable[[dict[str, Any]], Any] | None = None,
         debug: bool = False,
     ) -> None:
-        self.url = checked(url)
+        self._address = Address(url)
         if isinstance(token, str) and not token.strip():
             # None is how nobody in particular connects; an empty one is a variable that was never filled.
             raise ValueError("token: expected a JWT or an API key, came an empty string")
         if reconnection_token is not None:
             check_token(reconnection_token)
+        store = positions if isinstance(positions, PositionStore) else None
+        given = positions.load() if isinstance(positions, PositionStore) else positions
+        stored = None if given is None else checked_positions(given)
         self._session = Session(
             draw=random.random,
             backoff=backoff,
@@ -81,24 +86,28 @@ class NeurographWSClient(Calls):
             timeout=timeout,
             client=_named(name, version),
             reconnection_token=reconnection_token,
+            positions=stored,
         )
         self._token = token
-        self._opening = Opening(url, codecs_for(encoding), compression, connect_timeout, headers or {}, ssl, proxy)
-        written = None if journal is None else Journal(journal)
-        self._has_journal = written is not None
-        link = Link(self._session, self._opening, token, patience=timeout, journal=written, debug=debug)
+        codecs = codecs_for(encoding)
+        self._opening = Opening(self._address, codecs, compression, connect_timeout, headers or {}, ssl, proxy)
+        self._has_journal = journal is not None
+        link = Link(self._session, self._opening, token, patience=timeout, journal=journal, debug=debug)
         super().__init__(link, timeout)
-        store = positions if isinstance(positions, PositionStore) else None
-        # What is not subscribed here yet keeps its place, in `positions` and in the store.
-        self._stored = checked_positions(positions.load() if isinstance(positions, PositionStore) else positions or {})
-        self._saver = None if store is None else Saver(store, lambda: self.positions, link.report)
+        self._saver = None if store is None else Saver(store, lambda: self.positions, link.report, stored)
+
+    @property
+    def url(self) -> str:
+        """Where it last tried to connect; empty before."""
+        return self._address.last
 
     # -- connection ------------------------------------------------------------------------------------------------
 
     async def connect(self, *, retry: bool = False) -> Welcome:
         """Connect and restore what is subscribed; without `retry` a first attempt that fails raises.
 
-        Raises AuthError, Closed (refused for good), Disconnected or RequestTimeout, or what a token source raised.
+        Raises AuthError, Closed (refused for good), Disconnected or RequestTimeout, or what a token source raised;
+        Misconfigured, which is a ValueError, where the options can never work (a proxy without its library).
         """
         self._link.connect(retry=retry)
         if self._saver is not None:
@@ -161,10 +170,11 @@ class NeurographWSClient(Calls):
 
     @property
     def positions(self) -> dict[str, str]:
-        """Where each channel stands: everything up to here was handled or told as a gap. To be kept and given back."""
-        subscriptions = self._link.subscriptions.items()
-        moved = {channel: one.position for channel, one in subscriptions if one.position is not None}
-        return {**self._stored, **moved}
+        """Where each channel stands: everything up to here was handled or told as a gap. To be kept and given back.
+
+        One that is followed no more keeps its place here until `forget`.
+        """
+        return self._link.subscriptions.positions()
 
     @property
     def reconnection_token(self) -> str | None:
@@ -214,27 +224,23 @@ class NeurographWSClient(Calls):
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {member: value for member, value in wire.items() if value is not None}
         check_options(options)
-        begin = self._stored.get(name)
-        follow = self._session.subscribe(name, options, wire_start(start if begin is None else begin))
-        self._stored.pop(name, None)
-        is_watched = ack is not None or self._has_journal
-        subscription = self._link.subscriptions.get(name)
-        if subscription is not None and follow.state is subscription.state is not SubState.ENDED:
-            subscription.take_up(handling, is_watched=is_watched)
-        else:
-            subscription = self._link.subscriptions[name] = Subscription[Any](
-                name,
-                self._link,
-                handling,
-                position=None if follow.place is None else str(follow.place),
-                is_watched=is_watched,
-            )
+        follow = self._session.subscribe(name, options, wire_start(start))
+        subscription = self._link.subscriptions.attach(
+            follow, handling, is_watched=ack is not None or self._has_journal
+        )
         self._link.flush_soon()
         return subscription
 
     async def unsubscribe(self, *channels: Channel | str) -> None:
         """End the subscriptions of these channels, or all of them; returns when the hub has stopped."""
         await self._link.unsubscribe(*(map(str, channels) if channels else self._link.subscriptions))
+
+    def forget(self, *channels: Channel | str) -> None:
+        """Forget the positions of channels that are not subscribed, or of all of those: here and in the store.
+
+        What is subscribed next starts by its `start`. ValueError for a channel that is subscribed.
+        """
+        self._link.subscriptions.forget(map(str, channels))
 
     async def history(
         self, channel: Channel | str, *, last: int = 100, timeout: float | None = None

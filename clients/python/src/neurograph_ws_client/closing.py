@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from .errors import AuthError, Closed, Disconnected, HubError
+
 
 class Remedy(StrEnum):
     """What the client does after a connection ended."""
@@ -65,6 +67,16 @@ def remedy_of_close(code: int) -> Remedy:
 def remedy_of_refusal(status: int) -> Remedy:
     """What an HTTP status in place of the upgrade asks of the client."""
     return Remedy.BACK_OFF if status == 429 or status >= 500 else Remedy.STOP
+
+
+def error_of(remedy: Remedy, code: int, text: str) -> HubError:
+    """What the application is told of a connection that ended so."""
+    match remedy:
+        case Remedy.NEW_CREDENTIAL:
+            return AuthError(f"login refused: {text}", code=code)
+        case Remedy.STOP | Remedy.FINISHED:
+            return Closed(f"the hub ended it: {text}", code=code)
+    return Disconnected(text, code=code, temporary=True)
 
 
 def describe(code: int | None, reason: str) -> str:

@@ -7,13 +7,13 @@ from ssl import SSLContext
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
 from websockets.protocol import State as WireState
 from websockets.typing import Subprotocol
 
 from ._version import __version__
 from .codec import Codec
-from .urls import is_loopback
+from .urls import Address, is_loopback
 from .wire import FIRST_LIMIT, Wire
 
 # Payloads handled in one turn of the loop: what consumes them gets its turn before the next slice.
@@ -46,7 +46,7 @@ class Receiver(Protocol):
 class Opening(NamedTuple):
     """How connections are opened; the credential comes with each attempt."""
 
-    url: str
+    address: Address
     codecs: Sequence[Codec]
     compression: bool
     timeout: float
@@ -155,10 +155,16 @@ class Connection:
     def _hand_over(self) -> None:
         self._is_scheduled = False
         take, inbox = self._receiver.payload_received, self._inbox
-        for _ in range(min(SLICE, len(inbox))):
-            if self._holders:
-                break
-            take(self, inbox.popleft())
+        try:
+            for _ in range(min(SLICE, len(inbox))):
+                if self._holders:
+                    break
+                take(self, inbox.popleft())
+        finally:
+            # A mistake at one payload costs that one, and neither what follows it nor the end.
+            self._go_on()
+
+    def _go_on(self) -> None:
         self._steer()
         if self._inbox:
             self._schedule()
@@ -179,17 +185,42 @@ class Connection:
 
 
 async def open_connection(opening: Opening, token: str | None, receiver: Receiver) -> Connection:
-    """Open a connection; Refused, OSError, TimeoutError or ValueError say why there is none."""
+    """Open a connection; Refused, OSError, TimeoutError or EOFError say why there is none.
+
+    ValueError where that is no matter of the network: with these options there will never be one. What a source of
+    URLs raises comes through.
+    """
+    url = opening.address.ask()
+    try:
+        wire = await _attempt(opening, url, token)
+    except InvalidStatus as fault:
+        raise _refused(fault) from fault
+    except ConnectionClosed as fault:
+        raise ConnectionError("the connection ended during the handshake") from fault
+    except (InvalidProxy, InvalidURI) as fault:
+        # What it is about may hold a password.
+        raise ValueError(f"{type(fault).__name__}: {fault.msg}") from fault
+    except WebSocketException as fault:
+        raise ConnectionError(f"no WebSocket there: {fault}") from fault
+    except OSError:
+        raise
+    except (ImportError, TypeError, ValueError) as fault:
+        raise ValueError(f"{type(fault).__name__}: {fault}") from fault
+    codec = next((codec for codec in opening.codecs if codec.subprotocol == wire.subprotocol), opening.codecs[-1])
+    return Connection(wire, codec, receiver)
+
+
+async def _attempt(opening: Opening, url: str, token: str | None) -> Wire:
     # websockets tells ssl=None from ssl left out.
     secured: dict[str, Any] = {} if opening.ssl is None else {"ssl": opening.ssl}
     headers = {**opening.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
     attempt = connect(
-        opening.url,
+        url,
         subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],
         compression="deflate" if opening.compression else None,
         additional_headers=headers,
         user_agent_header=f"neurograph-ws-client/{__version__}",
-        proxy=None if is_loopback(opening.url) else opening.proxy,
+        proxy=None if is_loopback(url) else opening.proxy,
         open_timeout=opening.timeout,
         close_timeout=CLOSE_WAIT,
         ping_interval=None,
@@ -197,16 +228,7 @@ async def open_connection(opening: Opening, token: str | None, receiver: Receive
         create_connection=Wire,
         **secured,
     )
-    try:
-        wire = cast("Wire", await attempt)
-    except InvalidStatus as fault:
-        raise _refused(fault) from fault
-    except ConnectionClosed as fault:
-        raise ConnectionError("the connection ended during the handshake") from fault
-    except WebSocketException as fault:
-        raise ConnectionError(f"no WebSocket there: {fault}") from fault
-    codec = next((codec for codec in opening.codecs if codec.subprotocol == wire.subprotocol), opening.codecs[-1])
-    return Connection(wire, codec, receiver)
+    return cast("Wire", await attempt)
 
 
 def _refused(fault: InvalidStatus) -> Refused:

@@ -12,10 +12,12 @@ HubError
 ├── ServerError         500                  a fault of the hub
 │   └── Unavailable     503, 504             not now
 ├── Closed              close 40xx, close()  this client is over, nothing is tried again by itself
+├── Misconfigured       -                    the options of the client can never work; also a ValueError
 ├── Disconnected        -                    no connection at the moment; also a ConnectionError
 ├── RequestTimeout      -                    no answer in time; also a TimeoutError
 ├── QueueOverflow       -                    `on_full="error"` and the handler was too slow
 ├── NotSaved            -                    a `PositionStore` could not save; told by `on("error")`, tried again
+├── NotWritten          -                    the `journal=` raised; told by `on("error")`, written no more
 └── ProtocolViolation   -                    the hub said what the protocol does not know
 """
 
@@ -95,6 +97,10 @@ class Closed(HubError):
     """The client is closed; `code` is the close code or HTTP status that ended it."""
 
 
+class Misconfigured(HubError, ValueError):
+    """No connection can come of the options that the client was made with; nothing is tried again by itself."""
+
+
 class Disconnected(HubError, ConnectionError):
     """There is no connection to the hub at the moment, or it went away before the answer."""
 
@@ -109,6 +115,10 @@ class QueueOverflow(HubError):
 
 class NotSaved(HubError):
     """A store of positions could not save them; what it raised is the `__cause__`."""
+
+
+class NotWritten(HubError):
+    """What was given as `journal` raised; what that was is the `__cause__`."""
 
 
 class ProtocolViolation(HubError):

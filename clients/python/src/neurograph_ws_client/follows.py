@@ -12,6 +12,7 @@ from .effects import CursorMoved, Effect, SubChanged
 from .errors import BadRequest, HubError, PermissionDenied, error_from
 from .events import Gap
 from .line import Line
+from .places import Places
 from .policy import Backoff
 from .positions import Position
 from .states import SubState
@@ -123,7 +124,8 @@ class Follow:
 class Follows(Mapping[str, Follow]):
     """Every channel the application wants, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Places | None = None) -> None:
+        self.places = Places() if places is None else places
         self._by_channel: dict[str, Follow] = {}
 
     def __getitem__(self, channel: str) -> Follow:
@@ -136,7 +138,10 @@ class Follows(Mapping[str, Follow]):
         return len(self._by_channel)
 
     def add(self, channel: str, options: Mapping[str, Any], start: Any) -> Follow:
-        """Want a channel; one whose former subscription ended is replaced, one that was only restored is taken up."""
+        """Want a channel; one whose former subscription ended is replaced, one that was only restored is taken up.
+
+        It goes on at the place that is kept of it, else at `start`; what was restored goes on where it stands.
+        """
         known = self._by_channel.get(channel)
         if known is not None and known.is_adopted:
             known.is_adopted, known.is_stale = False, bool(options)
@@ -146,7 +151,8 @@ class Follows(Mapping[str, Follow]):
             raise ValueError(
                 f"{channel} is subscribed already; unsubscribe it first, or iterate the subscription you have"
             )
-        follow = self._by_channel[channel] = Follow(channel, options, start)
+        kept = self.places.take(channel)
+        follow = self._by_channel[channel] = Follow(channel, options, start if kept is None else kept)
         return follow
 
     def adopt(self, channel: str, told: Mapping[str, Any]) -> Follow:
@@ -179,9 +185,12 @@ class Follows(Mapping[str, Follow]):
             and (follow.retry_at is None or follow.retry_at <= now)
         ]
 
-    def positions(self) -> dict[str, str]:
-        """The cursors that a resume presents (R8): what was handled, never what was merely received."""
-        positions: dict[str, str] = {}
+    def positions(self, *, is_adopting: bool = False) -> dict[str, str]:
+        """The cursors that a resume presents (R8): what was handled, never what was merely received.
+
+        A token of a former process restores channels that nobody has subscribed to here yet: their places are kept.
+        """
+        positions = self.places.as_text() if is_adopting else {}
         for channel, follow in self._by_channel.items():
             if follow.cursor is not None and follow.state is not SubState.ENDED:
                 follow.presented = follow.cursor
@@ -272,9 +281,19 @@ class Follows(Mapping[str, Follow]):
         follow.stand_at(start)
         return [CursorMoved(follow.channel, str(start))]
 
+    def begin_again(self, follow: Follow, line: Line) -> list[Effect]:
+        """What the hub ended it delivers again, from elsewhere: ask for it from its own place, unless that is done."""
+        if follow in line.asked or follow.state is not SubState.ENDED:
+            return []
+        follow.state, follow.error = SubState.PENDING, None
+        return [SubChanged(follow.channel, SubState.PENDING)]
+
     def failed(self, follow: Follow, error: HubError, line: Line, now: float, drawn: float) -> list[Effect]:
         """Asking did not work: what is temporary is asked for again, the rest ends the subscription."""
         line.forget(follow)
+        if follow.state is SubState.ENDED:
+            # Refused for good on another connection meanwhile.
+            return []
         if isinstance(error, BadRequest) and follow.knows_positions and _is_about_positions(follow, error):
             follow.knows_positions, follow.retry_at = False, now
             return []

@@ -61,14 +61,14 @@ class Inbox(Standing):
             case Resolve(Asked() as asked) | Reject(Asked() as asked):
                 return self.asking.settle(asked, effect, now) + self._ready_if_done(asked.line, now)
             case Resolve(Updated() as updated) | Reject(Updated() as updated):
-                return self._settle(self.asking.settle_update(updated, effect), now)
+                return self._settle(self.asking.settle_update(updated, effect, now), now)
             case Resolve(Resuming() as resuming):
                 resumed = self.restoring.resumed(resuming.line, effect.answer, now)
                 return resumed + self._ready_if_done(resuming.line, now)
             case Reject(Resuming() as resuming, error):
                 return self._not_resumed(resuming.line, error, now)
             case Reject(Renewal(), error):
-                return self._not_logged_in(error)
+                return self._not_logged_in(error, now)
             case Reject(Own() as own, error) if own.is_told:
                 return [Tell("error", error)]
         return []
@@ -80,10 +80,10 @@ class Inbox(Standing):
         parted = self._parted(line, Remedy.BACK_OFF, error.code, error.message, now, error.retry_after or 0.0)
         return [Drop(line.number, 1000), *parted]
 
-    def _not_logged_in(self, error: HubError) -> list[Effect]:
+    def _not_logged_in(self, error: HubError, now: float) -> list[Effect]:
         told: list[Effect] = [Tell("error", error)]
         if isinstance(error, AuthError) and self.credentials.rejected():
-            request = self.credentials.needed(0.0)
+            request = self.credentials.needed(now)
             return [*told, AskToken(request)] if request else told
         return told
 
@@ -124,6 +124,7 @@ class Inbox(Standing):
         return effects
 
     def _on_goaway(self, line: Line, message: Mapping[str, Any], now: float) -> Sequence[Effect]:
+        line.is_draining = True
         if line is not self._line or self._second is not None:
             return ()
         reason = str(message.get("reason", ""))

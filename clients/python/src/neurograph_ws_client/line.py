@@ -40,6 +40,8 @@ class Line:
         self.is_second = False
         # Another connection of ours has said a resume since: to be told `taken_over` is our own doing.
         self.is_contested = False
+        # The hub goes away: it takes no subscribe here any more (section 14).
+        self.is_draining = False
         self.is_open = False
         self.is_resuming = False
         self.is_resumed = False

@@ -22,18 +22,20 @@ from .effects import (
     SubRecovered,
     Tell,
 )
-from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
+from .errors import AuthError, Closed, Disconnected, RequestTimeout
 from .events import Event, Gap
-from .journal import Journal
-from .listeners import Listeners, logger
+from .journal import Journal, Write
+from .listeners import Listeners
 from .masking import log_messages
-from .policy import TokenSource
+from .policy import TokenSource, token_from
 from .positions import Position
 from .requests import Request
 from .session import Session
-from .sockets import Sockets, current_task
+from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
+from .subscriptions import Subscriptions
+from .tasks import Tasks, Timer, answer, current_task
 from .waiting import Item
 
 
@@ -47,24 +49,23 @@ class Link:
         token: TokenSource | None,
         *,
         patience: float,
-        journal: Journal | None,
+        journal: Write | None,
         debug: bool,
     ) -> None:
         self.session = session
-        self.subscriptions: dict[str, Subscription[Any]] = {}
+        self.subscriptions = Subscriptions(session.follows, self)
         self.bytes_in = 0
-        self.listeners = Listeners(self._background)
-        self.sockets = Sockets(opening, self, self._background, journal=journal, debug=debug)
+        self._tasks = Tasks()
+        self.listeners = Listeners(self._tasks.start)
+        self._journal = None if journal is None else Journal(journal, self.report)
+        self.sockets = Sockets(opening, self, self._tasks.start, journal=self._journal, debug=debug)
         self._token = token
         self._patience = patience
-        self._journal = journal
         self._debug = debug
         self._handlers: set[asyncio.Future[Any]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed_at = 0.0
+        self._timer = Timer(self._expired)
         self._is_flush_due = False
         self._asking: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Future[Any]] = set()
         self._moved: asyncio.Future[None] | None = None
 
     # -- what the client asks ----------------------------------------------------------------------------------------
@@ -107,9 +108,7 @@ class Link:
     async def unsubscribe(self, *channels: str) -> None:
         """End subscriptions; returns when the hub has stopped."""
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
-        names = [channel for channel in channels if channel in self.subscriptions]
-        for channel in names:
-            self.subscriptions.pop(channel).discard()
+        names = self.subscriptions.discard(channels)
         self.run(self.session.unsubscribe(names, ticket, monotonic()))
         try:
             await ticket
@@ -119,20 +118,17 @@ class Link:
 
     async def leave(self, subscription: Subscription[Any]) -> None:
         """End this one, and not the one that may have followed it."""
-        if self._is_current(subscription):
+        if self.subscriptions.is_current(subscription):
             await self.unsubscribe(subscription.channel)
 
     async def update(self, subscription: Subscription[Any], options: Mapping[str, Any]) -> None:
         """Replace options of a subscription; returns when the hub has switched, HubError where it refused."""
         channel = subscription.channel
-        if not self._is_current(subscription) or channel not in self.session.follows:
+        if not self.subscriptions.is_current(subscription) or channel not in self.session.follows:
             raise Closed(f"{channel} was unsubscribed")
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
         self.run(self.session.update(channel, options, ticket, monotonic()))
         await ticket
-
-    def _is_current(self, subscription: Subscription[Any]) -> bool:
-        return self.subscriptions.get(subscription.channel) is subscription
 
     async def wait_for(self, reached: Callable[[State], bool]) -> None:
         """Until a state is one that was wanted."""
@@ -177,7 +173,7 @@ class Link:
         """It has caught up."""
         if self.sockets.release():
             self.session.release(monotonic())
-            self._arm()
+            self._timer.set(self.session.deadline())
 
     def start(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
         """Run a handler beside the loop's other work; `close` waits for it."""
@@ -191,7 +187,9 @@ class Link:
 
         A handler that outlives its subscription says nothing of the next one, which may stand further back (P5).
         """
-        if not self._is_current(subscription):
+        if subscription.state is SubState.ENDED:
+            self.subscriptions.places.moved(subscription, item.place)
+        if not self.subscriptions.is_current(subscription):
             return
         if self._journal is not None and type(item) is Event:
             self._journal.handled(self.session.conn or 0, subscription.channel, item.position)
@@ -199,8 +197,8 @@ class Link:
         due = self.session.acks.deadline()
         if effects:
             self.run(effects)
-        elif due is not None and (self._timer is None or due < self._armed_at):
-            self._arm()
+        elif due is not None and not self._timer.rings_by(due):
+            self._timer.set(self.session.deadline())
 
     def _tell_cursors(self) -> None:
         """Elsewhere it is told when it matters: what follows presents the cursors (R8)."""
@@ -228,9 +226,9 @@ class Link:
         """The hub answered with an HTTP status."""
         self.run(self.session.refused(number, answer.status, answer.detail, monotonic(), answer.retry_after))
 
-    def failed(self, number: int, text: str) -> None:
-        """There was no connection."""
-        self.run(self.session.failed(number, text, monotonic()))
+    def failed(self, number: int, text: str, *, is_final: bool) -> None:
+        """There was no connection; `is_final` where there will never be one."""
+        self.run(self.session.failed(number, text, monotonic(), is_final=is_final))
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """One message, or an array of them (M12)."""
@@ -275,7 +273,7 @@ class Link:
                 self._run_other(effect)
         # An event brings no deadline nearer.
         if not is_stream:
-            self._arm()
+            self._timer.set(self.session.deadline())
 
     def _run_other(self, effect: Effect) -> None:
         match effect:
@@ -284,11 +282,11 @@ class Link:
             case Gap(channel) | CursorMoved(channel):
                 self._deliver(channel, effect)
             case Resolve(ticket):
-                _answer(ticket, effect, None)
+                answer(ticket, effect, None)
             case Reject(ticket, error):
-                _answer(ticket, None, error)
+                answer(ticket, None, error)
             case SubChanged(channel, state, error):
-                self._sub_changed(channel, state, error)
+                self.subscriptions.changed(channel, state, error)
             case SubRecovered(channel, is_whole) if channel in self.subscriptions:
                 self.subscriptions[channel].recovered = is_whole
             case Tell(name, value):
@@ -307,7 +305,7 @@ class Link:
         if request is None:
             self.report(fault)
         else:
-            _answer(request.ticket, None, fault)
+            answer(request.ticket, None, request.failure(fault))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:
         subscription = self.subscriptions.get(channel)
@@ -322,50 +320,25 @@ class Link:
         if welcome is not None:
             self.sockets.max_message = welcome.limits.message
 
-    def _sub_changed(self, channel: str, state: SubState, error: HubError | None) -> None:
-        subscription = self.subscriptions.get(channel)
-        if subscription is None and state is SubState.ACTIVE:
-            # Restored by the token of a former process: what comes is kept for who takes it up.
-            subscription = self.subscriptions[channel] = Subscription(channel, self)
-        if subscription is not None:
-            subscription.change_state(state, error)
-
     def _tell(self, name: str, value: Any) -> None:
         if name == "state" and self._moved is not None and not self._moved.done():
             self._moved.set_result(None)
         self.listeners.tell(name, value)
 
     def _ask_token(self, effect: AskToken) -> None:
-        self._asking = self._replace(self._asking, self._fetch_token(effect))
+        self._asking = self._tasks.replace(self._asking, self._fetch_token(effect))
 
     async def _fetch_token(self, effect: AskToken) -> None:
         try:
-            source = self._token if callable(self._token) else lambda _: ""
-            answer = source(effect.request)
-            token = answer if isinstance(answer, str) else await answer
-        except Exception as fault:  # noqa: BLE001 - whatever the caller's source raises is told
-            error = AuthError(f"the token source failed: {type(fault).__name__}: {fault}", temporary=True)
-            error.__cause__ = fault
+            token = await token_from(self._token, effect.request)
+        except AuthError as error:
             self.run(self.session.token_failed(error, monotonic()))
         else:
-            self.run(self.session.token_ready(str(token or ""), monotonic()))
+            self.run(self.session.token_ready(token, monotonic()))
 
-    # -- time and tasks ----------------------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        """Keep the one timer at the session's deadline; one that fires early looks again."""
-        deadline = self.session.deadline()
-        if self._timer is not None:
-            if deadline is not None and self._armed_at <= deadline:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            wait = max(0.0, deadline - monotonic())
-            self._timer, self._armed_at = asyncio.get_running_loop().call_later(wait, self._expired), deadline
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def _expired(self) -> None:
-        self._timer = None
         for connection in self.sockets.each():
             if not connection.is_held:
                 self.session.heard(connection.number, connection.heard_at)
@@ -374,29 +347,3 @@ class Link:
     def _flush(self) -> None:
         self._is_flush_due = False
         self.run(self.session.flush(monotonic()))
-
-    def _replace(self, old: asyncio.Future[None] | None, work: Awaitable[None]) -> asyncio.Future[None]:
-        if old is not None and old is not current_task():
-            old.cancel()
-        return self._background(work)
-
-    def _background(self, work: Awaitable[Any]) -> asyncio.Future[Any]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Future[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            logger.error("a task of the client failed", exc_info=fault)
-
-
-def _answer(ticket: object, resolve: Resolve | None, error: Exception | None) -> None:
-    """Give an answer to whoever awaits it; a caller that was cancelled awaits nothing."""
-    if not isinstance(ticket, asyncio.Future) or ticket.done():
-        return
-    if error is not None:
-        ticket.set_exception(error)
-    else:
-        ticket.set_result(resolve)

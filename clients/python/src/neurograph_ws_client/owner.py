@@ -41,5 +41,5 @@ class Owner(Protocol):
         ...
 
     def handled(self, subscription: "Subscription[Any]", item: Item) -> None:
-        """An item of a watched subscription was handled."""
+        """An item of a watched subscription was handled, or of one that has ended."""
         ...

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from .errors import AuthError
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -40,3 +42,13 @@ class TokenRequest(NamedTuple):
 
 
 TokenSource = str | Callable[[TokenRequest], str | Awaitable[str]]
+
+
+async def token_from(source: TokenSource | None, request: TokenRequest) -> str:
+    """Ask a source; empty where it has no credential, AuthError for whatever it raises."""
+    try:
+        answer = source(request) if callable(source) else ""
+        return str((answer if isinstance(answer, str) else await answer) or "")
+    except Exception as fault:
+        text = f"the token source failed: {type(fault).__name__}: {fault}"
+        raise AuthError(text, temporary=True) from fault

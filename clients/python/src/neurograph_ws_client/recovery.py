@@ -29,7 +29,7 @@ class Recovery:
         self._downtime: float | None = None
         self._tell_by: float | None = None
         self._settle_at: float | None = None
-        self._open: set[Follow] = set()
+        self._open: dict[Follow, None] = {}
         self._replayed = self._gaps = 0
 
     def lost(self, now: float) -> None:
@@ -50,7 +50,7 @@ class Recovery:
     def started(self, follow: Follow, now: float, *, is_whole: bool) -> list[Effect]:
         """A channel goes on from its cursor, or beyond it; it is whole when its head of this moment is reached."""
         follow.is_recovering, follow.is_whole = True, is_whole
-        self._open.add(follow)
+        self._open[follow] = None
         self._gaps += not is_whole
         self._settle_at = now + SETTLE_AFTER
         return [] if is_whole else [SubRecovered(follow.channel, False)]
@@ -92,11 +92,11 @@ class Recovery:
     def left(self, follow: Follow) -> list[Effect]:
         """The channel is followed no more, or not now."""
         follow.is_recovering = False
-        self._open.discard(follow)
+        self._open.pop(follow, None)
         return self._told()
 
     def _done(self, follow: Follow) -> list[Effect]:
-        self._open.discard(follow)
+        self._open.pop(follow, None)
         follow.is_recovering = False
         return [SubRecovered(follow.channel, True)] if follow.is_whole else []
 

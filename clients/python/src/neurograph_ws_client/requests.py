@@ -2,14 +2,19 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from .effects import Reject, Resolve, Send, Ticket
-from .errors import Disconnected, HubError, RateLimited, RequestTimeout, error_from
+from .errors import Disconnected, HubError, RateLimited, RequestTimeout, Unavailable, error_from
 from .policy import Backoff
+
+E = TypeVar("E", bound=Exception)
 
 # Requests beyond `limits.in_flight` wait here for a free id.
 MAX_HELD_BACK = 10_000
+
+# The one error after which a message may have had an effect (E3).
+OUTCOME_UNKNOWN = "outcome_unknown"
 
 # The pause before a publish or emit with `mid` is repeated after a 5xx.
 _REPEAT = Backoff(base=0.1, cap=2.0)
@@ -26,6 +31,7 @@ class Request:
         "id",
         "is_patient",
         "is_repeatable",
+        "is_uncertain",
         "message",
         "repeat_at",
         "repeats",
@@ -53,6 +59,17 @@ class Request:
         self.sent_at = 0.0
         self.repeat_at = 0.0
         self.repeats = 0
+        # An attempt was sent and nobody knows what became of it: no later refusal says that it had no effect (E3, R13).
+        self.is_uncertain = False
+
+    def failure(self, error: E) -> E | Unavailable:
+        """What the caller is told for an error that ends the request."""
+        if not self.is_uncertain or getattr(error, "error", "") == OUTCOME_UNKNOWN:
+            return error
+        text = f"{self.name}: {error}; whether an earlier attempt had an effect is unknown"
+        unknown = Unavailable(text, code=504, error=OUTCOME_UNKNOWN, temporary=True)
+        unknown.__cause__ = error
+        return unknown
 
     @property
     def name(self) -> str:
@@ -90,7 +107,7 @@ class Requests:
             self._held.append(request)
             return []
         text = f"{request.name}: {len(self._awaiting)} await their answer and {len(self._held)} wait to be sent"
-        return [Reject(request.ticket, RateLimited(text, temporary=True))]
+        return [Reject(request.ticket, request.failure(RateLimited(text, temporary=True)))]
 
     def _may_go(self, request: Request) -> bool:
         conn = request.conn or self.conn
@@ -121,12 +138,13 @@ class Requests:
         if message.get("type") != "error":
             effects.append(Resolve(request.ticket, message, now - request.sent_at))
         elif not self._park(request, error := error_from(message), now, drawn):
-            effects.append(Reject(request.ticket, error))
+            effects.append(Reject(request.ticket, request.failure(error)))
         return effects + self._refill(now)
 
     def _park(self, request: Request, error: HubError, now: float, drawn: float) -> bool:
         """Whether the request goes once more by itself, and when."""
         wait = error.retry_after or 0.0
+        request.is_uncertain |= error.error == OUTCOME_UNKNOWN
         if error.error == "rate_limited" and request.is_patient:
             request.is_patient = False
         elif error.code >= 500 and error.temporary and request.is_repeatable:
@@ -159,6 +177,7 @@ class Requests:
         gone += [request for request in self._held if is_last or request.conn == conn]
         rejects = []
         for request in gone:
+            request.is_uncertain |= self._awaiting.get(request.id) is request
             self._remove(request)
             if request.is_repeatable:
                 request.repeat_at, request.conn = 0.0, None

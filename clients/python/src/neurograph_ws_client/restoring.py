@@ -68,7 +68,7 @@ class Restoring:
         if self.token is None:
             return []
         line.is_resuming = True
-        positions = self._follows.positions()
+        positions = self._follows.positions(is_adopting=self._adopts)
         message = {"type": "connect", "resume": self.token, **({"positions": positions} if positions else {})}
         return self._ask(line, message | self._named(), Resuming(line), now)
 
@@ -125,14 +125,15 @@ class Restoring:
     def refused(self, line: Line, error: HubError, now: float) -> list[Effect]:
         """The token is no longer good: go on by the positions, which recover just as much (R14)."""
         line.is_resuming = False
-        # Without positions of our own the subscriptions of a former process are lost with it.
+        # The subscriptions of a former process are lost with it, and not the places that are kept.
         told: list[Effect] = [Tell("error", self._not_resumed(error))] if self._adopts else []
         self.forget()
         return told + (self.greeted(line, now) if line.welcome is not None else [])
 
     def _not_resumed(self, error: HubError) -> HubError:
         """The refusal in a sentence that says what it means for the application."""
-        has_positions = any(follow.cursor is not None for follow in self._follows.values())
+        has_cursors = any(follow.cursor is not None for follow in self._follows.values())
+        has_positions = has_cursors or bool(self._follows.places.as_text())
         way = "by its positions" if has_positions else "as a new session"
         text = f"{error.message}: the session of reconnection_token was not resumed, the client goes on {way}"
         return type(error)(text, code=error.code, error=error.error, path=error.path)
@@ -140,7 +141,7 @@ class Restoring:
     def stale(self, line: Line, now: float) -> list[Effect]:
         """Tell the hub of options that were changed or taken up while it could not be told."""
         effects: list[Effect] = []
-        for follow in self._follows.values():
+        for follow in self._follows.values() if not line.is_draining else ():
             if follow.is_stale and line.reads(follow):
                 follow.is_stale = False
                 effects += self._asking.update(follow, follow.options, OWN, line, now)

@@ -82,11 +82,11 @@ class Session(Inbox):
         return [*effects, *self.asking.stop(asked, ticket, line, now)]
 
     def update(self, channel: str, options: Mapping[str, Any], ticket: Ticket, now: float) -> list[Effect]:
-        """Replace the options of a channel and keep its cursor (M26); while away it is done later."""
+        """Replace the options of a channel and keep its cursor (M26); it may be done on the next connection."""
         follow = self.follows[channel]
         merged = {name: value for name, value in {**follow.options, **options}.items() if value is not None}
         line = self._line
-        if line is None or not line.is_restored or follow.state is not SubState.ACTIVE:
+        if line is None or not line.is_restored or line.is_draining or follow.state is not SubState.ACTIVE:
             follow.options, follow.is_stale = merged, True
             return [Resolve(ticket, {}, 0.0)]
         return list(self.asking.update(follow, merged, ticket, line, now))
@@ -169,7 +169,7 @@ class Session(Inbox):
             effects += [AskToken(asked)] if (asked := self.credentials.expiring(now)) else []
             effects += self.flush(now)
             effects += self._acknowledge() if self.acks.is_due(now) else []
-            effects += self._start_second() if self._switch.is_due(now) else []
+            effects += self._start_second(now) if self._switch.is_due(now) else []
         return effects
 
     def _overdue(self, line: Line, now: float) -> list[Effect]:

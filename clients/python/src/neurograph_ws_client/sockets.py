@@ -10,6 +10,7 @@ from .errors import TooLarge
 from .journal import Journal
 from .masking import log_messages
 from .reasons import reason_of
+from .tasks import current_task
 from .urls import masked
 
 
@@ -24,8 +25,8 @@ class Dialler(Receiver, Protocol):
         """The hub answered with an HTTP status."""
         ...
 
-    def failed(self, number: int, text: str) -> None:
-        """There was no connection."""
+    def failed(self, number: int, text: str, *, is_final: bool) -> None:
+        """There was no connection; `is_final` where there will never be one."""
         ...
 
 
@@ -76,12 +77,20 @@ class Sockets:
             self._attempts.pop(number, None)
             self._dialler.refused(number, answer)
         except (OSError, EOFError) as fault:
-            self._attempts.pop(number, None)
-            url = self._opening.url
-            self._dialler.failed(number, f"cannot connect to {masked(url)}: {reason_of(fault, url)}")
+            self._not_connected(number, f": {reason_of(fault, self._opening.address.last)}")
+        except ValueError as fault:
+            is_final = not self._opening.address.is_asked
+            self._not_connected(number, f"{' with these options' if is_final else ''}: {fault}", is_final=is_final)
+        except Exception as fault:  # noqa: BLE001 - an attempt that never ends would let whoever waits for it hang
+            self._not_connected(number, f": {type(fault).__name__}: {fault}")
         else:
             self._attempts.pop(number, None)
             self._take(number, connection)
+
+    def _not_connected(self, number: int, why: str, *, is_final: bool = False) -> None:
+        self._attempts.pop(number, None)
+        text = f"cannot connect to {masked(self._opening.address.last)}{why}"
+        self._dialler.failed(number, text, is_final=is_final)
 
     def _take(self, number: int, connection: Connection) -> None:
         connection.number = number
@@ -172,11 +181,3 @@ class Sockets:
         if connection.send_nowait(payload):
             self.messages_out += 1
             self.bytes_out += len(payload)
-
-
-def current_task() -> asyncio.Future[object] | None:
-    """The task that runs, if any."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

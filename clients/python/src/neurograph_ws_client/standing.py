@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .acks import Acks
 from .asking import Asked, Asking, Own, Updated
-from .closing import TAKEN_OVER, Remedy, describe, remedy_of_close, remedy_of_refusal
+from .closing import TAKEN_OVER, Remedy, describe, error_of, remedy_of_close, remedy_of_refusal
 from .credentials import Credentials
 from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Tell
-from .errors import AuthError, Closed, Disconnected, HubError
+from .errors import HubError, Misconfigured
 from .follows import Follows
 from .line import Line
+from .places import Places
 from .policy import Backoff
 from .recovery import Recovery
 from .requests import Requests
@@ -53,13 +54,14 @@ class Standing:
         client: Mapping[str, str] | None = None,
         reconnection_token: str | None = None,
         is_resumable: bool = True,
+        positions: Mapping[str, str] | None = None,
     ) -> None:
         self.state = State.IDLE
         self.welcome: Welcome | None = None
         self.cause: HubError | None = None
         self.rtt: float | None = None
         self.is_persistent = False
-        self.follows = Follows()
+        self.follows = Follows(Places(positions))
         self.requests = Requests()
         self.recovery = Recovery()
         self.acks = Acks()
@@ -108,13 +110,13 @@ class Standing:
         line = self._line = self._new_line()
         return self._open(line, now)
 
-    def _start_second(self) -> list[Effect]:
+    def _start_second(self, now: float) -> list[Effect]:
         """Open the connection that takes over while the first still works (M51)."""
         if self._second is not None or self._line is None or not self._line.is_restored:
             return []
         line = self._second = self._new_line()
         line.is_second = True
-        return self._open(line, 0.0)
+        return self._open(line, now)
 
     def _new_line(self) -> Line:
         self._last_number += 1
@@ -159,9 +161,12 @@ class Standing:
         text = f"HTTP {status} in place of the upgrade{': ' * bool(detail)}{detail}"
         return self._gone(conn, remedy_of_refusal(status), status, text, now, retry_after)
 
-    def failed(self, conn: int, text: str, now: float) -> list[Effect]:
-        """There was no connection at all."""
-        return self._gone(conn, Remedy.BACK_OFF, 0, text, now)
+    def failed(self, conn: int, text: str, now: float, *, is_final: bool = False) -> list[Effect]:
+        """There was no connection at all; `is_final` where there will never be one, which ends the client."""
+        line = self.lines.get(conn)
+        if line is None or not is_final:
+            return self._gone(conn, Remedy.BACK_OFF, 0, text, now)
+        return self._parted(line, Remedy.STOP, 0, text, now, error=Misconfigured(text))
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -195,7 +200,7 @@ class Standing:
             return self._unanswered(line, now, is_last=False) + self._resend(now)
         if code == TAKEN_OVER and line.is_contested:
             remedy = Remedy.BACK_OFF
-        error = error or _error_of(remedy, code, text)
+        error = error or error_of(remedy, code, text)
         if self._second is not None and remedy in {Remedy.BACK_OFF, Remedy.WINDOW}:
             return self._handed_over(line, self._second, error, now)
         return self._lost(line, remedy, error, now, at_least)
@@ -243,7 +248,9 @@ class Standing:
         effects: list[Effect] = []
         for reject in self.requests.lost(line.number, is_last=is_last):
             ticket = reject.ticket
-            effects += not_ours(self.asking.settle_update(ticket, reject) if isinstance(ticket, Updated) else [reject])
+            effects += not_ours(
+                self.asking.settle_update(ticket, reject, now) if isinstance(ticket, Updated) else [reject]
+            )
         return effects
 
     def _lost(self, line: Line, remedy: Remedy, error: HubError, now: float, at_least: float) -> list[Effect]:
@@ -334,15 +341,6 @@ class Standing:
             return []
         del self.lines[line.number]
         return [Drop(line.number, 1000)]
-
-
-def _error_of(remedy: Remedy, code: int, text: str) -> HubError:
-    match remedy:
-        case Remedy.NEW_CREDENTIAL:
-            return AuthError(f"login refused: {text}", code=code)
-        case Remedy.STOP | Remedy.FINISHED:
-            return Closed(f"the hub ended it: {text}", code=code)
-    return Disconnected(text, code=code, temporary=True)
 
 
 def not_ours(effects: Iterable[Effect]) -> list[Effect]:

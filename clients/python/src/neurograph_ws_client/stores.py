@@ -122,12 +122,16 @@ class Saver:
     """Saves what moved, off the loop: at most once a second, and once more at the end."""
 
     def __init__(
-        self, store: PositionStore, current: Callable[[], dict[str, str]], report: Callable[[Exception], object]
+        self,
+        store: PositionStore,
+        current: Callable[[], dict[str, str]],
+        report: Callable[[Exception], object],
+        loaded: Mapping[str, str] | None = None,
     ) -> None:
         self._store = store
         self._current = current
         self._report = report
-        self._saved: dict[str, str] | None = None
+        self._saved = dict(loaded or {})
         # What was told last: a disk that is full is told once, not once a second.
         self._told: str | None = None
         self._worker: ThreadPoolExecutor | None = None
@@ -156,7 +160,7 @@ class Saver:
 
     async def _save(self) -> None:
         positions = self._current()
-        if positions == self._saved or (self._saved is None and not positions):
+        if positions == self._saved:
             return
         self._worker = self._worker or ThreadPoolExecutor(1, thread_name_prefix="neurograph-positions")
         try:

@@ -64,6 +64,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._given: Item | None = None
         self._task: asyncio.Future[Any] | None = None
         self._is_holding = False
+        # The handler failed at what it had in hand, and is given nothing more: that was not handled.
+        self._has_stopped = False
         self._waiters: list[asyncio.Future[None]] = []
 
     def _handle_by(self, handling: Handling) -> None:
@@ -109,7 +111,6 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         ack: int | None = None,
     ) -> None:
         """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
-
         What is left out stays as it is. ValueError for a value that no option takes.
         """
         wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
@@ -169,14 +170,15 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Somebody follows what was restored: the handler gets what has come since."""
         self._handle_by(handling)
         self.is_watched = is_watched
-        if handling.handler is not None and self._queue:
-            self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
+        self._go_on()
 
     def change_state(self, state: SubState, error: HubError | None) -> None:
         """The session moved it."""
         if state is SubState.SUSPENDED:
             self.recovered = None
         self.state, self.error = state, error
+        if state is SubState.PENDING:
+            self._go_on()  # a right came back (C17): what had come before is still to be handled
         if state is SubState.ENDED:
             self._release()
             if error is not None and self._handler is not None:
@@ -257,16 +259,20 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""
         waiting = self._call(item)
         if waiting is None:
-            self._settle(item)
+            self._handled(item)
         else:
             self._task = self._owner.start(self._handle_rest(item, waiting))
+
+    def _go_on(self) -> None:
+        if self._handler is not None and self._queue and self._task is None:
+            self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def _call(self, item: Item) -> Awaitable[Any] | None:
         if self._handler is None or not self._is_shown(item):
             return None
         try:
             result = self._handler(item)
-        except Exception as fault:  # noqa: BLE001 - whatever a handler raises is told, and the stream goes on
+        except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
             self._failed(fault)
             return None
         return result if result is not None and inspect.isawaitable(result) else None
@@ -276,27 +282,52 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             while True:
                 if waiting is not None:
                     await self._await(waiting)
-                self._settle(item)
+                self._handled(item)
                 if not self._queue or self.state is SubState.ENDED:
                     return
                 item = self._take()
                 waiting = self._call(item)
+        except asyncio.CancelledError:
+            self._cancelled()
+            raise
         finally:
             self._task = None
 
     async def _await(self, waiting: Awaitable[Any]) -> None:
         try:
             await waiting
+        except asyncio.CancelledError as fault:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._failed(fault)
         except Exception as fault:  # noqa: BLE001 - as in _call
             self._failed(fault)
 
-    def _failed(self, fault: Exception) -> None:
+    def _cancelled(self) -> None:
+        """The task of the handler is cancelled: nothing passes what it had in hand."""
+        if self.state is not SubState.ENDED:
+            self._queue.clear()
+            self.change_state(SubState.ENDED, Closed(f"{self.channel}: the task of its handler was cancelled"))
+
+    def _failed(self, fault: Exception | asyncio.CancelledError) -> None:
         self.failures += 1
-        fault.add_note(f"in the handler of {self.channel}")
-        self._owner.report(fault)
+        if isinstance(fault, asyncio.CancelledError):
+            # What the handler awaited was cancelled, and not the handler: it has failed as by any error.
+            error: Exception = RuntimeError(f"the handler of {self.channel} was cancelled from inside")
+            error.__cause__ = fault
+        else:
+            error = fault
+        error.add_note(f"in the handler of {self.channel}")
+        self._owner.report(error)
         if self._on_error == "stop":
+            self._has_stopped = True
             self.discard()
             self._owner.start(self._owner.leave(self))
+
+    def _handled(self, item: Item) -> None:
+        if not self._has_stopped:
+            self._settle(item)
 
     def _settle_given(self) -> None:
         """The consumer of the iterator came back: what it was given is handled."""
@@ -307,7 +338,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _settle(self, item: Item) -> None:
         self.handled += type(item) is Event
         self._cursor = item
-        if self.is_watched:
+        if self.is_watched or self.state is SubState.ENDED:
             self._owner.handled(self, item)
 
     def _is_shown(self, item: Item) -> bool:

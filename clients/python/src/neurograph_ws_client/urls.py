@@ -2,7 +2,10 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
+
+UrlSource = str | Callable[[], str]
 
 _SECRET = re.compile(r"([?&](?:token|reconnection_token)=)[^&#]*")
 _USER = re.compile(r"//[^/@]*@")
@@ -32,3 +35,22 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+class Address:
+    """Where the last attempt went, and the next one goes."""
+
+    def __init__(self, source: UrlSource) -> None:
+        self._source = source
+        self.last = "" if callable(source) else checked(source)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the source is asked for each attempt: what it says next may do where this did not."""
+        return callable(self._source)
+
+    def ask(self) -> str:
+        """For the next attempt; ValueError, or what the source raised."""
+        if callable(self._source):
+            self.last = checked(self._source())
+        return self.last

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-/// A file that grows at its end.
+/// A file that grows at its end, or is overwritten as a whole (the tip).
 pub trait File: Send + Debug {
     /// Write all of it behind what is there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -32,10 +32,12 @@ pub trait Disk: Send + Sync + Debug {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// A file that is there, to be overwritten.
     fn open_fixed(&self, path: &Path) -> io::Result<Box<dyn File>>;
-    /// Another name, in place of any other file of that name, in one step.
+    /// Another name for a file or a directory, in place of any other file of that name, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// A file goes.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// A directory goes with all that is in it, if it is there.
+    fn remove_tree(&self, dir: &Path) -> io::Result<()>;
     /// An empty directory goes.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
     /// Return when the names of a directory would survive a loss of power.
@@ -124,11 +126,26 @@ impl Disk for System {
         fs::remove_file(path)
     }
 
+    fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         fs::remove_dir(dir)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+}
+
+/// A file goes, unless it is gone already.
+pub fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

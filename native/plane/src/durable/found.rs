@@ -5,8 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::durable::disk::Disk;
-use crate::durable::record::{self, Read, Record};
+use crate::durable::manifest::Manifest;
+use crate::durable::record::{self, End, Read, Record, Records};
 use crate::durable::segments::{Head, Segment};
+use crate::durable::tip::Place;
 use crate::durable::verdict::{Note, Stop, damage};
 
 /// What the segments hold together.
@@ -71,8 +73,9 @@ impl Found {
             }
         };
         if &*head.epoch != epoch {
-            // What is left of a history that was ended.
-            return Ok(disk.remove(&source.path)?);
+            // What is left of a history that was ended, and may stay: it is nothing.
+            let _ = disk.remove(&source.path);
+            return Ok(());
         }
         if self.segments.is_empty() {
             self.head = source.base.saturating_sub(1);
@@ -84,6 +87,37 @@ impl Found {
             return Err(damage(text));
         }
         self.records(disk, source, at)
+    }
+
+    /// What the manifest knows of must be there.
+    pub fn check_head(&self, manifest: &Manifest) -> Result<(), Stop> {
+        let is_gone = manifest.has_begun && self.segments.is_empty();
+        if is_gone || self.head < manifest.head {
+            let (least, head) = (manifest.head, self.head);
+            let text = format!("entries up to {least} at least were expected, {head} is the last");
+            return Err(damage(text));
+        }
+        Ok(())
+    }
+
+    /// What somebody has seen of a segment must be in it; `may_be_old`: a tip that the kernel had not written again may name one
+    /// that has gone since.
+    pub fn check_end(&self, least: Place, may_be_old: bool) -> Result<(), Stop> {
+        let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
+        let first = self.segments.front();
+        let has_gone = may_be_old && first.is_some_and(|first| least.base < first.base);
+        if self.head >= least.head && (has_gone || self.segments.iter().any(is_there)) {
+            return Ok(());
+        }
+        let Place { base, bytes, head } = least;
+        let came = self.segments.back().map_or_else(
+            || "no segment".into(),
+            |last| format!("{} with {} bytes", last.base, last.bytes),
+        );
+        Err(damage(format!(
+            "segment {base} with {bytes} bytes up to entry {head} at least was expected, the last is {came} up to entry {}",
+            self.head
+        )))
     }
 
     /// A segment of which nothing but its name was finished.
@@ -105,27 +139,27 @@ impl Found {
 
     fn records(&mut self, disk: &dyn Disk, source: &Source, start: usize) -> Result<(), Stop> {
         let (mut at, mut has_marks) = (start, false);
-        loop {
-            let is_torn = match record::read(&source.bytes, at) {
-                Read::End => break,
-                Read::Record(record, next) if record.offset == self.head + 1 => {
-                    self.head += 1;
-                    self.latest_ts = self.latest_ts.max(record.ts);
-                    has_marks |= record.mark.is_some();
-                    self.records.push(*record);
-                    at = next;
-                    continue;
-                }
-                Read::Record(..) | Read::Bad => false,
-                Read::Torn => true,
-            };
-            if !source.may_lack_end(is_torn, at) {
+        let mut records = Records::new(&source.bytes, start);
+        let mut is_next = true;
+        for (record, next) in records.by_ref() {
+            is_next = record.offset == self.head + 1;
+            if !is_next {
+                break;
+            }
+            self.head += 1;
+            self.latest_ts = self.latest_ts.max(record.ts);
+            has_marks |= record.mark.is_some();
+            self.records.push(*record);
+            at = next;
+        }
+        let end = if is_next { records.end() } else { End::Bad };
+        if end != End::Whole {
+            if !source.may_lack_end(end == End::Torn, at) {
                 let (base, after) = (source.base, self.head);
                 let text = format!("segment {base}: what stands after entry {after} is wrong");
                 return Err(damage(text));
             }
             self.cut(disk, source, at)?;
-            break;
         }
         self.segments.push_back(Segment {
             base: source.base,

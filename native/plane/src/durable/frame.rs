@@ -5,6 +5,8 @@
 
 use crc32c::crc32c;
 
+pub use crate::fields::{Fields, put_counted};
+
 /// Bytes before a body: its length, its checksum, and the checksum of these two; little-endian.
 pub const HEAD: usize = 12;
 
@@ -70,56 +72,6 @@ fn head_of(head: &[u8; HEAD]) -> Option<(usize, u32)> {
     let (len, check) = fields.split_first_chunk::<4>()?;
     let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
     Some((len, u32::from_le_bytes(check.try_into().ok()?)))
-}
-
-/// Reads what a body consists of; `None` where it ends too early.
-#[derive(Debug)]
-pub struct Fields<'a>(pub &'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// So many bytes.
-    pub fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    /// One byte.
-    pub fn byte(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    /// A number.
-    pub fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    /// A time.
-    pub fn time(&mut self) -> Option<f64> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    /// Bytes behind their length.
-    pub fn counted(&mut self) -> Option<&'a [u8]> {
-        let len = self.array().map(u32::from_le_bytes)?;
-        self.bytes(usize::try_from(len).ok()?)
-    }
-
-    /// Text behind its length.
-    pub fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.counted()?).ok()
-    }
-}
-
-/// Bytes behind their length.
-pub fn put_counted(out: &mut Vec<u8>, bytes: &[u8]) {
-    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::durable::disk::{Disk, File};
-use crate::durable::manifest::{self, Manifest};
+use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Encoded;
-use crate::durable::segments::{Head, Kind, Segment, kind_of, segment_name};
+use crate::durable::segments::{Head, Segment, segment_name};
 use crate::durable::sync::Fsync;
 use crate::durable::tip::{Place, Tip};
 use crate::epoch::Epoch;
@@ -65,27 +65,32 @@ pub struct History {
     pub(super) said: Said,
     /// A write failed and what it left could not be cut off yet.
     pub(super) has_remains: bool,
+    /// A segment that was begun in vain may still be there: nothing is written before another one is in its place.
+    pub(super) must_roll: bool,
     pub(super) is_unsynced: bool,
+    /// Something was written since it was asked to rest.
+    pub(super) is_busy: bool,
     /// A sync failed: what the disk has since then is anybody's guess, and is not called clean any more.
     pub(super) has_failed_sync: bool,
-    /// Of keys from before the first segment, the newest record of some is not there.
-    pub(super) lacks_keys: bool,
+    /// The channel was forgotten: its directory may be that of another history already.
+    pub(super) is_erased: bool,
+    /// Of keys up to this offset, which is before the first segment, the newest record of some may not be there.
+    pub(super) forgotten: u64,
 }
 
 impl History {
-    /// A new history without an entry; its manifest is written, so that its epoch survives a kill.
-    pub fn begin(
+    /// A history without an entry, of which nothing is written yet.
+    pub(super) fn new(
         options: Options,
         dir: PathBuf,
-        channel: &str,
+        channel: Arc<str>,
         epoch: Epoch,
         kept: Kept,
-    ) -> io::Result<Self> {
-        options.disk.make_dir(&dir)?;
-        let history = Self {
+    ) -> Self {
+        Self {
             options,
             dir,
-            channel: channel.into(),
+            channel,
             epoch,
             kept,
             segments: VecDeque::new(),
@@ -96,10 +101,25 @@ impl History {
             tip: None,
             said: Said::Left,
             has_remains: false,
+            must_roll: false,
             is_unsynced: false,
+            is_busy: false,
             has_failed_sync: false,
-            lacks_keys: false,
-        };
+            is_erased: false,
+            forgotten: 0,
+        }
+    }
+
+    /// A new history without an entry; its manifest is written, so that its epoch survives a kill.
+    pub fn begin(
+        options: Options,
+        dir: PathBuf,
+        channel: &str,
+        epoch: Epoch,
+        kept: Kept,
+    ) -> io::Result<Self> {
+        options.disk.make_dir(&dir)?;
+        let history = Self::new(options, dir, channel.into(), epoch, kept);
         history.write_manifest(false, false)?;
         Ok(history)
     }
@@ -124,11 +144,6 @@ impl History {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
-    /// Something was written that was not synced since.
-    pub fn is_unsynced(&self) -> bool {
-        self.is_unsynced
-    }
-
     pub(super) fn disk(&self) -> &dyn Disk {
         &*self.options.disk
     }
@@ -137,7 +152,7 @@ impl History {
         self.dir.join(segment_name(base))
     }
 
-    fn write_manifest(&self, is_clean: bool, sync: bool) -> io::Result<()> {
+    pub(super) fn write_manifest(&self, is_clean: bool, sync: bool) -> io::Result<()> {
         Manifest {
             channel: Arc::clone(&self.channel),
             epoch: self.epoch.as_str().into(),
@@ -184,6 +199,7 @@ impl History {
             });
         }
         self.is_unsynced = !always;
+        self.is_busy = true;
         self.head += encoded.count;
         self.latest_ts = self.latest_ts.max(encoded.latest_ts);
         if let Some(last) = self.segments.back_mut() {
@@ -197,6 +213,7 @@ impl History {
 
     /// Everything that has to be so before a record is written.
     fn prepare(&mut self) -> io::Result<()> {
+        self.check_is_ours()?;
         if self.segments.is_empty() {
             self.add_segment()?;
         } else if self.file.is_none() {
@@ -213,10 +230,19 @@ impl History {
         self.tell_end()?;
         self.announce()?;
         let is_full = |last: &Segment| last.bytes >= self.options.segment_bytes;
-        if self.segments.back().is_some_and(is_full) {
+        if self.must_roll || self.segments.back().is_some_and(is_full) {
             self.roll()?;
         }
         Ok(())
+    }
+
+    pub(super) fn check_is_ours(&self) -> io::Result<()> {
+        let erased = || io::Error::other("the channel was forgotten");
+        if self.is_erased {
+            Err(erased())
+        } else {
+            Ok(())
+        }
     }
 
     /// Where the history ends, unless nothing was begun.
@@ -266,133 +292,13 @@ impl History {
         Ok(())
     }
 
-    /// Go on in a new segment.
-    pub(super) fn roll(&mut self) -> io::Result<()> {
-        if self.options.fsync != Fsync::Never {
-            self.sync()?;
-        }
-        self.add_segment()
-    }
-
-    fn add_segment(&mut self) -> io::Result<()> {
-        let base = self.head + 1;
-        let mut bytes = Vec::new();
-        self.head_of(base).write(&mut bytes);
-        let mut file = self.disk().create(&self.path(base))?;
-        file.append(&bytes)?;
-        if self.options.fsync != Fsync::Never {
-            file.sync()?;
-            self.disk().sync_dir(&self.dir)?;
-        }
-        self.file = Some(file);
-        self.segments.push_back(Segment {
-            base,
-            bytes: bytes.len() as u64,
-            latest_ts: self.latest_ts,
-            has_marks: false,
-            is_synced: self.options.fsync != Fsync::Never,
-        });
-        self.tell_end()
-    }
-
     /// The first frame of a file.
     pub(super) fn head_of(&self, number: u64) -> Head {
         Head {
             epoch: self.epoch.as_str().into(),
             number,
             latest_ts: self.latest_ts,
-            lacks_keys: false,
+            newest: None,
         }
     }
-
-    /// Make everything in the last segment survive a loss of power.
-    pub fn sync(&mut self) -> io::Result<()> {
-        let last = self.segments.len().saturating_sub(1);
-        self.sync_segment(last)?;
-        self.is_unsynced = false;
-        Ok(())
-    }
-
-    fn sync_segment(&mut self, number: usize) -> io::Result<()> {
-        let is_last = number + 1 == self.segments.len();
-        let Some(segment) = self.segments.get(number).filter(|one| !one.is_synced) else {
-            return Ok(());
-        };
-        let synced = match self.file.as_mut().filter(|_| is_last) {
-            Some(file) => file.sync(),
-            // Written by a former run, or under `never`.
-            None => self.disk().open(&self.path(segment.base))?.sync(),
-        };
-        self.has_failed_sync |= synced.is_err();
-        synced?;
-        if let Some(segment) = self.segments.get_mut(number) {
-            segment.is_synced = true;
-        }
-        Ok(())
-    }
-
-    /// The run ends well: everything is synced, and the manifest says so.
-    pub fn finish(&mut self) -> io::Result<()> {
-        if self.said == Said::Clean || self.has_remains {
-            return Ok(());
-        }
-        for number in 0..self.segments.len() {
-            self.sync_segment(number)?;
-        }
-        self.is_unsynced = false;
-        self.tell_end()?;
-        if let Some(tip) = &mut self.tip {
-            tip.sync(&*self.options.disk)?;
-        }
-        if self.has_failed_sync {
-            return Ok(());
-        }
-        self.write_manifest(true, true)?;
-        self.said = Said::Clean;
-        Ok(())
-    }
-
-    /// Begin another history in place of this one; an error means that this one goes on. Whether all files of this one went:
-    /// what is left of them is nothing, and the next start removes it.
-    pub fn rotate(&mut self, epoch: Epoch) -> io::Result<bool> {
-        let former = std::mem::replace(&mut self.epoch, epoch);
-        let segments = std::mem::take(&mut self.segments);
-        let head = std::mem::take(&mut self.head);
-        // In one step the old history is over: files of another epoch than the manifest's are nothing.
-        if let Err(error) = self.write_manifest(false, true) {
-            (self.epoch, self.segments, self.head) = (former, segments, head);
-            // It may have been replaced all the same: the next write says again which history this is.
-            self.said = Said::Left;
-            return Err(error);
-        }
-        (self.file, self.tip) = (None, None);
-        self.keys = None;
-        self.latest_ts = f64::NEG_INFINITY;
-        self.said = Said::Left;
-        (self.has_remains, self.is_unsynced, self.lacks_keys) = (false, false, false);
-        Ok(remove_files(self.disk(), &self.dir).is_ok())
-    }
-
-    /// The channel is forgotten, and its files with it.
-    pub fn erase(&mut self) -> io::Result<()> {
-        (self.file, self.tip) = (None, None);
-        self.segments.clear();
-        // Without its manifest the rest is nothing.
-        match self.disk().remove(&self.dir.join(manifest::FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        remove_files(self.disk(), &self.dir)?;
-        self.disk().remove_dir(&self.dir)
-    }
-}
-
-/// All files of a directory that are ours, save the manifest.
-pub fn remove_files(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    for name in disk.list(dir)? {
-        if kind_of(&name) != Kind::Other {
-            disk.remove(&dir.join(name))?;
-        }
-    }
-    Ok(())
 }

@@ -28,7 +28,7 @@ pub struct Job {
     pub entries: Vec<NewEntry>,
     /// What Python gave beside each.
     pub marks: Vec<Option<Box<[u8]>>>,
-    /// What they are counted with.
+    /// What they and their marks are counted with.
     pub bytes: usize,
 }
 

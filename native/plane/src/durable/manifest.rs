@@ -12,8 +12,11 @@ use crate::durable::sync::Fsync;
 pub const FILE: &str = "manifest";
 const FRESH: &str = "manifest.new";
 
-/// Version of the format of this directory; another one is not read.
-const VERSION: u8 = 1;
+/// Version of the format of this directory. A whole manifest of another one is no damage: it is left alone.
+const VERSION: u8 = 2;
+
+/// The oldest version that is read: its files of newest records say less.
+const OLDEST: u8 = 1;
 
 /// The manifest of one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,23 +67,27 @@ impl Manifest {
         }
     }
 
-    /// The manifest of `dir`: `Ok(None)` if there is none, an error of kind `InvalidData` if it is not readable.
+    /// The manifest of `dir`: `Ok(None)` if there is none, an error of kind `InvalidData` if it is not as it was written, of
+    /// kind `Unsupported` if it is, and of a version that is not ours.
     pub fn read(disk: &dyn Disk, dir: &Path) -> io::Result<Option<Self>> {
         let bytes = match disk.read(&dir.join(FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
         match frame::read(&bytes, 0) {
-            Found::Body(body, end) if end == bytes.len() => Self::parse(body),
-            _ => None,
+            Found::Body(body, end) if end == bytes.len() => {
+                Self::parse(body).map(Some).ok_or_else(|| unsupported(body))
+            }
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the manifest is not readable",
+            )),
         }
-        .map(Some)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the manifest is not readable"))
     }
 
     fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body);
-        if fields.byte()? != VERSION {
+        if !(OLDEST..=VERSION).contains(&fields.byte()?) {
             return None;
         }
         let is_clean = fields.byte()? != 0;
@@ -97,4 +104,14 @@ impl Manifest {
             head,
         })
     }
+}
+
+/// What is whole and cannot be read was written by other software than this.
+fn unsupported(body: &[u8]) -> io::Error {
+    let version = body.first().copied().unwrap_or(0);
+    let text = format!(
+        "its manifest is whole and of format version {version}, this hub reads versions up to {VERSION}: start the hub that \
+         wrote it, or move the directory away; nothing was changed"
+    );
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }

@@ -4,7 +4,9 @@
 //! happens before an entry has its place. The promise: what anybody has seen under an epoch is what a later start finds under
 //! it, or the epoch is another one.
 
+mod carry;
 mod disk;
+mod ending;
 mod found;
 mod frame;
 mod history;
@@ -16,9 +18,12 @@ mod options;
 mod record;
 mod recovery;
 mod retention;
+mod rolling;
 mod root;
+mod salvage;
 mod segments;
 mod sync;
+mod syncing;
 #[cfg(test)]
 mod tests;
 mod tip;
@@ -63,12 +68,20 @@ pub struct DurableFigures {
     pub refused: Count,
     /// Segments that went because of the retention.
     pub segments_removed: Count,
+    /// Of these, segments with marks that still counted, for there were too many bytes of them.
+    pub marks_cut: Count,
+    /// Histories that an end left unsynced, for its time was over.
+    pub unfinished: Count,
     /// Tails that were cut off at a recovery.
     pub torn: Count,
     /// New epochs after a loss of power.
     pub lost_power: Count,
     /// New epochs after damage.
     pub damaged: Count,
+    /// Entries that a new epoch has begun with, for they were whole.
+    pub carried: Count,
+    /// Histories of which files were set aside, for not all of them were.
+    pub set_aside: Count,
 }
 
 impl DurableFigures {
@@ -113,6 +126,8 @@ impl Durable {
         for note in &found.notes {
             figures.count(note);
         }
+        figures.carried.add(found.carried);
+        figures.set_aside.add(u64::from(found.is_set_aside));
         let marks = found.recent.iter().filter_map(|record| {
             let mark = record.mark.clone()?;
             Some((record.offset, record.ts, mark))
@@ -138,12 +153,13 @@ impl Durable {
             keyed: entries(found.keyed),
             recent: entries(found.recent),
             lost_ts: found.lost_ts,
-            has_all_keys: found.has_all_keys,
+            forgotten: found.forgotten,
         };
         Ok((durable, past))
     }
 
-    /// The files. A panic elsewhere while they were held left at most the rest of a write, which the next one cuts off.
+    /// The files. A panic while they were held was the writer's, and nothing is written after it, or of who rotated or closed the
+    /// channel, which does not leave the rest of a write.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,14 +8,12 @@
 
 use crate::durable::frame::{self, Fields, Found, put_counted};
 use crate::entry::NewEntry;
+use crate::members;
 
 /// The first record of a batch that was written, and under `always` synced, as one.
 const STARTS_BATCH: u8 = 1;
-const KEY: u8 = 2;
-const TAGS: u8 = 4;
-const TRACEPARENT: u8 = 8;
-const TRACESTATE: u8 = 16;
 const MARK: u8 = 32;
+const _: () = assert!((STARTS_BATCH | MARK) & members::ALL == 0, "flags differ");
 
 /// An entry with its place, and what Python asked to keep with it.
 #[derive(Clone, Debug)]
@@ -58,6 +56,55 @@ pub enum Read {
     Bad,
 }
 
+/// How a stretch of records ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With the file.
+    Whole,
+    /// With a record that was not written to its end.
+    Torn,
+    /// With something that is not what was written.
+    Bad,
+}
+
+/// Records one behind the other: each with the place behind it.
+#[derive(Debug)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: End,
+}
+
+impl<'a> Records<'a> {
+    /// From `at` on.
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        let end = End::Whole;
+        Self { bytes, at, end }
+    }
+
+    /// How they end; asked after the last one.
+    pub fn end(&self) -> End {
+        self.end
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = (Box<Record>, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.end = match read(self.bytes, self.at) {
+            Read::Record(record, next) => {
+                self.at = next;
+                return Some((record, next));
+            }
+            Read::End => End::Whole,
+            Read::Torn => End::Torn,
+            Read::Bad => End::Bad,
+        };
+        None
+    }
+}
+
 /// Write one record.
 pub fn write(
     out: &mut Vec<u8>,
@@ -67,31 +114,12 @@ pub fn write(
     mark: Option<&[u8]>,
     starts_batch: bool,
 ) {
-    let optional = [
-        (KEY, entry.key.as_ref().map(|text| text.as_bytes())),
-        (TAGS, entry.tags.as_deref()),
-        (
-            TRACEPARENT,
-            entry.traceparent.as_ref().map(|text| text.as_bytes()),
-        ),
-        (
-            TRACESTATE,
-            entry.tracestate.as_ref().map(|text| text.as_bytes()),
-        ),
-        (MARK, mark),
-    ];
-    let present = optional.iter().filter(|(_, bytes)| bytes.is_some());
-    let flags = present.fold(u8::from(starts_batch) * STARTS_BATCH, |all, (flag, _)| {
-        all | flag
-    });
+    let own = u8::from(starts_batch) * STARTS_BATCH + u8::from(mark.is_some()) * MARK;
     frame::write(out, |out| {
         out.extend_from_slice(&offset.to_le_bytes());
-        out.extend_from_slice(&ts.to_le_bytes());
-        out.push(flags);
-        put_counted(out, entry.event.as_bytes());
-        put_counted(out, &entry.data);
-        for bytes in optional.into_iter().filter_map(|(_, bytes)| bytes) {
-            put_counted(out, bytes);
+        members::write(out, ts, own, &entry.members());
+        if let Some(mark) = mark {
+            put_counted(out, mark);
         }
     });
 }
@@ -111,42 +139,18 @@ pub fn read(bytes: &[u8], at: usize) -> Read {
 fn parse(body: &[u8]) -> Option<Record> {
     let mut fields = Fields(body);
     let offset = fields.number()?;
-    let ts = fields.time()?;
-    let flags = fields.byte()?;
-    let event = fields.text()?.into();
-    let data = fields.counted()?.into();
-    let mut bytes = |flag| match flags & flag {
-        0 => Some(None),
-        _ => fields.counted().map(Some),
+    let (ts, flags, entry) = members::read(&mut fields)?;
+    let mark = match flags & MARK {
+        0 => None,
+        _ => Some(fields.counted()?),
     };
-    let (key, tags) = (bytes(KEY)?, bytes(TAGS)?);
-    let (traceparent, tracestate, mark) = (bytes(TRACEPARENT)?, bytes(TRACESTATE)?, bytes(MARK)?);
-    let [key, traceparent, tracestate] = texts([key, traceparent, tracestate])?;
     Some(Record {
         offset,
         ts,
         starts_batch: flags & STARTS_BATCH != 0,
-        entry: NewEntry {
-            event,
-            data,
-            key,
-            tags: tags.map(Box::from),
-            traceparent,
-            tracestate,
-        },
+        entry: entry.into(),
         mark: mark.map(Box::from),
     })
-}
-
-/// Texts where there are some; `None` if one of them is no text.
-fn texts(all: [Option<&[u8]>; 3]) -> Option<[Option<Box<str>>; 3]> {
-    let mut texts = [None, None, None];
-    for (text, bytes) in texts.iter_mut().zip(all) {
-        if let Some(bytes) = bytes {
-            *text = Some(std::str::from_utf8(bytes).ok()?.into());
-        }
-    }
-    Some(texts)
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
 //! What a start finds of a channel: the history as it was, or the reason why another one begins.
 //!
 //! A record that was not written to its end is cut off: nobody has seen it. Everything else that is not as it was written
-//! means that a position somebody holds may name another entry, or none: then the epoch ends, and every subscriber is told.
+//! means that a position somebody holds may name another entry, or none: then the epoch ends, and every subscriber is told. What
+//! is whole up to there is the beginning of the next one (see `carry`).
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::durable::carry::{self, carry};
 use crate::durable::found::{Found, Source};
-use crate::durable::history::{History, Said, remove_files};
+use crate::durable::history::{History, Said};
 use crate::durable::keys;
 use crate::durable::manifest::Manifest;
 use crate::durable::options::{Kept, Options};
 use crate::durable::record::Record;
-use crate::durable::segments::{Head, Kind, Segment, keys_names, kind_of, segment_name};
+use crate::durable::salvage::salvage;
+use crate::durable::segments::{Head, Kind, keys_names, kind_of, segment_name};
 use crate::durable::sync::Fsync;
-use crate::durable::tip::{Place, Tip};
+use crate::durable::tip::Tip;
 use crate::durable::verdict::{Note, Reason, Stop, damage};
 use crate::epoch::Epoch;
 
@@ -30,10 +33,14 @@ pub struct Past {
     pub recent: Vec<Record>,
     /// The largest `ts` of records that are gone.
     pub lost_ts: f64,
-    /// Whether `keyed` and `recent` hold the newest record of every key.
-    pub has_all_keys: bool,
+    /// The newest records of keys up to this offset may be in neither.
+    pub forgotten: u64,
     /// What an operator should know.
     pub notes: Vec<Note>,
+    /// Entries of the former history that this one has begun with.
+    pub carried: u64,
+    /// Files of the former history are kept beside this one.
+    pub is_set_aside: bool,
 }
 
 /// Open the history of a channel in `dir`; `fresh` is the name of the next one if this cannot go on.
@@ -44,57 +51,60 @@ pub fn open(
     kept: Kept,
     fresh: Epoch,
 ) -> io::Result<Past> {
-    let reading = Reading {
+    let reading = || Reading {
         options: options.clone(),
         dir: dir.to_owned(),
         channel: channel.into(),
         kept,
     };
-    let notes = match reading.run() {
-        Ok(Some(past)) => return Ok(past),
-        Ok(None) => Vec::new(),
-        Err(Stop::Io(error)) => return Err(error),
-        Err(Stop::New(reason, text)) => vec![Note::NewEpoch(reason, text)],
-    };
-    let disk = Arc::clone(&options.disk);
-    let history = History::begin(options, dir.to_owned(), channel, fresh, kept)?;
-    remove_files(&*disk, dir)?;
-    Ok(Past {
-        history,
-        keyed: Vec::new(),
-        recent: Vec::new(),
-        lost_ts: f64::NEG_INFINITY,
-        has_all_keys: true,
-        notes,
-    })
+    match reading().run() {
+        Ok(Some(past)) => Ok(past),
+        Ok(None) if carry::resume(&*options.disk, dir)? => reading().read_again(),
+        Ok(None) => Ok(Past::new(History::begin(
+            options,
+            dir.to_owned(),
+            channel,
+            fresh,
+            kept,
+        )?)),
+        Err(Stop::Io(error)) => Err(error),
+        Err(Stop::New(reason, text)) => {
+            let salvaged = salvage(&*options.disk, dir, kept.per_key)?;
+            let is_set_aside = reason == Reason::Damage || !salvaged.is_whole;
+            carry(&options, dir, channel, kept, fresh, &salvaged, is_set_aside)
+                .map_err(|error| not_carried(&text, &error))?;
+            let carried = salvaged.records.len() as u64;
+            let text = format!("{text}; it begins with {carried} entries that were whole");
+            Ok(Past {
+                notes: vec![Note::NewEpoch(reason, text)],
+                carried,
+                is_set_aside,
+                ..reading().read_again()?
+            })
+        }
+    }
 }
 
-/// What the manifest knows of must be there.
-fn check_head(manifest: &Manifest, found: &Found) -> Result<(), Stop> {
-    let is_gone = manifest.has_begun && found.segments.is_empty();
-    if is_gone || found.head < manifest.head {
-        let (least, head) = (manifest.head, found.head);
-        let text = format!("entries up to {least} at least were expected, {head} is the last");
-        return Err(damage(text));
-    }
-    Ok(())
+fn not_carried(why: &str, error: &io::Error) -> io::Error {
+    let text =
+        format!("{why}; what is whole is still there, but could not be carried over: {error}");
+    io::Error::new(error.kind(), text)
 }
 
-/// What somebody has seen of a segment must be in it.
-fn check_end(least: Place, found: &Found) -> Result<(), Stop> {
-    let is_there = |one: &Segment| one.base == least.base && one.bytes >= least.bytes;
-    if found.head >= least.head && found.segments.iter().any(is_there) {
-        return Ok(());
+impl Past {
+    /// A history without an entry.
+    fn new(history: History) -> Self {
+        Self {
+            history,
+            keyed: Vec::new(),
+            recent: Vec::new(),
+            lost_ts: f64::NEG_INFINITY,
+            forgotten: 0,
+            notes: Vec::new(),
+            carried: 0,
+            is_set_aside: false,
+        }
     }
-    let Place { base, bytes, head } = least;
-    let came = found.segments.back().map_or_else(
-        || "no segment".into(),
-        |last| format!("{} with {} bytes", last.base, last.bytes),
-    );
-    Err(damage(format!(
-        "segment {base} with {bytes} bytes up to entry {head} at least was expected, the last is {came} up to entry {}",
-        found.head
-    )))
 }
 
 /// What is known of keys from before the first segment.
@@ -102,8 +112,8 @@ fn check_end(least: Place, found: &Found) -> Result<(), Stop> {
 struct Keys {
     records: Vec<Record>,
     upto: Option<u64>,
-    /// The newest record of some is not there.
-    lacks: bool,
+    /// The newest records of those up to this offset may not be there.
+    forgotten: u64,
 }
 
 struct Reading {
@@ -114,6 +124,19 @@ struct Reading {
 }
 
 impl Reading {
+    /// What was just written.
+    fn read_again(self) -> io::Result<Past> {
+        let dir = self.dir.clone();
+        match self.run() {
+            Ok(Some(past)) => Ok(past),
+            Err(Stop::Io(error)) => Err(error),
+            Ok(None) | Err(Stop::New(..)) => {
+                let text = format!("{} is not as it was just written", dir.display());
+                Err(io::Error::other(text))
+            }
+        }
+    }
+
     fn run(self) -> Result<Option<Past>, Stop> {
         let manifest = match Manifest::read(&*self.options.disk, &self.dir) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -133,7 +156,7 @@ impl Reading {
         self.check(&manifest)?;
         let mut found = self.segments(&names, &manifest)?;
         let tip = self.tip(&manifest, &found)?;
-        check_head(&manifest, &found)?;
+        found.check_head(&manifest)?;
         self.mark_synced(&manifest, &mut found)?;
         let keys = self.keys(&names, &manifest, &found)?;
         let mut past = self.past(&manifest, found, keys, tip);
@@ -146,10 +169,12 @@ impl Reading {
 
     fn check(&self, manifest: &Manifest) -> Result<(), Stop> {
         if manifest.channel != self.channel {
-            return Err(damage(format!(
-                "{} was expected, the manifest is that of {}",
+            let text = format!(
+                "channel {} was expected, its files are those of {}: move the directory back to its place, or away; nothing \
+                 was changed",
                 self.channel, manifest.channel
-            )));
+            );
+            return Err(Stop::Io(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         let may_lack = !manifest.is_clean && manifest.has_begun && manifest.fsync != Fsync::Always;
         if may_lack && manifest.boot != self.options.boot {
@@ -174,9 +199,18 @@ impl Reading {
         Ok(())
     }
 
+    /// What could not be removed before may stay: it is nothing.
+    fn drop_foreign(&self, path: &Path) {
+        let _ = self.options.disk.remove(path);
+    }
+
     /// Left by a rotation that could not remove it.
     fn is_foreign(&self, path: &Path, manifest: &Manifest) -> io::Result<bool> {
-        let head = Head::read(&self.options.disk.read(path)?);
+        let bytes = match self.options.disk.read(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(true),
+            other => other?,
+        };
+        let head = Head::read(&bytes);
         Ok(head.is_ok_and(|(head, _)| *head.epoch != *manifest.epoch))
     }
 
@@ -195,7 +229,7 @@ impl Reading {
             if !self.is_foreign(&path, manifest)? {
                 break;
             }
-            self.options.disk.remove(&path)?;
+            self.drop_foreign(&path);
             bases.pop();
         }
         let last = bases.last().copied();
@@ -220,12 +254,13 @@ impl Reading {
         if !manifest.has_begun {
             return Ok(None);
         }
+        let may_be_old = !manifest.is_clean && manifest.boot != self.options.boot;
         match Tip::read(&*self.options.disk, &self.dir, &manifest.epoch)? {
             Some((tip, place)) => {
-                check_end(place, found)?;
+                found.check_end(place, may_be_old)?;
                 Ok(Some(tip))
             }
-            None if !manifest.is_clean && manifest.boot != self.options.boot => Ok(None),
+            None if may_be_old => Ok(None),
             None => Err(damage("the tip is missing or not readable".into())),
         }
     }
@@ -238,7 +273,7 @@ impl Reading {
             };
             let path = self.keys_path(upto);
             if self.is_foreign(&path, manifest)? {
-                self.options.disk.remove(&path)?;
+                self.drop_foreign(&path);
             } else {
                 all.push(upto);
             }
@@ -251,13 +286,13 @@ impl Reading {
         let first = found.segments.front().map_or(0, |first| first.base);
         let Some(upto) = newest else {
             return Ok(Keys {
-                lacks: first > 1,
+                forgotten: first.saturating_sub(1),
                 ..Keys::default()
             });
         };
         let bytes = self.options.disk.read(&self.keys_path(upto))?;
         let read = keys::read(&bytes, &manifest.epoch, upto).filter(|_| upto + 1 >= first);
-        let Some((mut records, lacks)) = read else {
+        let Some((mut records, forgotten)) = read else {
             return Err(damage(format!(
                 "the newest entries of keys up to {upto} are wrong"
             )));
@@ -266,7 +301,7 @@ impl Reading {
         Ok(Keys {
             records,
             upto: Some(upto),
-            lacks: lacks && first > 1,
+            forgotten: forgotten.min(first.saturating_sub(1)),
         })
     }
 
@@ -275,34 +310,28 @@ impl Reading {
     }
 
     fn past(self, manifest: &Manifest, found: Found, keys: Keys, tip: Option<Tip>) -> Past {
+        let epoch = Epoch::named(&manifest.epoch);
+        let history = History {
+            segments: found.segments,
+            keys: keys.upto,
+            head: found.head,
+            latest_ts: found.latest_ts,
+            tip,
+            said: if manifest.is_clean {
+                Said::Clean
+            } else {
+                Said::Left
+            },
+            forgotten: keys.forgotten,
+            ..History::new(self.options, self.dir, self.channel, epoch, self.kept)
+        };
         Past {
             keyed: keys.records,
             recent: found.records,
             lost_ts: found.lost_ts,
-            has_all_keys: !keys.lacks,
+            forgotten: keys.forgotten,
             notes: found.notes,
-            history: History {
-                options: self.options,
-                dir: self.dir,
-                channel: self.channel,
-                epoch: Epoch::named(&manifest.epoch),
-                kept: self.kept,
-                segments: found.segments,
-                keys: keys.upto,
-                head: found.head,
-                latest_ts: found.latest_ts,
-                file: None,
-                tip,
-                said: if manifest.is_clean {
-                    Said::Clean
-                } else {
-                    Said::Left
-                },
-                has_remains: false,
-                is_unsynced: false,
-                has_failed_sync: false,
-                lacks_keys: keys.lacks,
-            },
+            ..Past::new(history)
         }
     }
 }

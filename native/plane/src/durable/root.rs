@@ -1,5 +1,6 @@
 //! The data directory: one hub at a time, and a directory for each channel in it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::durable::carry::NEXT;
 use crate::durable::disk::{Disk as _, System};
 use crate::durable::names;
 use crate::durable::options::{Kept, Options};
@@ -59,10 +61,12 @@ impl Root {
     /// Channels that have a directory.
     pub fn channels(&self) -> io::Result<Vec<String>> {
         let names = System.list(&self.logs)?;
-        Ok(names
+        // One that a start was killed at putting into its place counts as well.
+        let directories = names
             .iter()
-            .filter_map(|name| names::decode(name))
-            .collect())
+            .map(|name| name.strip_suffix(NEXT).unwrap_or(name));
+        let channels: BTreeSet<String> = directories.filter_map(names::decode).collect();
+        Ok(channels.into_iter().collect())
     }
 
     /// Open the history of a channel.

@@ -82,8 +82,38 @@ pub struct Head {
     pub number: u64,
     /// The largest `ts` before its first record.
     pub latest_ts: f64,
-    /// Of newest records: those of some keys were gone before.
-    pub lacks_keys: bool,
+    /// Of a file of newest records.
+    pub newest: Option<Newest>,
+}
+
+/// What a file of newest records says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// Those of keys up to this offset may be lacking.
+    pub forgotten: u64,
+    /// How many records it has; version 1 did not say.
+    pub count: Option<u64>,
+}
+
+impl Newest {
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.forgotten.to_le_bytes());
+        out.extend_from_slice(&self.count.unwrap_or(0).to_le_bytes());
+    }
+
+    /// In version 1 one byte said that keys were lacking.
+    fn parse(fields: &mut Fields<'_>, upto: u64) -> Option<Self> {
+        if fields.0 == [1] {
+            return Some(Self {
+                forgotten: upto,
+                count: None,
+            });
+        }
+        Some(Self {
+            forgotten: fields.number()?,
+            count: Some(fields.number()?),
+        })
+    }
 }
 
 impl Head {
@@ -94,8 +124,8 @@ impl Head {
             out.extend_from_slice(&self.number.to_le_bytes());
             out.extend_from_slice(&self.latest_ts.to_le_bytes());
             put_counted(out, self.epoch.as_bytes());
-            if self.lacks_keys {
-                out.push(1);
+            if let Some(newest) = self.newest {
+                newest.put(out);
             }
         });
     }
@@ -111,11 +141,17 @@ impl Head {
 
     fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body.strip_prefix(MAGIC)?);
+        let (number, latest_ts) = (fields.number()?, fields.time()?);
+        let epoch = fields.text()?.into();
+        let newest = match fields.0 {
+            [] => None,
+            _ => Some(Newest::parse(&mut fields, number)?),
+        };
         Some(Self {
-            number: fields.number()?,
-            latest_ts: fields.time()?,
-            epoch: fields.text()?.into(),
-            lacks_keys: fields.byte() == Some(1),
+            epoch,
+            number,
+            latest_ts,
+            newest,
         })
     }
 }
@@ -137,5 +173,28 @@ mod tests {
         for other in ["manifest", "1.log", "notes.txt", "0000000000000000000x.log"] {
             assert_eq!(Kind::Other, kind_of(other));
         }
+    }
+
+    /// A file of newest records says what it lacks; one of version 1 said only whether something was lacking.
+    #[test]
+    fn newest_records_say_what_they_lack() {
+        let head = |newest| Head {
+            epoch: "e".into(),
+            number: 900,
+            latest_ts: 1.0,
+            newest,
+        };
+        let read = |bytes: &[u8]| Head::read(bytes).map(|(head, _)| head.newest);
+        let mut bytes = Vec::new();
+        head(None).write(&mut bytes);
+        assert_eq!(Ok(None), read(&bytes));
+        let body = [&bytes[frame::HEAD..], &[1]].concat();
+        bytes.clear();
+        frame::write(&mut bytes, |out| out.extend_from_slice(&body));
+        let newest = |forgotten, count| Some(Newest { forgotten, count });
+        assert_eq!(Ok(newest(900, None)), read(&bytes));
+        bytes.clear();
+        head(newest(7, Some(3))).write(&mut bytes);
+        assert_eq!(Ok(newest(7, Some(3))), read(&bytes));
     }
 }

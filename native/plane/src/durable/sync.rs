@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Fsync {
     /// Before anything is visible: a loss of power costs nothing.
     Always,
-    /// So long after a write at the latest: a loss of power costs that much, and the epoch.
+    /// So long after a write at the latest: a loss of power costs that much, and the epoch; what is whole goes on in the next.
     Interval(Duration),
     /// When the kernel likes to.
     Never,

@@ -78,6 +78,11 @@ impl Tip {
         self.open(disk)?.sync()
     }
 
+    /// Keep no descriptor until it is written again.
+    pub fn rest(&mut self) {
+        self.file = None;
+    }
+
     fn open(&mut self, disk: &dyn Disk) -> io::Result<&mut Box<dyn File>> {
         let file = match self.file.take() {
             Some(file) => file,

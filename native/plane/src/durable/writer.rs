@@ -4,7 +4,7 @@
 
 use std::mem;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, Event};
@@ -26,7 +26,7 @@ struct Queue {
     /// The thread has something to do, and waits to be told.
     is_due: bool,
     is_parked: bool,
-    is_stopping: bool,
+    stops_at: Option<Instant>,
     sweep_at: Option<f64>,
 }
 
@@ -36,8 +36,8 @@ pub struct Turn {
     pub jobs: Vec<Job>,
     /// The wall clock, if somebody asked to look at what channels keep.
     pub sweep_at: Option<f64>,
-    /// Nothing more will come.
-    pub is_last: bool,
+    /// Nothing more will come, and it has so long.
+    pub last_until: Option<Instant>,
 }
 
 /// The queue before the thread; callable from any thread.
@@ -45,6 +45,8 @@ pub struct Turn {
 pub struct Writer {
     queue: Mutex<Queue>,
     ready: Condvar,
+    /// The thread has ended: from then on another hub may have the files.
+    ended: RwLock<bool>,
     max_entries: usize,
     max_bytes: usize,
     /// What happened.
@@ -57,6 +59,7 @@ impl Writer {
         Self {
             queue: Mutex::default(),
             ready: Condvar::new(),
+            ended: RwLock::new(false),
             max_entries,
             max_bytes,
             figures,
@@ -83,9 +86,10 @@ impl Writer {
         marks: Vec<Option<Box<[u8]>>>,
         ts: f64,
     ) -> Result<(Epoch, u64), PlaneError> {
-        let bytes = entries.iter().map(size).sum::<usize>();
+        let marked: usize = marks.iter().flatten().map(|mark| mark.len()).sum();
+        let bytes = entries.iter().map(size).sum::<usize>() + marked;
         let mut queue = self.queue();
-        if queue.is_stopping {
+        if queue.stops_at.is_some() {
             return Err(PlaneError::Stopped);
         }
         let is_too_much = queue.entries + entries.len() > self.max_entries
@@ -129,11 +133,26 @@ impl Writer {
         self.wake(queue);
     }
 
-    /// Write what waits, then end.
-    pub fn stop(&self) {
+    /// Write what waits, then end; what is not synced by `deadline` is left to the kernel.
+    pub fn stop(&self, deadline: Instant) {
         let mut queue = self.queue();
-        queue.is_stopping = true;
+        queue.stops_at.get_or_insert(deadline);
         self.wake(queue);
+    }
+
+    /// The files are this process's as long as the guard is held; [`PlaneError::Stopped`] once the thread has ended.
+    pub fn enter(&self) -> Result<RwLockReadGuard<'_, bool>, PlaneError> {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        if *ended {
+            return Err(PlaneError::Stopped);
+        }
+        Ok(ended)
+    }
+
+    /// The thread has ended, well or not: nothing touches the files any more, and nothing waits for them in vain.
+    pub fn end(&self) {
+        *self.ended.write().unwrap_or_else(PoisonError::into_inner) = true;
+        self.queue().stops_at.get_or_insert_with(Instant::now);
     }
 
     fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
@@ -148,14 +167,14 @@ impl Writer {
         let mut queue = self.queue();
         loop {
             let sync_in = sync_at.map(|at| at.saturating_duration_since(Instant::now()));
-            let has_work = queue.is_due || queue.is_stopping || queue.sweep_at.is_some();
+            let has_work = queue.is_due || queue.stops_at.is_some() || queue.sweep_at.is_some();
             if has_work || sync_in.is_some_and(|left| left.is_zero()) {
                 queue.is_parked = false;
                 queue.is_due = false;
                 return Turn {
                     jobs: mem::take(&mut queue.jobs),
                     sweep_at: queue.sweep_at.take(),
-                    is_last: queue.is_stopping,
+                    last_until: queue.stops_at,
                 };
             }
             queue.is_parked = true;
@@ -208,8 +227,9 @@ impl Writer {
             renew(epoch);
             return Ok(());
         };
+        let _open = self.enter()?;
         let mut history = durable.history();
-        let next = history.head() + 1;
+        let (former, next) = (history.epoch().clone(), history.head() + 1);
         if !history.rotate(epoch.clone())? {
             self.figures.leftovers.add(1);
         }
@@ -217,13 +237,14 @@ impl Writer {
         self.strike(channel.id, durable, 0, Some(epoch.clone()));
         durable.note(&history);
         renew(epoch);
-        drop(history);
+        // While the history is held: what the thread has stored it has told before it let go.
         if has_waiting {
             let mut batch = Batch::default();
             batch.push(
                 0,
                 Event::StoreFailed {
                     log: channel.id,
+                    epoch: former,
                     first: next,
                     text: "another history of the channel began".into(),
                     is_uncertain: false,

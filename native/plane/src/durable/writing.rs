@@ -1,25 +1,28 @@
 //! The thread that writes durable logs: takes what waits, writes it, and only then shows it to anybody.
 //!
-//! What waits when the thread comes round is one write per channel, then one sync per channel where the policy wants it, then
-//! the entries enter their logs, the I/O threads hear of them, and Python gets one event per channel.
+//! What waits when the thread comes round is taken channel by channel: a write for each portion of it, and under `always` a
+//! sync, then its entries enter the log, the I/O threads hear of them, and Python gets one event, before the next channel has
+//! its turn.
 
 use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, Event};
 use crate::channel::Channel;
 use crate::command::{Command, Port};
 use crate::durable::history::Failure;
 use crate::durable::job::{Job, by_channel, chunks, encode};
+use crate::durable::keys::Known;
+use crate::durable::retention::Gone;
 use crate::durable::sync::Fsync;
 use crate::durable::writer::Writer;
+use crate::epoch::Epoch;
 use crate::inbox::Inbox;
 use crate::logs::{LogId, Logs};
-use crate::newest::Newest;
 
 /// Bytes that are gathered for one write, unless segments are smaller.
 const WRITE: usize = 1 << 20;
@@ -42,8 +45,12 @@ pub struct Surroundings {
     pub segment_bytes: usize,
 }
 
-/// Run the thread until it is stopped. A panic is told as FATAL: nothing more is stored, and the process should end.
-pub fn run(writer: &Writer, around: Surroundings) {
+/// Seconds for which the interval syncs in one turn: what it does not get to has the next one, after what waits to be written.
+const SYNCS: Duration = Duration::from_millis(20);
+
+/// Run the thread until it is stopped; whether it ended well. A panic is told as FATAL: nothing more is stored, and the process
+/// should end.
+pub fn run(writer: &Writer, around: Surroundings) -> bool {
     let inbox = Arc::clone(&around.inbox);
     let mut thread = Thread {
         writer,
@@ -52,13 +59,17 @@ pub fn run(writer: &Writer, around: Surroundings) {
         unsynced: HashMap::new(),
         sync_at: None,
         swept_at: f64::NEG_INFINITY,
+        untidy: HashMap::new(),
     };
-    if catch_unwind(AssertUnwindSafe(|| thread.run())).is_err() {
+    let ended = catch_unwind(AssertUnwindSafe(|| thread.run())).is_ok();
+    writer.end();
+    if !ended {
         let mut batch = Batch::default();
         let text = "the writer of durable logs panicked".to_owned();
         batch.push(0, Event::Fatal(text));
         inbox.hand_over(&mut batch);
     }
+    ended
 }
 
 struct Thread<'a> {
@@ -68,6 +79,8 @@ struct Thread<'a> {
     unsynced: HashMap<LogId, Arc<Channel>>,
     sync_at: Option<Instant>,
     swept_at: f64,
+    /// Why channels keep more than they should, as it was told last.
+    untidy: HashMap<LogId, String>,
 }
 
 impl Thread<'_> {
@@ -77,14 +90,14 @@ impl Thread<'_> {
             if !turn.jobs.is_empty() {
                 self.store(turn.jobs);
             }
-            if self.sync_at.is_some_and(|at| Instant::now() >= at) || turn.is_last {
-                self.sync();
+            if let Some(until) = turn.last_until {
+                return self.finish(until);
+            }
+            if self.sync_at.is_some_and(|at| Instant::now() >= at) {
+                self.sync(Instant::now() + SYNCS);
             }
             if let Some(now) = turn.sweep_at {
                 self.sweep(now);
-            }
-            if turn.is_last {
-                return self.finish();
             }
         }
     }
@@ -92,17 +105,16 @@ impl Thread<'_> {
     // --- storing ------------------------------------------------------------------------------------------------------
 
     fn store(&mut self, jobs: Vec<Job>) {
-        let (entries, bytes) = jobs.iter().fold((0, 0), |(entries, bytes), job| {
-            (entries + job.entries.len(), bytes + job.bytes)
-        });
         for group in by_channel(jobs) {
+            let (entries, bytes) = group.iter().fold((0, 0), |(entries, bytes), job| {
+                (entries + job.entries.len(), bytes + job.bytes)
+            });
             self.store_group(group);
+            self.writer.settled(entries, bytes);
+            for port in &self.around.ports {
+                port.flush();
+            }
         }
-        self.writer.settled(entries, bytes);
-        for port in &self.around.ports {
-            port.flush();
-        }
-        self.around.inbox.hand_over(&mut self.batch);
     }
 
     fn store_group(&mut self, jobs: Vec<Job>) {
@@ -112,7 +124,7 @@ impl Thread<'_> {
         let Some(durable) = &channel.durable else {
             return;
         };
-        // Held until the entries are in the log: who rotates or closes it comes before all of this or after.
+        // Held until it is told what became of them: who rotates or closes it comes before all of this or after.
         let mut history = durable.history();
         let (mut stored, mut failed) = (None, None);
         for chunk in chunks(jobs, self.around.segment_bytes.min(WRITE)) {
@@ -143,23 +155,24 @@ impl Thread<'_> {
             self.unsynced.insert(channel.id, Arc::clone(&channel));
             self.plan_sync();
         }
-        let epoch = history.epoch().clone();
-        drop(history);
         let log = channel.id;
         if let Some(offset) = stored {
+            let epoch = history.epoch().clone();
             self.batch.push(0, Event::Stored { log, epoch, offset });
         }
         if let Some((first, failure)) = failed {
-            self.fail(log, first, &failure);
+            self.fail(log, history.epoch().clone(), first, &failure);
         }
+        self.around.inbox.hand_over(&mut self.batch);
     }
 
-    fn fail(&mut self, log: LogId, first: u64, failure: &Failure) {
+    fn fail(&mut self, log: LogId, epoch: Epoch, first: u64, failure: &Failure) {
         self.writer.figures.failures.add(1);
         self.batch.push(
             0,
             Event::StoreFailed {
                 log,
+                epoch,
                 first,
                 text: failure.error.to_string(),
                 is_uncertain: failure.is_uncertain,
@@ -194,9 +207,11 @@ impl Thread<'_> {
         }
     }
 
-    fn sync(&mut self) {
+    /// Sync what was written, until `until`: the rest has its turn after what waits to be written by then.
+    fn sync(&mut self, until: Instant) {
         self.sync_at = None;
-        for channel in mem::take(&mut self.unsynced).into_values() {
+        let mut left = mem::take(&mut self.unsynced).into_values();
+        for channel in left.by_ref() {
             let Some(durable) = &channel.durable else {
                 continue;
             };
@@ -206,6 +221,13 @@ impl Thread<'_> {
                 self.unsynced.insert(channel.id, channel);
                 self.plan_sync();
             }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        for channel in left {
+            self.sync_at = Some(until);
+            self.unsynced.insert(channel.id, channel);
         }
     }
 
@@ -220,24 +242,58 @@ impl Thread<'_> {
                 continue;
             };
             let mut history = durable.history();
-            match history.retain(now, || {
-                channel
-                    .log()
-                    .newest()
-                    .map_or_else(Vec::new, Newest::offsets)
-            }) {
-                Ok(gone) => self.writer.figures.segments_removed.add(gone as u64),
-                Err(_) => self.writer.figures.failures.add(1),
-            }
+            let retained = history.retain(now, || {
+                let log = channel.log();
+                log.newest().map_or_else(Known::default, |newest| Known {
+                    offsets: newest.offsets(),
+                    forgotten: newest.forgotten(),
+                })
+            });
+            history.rest();
             durable.note(&history);
+            drop(history);
+            self.retained(channel.id, retained);
+        }
+        self.around.inbox.hand_over(&mut self.batch);
+    }
+
+    /// Count what went; what an operator should know is told once, as long as it stays the same.
+    fn retained(&mut self, log: LogId, retained: io::Result<Gone>) {
+        let figures = &self.writer.figures;
+        let text = match retained {
+            Ok(gone) => {
+                figures.segments_removed.add(gone.segments as u64);
+                figures.marks_cut.add(gone.marked as u64);
+                let damaged = gone.damaged.first();
+                damaged.map(|path| {
+                    let path = path.display();
+                    format!("{path} is missing or damaged: newest entries of keys in it are lost")
+                })
+            }
+            Err(error) => {
+                figures.failures.add(1);
+                Some(error.to_string())
+            }
+        };
+        let Some(text) = text else {
+            self.untidy.remove(&log);
+            return;
+        };
+        if self.untidy.get(&log) != Some(&text) {
+            self.untidy.insert(log, text.clone());
+            self.batch.push(0, Event::RetainFailed { log, text });
         }
     }
 
-    fn finish(&mut self) {
+    /// Everything is synced and called clean, as far as the time allows: what is left is as after a kill.
+    fn finish(&mut self, until: Instant) {
         for channel in self.around.logs.all() {
-            if let Some(durable) = &channel.durable
-                && durable.history().finish().is_err()
-            {
+            let Some(durable) = &channel.durable else {
+                continue;
+            };
+            if Instant::now() >= until {
+                self.writer.figures.unfinished.add(1);
+            } else if durable.history().finish().is_err() {
                 self.writer.figures.sync_failures.add(1);
             }
         }

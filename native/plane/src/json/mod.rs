@@ -20,10 +20,12 @@ pub mod msgpack;
 mod number;
 mod plain;
 mod scan;
+mod tags;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 mod walk;
 
 pub use fault::JsonFault;
-pub use scan::{MAX_DEPTH, check, check_value};
+pub use scan::{MAX_DEPTH, check, check_data, check_value};
+pub use tags::check_tags;

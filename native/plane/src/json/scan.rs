@@ -20,15 +20,27 @@ pub fn check(text: &[u8]) -> Result<(), JsonFault> {
 /// Bytes that are to become the `data` or `payload` of a message: UTF-8, and what M10 and M13 say of the inside of `data`,
 /// where the object around it is the first of the 32 levels.
 pub fn check_value(text: &[u8]) -> Result<(), JsonFault> {
-    if let Err(error) = simdutf8::compat::from_utf8(text) {
-        let at = error.valid_up_to();
-        return Err(JsonFault {
-            at,
-            what: "expected UTF-8",
-            came: text.get(at).copied(),
-        });
-    }
-    walk(text, &mut Rules::inside_data())
+    check_utf8(text)?;
+    walk(text, &mut Rules::inside_data(MAX_DEPTH - 1))
+}
+
+/// The same for the `data` of an entry that some node has checked before: one level more, since the `payload` of a signal stands
+/// inside of it (signals.md 7).
+pub fn check_data(text: &[u8]) -> Result<(), JsonFault> {
+    check_utf8(text)?;
+    walk(text, &mut Rules::inside_data(MAX_DEPTH))
+}
+
+pub(super) fn check_utf8(text: &[u8]) -> Result<(), JsonFault> {
+    let Err(error) = simdutf8::compat::from_utf8(text) else {
+        return Ok(());
+    };
+    let at = error.valid_up_to();
+    Err(JsonFault {
+        at,
+        what: "expected UTF-8",
+        came: text.get(at).copied(),
+    })
 }
 
 #[derive(Debug)]
@@ -55,9 +67,9 @@ impl Default for Rules<'_> {
 }
 
 impl Rules<'_> {
-    fn inside_data() -> Self {
+    fn inside_data(max_depth: usize) -> Self {
         Self {
-            max_depth: MAX_DEPTH - 1,
+            max_depth,
             members: usize::MAX,
             exempt: true,
             ..Self::default()

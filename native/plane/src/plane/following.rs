@@ -57,6 +57,7 @@ impl Plane {
         retention: Retention,
     ) -> Result<LogId, PlaneError> {
         let store = self.store()?;
+        let _open = store.writer.enter()?;
         if self.stopped.load(SeqCst) {
             return Err(PlaneError::Stopped);
         }
@@ -105,8 +106,11 @@ impl Plane {
         }
     }
 
-    /// Forget a log and all cursors on it.
+    /// Forget a log and all cursors on it, and its files; those of a durable log only as long as the plane runs.
     pub fn close_log(&self, log: LogId) -> Result<(), PlaneError> {
+        let is_durable = self.logs.find(log)?.durable.is_some();
+        let store = self.store.as_ref().filter(|_| is_durable);
+        let _open = store.map(|store| store.writer.enter()).transpose()?;
         // Whatever becomes of its files, it is not found any more.
         let closed = self.logs.close(log);
         for port in self.ports.get().into_iter().flatten() {
@@ -154,7 +158,7 @@ impl Plane {
         Ok(epoch.as_str().to_owned())
     }
 
-    fn tell_followers(&self, channel: &Arc<Channel>) {
+    pub(super) fn tell_followers(&self, channel: &Arc<Channel>) {
         if let Some(ports) = self.ports.get() {
             for port in channel.to_tell().filter_map(|number| ports.get(number)) {
                 port.push(Command::Appended(Arc::clone(channel), Instant::now()));

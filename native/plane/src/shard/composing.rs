@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Entry;
-use crate::epoch::Epoch;
 use crate::feed::Feed;
 use crate::segment::SEGMENT;
 use crate::shard::Shard;
@@ -43,8 +42,8 @@ impl Shard {
                     self.overtaken(number, head);
                     false
                 }
-                ReadOn::Rotated(epoch) => {
-                    self.rotated(number, epoch);
+                ReadOn::Turned(turned) => {
+                    self.turned(number, &turned);
                     true
                 }
             };
@@ -99,28 +98,48 @@ impl Shard {
             return;
         };
         let before = |follower: &&Follower| follower.position < position;
-        let slots: Vec<usize> = view
-            .followers
-            .iter()
-            .filter(before)
-            .map(|follower| follower.slot)
-            .collect();
+        let slots = view.followers.iter().filter(before);
+        self.feed(number, slots.map(|follower| follower.slot).collect(), way);
+    }
+
+    /// Followers that want the latest are fed from the log.
+    fn feed_latest(&mut self, number: usize, way: fn(u64, Delivery) -> Way) {
+        let Some(view) = self.views.all.get(number) else {
+            return;
+        };
+        let is_latest = |slot: &usize| {
+            let connection = self.connections.get(*slot);
+            let at = connection.and_then(|connection| connection.cursor_on(view.channel.id));
+            let cursor = connection.and_then(|connection| connection.cursors.get(at?));
+            cursor.is_some_and(|cursor| cursor.options.delivery == Delivery::Latest)
+        };
+        let slots = view.followers.iter().map(|follower| follower.slot);
+        self.feed(number, slots.filter(is_latest).collect(), way);
+    }
+
+    fn feed(&mut self, number: usize, slots: Vec<usize>, way: fn(u64, Delivery) -> Way) {
         for slot in slots {
             self.unfollow(slot, number, way);
             self.enqueue(slot);
         }
     }
 
-    /// P12: the log has begun another history. What was composed of the former one and not sent is covered by a gap, which
-    /// every cursor gives in its turn.
-    fn rotated(&mut self, number: usize, epoch: Epoch) {
+    /// P12: the log has begun another history, or stands further on. What was composed before and not sent is covered by a
+    /// gap, which every cursor gives in its turn.
+    fn turned(&mut self, number: usize, turned: &Turned) {
         // S3: nothing is conflated that its socket would have taken.
         let fed = |settled, _| Way::Feed(Box::new(Feed::new(settled)));
-        self.feed_before(number, u64::MAX, fed);
+        if turned.is_elsewhere {
+            self.feed_before(number, u64::MAX, fed);
+        } else {
+            self.feed_latest(number, fed);
+        }
         if let Some(view) = self.views.all.get_mut(number) {
-            self.views.bytes -= view.bytes();
-            view.restart(0);
-            view.epoch = epoch;
+            view.turn = turned.turn;
+            if turned.is_elsewhere {
+                self.views.bytes -= view.bytes();
+                view.restart(turned.origin);
+            }
         }
         let on_it = |cursor: &Cursor| cursor.view == number;
         let slots: Vec<usize> = self
@@ -150,14 +169,26 @@ enum ReadOn {
     Entries,
     /// They are gone: go on after this offset.
     Lost(u64),
-    /// Another history.
-    Rotated(Epoch),
+    /// Whoever reads has to look where he stands.
+    Turned(Turned),
+}
+
+/// Where a log stands that a view has to look at anew.
+struct Turned {
+    turn: u64,
+    origin: u64,
+    /// What the view has composed is not what comes before the entries of the log.
+    is_elsewhere: bool,
 }
 
 fn read_on(channel: &Channel, view: &View, entries: &mut Vec<Arc<Entry>>) -> ReadOn {
     let (log, head) = (channel.log(), view.head());
-    if *log.epoch() != view.epoch {
-        return ReadOn::Rotated(log.epoch().clone());
+    if log.turn() != view.turn {
+        return ReadOn::Turned(Turned {
+            turn: log.turn(),
+            origin: log.origin(),
+            is_elsewhere: log.began_after(view.turn) || head < log.origin(),
+        });
     }
     if log.first() > head + 1 {
         return ReadOn::Lost(log.head());

@@ -32,6 +32,7 @@ impl Shard {
         };
         let appended_at = view.appended_at.take();
         let woken = std::mem::take(&mut view.waiting);
+        view.left_waiting = 0;
         let mut followers = std::mem::take(&mut view.followers);
         let pass = self.pass(number, &mut followers, now);
         if let Some(view) = self.views.all.get_mut(number) {

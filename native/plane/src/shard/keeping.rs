@@ -15,6 +15,7 @@ impl Shard {
             .and_then(|connection| connection.cursors.get_mut(at));
         if let Some(held) = held {
             cursor.epoch = held.epoch.clone();
+            cursor.turn = held.turn;
             // What is under way stays counted.
             cursor.window = held.window.take().filter(|_| cursor.options.ack.is_some());
         }

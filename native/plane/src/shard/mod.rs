@@ -23,6 +23,8 @@ mod brief;
 #[cfg(test)]
 mod conflation;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod ops;

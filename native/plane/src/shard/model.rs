@@ -180,20 +180,33 @@ impl Reader {
         );
         cursor.pass(from.1);
         let onwards = to.0 == from.0 && to.1 > from.1;
+        // What was never here: all that is kept comes again (P7).
+        let again = self.keeps_keys && cursor.latest && to.1 == 0;
+        let again = again && message["reason"] == "retention";
         if let Some(missed) = message["missed"].as_u64() {
             assert_eq!(to.1 - from.1, missed);
         }
-        assert!(onwards || message["reason"] == "epoch");
+        assert!(onwards || again || message["reason"] == "epoch");
         assert!(
-            !self.keeps_keys || !cursor.latest || cursor.was_all || message["reason"] == "epoch",
+            !self.keeps_keys
+                || !cursor.latest
+                || cursor.was_all
+                || again
+                || message["reason"] == "epoch",
             "P12: {message}"
         );
+        cursor.snapshot |= self.keeps_keys && cursor.latest && to.1 == 0;
         if !onwards {
             cursor.under_way.clear();
-            if to.0 == from.0 {
+            if to.0 == cursor.acked.0 {
                 cursor.acked.1 = cursor.acked.1.min(to.1);
             }
         }
+        // What is behind the end of the gap is yet to come.
+        let comes = |epoch: &String, offset: u64| *epoch == to.0 && offset > to.1;
+        cursor
+            .skipped
+            .retain(|(epoch, offset)| !comes(epoch, *offset));
         (cursor.epoch, cursor.at) = to;
         cursor.untouched = false;
     }

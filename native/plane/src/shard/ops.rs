@@ -18,6 +18,16 @@ pub enum Op {
     Rotate {
         channel: usize,
     },
+    /// A channel stands elsewhere.
+    Begin {
+        channel: usize,
+        /// In another history, or further on in this one.
+        elsewhere: bool,
+        /// Entries that a store has before there, and the log has not.
+        missing: usize,
+        /// The newest of each key of all that the store has are taken up, at once or after the next thing that happens.
+        restore: Option<bool>,
+    },
     Take {
         conn: u64,
         bytes: usize,
@@ -104,6 +114,8 @@ pub fn op() -> impl Strategy<Value = Op> {
         8 => (channel(), prop::collection::vec(size, 1..6), 0_u8..4)
             .prop_map(|(channel, sizes, key)| Op::Append { channel, sizes, key }),
         1 => channel().prop_map(|channel| Op::Rotate { channel }),
+        1 => (channel(), any::<bool>(), 0_usize..9, any::<Option<bool>>())
+            .prop_map(|(channel, elsewhere, missing, restore)| Op::Begin { channel, elsewhere, missing, restore }),
         12 => (conn(), prop_oneof![0_usize..40, 0_usize..3_000, Just(usize::MAX)])
             .prop_map(|(conn, bytes)| Op::Take { conn, bytes }),
         6 => (conn(), channel(), start, window, flags)

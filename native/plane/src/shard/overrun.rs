@@ -23,12 +23,12 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
-        let (rotated, keeps_keys) = {
+        let (turned, keeps_keys) = {
             let log = cursor.channel.log();
             let keeps_keys = cursor.options.delivery == Delivery::Latest && log.newest().is_some();
-            (*log.epoch() != cursor.epoch, keeps_keys)
+            (log.turn() != cursor.turn, keeps_keys)
         };
-        if rotated {
+        if turned {
             return self.cross(slot, at);
         }
         let from = match &mut cursor.way {
@@ -47,15 +47,19 @@ impl Shard {
             Way::Round(round) => round.after(),
             Way::Follow(_) => return Step::Nothing,
         };
-        if cursor.options.on_slow == OnSlow::Close {
-            self.begin_close(slot, Verdict::overrun(), now);
-            return Step::Nothing;
-        }
         let log = cursor.channel.log();
-        if *log.epoch() != cursor.epoch {
+        if log.turn() != cursor.turn {
             return Step::Went;
         }
-        let gap = if keeps_keys {
+        let position = cursor.epoch.position(from);
+        let gap = if let Some(lost) = log.gap_after(position, cursor.turn, keeps_keys) {
+            // It was never here: nobody is to blame for it.
+            lost
+        } else if cursor.options.on_slow == OnSlow::Close {
+            drop(log);
+            self.begin_close(slot, Verdict::overrun(), now);
+            return Step::Nothing;
+        } else if keeps_keys {
             back_to_the_beginning(&log, from)
         } else {
             let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
@@ -75,7 +79,7 @@ impl Shard {
         Step::Went
     }
 
-    /// P12: the log has begun another history: a gap into it, in the place of what is missing of the former one.
+    /// P12: the log has begun another history, or stands further on in this one: a gap to there, in the place of what is missing.
     pub(super) fn cross(&mut self, slot: usize, at: usize) -> Step {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Step::Nothing;
@@ -84,25 +88,31 @@ impl Shard {
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
-        let epoch = cursor.channel.log().epoch().clone();
-        if epoch == cursor.epoch {
-            // It is the view that has not heard of it yet; it will, and wakes who waits.
-            return self.wait_for_view(slot, at);
-        }
         let Some(settled) = cursor.way.settled() else {
             return Step::Nothing;
         };
-        let gap = Gap::between(cursor.epoch.position(settled), 0);
-        let message = gap.message(&cursor.channel.name, &epoch, encoding);
+        let log = cursor.channel.log();
+        if log.turn() == cursor.turn {
+            drop(log);
+            // It is the view that has not heard of it yet; it will, and wakes who waits.
+            return self.wait_for_view(slot, at);
+        }
+        let keyed = cursor.options.delivery == Delivery::Latest && log.newest().is_some();
+        let gap = log.gap_after(cursor.epoch.position(settled), cursor.turn, keyed);
+        (cursor.epoch, cursor.turn) = (log.epoch().clone(), log.turn());
+        drop(log);
+        let Some(gap) = gap else {
+            return Step::Went;
+        };
+        let message = gap.message(&cursor.channel.name, &cursor.epoch, encoding);
         cursor.channel.figures().count_gap(&gap);
-        cursor.epoch = epoch;
         let staging = match &mut cursor.way {
             Way::Feed(feed) => {
-                feed.begin_again(settled);
+                feed.begin_again(settled, gap.to);
                 &mut feed.staging
             }
             Way::Round(round) => {
-                round.begin_again(settled);
+                round.begin_again(settled, gap.to);
                 &mut round.staging
             }
             Way::Follow(_) => return Step::Nothing,

@@ -11,6 +11,7 @@ pub(super) struct Placed {
     pub(super) spec: Spec,
     /// The history of the channel at this moment.
     pub(super) epoch: Epoch,
+    pub(super) turn: u64,
     pub(super) position: Position,
     pub(super) behind: u64,
     pub(super) opening: Option<Opening>,
@@ -27,10 +28,10 @@ impl Shard {
             connection.cursors.get(at)
         });
         let log = spec.channel.log();
-        let epoch = log.epoch().clone();
-        if epoch != spec.epoch {
-            // All of this history was appended after the request.
-            spec.head = 0;
+        let (epoch, turn) = (log.epoch().clone(), log.turn());
+        if log.began_after(spec.turn) {
+            // All that there is of this history was appended after the request.
+            spec.head = log.origin();
         }
         let (position, behind, opening) = if let Some(cursor) = held {
             let position = self.position(cursor);
@@ -49,6 +50,7 @@ impl Shard {
         Placed {
             spec,
             epoch,
+            turn,
             position,
             behind,
             opening,
@@ -80,17 +82,15 @@ pub(super) fn cap_replay(placed: &mut [Placed], cap: u64) {
 fn owed(one: &Placed, cap: usize) -> Owed<'_> {
     let log = one.spec.channel.log();
     // What was rotated away since is owed no more.
-    let head = if *log.epoch() == one.epoch {
-        one.spec.head
-    } else {
+    let head = if log.began_after(one.turn) {
         0
+    } else {
+        one.spec.head
     };
     let after = one.opening.as_ref().map_or(head, |opening| opening.after);
     let newest = (after + 1..=head).rev().take(cap);
     Owed {
         channel: &one.spec.channel.name,
-        newest_first: newest
-            .filter_map(|offset| Some(log.get(offset)?.ts()))
-            .collect(),
+        newest_first: newest.filter_map(|offset| log.seen(offset)).collect(),
     }
 }

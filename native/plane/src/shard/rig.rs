@@ -348,7 +348,10 @@ impl Rig {
                                 .map(|(log, position)| (*log, position.to_string()))
                                 .collect(),
                         ),
-                        Event::Fatal(_) | Event::Stored { .. } | Event::StoreFailed { .. } => {
+                        Event::Fatal(_)
+                        | Event::Stored { .. }
+                        | Event::StoreFailed { .. }
+                        | Event::RetainFailed { .. } => {
                             panic!("no thread runs")
                         }
                     },

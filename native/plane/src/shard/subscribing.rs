@@ -93,6 +93,7 @@ impl Shard {
         let Placed {
             spec,
             epoch,
+            turn,
             position,
             opening,
             ..
@@ -112,6 +113,7 @@ impl Shard {
             untold_since: None,
             window: None,
             epoch,
+            turn,
             channel: Arc::clone(&spec.channel),
         };
         match (opening, held) {

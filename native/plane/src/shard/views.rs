@@ -73,6 +73,9 @@ impl Shard {
         if let Way::Follow(seat) = cursor.way {
             self.leave_seat(cursor.view, seat);
         }
+        if cursor.waiting {
+            self.left_waiting(cursor.view);
+        }
         self.views.leave(cursor.view, self.thread);
         cursor.channel.leave(self.thread);
     }

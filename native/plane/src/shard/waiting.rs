@@ -3,6 +3,9 @@
 use crate::shard::Shard;
 use crate::shard::writing::Step;
 
+/// So many that have gone are never looked for.
+const FEW: usize = 16;
+
 impl Shard {
     /// The view wakes the connection when there is something new.
     pub(super) fn wait_for_view(&mut self, slot: usize, at: usize) -> Step {
@@ -17,6 +20,32 @@ impl Shard {
             view.waiting.push(slot);
         }
         Step::Nothing
+    }
+
+    /// A cursor that waited is gone. On a channel where nothing comes nobody else strikes those: once they may be half of all,
+    /// the others are looked for, which costs each of them a step.
+    pub(super) fn left_waiting(&mut self, number: usize) {
+        let Some(view) = self.views.all.get_mut(number) else {
+            return;
+        };
+        view.left_waiting += 1;
+        if view.left_waiting < FEW.max(view.waiting.len() / 2) {
+            return;
+        }
+        view.left_waiting = 0;
+        let mut waiting = std::mem::take(&mut view.waiting);
+        waiting.sort_unstable();
+        waiting.dedup();
+        waiting.retain(|slot| {
+            let connection = self.connections.get(*slot);
+            connection.is_some_and(|connection| {
+                let mut cursors = connection.cursors.iter();
+                cursors.any(|cursor| cursor.view == number && cursor.waiting)
+            })
+        });
+        if let Some(view) = self.views.all.get_mut(number) {
+            view.waiting = waiting;
+        }
     }
 
     /// Nothing may be sent before the client acknowledges what is under way (S10); what is ahead is counted as waiting once.

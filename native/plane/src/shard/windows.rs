@@ -207,3 +207,28 @@ fn subscribing_again_changes_the_window() {
     assert_eq!(vec![6, 7, 8], offsets(&mut rig, 1));
     assert_eq!(vec![(log, format!("{epoch}:8"))], rig.positions(1));
 }
+
+/// Who comes and goes on a channel where nothing comes leaves nothing behind, and those who stay are woken all the same.
+#[test]
+fn a_quiet_channel_does_not_gather_who_has_left() {
+    let (mut rig, log) = rig(KEPT, window(4));
+    rig.connect(2, 1 << 20, Encoding::Json);
+    for _ in 0..500 {
+        rig.subscribe(2, log, window(4), Start::New, false);
+        rig.take_all(2);
+        rig.subscribe(2, log, window(3), Start::New, false);
+        rig.take_all(2);
+        rig.unsubscribe(2, log);
+        rig.take_all(2);
+    }
+    let waiting = rig
+        .shard
+        .views
+        .all
+        .iter()
+        .map(|(_, view)| view.waiting.len());
+    let most = waiting.max().unwrap();
+    assert!(most < 50, "{most}");
+    append(&mut rig, log, "a");
+    assert_eq!(vec![1], offsets(&mut rig, 1));
+}

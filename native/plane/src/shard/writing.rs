@@ -169,7 +169,7 @@ impl Shard {
             self.shared.figures.deliveries.add(delivered);
             return Ok(Step::Went);
         }
-        if view.epoch != cursor.epoch {
+        if view.turn != cursor.turn {
             return Ok(self.cross(slot, at));
         }
         // The segments know nothing of windows, nor of a client that does not know where it stands (P9).
@@ -181,7 +181,7 @@ impl Shard {
             return Ok(Step::Went);
         }
         let most = Window::left_of(cursor.window.as_deref());
-        let log = (&*cursor.channel, &cursor.epoch);
+        let log = (&*cursor.channel, cursor.turn);
         let found = if most == 0 {
             feed.look(log.0, log.1)
         } else {
@@ -191,7 +191,7 @@ impl Shard {
             Refill::Ready => Step::Went,
             Refill::Unready => Step::Later,
             Refill::Overrun => self.overrun(slot, at, now),
-            Refill::Rotated => self.cross(slot, at),
+            Refill::Turned => self.cross(slot, at),
             Refill::Reached if most == 0 => self.wait_for_ack(slot, at),
             // The log may be ahead of the view: an append that this thread will be told of.
             Refill::Reached => self.wait_for_view(slot, at),
@@ -228,20 +228,20 @@ impl Shard {
             self.shared.figures.deliveries.add(delivered);
             return Ok(Step::Went);
         }
-        if view.epoch != cursor.epoch {
+        if view.turn != cursor.turn {
             return Ok(self.cross(slot, at));
         }
         if round.is_idle() && !round.again && cursor.pace.is_none() {
             cursor.way = Way::Feed(Box::new(Feed::new(round.after())));
             return Ok(Step::Went);
         }
-        let log = (&*cursor.channel, &cursor.epoch);
+        let log = (&*cursor.channel, cursor.turn);
         let left = Window::left_of(cursor.window.as_deref());
         let most = usize::try_from(left).unwrap_or(STAGED).min(STAGED);
         if most == 0 {
             return Ok(match round.look(log.0, log.1) {
                 Refill::Overrun => self.overrun(slot, at, now),
-                Refill::Rotated => self.cross(slot, at),
+                Refill::Turned => self.cross(slot, at),
                 _ => self.wait_for_ack(slot, at),
             });
         }
@@ -264,7 +264,7 @@ impl Shard {
             }
             Refill::Unready => Ok(Step::Later),
             Refill::Overrun => Ok(self.overrun(slot, at, now)),
-            Refill::Rotated => Ok(self.cross(slot, at)),
+            Refill::Turned => Ok(self.cross(slot, at)),
             Refill::Reached if cursor.pace.is_none() => {
                 round.again = false;
                 Ok(Step::Went)

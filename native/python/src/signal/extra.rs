@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plane::json::{check_value, escape::write_str};
+use plane::json::{self, check_value, escape::write_str};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString};
 use signal::rules::{check_key, check_payload_size, check_tags, is_traceparent, is_tracestate};
@@ -70,17 +70,12 @@ fn tags_json(tags: &Bound<'_, PyAny>) -> PyResult<Option<Arc<[u8]>>> {
 }
 
 fn checked_tags(text: &[u8]) -> Result<Arc<[u8]>, SignalError> {
-    let refused = |came: String| SignalError::Field {
+    let checked = json::check_tags(text).map_err(|fault| SignalError::Field {
         field: "tags",
-        expected: "a JSON object",
-        came,
-    };
-    check_value(text).map_err(|fault| refused(fault.to_string()))?;
-    if text.first() == Some(&b'{') {
-        Ok(Arc::from(text))
-    } else {
-        Err(refused("another JSON value".to_owned()))
-    }
+        expected: "a JSON object of strings",
+        came: fault.to_string(),
+    });
+    checked.map(|()| Arc::from(text))
 }
 
 fn pairs_of(tags: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {

@@ -1,9 +1,12 @@
 //! What the hub's side takes.
 
+use ::plane::packed;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::expected;
+use crate::replicas::Packed;
+use crate::signal::entries_of;
 
 /// A batch of processed signals on its way to a log; opaque.
 #[pyclass(frozen, module = "channels._native")]
@@ -31,6 +34,21 @@ impl SignalBatch {
         }
         let texts = py.detach(|| self.0.to_json());
         Ok(texts.iter().map(|text| PyBytes::new(py, text)).collect())
+    }
+
+    fn encode_entries<'py>(&self, py: Python<'py>, ts: f64) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        if !packed::is_time(ts) {
+            return Err(expected("ts", "seconds of a wall clock", &ts.to_string()));
+        }
+        let encoded = py.detach(|| {
+            let mut encoded = Packed::default();
+            // All of it was checked before it was processed, or was written here.
+            for entry in entries_of(self) {
+                encoded.add(|out| packed::pack_checked(out, ts, &entry.members()));
+            }
+            encoded
+        });
+        Ok(encoded.objects(py))
     }
 
     fn __repr__(&self) -> String {

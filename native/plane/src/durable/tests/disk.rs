@@ -16,6 +16,8 @@ struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
+    /// Directories that were renamed since the one above them was synced.
+    moves: Vec<(PathBuf, PathBuf)>,
     /// Directories that were made and not synced with the one above them.
     fresh_dirs: BTreeSet<PathBuf>,
     calls: usize,
@@ -59,6 +61,7 @@ impl Memory {
     pub fn after_kill(&self) -> Self {
         let mut state = self.state().clone();
         (state.dies_at, state.room) = (None, None);
+        (state.holds, state.fails_syncs) = (false, false);
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -67,6 +70,7 @@ impl Memory {
     pub fn after_power_loss(&self, keeps_names: bool, part: usize, zeros: bool) -> Self {
         let mut state = self.state().clone();
         (state.dies_at, state.room) = (None, None);
+        (state.holds, state.fails_syncs) = (false, false);
         if !keeps_names {
             state.names = state.synced_names.clone();
             let lost = std::mem::take(&mut state.fresh_dirs);
@@ -92,7 +96,17 @@ impl Memory {
             inode.synced = inode.bytes.clone();
         }
         state.synced_names = state.names.clone();
+        state.moves.clear();
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// The kernel writes one of the files back by itself: what is in it survives a loss of power, if its name does.
+    pub fn write_back(&self, number: usize) {
+        let mut state = self.state();
+        let count = state.inodes.len().max(1);
+        if let Some(inode) = state.inodes.get_mut(number % count) {
+            inode.synced = inode.bytes.clone();
+        }
     }
 
     /// From now on files cannot be removed, or can be again.
@@ -110,6 +124,20 @@ impl Memory {
         let mut state = self.state();
         let inode = state.names[path];
         change(&mut state.inodes[inode].bytes);
+    }
+}
+
+/// A directory is renamed.
+fn move_names(names: &mut BTreeMap<PathBuf, usize>, from: &Path, to: &Path) {
+    let is_there = |path: &PathBuf| path.parent() == Some(from);
+    let moved: Vec<PathBuf> = names
+        .keys()
+        .filter(|path| is_there(path))
+        .cloned()
+        .collect();
+    for path in moved {
+        let inode = names.remove(&path).unwrap();
+        names.insert(to.join(path.file_name().unwrap()), inode);
     }
 }
 
@@ -238,6 +266,15 @@ impl Disk for Memory {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
+        if !state.names.contains_key(from) {
+            assert!(!state.names.keys().any(|path| path.parent() == Some(to)));
+            move_names(&mut state.names, from, to);
+            if state.fresh_dirs.remove(from) {
+                state.fresh_dirs.insert(to.to_owned());
+            }
+            state.moves.push((from.to_owned(), to.to_owned()));
+            return Ok(());
+        }
         let inode = state.inode(from)?;
         state.names.remove(from);
         state.names.insert(to.to_owned(), inode);
@@ -255,6 +292,16 @@ impl Disk for Memory {
         Ok(())
     }
 
+    fn remove_tree(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        if state.holds {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        state.names.retain(|path, _| path.parent() != Some(dir));
+        Ok(())
+    }
+
     fn remove_dir(&self, _dir: &Path) -> io::Result<()> {
         self.state().step()
     }
@@ -263,6 +310,16 @@ impl Disk for Memory {
         let mut state = self.state();
         state.step()?;
         state.fresh_dirs.retain(|path| path.parent() != Some(dir));
+        for (from, to) in std::mem::take(&mut state.moves) {
+            if to.parent() == Some(dir) {
+                state
+                    .synced_names
+                    .retain(|path, _| path.parent() != Some(&to));
+                move_names(&mut state.synced_names, &from, &to);
+            } else {
+                state.moves.push((from, to));
+            }
+        }
         let is_here = |path: &PathBuf| path.parent() == Some(dir);
         let now = state
             .names

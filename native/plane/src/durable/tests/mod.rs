@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod carrying;
 mod crashes;
 mod damage;
 mod disk;
+mod foreign;
+mod model;
+mod order;
 mod retention;
+mod rolls;
 mod writer;
 
 use std::path::PathBuf;

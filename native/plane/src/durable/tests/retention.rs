@@ -4,10 +4,24 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use crate::durable::disk::Disk as _;
+use crate::durable::history::History;
+use crate::durable::keys::Known;
 use crate::durable::options::Kept;
+use crate::durable::record::Records;
+use crate::durable::retention::Gone;
+use crate::durable::segments::{Head, Kind, kind_of};
 use crate::durable::tests::disk::Memory;
-use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, files, open};
+use crate::durable::tests::{INTERVAL, KEPT, SEGMENT, batch, dir, files, open};
 use crate::epoch::Epoch;
+
+/// What a log that forgot nothing says.
+fn known(offsets: &[u64]) -> Known {
+    Known {
+        offsets: offsets.to_vec(),
+        forgotten: 0,
+    }
+}
 
 /// For ten seconds.
 const BRIEF: Kept = Kept {
@@ -24,14 +38,14 @@ fn the_head_outlives_its_entries() {
         let (encoded, _) = batch(&history, 5, ts, 0);
         history.append(&encoded).unwrap();
     }
-    assert_eq!(2, history.retain(35.0, Vec::new).unwrap());
+    assert_eq!(2, history.retain(35.0, Known::default).unwrap().segments);
     let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
     assert_eq!(
         (15, 11, 2.0),
         (past.history.head(), past.recent[0].offset, past.lost_ts)
     );
-    assert_eq!(1, history.retain(1_000.0, Vec::new).unwrap());
-    assert_eq!(0, history.retain(1_000.0, Vec::new).unwrap());
+    assert_eq!(1, history.retain(1_000.0, Known::default).unwrap().segments);
+    assert_eq!(0, history.retain(1_000.0, Known::default).unwrap().segments);
     let disk = disk.after_kill();
     let past = open(&disk, INTERVAL, "boot", "e1", BRIEF);
     assert_eq!(
@@ -64,7 +78,7 @@ fn a_kill_while_all_goes_keeps_the_head() {
             history.append(&encoded).unwrap();
         }
         disk.die_after(calls, 7);
-        let _ = history.retain(1_000.0, Vec::new);
+        let _ = history.retain(1_000.0, Known::default);
         let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", BRIEF);
         assert_eq!(
             ("e0", 15),
@@ -83,8 +97,8 @@ fn marks_are_kept_for_their_window() {
     let (mut encoded, _) = batch(&history, 5, 1.0, 0);
     encoded.has_marks = true;
     history.append(&encoded).unwrap();
-    assert_eq!(0, history.retain(200.0, Vec::new).unwrap());
-    assert_eq!(1, history.retain(302.0, Vec::new).unwrap());
+    assert_eq!(0, history.retain(200.0, Known::default).unwrap().segments);
+    assert_eq!(1, history.retain(302.0, Known::default).unwrap().segments);
 }
 
 /// C23: a channel that is forgotten leaves nothing, and comes back as another history.
@@ -143,7 +157,7 @@ proptest! {
             for (offset, entry) in entries {
                 newest.insert(entry.key.unwrap().into(), offset);
             }
-            if history.retain(1.0, || offsets(&newest)).is_err() {
+            if history.retain(1.0, || known(&offsets(&newest))).is_err() {
                 break;
             }
             prop_assert!(history.bytes() <= bytes + 2 * SEGMENT, "{}", history.bytes());
@@ -178,13 +192,13 @@ fn keys_that_were_gone_before_stay_unknown() {
         let (encoded, _) = batch(&history, 2, f64::from(number), 0);
         history.append(&encoded).unwrap();
     }
-    assert!(history.retain(16.0, Vec::new).unwrap() > 0);
+    assert!(history.retain(16.0, Known::default).unwrap().segments > 0);
     let mut past = open(&disk, INTERVAL, "boot", "e1", keyed);
     for _ in 0..2 {
-        assert!(!past.has_all_keys);
+        assert!(past.forgotten > 0);
         let head = past.history.head();
         past.history
-            .retain(19.0, || vec![head - 2, head - 1, head])
+            .retain(19.0, || known(&[head - 2, head - 1, head]))
             .unwrap();
         past = open(&disk, INTERVAL, "boot", "e2", keyed);
     }
@@ -192,5 +206,127 @@ fn keys_that_were_gone_before_stay_unknown() {
         (true, "e0"),
         (past.history.keys.is_some(), past.history.epoch().as_str())
     );
-    assert!(!past.has_all_keys);
+    assert!(past.forgotten > 0);
+}
+
+/// What a log has forgotten of its keys is known after a restart too, as far as it is not in the files again.
+#[test]
+fn what_was_forgotten_stays_known() {
+    let disk = Memory::default();
+    let keyed = Kept {
+        seconds: 10.0,
+        per_key: true,
+        ..KEPT
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", keyed).history;
+    for number in 0..12 {
+        let (encoded, _) = batch(&history, 2, f64::from(number), 0);
+        history.append(&encoded).unwrap();
+    }
+    let kept = || Known {
+        offsets: vec![23, 24],
+        forgotten: 3,
+    };
+    assert!(history.retain(17.0, kept).unwrap().segments > 0);
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", keyed);
+    assert!(past.recent[0].offset > 4);
+    assert_eq!(3, past.forgotten);
+}
+
+/// A file of newest records that ends behind a whole one is not taken for all of it.
+#[test]
+fn a_cut_file_of_newest_records_is_missed() {
+    let disk = Memory::default();
+    let keyed = Kept {
+        bytes: 1,
+        per_key: true,
+        ..KEPT
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", keyed).history;
+    for _ in 0..8 {
+        let (encoded, _) = batch(&history, 2, 1.0, 0);
+        history.append(&encoded).unwrap();
+    }
+    history.retain(1.0, || known(&[1, 2, 3])).unwrap();
+    let name = files(&disk)
+        .into_iter()
+        .find(|name| matches!(kind_of(name), Kind::Keys(_)));
+    disk.change(&dir().join(name.unwrap()), |bytes| {
+        let (_, start) = Head::read(bytes).unwrap();
+        let (_, first) = Records::new(bytes, start).next().unwrap();
+        bytes.truncate(first);
+    });
+    let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", keyed);
+    assert_eq!(("e1", 1), (past.history.epoch().as_str(), past.notes.len()));
+}
+
+/// A retention that was broken off, a segment that somebody removed and one that is damaged do not stop it for ever; what is
+/// lost of keys by that is known.
+#[test]
+fn retention_goes_on_without_what_is_gone() {
+    for is_removed in [true, false] {
+        let disk = Memory::default();
+        let keyed = Kept {
+            bytes: 1,
+            per_key: true,
+            ..KEPT
+        };
+        let mut history = open(&disk, INTERVAL, "boot", "e0", keyed).history;
+        for _ in 0..8 {
+            let (encoded, _) = batch(&history, 2, 1.0, 0);
+            history.append(&encoded).unwrap();
+        }
+        let path = history.path(1);
+        if is_removed {
+            disk.remove(&path).unwrap();
+        } else {
+            disk.change(&path, |bytes| {
+                let last = bytes.len() - 1;
+                bytes[last] ^= 1;
+            });
+        }
+        let gone = history.retain(1.0, || known(&[1, 2, 7, 8])).unwrap();
+        assert_eq!((vec![path], history.segments()), (gone.damaged, 1));
+        let past = open(&disk.after_kill(), INTERVAL, "boot", "e1", keyed);
+        let kept: Vec<_> = past.keyed.iter().map(|record| record.offset).collect();
+        assert!(kept.ends_with(&[7, 8]), "{kept:?}");
+        assert_eq!(
+            ("e0", past.recent[0].offset - 1),
+            (past.history.epoch().as_str(), past.forgotten)
+        );
+    }
+}
+
+/// M31: bytes alone take no mark that still counts, up to a bound; what goes beyond it is counted.
+#[test]
+fn bytes_take_marks_only_beyond_their_bound() {
+    let disk = Memory::default();
+    let small = Kept {
+        bytes: 3 * SEGMENT,
+        ..KEPT
+    };
+    let mut history = open(&disk, INTERVAL, "boot", "e0", small).history;
+    let add = |history: &mut History, batches: usize| {
+        for _ in 0..batches {
+            let (mut encoded, _) = batch(history, 5, 1.0, 0);
+            encoded.has_marks = true;
+            history.append(&encoded).unwrap();
+        }
+    };
+    add(&mut history, 10);
+    assert!(history.bytes() > 6 * SEGMENT);
+    assert_eq!(
+        Gone::default(),
+        history.retain(100.0, Known::default).unwrap()
+    );
+    add(&mut history, 20);
+    let gone = history.retain(100.0, Known::default).unwrap();
+    assert!(
+        gone.segments > 0 && gone.segments == gone.marked,
+        "{gone:?}"
+    );
+    assert!(history.bytes() >= 4 * small.bytes);
+    let gone = history.retain(302.0, Known::default).unwrap();
+    assert!(gone.segments > 0 && gone.marked == 0, "{gone:?}");
+    assert!(history.bytes() < small.bytes + 2 * SEGMENT);
 }

@@ -11,20 +11,20 @@ use crate::logs::LogId;
 use crate::plane::Plane;
 use crate::settings::Settings;
 
-const KEPT: Retention = Retention {
+pub const KEPT: Retention = Retention {
     seconds: 1e9,
     max_bytes: 1 << 20,
     max_entries: 1_000,
     last_per_key: None,
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A directory that is gone at the end of the test.
-struct Directory(PathBuf);
+pub struct Directory(pub PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("ng-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -37,7 +37,7 @@ impl Drop for Directory {
     }
 }
 
-fn plane(directory: &Path) -> Plane {
+pub fn plane(directory: &Path) -> Plane {
     let settings = Settings {
         data_dir: Some(directory.to_owned()),
         ..Settings::default()
@@ -47,7 +47,7 @@ fn plane(directory: &Path) -> Plane {
     plane
 }
 
-fn append(plane: &Plane, log: LogId, count: usize) -> u64 {
+pub fn append(plane: &Plane, log: LogId, count: usize) -> u64 {
     let entry = NewEntry {
         event: "e".into(),
         data: b"1"[..].into(),
@@ -74,7 +74,7 @@ fn found(directory: &Directory) -> (Epoch, u64) {
 }
 
 /// What the plane tells until `wanted` of it has come.
-fn told(plane: &Plane, wanted: usize) -> Vec<String> {
+pub fn told(plane: &Plane, wanted: usize) -> Vec<String> {
     let mut all = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     while all.len() < wanted {
@@ -168,9 +168,34 @@ fn a_rotation_that_cannot_clean_up_goes_on() {
     plane.flush();
     let (epoch, _) = place(&plane, log);
     assert_eq!(vec![epoch.position(1).to_string()], told(&plane, 1));
-    assert_eq!((epoch, 1), place(&plane, log));
+    assert_eq!((epoch.clone(), 1), place(&plane, log));
     assert_eq!(1, plane.durable_figures().unwrap().0.leftovers.get());
     assert!(plane.stop(PATIENCE));
+    // The next start cannot remove it either, and goes on all the same.
+    assert_eq!((epoch, 1), found(&directory));
+    assert!(stuck.exists());
+}
+
+/// An end that has no time left writes what waits, and leaves it as a kill would: the next start finds all of it.
+#[test]
+fn an_end_without_time_syncs_nothing_and_loses_nothing() {
+    let directory = Directory::new("hasty");
+    let before = plane(&directory.0);
+    let log = before.open_durable_log("room", KEPT).unwrap();
+    append(&before, log, 2);
+    let (epoch, _) = place(&before, log);
+    before.stop(Duration::ZERO);
+    let settings = Settings {
+        data_dir: Some(directory.0.clone()),
+        ..Settings::default()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while Plane::new(settings.clone()).is_err() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(1, before.durable_figures().unwrap().0.unfinished.get());
+    assert_eq!((epoch, 2), found(&directory));
 }
 
 /// Entries whose place is not the next one of their history are told as failed, and what comes then gets the right place.

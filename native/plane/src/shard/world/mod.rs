@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::HashMap;
+mod elsewhere;
+mod ending;
+
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +15,7 @@ use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
 use crate::log::Retention;
 use crate::settings::Settings;
-use crate::shard::model::{Cursor, History, Reader, position};
+use crate::shard::model::{History, Reader, position};
 use crate::shard::ops::{CHANNELS, CONNS, From, Handled, Op};
 use crate::shard::rig::{Rig, Told, keyed, options};
 use crate::start::Start;
@@ -23,6 +26,8 @@ pub struct World {
     /// The histories of each log, the present one last.
     epochs: HashMap<u64, Vec<String>>,
     history: History,
+    /// Histories of which the log never had the beginning.
+    began: HashSet<(u64, String)>,
     readers: HashMap<u64, Reader>,
     answers: HashMap<u64, u64>,
     /// Subscriptions asked for, by connection.
@@ -31,6 +36,8 @@ pub struct World {
     marks: u64,
     /// A log that was rotated, which the I/O thread hears of after the next thing that happens.
     unheard: Option<u64>,
+    /// A log whose newest entries are taken up after the next thing that happens.
+    unrestored: Option<u64>,
 }
 
 impl World {
@@ -55,12 +62,14 @@ impl World {
         let mut world = Self {
             epochs: HashMap::new(),
             history: History::new(),
+            began: HashSet::new(),
             readers: (1..=CONNS).map(|conn| (conn, reader())).collect(),
             answers: HashMap::new(),
             asked: HashMap::new(),
             entries: 0,
             marks: 0,
             unheard: None,
+            unrestored: None,
             rig,
             logs,
         };
@@ -77,7 +86,7 @@ impl World {
     }
 
     pub fn apply(&mut self, op: &Op, allow_latest: bool) {
-        let unheard = self.unheard.take();
+        let (unheard, unrestored) = (self.unheard.take(), self.unrestored.take());
         match op {
             Op::Append {
                 channel,
@@ -90,6 +99,12 @@ impl World {
                 self.begin_history(log);
                 self.unheard = Some(log);
             }
+            Op::Begin {
+                channel,
+                elsewhere,
+                missing,
+                restore,
+            } => self.begin(self.logs[*channel], *elsewhere, *missing, *restore),
             Op::Take { conn, bytes } => {
                 self.rig.take(*conn, *bytes);
                 self.rig.run();
@@ -133,6 +148,9 @@ impl World {
             }
             Op::Wait { ms } => self.rig.wait(Duration::from_millis(*ms)),
         }
+        if let Some(log) = unrestored {
+            self.restore(log);
+        }
         if let Some(log) = unheard {
             self.rig.tell(log);
         }
@@ -140,7 +158,20 @@ impl World {
     }
 
     fn append(&mut self, log: u64, sizes: &[usize], key: u8) {
-        let epoch = self.rig.epoch(log);
+        let entries = self.make(log, sizes, key);
+        // The wall clock goes on, and now and then back (M45).
+        let ts = f64::from(u32::try_from(self.entries % 5).unwrap());
+        if self.entries.is_multiple_of(2) {
+            self.rig.apply(log, &entries, ts);
+            self.rig.tell(log);
+        } else {
+            self.rig.append_at(log, entries, ts);
+        }
+    }
+
+    /// Entries that follow in the present history, wherever they are kept.
+    fn make(&mut self, log: u64, sizes: &[usize], key: u8) -> Vec<NewEntry> {
+        let epoch = self.epochs[&log].last().unwrap().clone();
         let history = self.history.get_mut(&(log, epoch)).unwrap();
         let mut entries: Vec<NewEntry> = Vec::new();
         for (number, size) in sizes.iter().enumerate() {
@@ -154,9 +185,7 @@ impl World {
             entries.push(keyed(&key, &data));
             history.push((key, serde_json::from_str(&data).unwrap()));
         }
-        // The wall clock goes on, and now and then back (M45).
-        let ts = f64::from(u32::try_from(self.entries % 5).unwrap());
-        self.rig.append_at(log, entries, ts);
+        entries
     }
 
     fn start(&self, log: u64, start: &From, latest: bool) -> Start {
@@ -282,65 +311,5 @@ impl World {
             reader.read(message, &self.history);
         }
         !messages.is_empty()
-    }
-
-    /// Everybody takes everything and acknowledges it; then nobody may owe anything to anybody.
-    pub fn finish(&mut self) {
-        if let Some(log) = self.unheard.take() {
-            self.rig.tell(log);
-        }
-        let mut idle = 0;
-        while idle < 4 {
-            idle += 1;
-            for conn in 1..=CONNS {
-                self.rig.take_all(conn);
-                self.hear();
-                if self.read(conn) {
-                    idle = 0;
-                }
-                for log in self.logs.clone() {
-                    self.acknowledge(conn, log, Handled::All);
-                }
-            }
-            if idle > 0 {
-                self.rig.wait(Duration::from_secs(1));
-            }
-        }
-        for conn in 1..=CONNS {
-            let reader = &self.readers[&conn];
-            assert!(self.rig.bytes(conn).is_empty(), "whole messages");
-            assert_eq!(
-                self.answers.get(&conn).copied().unwrap_or(0),
-                reader.answers,
-                "every answer comes once"
-            );
-            assert!(reader.told.is_empty(), "every mark comes");
-            assert_eq!(0, reader.untold, "every question is answered");
-            for (log, cursor) in &reader.cursors {
-                self.check_end(*log, cursor);
-            }
-        }
-    }
-
-    fn check_end(&self, log: u64, cursor: &Cursor) {
-        // P9: under `latest` too the client knows in the end that it has got everything.
-        assert_eq!(
-            (self.rig.epoch(log), self.rig.head(log)),
-            (cursor.epoch.clone(), cursor.at),
-            "all of it came"
-        );
-        // S3: what was passed over has a newer entry of its key, or it took its key out of a snapshot (S6).
-        for (epoch, offset) in &cursor.skipped {
-            let history = &self.history[&(log, epoch.clone())];
-            let (key, data) = &history[usize::try_from(*offset).unwrap() - 1];
-            let newer = &history[usize::try_from(*offset).unwrap()..];
-            // Of what the log had let go, a snapshot knows nothing (S5).
-            let former = *epoch != cursor.epoch;
-            let gone = data.is_null() || former || self.rig.is_gone(log, *offset);
-            assert!(
-                newer.iter().any(|(other, _)| other == key) || cursor.snapshot && gone,
-                "{offset} was the newest of {key}"
-            );
-        }
     }
 }

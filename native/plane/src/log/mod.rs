@@ -3,9 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::entry::{Entry, NewEntry, Timestamp, message_head};
-use crate::epoch::Epoch;
+use crate::entry::{Composer, Entry, NewEntry, Timestamp};
+use crate::epoch::{Epoch, Position};
 use crate::newest::Newest;
+
+mod following;
+
+pub use following::{Former, Misplaced};
 
 /// What a log keeps, whichever is reached first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,8 +28,7 @@ pub struct Retention {
 #[derive(Debug)]
 pub struct Log {
     epoch: Epoch,
-    head_of_messages: Vec<u8>,
-    leaves: Option<&'static str>,
+    composer: Composer,
     retention: Retention,
     ring: VecDeque<Slot>,
     head: u64,
@@ -33,6 +36,15 @@ pub struct Log {
     newest: Option<Newest>,
     latest_ts: f64,
     lost_ts: f64,
+    /// Nothing up to here has ever been in this history, as far as this log knows it.
+    origin: u64,
+    turn: u64,
+    /// The turn that began this history.
+    epoch_turn: u64,
+    /// The last turn that took up newest entries from before the ring.
+    restored_turn: u64,
+    /// The first entry that came from elsewhere since the last sweep.
+    fresh: Option<u64>,
 }
 
 /// What a log is filled with that was there before: entries as (offset, `ts`, entry).
@@ -48,8 +60,8 @@ pub struct Past {
     pub recent: Vec<(u64, f64, NewEntry)>,
     /// The largest `ts` of entries that are gone.
     pub lost_ts: f64,
-    /// Whether `keyed` and `recent` hold the newest entry of every key.
-    pub has_all_keys: bool,
+    /// The newest entries of keys up to this offset may be in neither.
+    pub forgotten: u64,
 }
 
 #[derive(Debug)]
@@ -59,9 +71,11 @@ struct Slot {
     latest_ts: f64,
 }
 
-/// S6 asks it of `connections`; presence companions (C25) have the same events.
-fn leaving_event(channel: &str) -> Option<&'static str> {
-    (channel == "connections" || channel.ends_with("/presence")).then_some("leave")
+impl Slot {
+    /// Its time, or when it came if that is far beyond it.
+    fn seen(&self) -> f64 {
+        self.entry.ts().min(self.latest_ts)
+    }
 }
 
 fn empty_newest(retention: Retention) -> Option<Newest> {
@@ -75,8 +89,7 @@ impl Log {
     pub fn new(channel: &str, epoch: Epoch, retention: Retention) -> Self {
         Self {
             epoch,
-            head_of_messages: message_head(channel),
-            leaves: leaving_event(channel),
+            composer: Composer::new(channel),
             retention,
             ring: VecDeque::new(),
             head: 0,
@@ -84,16 +97,17 @@ impl Log {
             newest: empty_newest(retention),
             latest_ts: f64::NEG_INFINITY,
             lost_ts: f64::NEG_INFINITY,
+            origin: 0,
+            turn: 0,
+            epoch_turn: 0,
+            restored_turn: 0,
+            fresh: None,
         }
     }
 
-    /// Begin another history: nothing of this one is kept.
-    pub fn rotate(&mut self, epoch: Epoch) {
-        self.epoch = epoch;
-        self.ring = VecDeque::new();
-        (self.head, self.bytes) = (0, 0);
-        self.newest = empty_newest(self.retention);
-        (self.latest_ts, self.lost_ts) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+    /// Begin another history: nothing of this one is kept, save by the caller.
+    pub fn rotate(&mut self, epoch: Epoch) -> Former {
+        self.stand_at(Position { epoch, offset: 0 }, f64::NEG_INFINITY)
     }
 
     /// Give every entry its place; the result is the offset of the first.
@@ -108,15 +122,14 @@ impl Log {
     }
 
     fn push(&mut self, new: NewEntry, ts: &Timestamp) {
+        let entry = self.composer.entry(self.head + 1, ts, new);
+        self.take_in(Arc::new(entry), ts.seconds());
+    }
+
+    /// The entry after the head; `since` and age take it to be of the time `seen`.
+    fn take_in(&mut self, entry: Arc<Entry>, seen: f64) {
         self.head += 1;
-        self.latest_ts = self.latest_ts.max(ts.seconds());
-        let entry = Arc::new(Entry::compose(
-            &self.head_of_messages,
-            self.head,
-            ts,
-            new,
-            self.leaves,
-        ));
+        self.latest_ts = self.latest_ts.max(seen);
         self.bytes += entry.size();
         if let Some(newest) = &mut self.newest {
             newest.record(&entry);
@@ -134,12 +147,12 @@ impl Log {
             .recent
             .first()
             .map_or(past.head + 1, |(offset, ..)| *offset);
-        if let Some(newest) = self.newest.as_mut().filter(|_| !past.has_all_keys) {
-            newest.lack_before(first);
+        if let Some(newest) = &mut self.newest {
+            newest.forget_to(past.forgotten);
         }
         for (offset, ts, new) in past.keyed {
             let ts = Timestamp::new(ts);
-            let entry = Entry::compose(&self.head_of_messages, offset, &ts, new, self.leaves);
+            let entry = self.composer.entry(offset, &ts, new);
             if let Some(newest) = &mut self.newest {
                 newest.record(&Arc::new(entry));
             }
@@ -166,11 +179,9 @@ impl Log {
     /// Let go what is older than the retention; `now` is the wall clock.
     pub fn trim_age(&mut self, now: f64) {
         let oldest = now - self.retention.seconds;
-        while self
-            .ring
-            .front()
-            .is_some_and(|slot| slot.entry.ts() < oldest)
-        {
+        let fresh = self.fresh.unwrap_or(u64::MAX);
+        let is_old = |slot: &Slot| slot.seen() < oldest && slot.entry.offset() < fresh;
+        while self.ring.front().is_some_and(is_old) {
             self.pop();
         }
         if self.ring.is_empty() {
@@ -206,6 +217,12 @@ impl Log {
             self.bytes -= slot.entry.size();
             self.lost_ts = slot.latest_ts;
         }
+    }
+
+    /// Once a second: [`Self::trim_age`]. Afterwards what came from elsewhere may go as well, if its time says so.
+    pub fn sweep(&mut self, now: f64) {
+        self.trim_age(now);
+        self.fresh = None;
     }
 
     /// The name of this history.
@@ -245,9 +262,17 @@ impl Log {
 
     /// An entry of the ring.
     pub fn get(&self, offset: u64) -> Option<&Arc<Entry>> {
+        self.slot(offset).map(|slot| &slot.entry)
+    }
+
+    /// The time of an entry of the ring, or when it came if that is far beyond it.
+    pub fn seen(&self, offset: u64) -> Option<f64> {
+        self.slot(offset).map(Slot::seen)
+    }
+
+    fn slot(&self, offset: u64) -> Option<&Slot> {
         let index = offset.checked_sub(self.first())?;
-        let slot = self.ring.get(usize::try_from(index).ok()?)?;
-        Some(&slot.entry)
+        self.ring.get(usize::try_from(index).ok()?)
     }
 
     /// The entries after `after` that the ring still holds, in order.
@@ -272,98 +297,6 @@ impl Log {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn log(retention: Retention) -> Log {
-        Log::new("logs", Epoch::named("k3Fq"), retention)
-    }
-
-    const ALL: Retention = Retention {
-        seconds: 100.0,
-        max_bytes: 1 << 20,
-        max_entries: 1_000,
-        last_per_key: None,
-    };
-
-    fn entries(count: usize) -> Vec<NewEntry> {
-        vec![
-            NewEntry {
-                event: "e".into(),
-                data: b"1"[..].into(),
-                ..NewEntry::default()
-            };
-            count
-        ]
-    }
-
-    fn offsets(log: &Log, after: u64) -> Vec<u64> {
-        log.after(after).map(|entry| entry.offset()).collect()
-    }
-
-    /// P1: offsets are consecutive from 1, and what is appended together stands together.
-    #[test]
-    fn offsets_are_consecutive_from_one() {
-        let mut log = log(ALL);
-        assert_eq!((0, 1), (log.head(), log.first()));
-        assert_eq!(1, log.append(entries(2), 1.0));
-        assert_eq!(3, log.append(entries(1), 1.0));
-        assert_eq!(
-            (3, 1, vec![2, 3]),
-            (log.head(), log.first(), offsets(&log, 1))
-        );
-        assert_eq!(Some(2), log.get(2).map(|entry| entry.offset()));
-        assert!(log.get(0).is_none() && log.get(4).is_none());
-    }
-
-    /// S12: whichever bound is reached first lets the oldest go; an entry that is too large by itself stays while it is the
-    /// newest.
-    #[test]
-    fn the_oldest_entries_go_by_count_bytes_and_age() {
-        let mut few = log(Retention {
-            max_entries: 2,
-            ..ALL
-        });
-        few.append(entries(5), 1.0);
-        assert_eq!(vec![4, 5], offsets(&few, 0));
-        let mut small = log(Retention {
-            max_bytes: 1,
-            ..ALL
-        });
-        small.append(entries(3), 1.0);
-        assert_eq!(vec![3], offsets(&small, 0));
-        let mut young = log(ALL);
-        young.append(entries(1), 1.0);
-        young.append(entries(1), 50.0);
-        young.trim_age(101.5);
-        assert_eq!(vec![2], offsets(&young, 0));
-        young.trim_age(1e9);
-        assert_eq!(
-            (2, 3, 0, 0),
-            (young.head(), young.first(), young.len(), young.bytes())
-        );
-    }
-
-    proptest! {
-        /// M24, M25, M45: `since` finds the first kept entry of that time although the wall clock jumps, and knows whether an
-        /// earlier one is gone.
-        #[test]
-        fn since_is_the_first_entry_of_that_time(times in prop::collection::vec(0_u8..20, 0..40), kept in 1_usize..40, since in 0_u8..22) {
-            let mut log = log(Retention { max_entries: kept, seconds: 1e9, ..ALL });
-            for ts in &times {
-                log.append(entries(1), f64::from(*ts));
-            }
-            let lost = times.len().saturating_sub(kept);
-            let before = times.iter().skip(lost).take_while(|ts| **ts < since).count();
-            let found = log.lost_since(f64::from(since));
-            prop_assert_eq!(times.iter().take(lost).any(|ts| *ts >= since), found);
-            if !found {
-                prop_assert_eq!((lost + before) as u64, log.before_ts(f64::from(since)));
-            }
-        }
-    }
-}
+mod replica_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+"""Which connection has a session, over all nodes: of those that resumed it the one with the highest claim (R11).
+
+A claim is asked for when a session is resumed and told when its `welcome` is written; who hears of a higher one than
+its own closes with 4009. While a claim of this node is on its way nothing is decided: it may be the highest. A claim
+that is older than claims are remembered for counts nothing, because their numbers may have begun again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from channels.backplane.bus import KEPT_SECONDS, Bus
+from channels.errors import BrokerError
+from hub.cluster.reading import Body, checked, text, whole
+from hub.cluster.tasks import Tasks
+from hub.resumption import Resumption
+from hub.session import Moment
+from hub.takeovers import Takeovers
+
+if TYPE_CHECKING:
+    from hub.counters import Counters
+
+KIND = "takeover"
+
+
+@dataclass(slots=True)
+class _Claim:
+    number: int = 0
+    made_at: float = float("-inf")
+    pending: int = 0
+    heard: int = 0
+    told: int = 0
+    is_written: bool = False
+    """The `welcome` of its connection."""
+
+
+class Claims:
+    """Those of this node, by session."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        takeovers: Takeovers,
+        resumption: Resumption,
+        counters: "Counters",
+        *,
+        moment: Callable[[], Moment],
+    ) -> None:
+        self._bus = bus
+        self._takeovers = takeovers
+        self._resumption = resumption
+        self._counters = counters
+        self._moment = moment
+        self._claims: dict[str, _Claim] = {}
+        self._asking = Tasks()
+        takeovers.claims = self
+        bus.listen(KIND, checked(self._heard, counters))
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        self._asking.stop()
+
+    def begin(self, session: str) -> None:
+        """A connection of this node has resumed `session`."""
+        claim = self._claims.setdefault(session, _Claim())
+        claim.pending += 1
+        claim.is_written = False
+        self._asking.run(self._ask(session, claim, self._moment().now))
+
+    def written(self, session: str) -> None:
+        """The `welcome` of the connection that has `session` is written."""
+        claim = self._claims.get(session)
+        if claim is not None and not claim.is_written:
+            claim.is_written = True
+            self._settle(session, claim)
+
+    def ended(self, session: str) -> None:
+        """The connection that had `session` is gone."""
+        claim = self._claims.get(session)
+        if claim is not None and not claim.pending:
+            del self._claims[session]
+
+    async def _ask(self, session: str, claim: _Claim, asked_at: float) -> None:
+        try:
+            number = await self._bus.claim(session)
+        except BrokerError:  # the store is away: this connection gives way to any other that claims
+            self._counters.error("bus", "claim")
+            number = 0
+        claim.pending -= 1
+        if number > claim.number:
+            claim.number, claim.made_at = number, asked_at
+        self._settle(session, claim)
+
+    def _heard(self, _node: str, body: Body) -> None:
+        session, number, generation = text(body, "session"), whole(body, "claim"), whole(body, "generation")
+        moment = self._moment()
+        self._resumption.reached(session, generation, moment.wall, moment.now)
+        claim = self._claims.get(session)
+        if claim is None:
+            if not self._takeovers.has_owner(session):
+                return
+            claim = self._claims[session] = _Claim()
+        claim.heard = max(claim.heard, number)
+        self._settle(session, claim)
+
+    def _settle(self, session: str, claim: _Claim) -> None:
+        if claim.pending:
+            return
+        if not self._takeovers.has_owner(session):  # its connection went while the claim was on its way
+            self._claims.pop(session, None)
+            return
+        is_recent = self._moment().now - claim.made_at <= KEPT_SECONDS
+        if claim.heard > (claim.number if is_recent else 0):
+            self._takeovers.lose(session)
+        elif claim.is_written and claim.number > claim.told:
+            claim.told = claim.number
+            generation = self._resumption.generation(session)
+            self._bus.tell(KIND, {"session": session, "claim": claim.number, "generation": generation}, keep=True)
+        if not self._takeovers.has_owner(session):
+            self._claims.pop(session, None)

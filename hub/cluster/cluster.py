@@ -1,0 +1,62 @@
+"""Everything that this node does together with others, put together."""
+
+from typing import TYPE_CHECKING
+
+from channels.backplane.bus import Bus
+from channels.broker import Broker
+from hub.auth.revocation import Revocations
+from hub.cluster.claims import Claims
+from hub.cluster.decisions import Decisions
+from hub.cluster.departed import Departures
+from hub.cluster.elsewhere import CHANNEL, Elsewhere
+from hub.cluster.members import Members
+from hub.cluster.orders import Orders
+from hub.cluster.spending import Spending
+
+if TYPE_CHECKING:
+    from hub.connections import Connections
+
+
+class Cluster:
+    """Made before anything starts, so that nothing on the bus is missed."""
+
+    def __init__(self, bus: Bus, broker: Broker, connections: "Connections", revocations: Revocations) -> None:
+        surroundings, counters = connections.surroundings, connections.counters
+        self.bus = bus
+        self.elsewhere = Elsewhere(bus.node, connections.prefix, connections.last_seen)
+        self.members = Members(bus, broker.tell, counters)
+        self.orders = Orders(bus, connections, counters)
+        self._claims = Claims(bus, connections.takeovers, surroundings.resumption, counters, moment=connections.moment)
+        self._decisions = Decisions(
+            bus, revocations, surroundings.resumption, counters, wall=lambda: connections.moment().wall
+        )
+        self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
+        self.departures = Departures(
+            bus,
+            broker,
+            connections,
+            self.elsewhere,
+            self.members,
+            counters,
+            monotonic=lambda: connections.moment().now,
+        )
+        broker.followers.news = self.members.changed
+        broker.replicas.observe(CHANNEL, self.elsewhere)
+
+    def start(self) -> None:
+        """The broker runs."""
+        self.members.start()
+        self._decisions.start()
+        self._spending.start()
+
+    def sweep(self) -> None:
+        """Once a second."""
+        self.departures.sweep()
+        self._decisions.sweep()
+
+    def stop(self) -> None:
+        """Tell nobody any more; the broker still runs."""
+        self._spending.stop()
+        self._claims.stop()
+        self.members.stop()
+        self.departures.stop()

@@ -1,0 +1,44 @@
+"""Parts of a hub that need more than one setting to be made."""
+
+import secrets
+
+import structlog
+
+from channels._native import Plane, PlaneError
+from channels.errors import ConfigError
+from hub.auth.authenticator import development_names
+from hub.auth.development import DevelopmentState
+from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.config import Settings
+from hub.options import plane_options
+
+log = structlog.get_logger("hub")
+
+
+def sealing_secrets(settings: Settings, development: DevelopmentState | None) -> list[bytes]:
+    """Of reconnection tokens: nodes and restarts with the same ones agree (R2). The first that is given counts."""
+    if settings.token_keys:
+        return [key.get_secret_value().encode() for key in settings.token_keys]
+    if settings.jwt_secret is not None:
+        return [settings.jwt_secret.get_secret_value().encode()]
+    if development is not None:
+        return [development.secret.encode()]
+    log.warning("resume.keys", message="NG_TOKEN_KEYS is not set: reconnection tokens end with this process")
+    return [secrets.token_bytes(32)]
+
+
+def plane(settings: Settings) -> Plane:
+    """The native plane; raises `ConfigError` where its directory cannot be had."""
+    try:
+        return Plane(**plane_options(settings))
+    except PlaneError as error:
+        raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
+
+
+def issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:
+    """Who gives out tokens in development."""
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development.secret
+    name, audience = development_names(settings)
+    return DevelopmentIssuer(
+        secret.encode(), read_users(settings.users), name=name, audience=audience, ttl=settings.token_ttl
+    )

@@ -1,0 +1,161 @@
+//! Tags as they stand in a log: JSON text that goes out as it is (M16).
+
+use super::JsonFault;
+use super::escape::Unescaped;
+use super::keys::Keys;
+use super::lexer::{Literal, Str};
+use super::number::Number;
+use super::walk::{Bracket, Visitor, walk};
+
+const MAX_TAGS: usize = 16;
+const MAX_NAME: usize = 64;
+const MAX_VALUE: usize = 256;
+
+const OBJECT: &str = "expected an object of strings";
+
+/// An object of at most 16 strings of at most 256 bytes under names of 1 to 64 of `[A-Za-z0-9_.-]`, each once; in UTF-8.
+pub fn check_tags(text: &[u8]) -> Result<(), JsonFault> {
+    super::scan::check_utf8(text)?;
+    walk(text, &mut Tags::default())
+}
+
+#[derive(Debug, Default)]
+struct Tags<'a> {
+    is_open: bool,
+    count: usize,
+    keys: Keys<'a>,
+}
+
+/// Bytes of a string as it reads.
+fn len(string: &Str<'_>) -> usize {
+    if string.escaped {
+        Unescaped::new(string.raw).count()
+    } else {
+        string.raw.len()
+    }
+}
+
+fn is_name(key: &Str<'_>) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=MAX_NAME).contains(&len(key)) && Unescaped::new(key.raw).all(plain)
+}
+
+impl<'a> Visitor<'a> for Tags<'a> {
+    fn open(&mut self, bracket: Bracket) -> Result<(), &'static str> {
+        if self.is_open || bracket != Bracket::Object {
+            return Err(OBJECT);
+        }
+        self.is_open = true;
+        self.keys.open();
+        Ok(())
+    }
+
+    fn close(&mut self, _: Bracket) -> Result<(), &'static str> {
+        // At most 16 keys are all compared when they come.
+        Ok(())
+    }
+
+    fn key(&mut self, key: Str<'a>) -> Result<(), &'static str> {
+        self.count = self.count.saturating_add(1);
+        if self.count > MAX_TAGS {
+            return Err("expected at most 16 tags");
+        }
+        if !is_name(&key) {
+            return Err("expected a name of 1 to 64 of A-Z a-z 0-9 _ . -");
+        }
+        if self.keys.insert(key) {
+            Ok(())
+        } else {
+            Err("expected each tag once")
+        }
+    }
+
+    fn string(&mut self, string: Str<'a>) -> Result<(), &'static str> {
+        if !self.is_open {
+            return Err(OBJECT);
+        }
+        if len(&string) > MAX_VALUE {
+            return Err("expected at most 256 bytes");
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, _: Number<'a>) -> Result<(), &'static str> {
+        Err(OBJECT)
+    }
+
+    fn literal(&mut self, _: Literal) -> Result<(), &'static str> {
+        Err(OBJECT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Option<&'static str> {
+        check_tags(text.as_bytes()).err().map(|fault| fault.what)
+    }
+
+    /// M16: an object of few short strings under plain names, in whatever way they are written.
+    #[test]
+    fn tags_are_an_object_of_strings() {
+        let object = |count: usize| {
+            let all: Vec<String> = (0..count).map(|n| format!("\"t{n}\":\"\"")).collect();
+            format!("{{{}}}", all.join(","))
+        };
+        let value = |text: &str| format!("{{\"t\":\"{text}\"}}");
+        let escaped = value(&"\\u0061".repeat(256));
+        for text in [
+            "{}",
+            " {\"chat.id-1_x\" : \"v\"} ",
+            "{\"\\u0061\":\"\\n\"}",
+            &object(16),
+            &escaped,
+        ] {
+            assert_eq!(None, fault(text), "{text}");
+        }
+        for text in [
+            "1",
+            "\"a\"",
+            "[]",
+            "null",
+            "{\"a\":1}",
+            "{\"a\":null}",
+            "{\"a\":{}}",
+            "{\"a\":[\"b\"]}",
+        ] {
+            assert_eq!(Some(OBJECT), fault(text), "{text}");
+        }
+        let name = "expected a name of 1 to 64 of A-Z a-z 0-9 _ . -";
+        for text in [
+            "{\"\":\"\"}",
+            "{\"a b\":\"\"}",
+            "{\"\\u00e4\":\"\"}",
+            &format!("{{\"{}\":\"\"}}", "n".repeat(65)),
+        ] {
+            assert_eq!(Some(name), fault(text), "{text}");
+        }
+        let long = [
+            value(&"v".repeat(257)),
+            value(&"ж".repeat(129)),
+            value(&"\\u0436".repeat(129)),
+        ];
+        assert!(
+            long.iter()
+                .all(|text| fault(text) == Some("expected at most 256 bytes"))
+        );
+        assert_eq!(Some("expected at most 16 tags"), fault(&object(17)));
+        assert_eq!(
+            Some("expected each tag once"),
+            fault("{\"a\":\"\",\"\\u0061\":\"\"}")
+        );
+        assert!(fault("{} {}").is_some() && fault("").is_some());
+        assert_eq!(
+            Some("expected UTF-8"),
+            check_tags(b"{\"a\":\"\xff\"}")
+                .err()
+                .map(|fault| fault.what)
+        );
+    }
+}

@@ -1,0 +1,104 @@
+"""Revocations, forgotten sessions and roles hold on every node (N15, id5)."""
+
+from typing import Any
+
+import pytest
+
+from channels.permissions import Role
+from hub.auth import ANONYMOUS, Identity, Revocation
+from hub.auth.revocation import NEVER
+from hub.cluster import decisions
+from tests.support.town import Town, until
+
+ANN = Identity("ann", Role.DEVELOPER, token_id="t-ann")
+BOB = Identity("bob", Role.DEVELOPER, token_id="t-bob")
+ANNS = Revocation("token", "t-ann", 0.0, NEVER)
+
+
+@pytest.mark.clause("C17", "N15")
+async def test_id5_a_revocation_closes_connections_on_every_node() -> None:
+    async with Town("n1", "n2", "n3") as nodes:
+        peers = [node.peer(who) for node in nodes for who in (ANN, BOB)]
+        nodes[1].revocations.revoke(ANNS)
+        assert [await peer.closed() for peer in peers[::2]] == [(4103, "token_revoked")] * 3
+        assert [peer.output.close for peer in peers[1::2]] == [None] * 3
+        assert all(node.revocations.is_revoked(ANN) for node in nodes)
+        assert not any(kind == "revoked" for node in (nodes[0], nodes[2]) for kind, _ in node.bus.told)
+
+
+@pytest.mark.clause("N15")
+async def test_id5_a_node_that_was_cut_off_applies_it_on_return() -> None:
+    async with Town("n1", "n2") as (one, two):
+        peer = two.peer(ANN)
+        two.bus.is_cut = True
+        one.revocations.revoke(ANNS)
+        assert peer.output.close is None
+        two.bus.heal()
+        assert await peer.closed() == (4103, "token_revoked")
+
+
+@pytest.mark.clause("N15")
+async def test_a_node_that_begins_later_hears_of_everything_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "PAGE", 2)
+    town = Town("n1", "n2")
+    async with town as (one, two):
+        for number in range(5):
+            one.revocations.revoke(Revocation("token", f"t-{number}", 0.0, NEVER))
+        one.revocations.revoke(Revocation("token", "t-over", 0.0, one.wall - 1.0))
+        await until(lambda: len(two.revocations) == 5)
+        again = await town.restart("n2")
+        await until(lambda: len(again.revocations) == 5)
+
+
+@pytest.mark.clause("N15")
+async def test_it_asks_again_until_somebody_has_answered() -> None:
+    town = Town("n1", "n2")
+    async with town as (one, two):
+        two.revocations.revoke(ANNS)
+        await until(lambda: len(one.revocations) == 1)
+        town.wire.buses["n1"].is_deaf = True
+        again = await town.restart("n2")
+        for second in range(1, 6):
+            if second == 5:
+                town.wire.buses["n1"].is_deaf = False
+            again.cluster.sweep()
+        await until(lambda: len(again.revocations) == 1)
+        for _ in range(60):
+            again.cluster.sweep()
+        assert [kind for kind, _ in again.bus.told].count("revocations") == 3
+
+
+@pytest.mark.clause("R15", "N15")
+async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere() -> None:
+    async with Town("n1", "n2") as (one, two):
+        peer = one.peer(ANN)
+        peer.send({"type": "get_reconnection_token"})
+        token = (await peer.next("reconnection_token"))["token"]
+        one.plane.feed_close(peer.number, 1000, "forget")
+        one.plane.flush()
+        await peer.gone()
+        await until(lambda: any(kind == "forgotten" for kind, _ in one.bus.told))
+        again = two.peer(ANONYMOUS)
+        again.send({"type": "connect", "id": 1, "resume": token})
+        assert (await again.next("error"))["error"] == "resume_revoked"
+        assert not any(kind == "forgotten" for kind, _ in two.bus.told)
+
+
+@pytest.mark.clause("N17")
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("revoked", {"revocations": "all"}),
+        ("revoked", {"revocations": [["token", "t"]]}),
+        ("revoked", {"revocations": [["planet", "t", 0, None]]}),
+        ("revoked", {"revocations": [["token", "t", "soon", None]]}),
+        ("revoked", {"revocations": [["token", "", 0, None]]}),
+        ("forgotten", {}),
+        ("session_role", {"session": "s", "role": "emperor"}),
+    ],
+)
+async def test_what_cannot_be_read_changes_nothing(kind: str, body: dict[str, Any]) -> None:
+    async with Town("n1", "n2") as (one, two):
+        two.bus.tell(kind, body)
+        await until(lambda: ("bus", "unreadable") in one.errors())
+        assert len(one.revocations) == 0
