@@ -5,6 +5,7 @@ the thousands of quiet channels some, in turn, so that all have had theirs withi
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -17,10 +18,13 @@ from channels.backplane.redis.replica import NOWHERE, Replica, Standing
 from channels.backplane.redis.scripts import TOUCH
 from channels.backplane.redis.store import Store
 
+logger = logging.getLogger(__name__)
+
 SETTLING_ROUNDS = range(1, 3)
 """Seconds after its last change in which a channel is told and compared."""
 FULL_TURN = 60
-"""Seconds within which every quiet channel has its turn."""
+"""Seconds within which every quiet channel has its turn; fewer where there are few."""
+LEAST_AT_ONCE = 100
 MOST_AT_ONCE = 500
 ANEW_AT_ONCE = 64
 TOLD_AT_ONCE = 1_000
@@ -62,6 +66,13 @@ class Heads:
         self._resolve()
         await asyncio.gather(*map(self._look, self._chosen()))
 
+    def doubt_all(self, reason: str) -> None:
+        """The store is not what it was: compare everything that is followed, however quiet."""
+        logger.warning("all %d channels are compared: %s", len(self._following), reason)
+        for replica in self._following:
+            if replica.is_synced:
+                self.heard_anew(replica)
+
     def heard_anew(self, replica: Replica) -> None:
         """It is subscribed to again: whatever was stored meanwhile is missing."""
         replica.is_broken = True
@@ -94,7 +105,8 @@ class Heads:
 
     def _chosen(self) -> list[Replica]:
         chosen = dict.fromkeys(islice(self._due(), MOST_AT_ONCE))
-        share = min(math.ceil(len(self._following) / FULL_TURN), MOST_AT_ONCE)
+        count = len(self._following)
+        share = min(max(math.ceil(count / FULL_TURN), min(count, LEAST_AT_ONCE)), MOST_AT_ONCE)
         if len(self._turn) < share:
             self._turn += self._following.channels()
         turn, self._turn = self._turn[:share], self._turn[share:]

@@ -28,7 +28,7 @@ Dial = Callable[[], Awaitable[AbstractConnection]]
 class Link:
     """Commands go through here. `is_up` says whether it is worth trying; `call` fails at once where it is not.
 
-    `opened(replid)` hears of each connection, with the replication id of the master that it leads to.
+    `opened(is_other)` hears of each connection, and whether its master writes another history than the one before.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Link:
         dial: Dial,
         options: RedisOptions,
         figures: RedisFigures,
-        opened: Callable[[str], None],
+        opened: Callable[[bool], None],
         *,
         uniform: Callable[[float, float], float] = random.uniform,
         scripts: Sequence[Script] = ALL,
@@ -151,8 +151,8 @@ class Link:
         """Connect, or probe the connection with one command; raises `StoreError`."""
         if self._pipe is None:
             pipe = self._pipe = Pipe(await self._dial(), self._options.command, self._lost)
-            self.replid = await _greet(pipe, self._scripts)
-            self._opened(self.replid)
+            former, self.replid = self.replid, await _greet(pipe, self._scripts)
+            self._opened(former not in ("", self.replid))
         else:
             await self._pipe.call("PING")
         self.breaker.succeeded()

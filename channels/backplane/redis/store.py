@@ -71,14 +71,14 @@ class Store(Protocol):
 
 
 class SingleStore:
-    """One Redis, or the master that Sentinel names. `opened` hears of each new command connection."""
+    """One Redis, or the master that Sentinel names. `opened` as of `Link`."""
 
-    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[], None]) -> None:
+    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[bool], None]) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "PUBLISH"
         self.dialer = Dialer(options)
         self._asks_itself = options.info_in_scripts
-        self.link = Link(self.dialer.dial, options, figures, lambda _: opened())
+        self.link = Link(self.dialer.dial, options, figures, opened)
 
     def __repr__(self) -> str:
         return f"<SingleStore {self.dialer.place}, {self.link!r}>"
