@@ -249,6 +249,7 @@ class Parts:
         if is_other:
             self.heads.doubt_all("another master, or another life of it")
         self._is_to_be_inspected.set()
+        self.listener.hurry()
         self.listener.has_opened.set()
 
     def _settle(self) -> None:

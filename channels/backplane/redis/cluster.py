@@ -141,6 +141,12 @@ class ClusterStore:
             link.reconnect(reason)
         self._is_to_look.set()
 
+    def hurry(self, place: Place) -> None:
+        """See `Store`."""
+        link = None if place is None else self._links.get(place)
+        if link is not None:
+            link.hurry()
+
     def look_again(self) -> None:
         """See `Store`."""
         self._is_to_look.set()

@@ -67,7 +67,7 @@ class Following:
     """All replicas of this node.
 
     `suspected(replica)` hears of each that is to be read; `disputed(replica)` of two pasts (N7), which end in a
-    rotation; `changed(replica, is_followed)` of channels that begin or cease to be followed.
+    rotation; `followed(replica)` and `unfollowed(replica)` of channels that begin or cease to be followed.
     """
 
     def __init__(self, replicas: Replicas, figures: RedisFigures, *, bus_message: int, patience: float) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.breaker import Breaker
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError, UnansweredError
 from channels.backplane.redis.figures import RedisFigures
@@ -38,7 +38,6 @@ class Link:
         figures: RedisFigures,
         opened: Callable[[bool], None],
         *,
-        uniform: Callable[[float, float], float] = random.uniform,
         scripts: Sequence[Script] = ALL,
     ) -> None:
         self.breaker = Breaker()
@@ -50,7 +49,7 @@ class Link:
         self._options = options
         self._figures = figures
         self._opened = opened
-        self._uniform = uniform
+        self._backoff = Backoff(*options.backoff)
         self._scripts = scripts
         self._pipe: Pipe | None = None
         self._gone: list[Pipe] = []
@@ -118,6 +117,10 @@ class Link:
         self.replid = _replication(await self.call("info", "INFO", "replication"))["master_replid"]
         return self.replid
 
+    def hurry(self) -> None:
+        """Do not wait before the next attempt to connect."""
+        self._backoff.hurry()
+
     def reconnect(self, reason: str) -> None:
         """Leave this connection: it leads to the wrong place."""
         logger.warning("the command connection is opened anew: %s", reason)
@@ -127,22 +130,22 @@ class Link:
     # --- the one task that connects -----------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        attempt = 0
+        backoff = self._backoff
         while True:
             await self._close_gone()
-            if attempt or self.breaker.is_open:
-                await asyncio.sleep(self._pause(attempt))
+            # While the circuit is open, a probe waits as well.
+            await backoff.pause(PROBE_STEPS if self.breaker.is_open else 0)
             self._attention.clear()
             try:
                 await self._ensure()
             except StoreError as error:
-                attempt += 1
+                backoff.failed()
                 self._discard(str(error))
                 self._fault(str(error), kind="connect")
                 continue
             if self.breaker.is_open or self._pipe is None:
                 continue  # one success is not enough
-            attempt = 0
+            backoff.succeeded()
             self.reason = ""
             self._up.set()
             await self._attention.wait()
@@ -156,11 +159,6 @@ class Link:
         else:
             await self._pipe.call("PING")
         self.breaker.succeeded()
-
-    def _pause(self, attempt: int) -> float:
-        first, longest = self._options.backoff
-        steps = max(attempt, PROBE_STEPS) if self.breaker.is_open else attempt
-        return self._uniform(0.0, min(longest, first * 2.0 ** min(steps, 16)))
 
     def _lost(self, reason: str) -> None:
         """The connection has ended by itself."""

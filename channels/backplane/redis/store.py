@@ -66,6 +66,9 @@ class Store(Protocol):
     def reconnect(self, key: str, reason: str) -> None:
         """Leave the connection to the server of `key`, and find its master anew."""
 
+    def hurry(self, place: Place) -> None:
+        """The server is there: whoever waits before the next attempt need not."""
+
     def look_again(self) -> None:
         """A server has refused what it should have taken: perhaps another has it now."""
 
@@ -137,6 +140,10 @@ class SingleStore:
     def reconnect(self, key: str, reason: str) -> None:
         """See `Store`."""
         self.link.reconnect(reason)
+
+    def hurry(self, place: Place) -> None:
+        """See `Store`."""
+        self.link.hurry()
 
     def look_again(self) -> None:
         """See `Store`: there is no other."""
