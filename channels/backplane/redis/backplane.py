@@ -180,6 +180,7 @@ class Parts:
         )
         self.listener.heads = self.heads
         self.healing.hears_soon = self.listener.hears_soon
+        self.healing.decide = self._decide
         self.healing.is_retired = self.continuity.is_retired
         self.following.is_down = lambda: store.failure is not None
         self.following.followed = self.listener.follow
@@ -201,6 +202,7 @@ class Parts:
             ("fills", self.healing.read_urgent),
             ("heals", self.healing.read_holes),
             ("heads", self._compare),
+            ("comparing", self.heads.compare_anew),
             ("telling", self.bus.write),
             ("hearing", self.bus.read),
             ("inspection", self._inspect),
@@ -232,16 +234,20 @@ class Parts:
         """Why this node is not ready (N10)."""
         if self.outage is not None:
             return self.outage
-        broken = [one.channel for one in self.following if not one.is_whole and _counts(one)]
+        broken = [one.channel for one in self.following if _is_amiss(one)]
         if broken:
             return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"
         return None
 
     def _made_store(self) -> Store:
-        opened = self._is_to_be_inspected.set
         if Dialer(self._options).is_cluster:
-            return ClusterStore(self._options, self._figures, opened, self._settle)
-        return SingleStore(self._options, self._figures, opened)
+            return ClusterStore(self._options, self._figures, self._opened, self._settle)
+        return SingleStore(self._options, self._figures, self._opened)
+
+    def _opened(self) -> None:
+        """There is a new command connection."""
+        self._is_to_be_inspected.set()
+        self.listener.has_opened.set()
 
     def _settle(self) -> None:
         self.listener.settle()
@@ -267,7 +273,8 @@ class Parts:
     async def _compare(self) -> None:
         due = self._loop.time()
         while True:
-            due = max(due + self._options.tick, self._loop.time())
+            if due <= self._loop.time():
+                due = max(due + self._options.tick, self._loop.time())
             if self.store.failure is None:
                 await self.heads.compare()
                 try:
@@ -302,9 +309,11 @@ class Parts:
         return await self.continuity.decide(channel, changed)
 
 
-def _counts(replica: Replica) -> bool:
-    """Channels of namespaces that are just being opened make no node unready."""
-    return replica.limits.is_fixed or replica.is_synced
+def _is_amiss(replica: Replica) -> bool:
+    """Whether a log makes the node unready. A channel of a namespace that is just being opened does not."""
+    if not replica.is_synced:
+        return replica.limits.is_fixed
+    return replica.is_broken or not replica.is_subscribed
 
 
 def _stopped(channel: str) -> LogUnavailable:

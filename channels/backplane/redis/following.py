@@ -263,8 +263,8 @@ class Following:
         replica.lacks_newest = False
 
     def suspect(self, replica: Replica) -> None:
-        """The store is to be read."""
-        replica.is_suspect = True
+        """The store is to be read: something is or may be missing."""
+        replica.is_suspect = replica.is_broken = True
         self.suspected(replica)
 
     def claim(self, channel: str) -> Standing | None:

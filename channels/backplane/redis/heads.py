@@ -1,24 +1,24 @@
 """Comparing heads (N9): a loss that nothing else would show is found, though nobody publishes any more.
 
-Each second: what changed lately and what is configured by its name; of the thousands of quiet channels some, in turn,
-so that all have had theirs within a minute.
+Each second: what is configured by its name, and what has just become quiet, for what changes shows its own losses; of
+the thousands of quiet channels some, in turn, so that all have had theirs within a minute.
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
 from channels.backplane.redis.appending import Appending
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.following import Following
-from channels.backplane.redis.replica import Replica, Standing
+from channels.backplane.redis.replica import NOWHERE, Replica, Standing
 from channels.backplane.redis.scripts import TOUCH
 from channels.backplane.redis.store import Store
 
-RECENT_ROUNDS = 3
-"""Seconds for which a channel that changed is told and compared."""
+SETTLING_ROUNDS = range(1, 3)
+"""Seconds after its last change in which a channel is told and compared."""
 FULL_TURN = 60
 """Seconds within which every quiet channel has its turn."""
 MOST_AT_ONCE = 500
@@ -36,10 +36,12 @@ class Heads:
         self._doubts: dict[str, tuple[str, int, int]] = {}
         """Heads that this node has not reached, by channel: epoch, offset, and the round in which it was told."""
         self._turn: list[str] = []
+        self._anew: dict[str, None] = {}
+        self._wake = asyncio.Event()
 
     def told(self) -> dict[str, tuple[str, int]]:
         """Heads for the other nodes to compare: of what changed, and of some others."""
-        changed = (one for one in self._following if one.is_synced and self._is_recent(one))
+        changed = (one for one in self._following if one.is_synced and self._is_due(one))
         return {one.channel: (one.epoch, one.head) for one in islice(changed, TOLD_AT_ONCE)}
 
     def heard(self, heads: Mapping[str, Any]) -> None:
@@ -58,12 +60,26 @@ class Heads:
         """Once a second: resolve the doubts of the last round, and look at the store."""
         self._following.round += 1
         self._resolve()
-        await self.look_at(self._chosen())
+        await asyncio.gather(*map(self._look, self._chosen()))
 
-    async def look_at(self, replicas: Sequence[Replica]) -> None:
-        """Compare these with the store; what differs is read."""
-        for start in range(0, len(replicas), MOST_AT_ONCE):
-            await asyncio.gather(*(self._look(replica) for replica in replicas[start : start + MOST_AT_ONCE]))
+    def heard_anew(self, replica: Replica) -> None:
+        """It is subscribed to again: whatever was stored meanwhile is missing."""
+        replica.is_broken = True
+        self._anew[replica.channel] = None
+        self._wake.set()
+
+    async def compare_anew(self) -> None:
+        """For ever: compare what is subscribed to again, so that only what has changed is read."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._anew:
+                await self._store.wait_up(self._store.keys.meta(next(iter(self._anew))), loop.time() + 1.0)
+                some = [self._following.get(channel) for channel in list(self._anew)[:MOST_AT_ONCE]]
+                await asyncio.gather(*(self._look_anew(replica) for replica in some if replica is not None))
+                for channel in [one for one in self._anew if self._following.get(one) is None]:
+                    del self._anew[channel]
 
     def forget(self, channel: str) -> None:
         """It is followed no longer."""
@@ -71,12 +87,12 @@ class Heads:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _is_recent(self, replica: Replica) -> bool:
-        return replica.limits.is_fixed or self._following.round - replica.changed_round <= RECENT_ROUNDS
+    def _is_due(self, replica: Replica) -> bool:
+        return replica.limits.is_fixed or self._following.round - replica.changed_round in SETTLING_ROUNDS
 
     def _chosen(self) -> list[Replica]:
         synced = {one.channel: one for one in self._following if one.is_synced}
-        chosen = {channel: one for channel, one in synced.items() if self._is_recent(one)}
+        chosen = dict(islice(((channel, one) for channel, one in synced.items() if self._is_due(one)), MOST_AT_ONCE))
         share = min(math.ceil(len(synced) / FULL_TURN), MOST_AT_ONCE)
         if len(self._turn) < share:
             self._turn += [channel for channel in synced if channel not in self._turn]
@@ -107,7 +123,18 @@ class Heads:
             if known is None or known[0] != epoch or known[1] <= replica.head:
                 self._doubts[replica.channel] = (epoch, head, self._following.round)
 
-    async def _look(self, replica: Replica) -> None:
+    async def _look_anew(self, replica: Replica) -> None:
+        there = await self._look(replica)
+        if there is None:
+            return  # once more, when the store answers
+        self._anew.pop(replica.channel, None)
+        if there.epoch == replica.epoch and there.head > replica.head:
+            self._following.suspect(replica)
+        if replica.is_subscribed and not replica.is_suspect and not replica.is_reading:
+            replica.is_broken = False
+
+    async def _look(self, replica: Replica) -> Standing | None:
+        """-> where the store stands; None if it has not answered"""
         keys, limits = self._store.keys, replica.limits
         before = replica.standing
         try:
@@ -120,13 +147,13 @@ class Heads:
                 self._appending.ttl(limits),
             )
         except StoreError:
-            return
-        if self._following.get(limits.channel) is not replica or not replica.is_synced:
-            return
+            return None
         if not reply:
             self._following.suspect(replica)
-            return
+            return NOWHERE
         there = Standing(reply[0].decode(), int(reply[1]), reply[2].decode())
+        if self._following.get(limits.channel) is not replica or not replica.is_synced:
+            return there
         if there.epoch != replica.epoch:
             if there.epoch != before.epoch:  # else the node has gone on meanwhile
                 self._following.suspect(replica)
@@ -134,6 +161,7 @@ class Heads:
             self._following.suspect(replica)
         else:
             self._doubt(replica, there.epoch, there.head)
+        return there
 
 
 def _contradicts(there: Standing, before: Standing) -> bool:

@@ -209,7 +209,10 @@ class Listener:
         replica = self._following.get(self._channels.get(name, ""))
         if replica is not None and self._homes.get(name) is ear:
             replica.is_subscribed = True
-            self._following.suspect(replica)
+            if replica.is_synced and not replica.is_suspect:
+                self.heads.heard_anew(replica)
+            else:
+                self._following.suspect(replica)
 
     def _closed(self, ear: Ear) -> None:
         ear.closed()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
@@ -54,7 +55,7 @@ class Pipe:
             future.set_exception(NotSentError("the connection has ended"))
             return future
         call = _Call(future, self._loop.time() + self._patience)
-        self._out += self._connection.pack_command(*command)
+        self._out.append(pack_command(command))
         self._calls.append(call)
         self._unsent.append(call)
         self._wake.set()

@@ -67,6 +67,7 @@ class Replica:
         "epoch",
         "former",
         "head",
+        "is_broken",
         "is_reading",
         "is_subscribed",
         "is_suspect",
@@ -86,6 +87,8 @@ class Replica:
         """What is stored from now on is heard."""
         self.is_suspect = True
         """The store is to be read."""
+        self.is_broken = True
+        """Something is or may be missing, and has not been read since."""
         self.is_reading = False
         self.lacks_newest = False
         """The newest entries per key are to be read."""

@@ -8,8 +8,8 @@ from tests.support.tls import write_certificate
 
 COMMANDS = (
     "auth hello ping client|setname info time script|load evalsha subscribe unsubscribe ssubscribe sunsubscribe "
-    "publish spublish get set incr expire pexpire unlink del exists hget hmget hset hsetnx hdel hlen hgetall hincrby hscan "
-    "hrandfield xadd xlen xrange xrevrange xread xtrim"
+    "publish spublish get set incr expire pexpire unlink del exists hget hmget hset hsetnx hdel hlen hgetall hincrby "
+    "hscan hrandfield xadd xlen xrange xrevrange xread xtrim"
 )
 """Those of deploy/redis/users.acl."""
 
