@@ -172,7 +172,7 @@ class Healing:
                 return False
             if not self._take_in(replica, reply):
                 return False
-            following.take_parked(replica)
+            following.take_parked(replica, is_read=True)
             if replica.head >= max(reply.head, replica.target):
                 break
             if replica.own == before:

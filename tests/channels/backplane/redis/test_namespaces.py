@@ -98,7 +98,9 @@ async def test_many_who_ask_at_once_cost_a_few_reads(server: RedisServer) -> Non
         wanted = Position("former-epoch", 3)
         answers = await asyncio.gather(*(a.follow("actions", wanted) for _ in range(1_000)))
         assert set(answers) == {None}
-        assert sum(a.backplane.figures.command_seconds["read"].counts) - before <= 8  # the fixed channels may be read as well
+        assert (
+            sum(a.backplane.figures.command_seconds["read"].counts) - before <= 8
+        )  # the fixed channels may be read as well
 
 
 async def test_a_channel_that_is_not_configured_is_refused(server: RedisServer) -> None:
