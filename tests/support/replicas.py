@@ -27,6 +27,8 @@ class Log:
     told: list[tuple[str, str]] = field(default_factory=list)
     """(position, event) of every entry, over all epochs."""
     newest: list[tuple[int, str]] = field(default_factory=list)
+    history: list[tuple[str, str, str]] = field(default_factory=list)
+    """("event", position, name) and ("gap", from, to), in the order in which a subscriber heard them."""
 
     @property
     def events(self) -> list[str]:
@@ -67,6 +69,7 @@ class Logs:
             log.head += 1
             log.entries.append((log.head, entry[0]))
             log.told.append((f"{epoch}:{log.head}", entry[0]))
+            log.history.append(("event", *log.told[-1]))
         self._changed.set()
         return Position(epoch, log.head)
 
@@ -78,6 +81,7 @@ class Logs:
             raise ValueError(f"expected a place ahead of {log.epoch}:{log.head}, came {position}")
         reason = "retention" if position.epoch == log.epoch else "epoch"
         log.gaps.append((reason, f"{log.epoch}:{log.head}", str(position)))
+        log.history.append(("gap", f"{log.epoch}:{log.head}", str(position)))
         log.epoch, log.head = position
         log.entries.clear()
         self._changed.set()

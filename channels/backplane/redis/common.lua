@@ -44,8 +44,8 @@ end
 
 -- What a node hears: see segment.py.
 local function tell(command, live, epoch, first, count, batch, node, entries)
-  redis.call(command, live, struct.pack('<BBc0Bc0Bc0I8I2', 1, #epoch, epoch, #batch, batch, #node, node, first, count)
-    .. entries)
+  redis.call(command, live, struct.pack('<BBc0Bc0Bc0I8I2I4', 1, #epoch, epoch, #batch, batch, #node, node, first, count,
+    #entries) .. entries)
 end
 
 -- Another history begins (N4): a new name, head 0, the old log removed. The caller saves `meta`.

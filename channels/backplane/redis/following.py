@@ -244,6 +244,7 @@ class Following:
         replica.changed_round = self.round
         if position != (segment.epoch, segment.last):
             logger.error("%s: expected entries up to %d, came those up to %s", channel, segment.last, position)
+            replica.head = position.offset
             self.disputed(replica)
         return Taken.YES
 

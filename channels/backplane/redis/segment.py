@@ -1,8 +1,8 @@
 """Segments: what one append stored, as nodes hear of it and as the stream holds it.
 
 On `ng:{c}:live` a segment is: version (1 byte), then epoch, batch id and node, each after its length (1 byte), the
-first offset (8 bytes) and the number of entries (2 bytes), little-endian; then the entries. None says that a history
-begins.
+first offset (8 bytes), the number of entries (2 bytes) and of their bytes (4 bytes), little-endian; then the entries.
+None says that a history begins.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ VERSION = 1
 MAX_COUNT = 65_535
 MAX_OFFSET = 2**53
 
-_place = Struct("<QH")
+_place = Struct("<QHI")
 
 
 class UnreadableError(ValueError):
@@ -46,12 +46,15 @@ def read_segment(payload: bytes) -> Segment:
             end = at + 1 + payload[at]
             texts.append(payload[at + 1 : end].decode("ascii"))
             at = end
-        first, count = _place.unpack_from(payload, at)
+        first, count, size = _place.unpack_from(payload, at)
     except UnreadableError:
         raise
     except Exception as error:
         raise UnreadableError(f"expected a segment, came {len(payload)} bytes of something else") from error
-    return _checked(Segment(texts[0], first, count, texts[1], payload[at + _place.size :]))
+    entries = payload[at + _place.size :]
+    if len(entries) != size:
+        raise UnreadableError(f"expected entries of {size} bytes, came {len(entries)}")
+    return _checked(Segment(texts[0], first, count, texts[1], entries))
 
 
 def read_stored(item: Sequence[Any]) -> Segment:

@@ -242,7 +242,7 @@ async def test_two_pasts_end_the_epoch(server: RedisServer) -> None:
         await a.append("one")
         epoch = a.log().epoch.encode()
         segment = (
-            b"\x01%c%b\x05other\x01z" % (len(epoch), epoch) + (1).to_bytes(8, "little") + (1).to_bytes(2, "little")
+            b"\x01%c%b\x05other\x01z" % (len(epoch), epoch) + (1).to_bytes(8, "little") + b"\x01\0" + b"\x01\0\0\0"
         )
         server.command(b"PUBLISH", b"ng:{actions}:live", segment + b"x")
         await a.logs.until(lambda: a.log().epoch != epoch.decode())

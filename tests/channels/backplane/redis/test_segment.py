@@ -9,6 +9,7 @@ from channels.backplane.redis.segment import Segment, UnreadableError, last_of, 
 def written(segment: Segment, node: str = "n") -> bytes:
     texts = b"".join(len(text).to_bytes(1, "little") + text.encode() for text in (segment.epoch, segment.batch, node))
     place = segment.first.to_bytes(8, "little") + segment.length.to_bytes(2, "little")
+    place += len(segment.entries).to_bytes(4, "little")
     return b"\x01" + texts + place + segment.entries
 
 
