@@ -237,6 +237,12 @@ class Plane:
         was not, the position before it, or its end where a client has named a place beyond the head (P11). A
         subscription with `ack` stands where its client has acknowledged.
         """
+    def watermark(self, conn: int, logs: Sequence[int]) -> None:
+        """Tell the peer by an `ack` where its cursors on `logs` stand, though none may have moved (E4).
+
+        It names what the stream holds before it, with `ack` or without. A cursor with a gap still to come is left out:
+        the gap tells it.
+        """
     def log_info(self, log: int) -> dict[str, object]:
         """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start); of a durable log also
         placed (offset of the last entry appended, stored or not), disk_bytes, segments"""

@@ -233,6 +233,12 @@ class Broker:
         self._plane.positions(conn)
         self._flush_soon()
 
+    def watermark(self, conn: int, channels: Iterable[str]) -> None:
+        """Let the plane tell `conn` where its cursors on `channels` stand (E4)."""
+        known = (self._logs.get(channel) for channel in channels)
+        self._plane.watermark(conn, [log.log for log in known if log is not None])
+        self._flush_soon()
+
     def located(self, cursors: Iterable[tuple[int, str]]) -> dict[str, Position]:
         """What EVENT_POSITIONS told, by channel."""
         named = ((self._logs.name_of(number), position) for number, position in cursors)

@@ -44,6 +44,8 @@ class LogPlane(Protocol):
 
     def positions(self, conn: int) -> None: ...  # noqa: D102
 
+    def watermark(self, conn: int, logs: Sequence[int]) -> None: ...  # noqa: D102
+
     def rotate_log(self, log: int) -> str: ...  # noqa: D102
 
     def begin_log(self, log: int, epoch: str, offset: int) -> None: ...  # noqa: D102

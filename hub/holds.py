@@ -11,6 +11,7 @@ _WAIT = (
     effects.Publish,
     effects.Emit,
     effects.Locate,
+    effects.Watermark,
     effects.TakeOver,
     effects.Release,
 )

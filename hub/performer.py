@@ -64,6 +64,7 @@ class Performer:
             effects.Unsubscribe: self._unsubscribe,
             effects.Acknowledge: self._acknowledge,
             effects.Locate: self._locate,
+            effects.Watermark: self._watermark,
             effects.TakeOver: lambda connection, effect: self.on_takeover(connection, effect.session),
             effects.Publish: self._publish,
             effects.Emit: emissions.add,
@@ -243,6 +244,10 @@ class Performer:
         self.send_answers()  # what was said before the token is written before it (M8)
         connection.questions += 1
         self._broker.locate(connection.number)
+
+    def _watermark(self, connection: Connection, effect: effects.Watermark) -> None:
+        self.send_answers()  # that the channels are stale was said before
+        self._broker.watermark(connection.number, effect.channels)
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
         self._settle((effect.publication.channel,))

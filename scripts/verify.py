@@ -31,7 +31,7 @@ class Bug(NamedTuple):
 BUGS = {
     "off-by-one": Bug("cut,rst", ("V12", "I3")),
     "duplicate": Bug("cut,rst", ("I3",)),
-    "head-first": Bug("cut,rst", ("V12", "I3")),
+    "head-first": Bug("cut,rst", ("I3",)),
     "gap-swallowed": Bug("kill,cut", ("I3",)),
     "offset-reused": Bug("kill,cut", ("V2", "I1")),
     "gap-invented": Bug("cut,rst", ("V12",)),

@@ -30,6 +30,9 @@ class AloneBus:
     def on_silent(self, told: Callable[[str], None]) -> None:
         """Nobody is there to fall silent."""
 
+    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
+        """Nobody takes it for gone."""
+
     async def claim(self, session: str) -> int:
         """One number after the other, whatever the session."""
         return next(self._claims)

@@ -56,6 +56,9 @@ class Bus(Protocol):
     def on_silent(self, told: Callable[[str], None]) -> None:
         """`told` hears the name of a node that is gone, on exactly one of the nodes that are left (N16)."""
 
+    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
+        """`told` hears that this node was taken for gone, and who is there again through it, for the first time."""
+
     async def claim(self, session: str) -> int:
         """A number above every one that any node was given for `session` within `KEPT_SECONDS`; raises `BrokerError`.
 

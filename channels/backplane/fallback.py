@@ -107,7 +107,7 @@ class LocalWhenAway:
         """See the contract; also once a second: is the store away for good, or back?"""
         self._remote.sweep(now)
         self._local.sweep(now)
-        if self._remote.failure is None:
+        if self._remote.outage is None:
             self._failed_at = None
             if self.is_alone:
                 self._rejoin()
@@ -126,7 +126,8 @@ class LocalWhenAway:
         return self._local if self.is_alone else self._remote
 
     def _go_alone(self) -> None:
-        logger.warning("the store is away (%s): this node goes on alone, with histories of its own", self.failure)
+        why = self._remote.outage
+        logger.warning("the store is away (%s): this node goes on alone, with histories of its own", why)
         self.is_alone = True
         for followed in self._logs():
             self._remote.unfollow(followed.channel)

@@ -7,13 +7,13 @@ over all nodes and says whether that is news. So who resumes on another node was
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
-from channels.backplane.bus import Bus, Member
+from channels.backplane.bus import Bus, Departed, Member
 from channels.presence import LEAVE_SECONDS, Change
 from hub.cluster.tasks import Tasks, until_done
 
@@ -46,6 +46,7 @@ class Members:
         self._is_clear = asyncio.Event()
         """What a former life of this node had told is struck: what is told now will not be."""
         self._is_clear.set()
+        bus.on_returned(self._returned)
 
     def changed(self, change: Change) -> None:
         """A subject came to a channel on this node, or has been gone from it for 10 s."""
@@ -71,6 +72,12 @@ class Members:
         for departed in await until_done(partial(self._bus.bury, node), self._failed):
             if departed.member.is_news:
                 self._tell(_change("leave", departed.channel, departed.subject, departed.member))
+
+    def _returned(self, again: Sequence[Departed]) -> None:
+        """This node was taken for gone, and who is here was told to have left: they are here."""
+        for one in again:
+            if one.member.is_news:
+                self._tell(_change("join", one.channel, one.subject, one.member))
 
     async def _adopt(self) -> None:
         departed = await until_done(partial(self._bus.bury, self._bus.node), self._failed)

@@ -80,6 +80,12 @@ class Locate(Struct, gc=False):
     """Ask where the cursors stand; `Session.located` hears it."""
 
 
+class Watermark(Struct, gc=False):
+    """Let the plane tell the client where its cursors on these channels stand: they are not stale any more (E4)."""
+
+    channels: tuple[str, ...]
+
+
 class TakeOver(Struct, gc=False):
     """This connection has `session` from now on: whoever had it is read no more, and closed with 4009 (R11, R12)."""
 
@@ -139,6 +145,7 @@ Effect = (
     | Unsubscribe
     | Acknowledge
     | Locate
+    | Watermark
     | TakeOver
     | Publish
     | Emit

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from channels.errors import LogUnavailable
 from hub.protocol import answers
-from hub.session import resuming
+from hub.session import effects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from channels.publication import Position
     from hub.session.session import Session
 
 IsStale = Callable[[str], bool]
@@ -20,17 +19,18 @@ IsStale = Callable[[str], bool]
 class Freshness:
     """What one client knows of its channels; made when there is something to know."""
 
-    __slots__ = ("returned", "stale")
+    __slots__ = ("stale",)
 
     def __init__(self) -> None:
         self.stale: set[str] = set()
         """Channels of which it was told that they are stale."""
-        self.returned: set[str] = set()
-        """Channels that are back: the plane has been asked where their cursors stand, to tell it by an `ack`."""
 
 
 def update(session: "Session", is_stale: IsStale) -> None:
-    """Tell of each channel once that it is stale; of one that is back, ask where its cursor stands."""
+    """Tell of each channel once that it is stale; of one that is back, let the plane tell where its cursor stands.
+
+    Only the plane can: what it tells us of cursors serves a resume (R8), and a gap may overtake it on its way.
+    """
     told = session.freshness
     fresh = [channel for channel in session.subscriptions if is_stale(channel)]
     if told is None:
@@ -40,29 +40,17 @@ def update(session: "Session", is_stale: IsStale) -> None:
     for channel in fresh:
         if channel not in told.stale:
             told.stale.add(channel)
-            told.returned.discard(channel)
             session.send(answers.error(LogUnavailable(f"the log of {channel} is unreachable", channel=channel)))
     back = told.stale - set(fresh)
     if back:
         told.stale -= back
-        told.returned |= back
-        resuming.locate(session)
+        # What was unsubscribed meanwhile has no cursor, and is passed over.
+        session.do(effects.Watermark(tuple(sorted(back))))
+    if not told.stale:
+        session.freshness = None
 
 
 def begun(session: "Session", channels: "Iterable[str]") -> None:
     """These subscriptions are new: nothing was told of them."""
     if session.freshness is not None:
         session.freshness.stale.difference_update(channels)
-
-
-def located(session: "Session", positions: "Mapping[str, Position]") -> None:
-    """The plane has told where the cursors stand: an `ack`, of an unchanged position if need be, ends the staleness."""
-    told = session.freshness
-    if told is None or not told.returned:
-        return
-    known = {channel: str(positions[channel]) for channel in told.returned if channel in positions}
-    if known:
-        session.send({"type": "ack", "positions": known})
-    told.returned.clear()
-    if not told.stale:
-        session.freshness = None

@@ -144,7 +144,6 @@ class Session(Answering):
         """The plane tells where the cursors stand, by channel: what is written up to there is written before now."""
         if self.state not in OVER:
             resuming.located(self, positions, moment)
-            freshness.located(self, positions)
         return self._take()
 
     def freshness_changed(self, is_stale: freshness.IsStale) -> list[Effect]:

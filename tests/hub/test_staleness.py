@@ -1,5 +1,7 @@
 """While a log cannot be reached, everybody who follows it hears that once, and hears when it is back (E4)."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -138,3 +140,56 @@ async def test_a_subscription_that_waits_is_told_when_it_is_done(node: Node, bac
     for _ in range(2):
         await peer.next("error")
     assert errors(peer) == ["actions", "logs"]
+
+
+@pytest.mark.clause("E4", "I1", "I4", "P12")
+@pytest.mark.parametrize("window", [{"ack": 8}, {}, {"delivery": "latest"}], ids=["window", "all", "latest"])
+async def test_after_a_gap_into_another_epoch_the_ack_names_that_one(
+    node: Node, backplane: RemoteBackplane, window: dict[str, object]
+) -> None:
+    peer = await following(node, "logs", **window)
+    for _ in range(2):
+        node.broker.publish_nowait(Publication("logs", "e", b"1"), lambda _: None)
+        former = await peer.next("event")
+        peer.send({"type": "ack", "positions": {"logs": f"{backplane.store.log('logs').epoch}:{former['offset']}"}})
+        await heard(peer)
+    backplane.store.is_away = True
+    node.connections.staleness.check()
+    await peer.next("error")
+    backplane.store.is_away = False
+    backplane.store.lose("logs")
+    backplane.heal()
+    node.broker.publish_nowait(Publication("logs", "e", b"2"), lambda _: None)
+    gap = await peer.next("gap")
+    event = await peer.next("event")
+    node.connections.staleness.check()
+    epoch = backplane.store.log("logs").epoch
+    assert (gap["to"], event["offset"]) == (f"{epoch}:0", 1)
+    assert (await peer.next("ack"))["positions"] == {"logs": f"{epoch}:1"}
+
+
+@pytest.mark.clause("E4", "I1", "I4", "P12")
+async def test_an_epoch_that_ends_while_the_ack_is_on_its_way_is_named_by_nothing_behind_the_gap(
+    node: Node, backplane: RemoteBackplane
+) -> None:
+    peer = await following(node, "logs")
+    node.broker.publish_nowait(Publication("logs", "e", b"1"), lambda _: None)
+    await peer.next("event")
+    backplane.store.is_away = True
+    node.connections.staleness.check()
+    await peer.next("error")
+    backplane.store.is_away = False
+    node.connections.staleness.check()
+    await asyncio.sleep(0)  # the connections are told now; what the plane is asked, it answers at once
+    await asyncio.sleep(0)
+    node.plane.flush()
+    time.sleep(0.05)  # noqa: ASYNC251 - the plane goes on, and the loop does not hear of it
+    backplane.store.lose("logs")
+    backplane.heal()
+    node.plane.flush()
+    time.sleep(0.05)  # noqa: ASYNC251 - the same
+    await peer.next("gap")
+    await heard(peer)
+    kinds = [message["type"] for message in peer.seen]
+    former = [place for place, kind in enumerate(kinds) if kind == "ack"]
+    assert all(place < kinds.index("gap") for place in former), peer.seen

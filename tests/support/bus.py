@@ -75,6 +75,9 @@ class WireBus:
     def on_silent(self, told: Callable[[str], None]) -> None:
         self.silent.append(told)
 
+    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
+        self.returned = told
+
     async def claim(self, session: str) -> int:
         await self._there()
         self._wire.claims[session] += 1

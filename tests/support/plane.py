@@ -238,6 +238,13 @@ class FakePlane:
         if conn in self.connections:
             self.connections[conn].is_asked += 1
 
+    def watermark(self, conn: int, logs: Sequence[int]) -> None:
+        cursors = self.connections[conn].cursors if conn in self.connections else {}
+        standing = [(self._log(log), cursors[log]) for log in logs if log in cursors]
+        told = {log.channel: f"{log.epoch}:{cursor.offset}" for log, cursor in standing}
+        if told:
+            self._put(conn, TEXT_FRAME, json.dumps({"type": "ack", "positions": told}).encode())
+
     def rotate_log(self, log: int) -> str:
         found = self._log(log)
         former, found.epoch = found.epoch, self._epoch()

@@ -181,6 +181,7 @@ class Parts:
         )
         self.listener.heads = self.heads
         self.healing.hears_soon = self.listener.hears_soon
+        self.healing.decide = self._decide
         self.healing.is_retired = self.continuity.is_retired
         self.following.is_down = lambda: store.failure is not None
         self.following.followed = self.listener.follow

@@ -226,8 +226,12 @@ class Following:
         replica.park(segment)
         return False
 
-    def take_parked(self, replica: Replica) -> bool:
-        """Take what was heard ahead of a hole, as far as it goes. -> False if there still is a hole"""
+    def take_parked(self, replica: Replica, *, is_read: bool = False) -> bool:
+        """Take what was heard ahead of a hole, as far as it goes. -> False if there still is a hole
+
+        `is_read`: the store has just said which epoch it is in; what is of another one is not kept, and if it is of a
+        later one, the next look tells.
+        """
         for segment in replica.take_parked():
             judgement = replica.judge(segment)
             if judgement is Judgement.APPLY:
@@ -235,6 +239,8 @@ class Following:
                     return False
             elif judgement is Judgement.TWO_PASTS:
                 self.disputed(replica)
+            elif judgement is Judgement.OTHER_EPOCH and is_read:
+                replica.is_suspect = True
             elif judgement is not Judgement.KNOWN:
                 replica.park(segment)
         return not replica.parked

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -53,6 +53,8 @@ class Healing:
         self._holes: dict[str, None] = {}
         self._ends: dict[str, tuple[str, str]] = {}
         """Epochs that are to end, by channel: name and reason."""
+        self.decide: Callable[[str, Changed], Awaitable[Verdict | None]] | None = None
+        """Proves continuity or gives up on it (N5)."""
         self.is_retired: Callable[[str], bool] = lambda _: False
         """Whether the master of a replication id is believed no longer."""
         self.hears_soon: Callable[[str], bool] = lambda _: True
@@ -170,7 +172,7 @@ class Healing:
                 return False
             if not self._take_in(replica, reply):
                 return False
-            following.take_parked(replica)
+            following.take_parked(replica, is_read=True)
             if replica.head >= max(reply.head, replica.target):
                 break
             if replica.own == before:
@@ -190,7 +192,7 @@ class Healing:
     async def _ask(self, replica: Replica, budget: int) -> _Reply:
         keys, channel, own = self._store.keys, replica.channel, replica.own
         meta = keys.meta(channel)
-        epoch, head, batch, why, replid, items = await self._store.run(
+        epoch, head, batch, why, replid, items, written_by = await self._store.run(
             READ,
             (meta, keys.log(channel), keys.last(channel), keys.live(channel)),
             self._options.node,
@@ -204,6 +206,9 @@ class Healing:
         if self.is_retired(replid.decode()):
             self._store.reconnect(meta, "it leads to a former master")
             raise NotSentError("the master is no longer one")
+        if written_by not in (b"", replid):
+            await self._go_on(replica)
+            raise NotSentError("it was not decided whether its history goes on")
         reply = _Reply(epoch.decode(), int(head), batch.decode(), why.decode(), items)
         # The first history of a channel is no rotation.
         if reply.why and (replica.is_synced or reply.why != "missing"):
@@ -287,6 +292,16 @@ class Healing:
             raise
         if isinstance(answer, Answer) and answer.why:
             self.rotated(replica.channel, reason if answer.why == "forced" else answer.why, answer.epoch)
+
+    async def _go_on(self, replica: Replica) -> None:
+        """Another master wrote what is stored: decide whether it goes on, before its head is believed (N5)."""
+        answer = await self._appending.append(replica.limits, replica.own, EMPTY)
+        if isinstance(answer, Changed) and self.decide is not None:
+            verdict = await self.decide(replica.channel, answer)
+            if verdict is not None:
+                answer = await self._appending.append(replica.limits, replica.own, EMPTY, verdict)
+        if isinstance(answer, Answer) and answer.why:
+            self.rotated(replica.channel, answer.why, answer.epoch)
 
     def rotated(self, channel: str, why: str, epoch: str) -> None:
         """This node has begun an epoch: count it, and tell the operator."""

@@ -44,4 +44,4 @@ while after < meta.head and size < budget do
   after = last_of(items[#items])
   batch = math.max(1, math.min(batch * 2, 128, math.floor((budget - size) / largest)))
 end
-return {meta.epoch, text(meta.head), meta.batch, why, own, segments}
+return {meta.epoch, text(meta.head), meta.batch, why, own, segments, meta.replid}

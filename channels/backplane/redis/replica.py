@@ -180,6 +180,9 @@ class Replica:
             self.target = position.offset
         self.epoch, self.head = position
         self.is_synced = True
+        # What was heard of other epochs is over, or is heard of again.
+        self.parked = [segment for segment in self.parked if segment.epoch == self.epoch]
+        self._parked_bytes = sum(len(segment.entries) for segment in self.parked)
         self._batches.clear()
         self.lacks_newest = self.limits.last_per_key and position.offset > 0
 

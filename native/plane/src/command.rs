@@ -84,6 +84,8 @@ pub enum Command {
     Ack(u64, Vec<(u64, String, u64)>),
     /// Where the cursors of a connection stand is to be told.
     Positions(u64),
+    /// The peer is to be told where its cursors on these channels stand, though nothing may have moved (E4).
+    Watermark(u64, Vec<u64>),
     /// A channel this thread follows has new entries, or begins another history.
     Appended(Arc<Channel>, Instant),
     /// A channel is gone.
@@ -110,6 +112,7 @@ impl Command {
             | Self::MaxMessage(conn, _)
             | Self::Ack(conn, _)
             | Self::Positions(conn)
+            | Self::Watermark(conn, _)
             | Self::Unsubscribe { conn, .. } => Some(*conn),
             _ => None,
         }

@@ -357,6 +357,10 @@ impl PyPlane {
         self.inner.positions(conn);
     }
 
+    fn watermark(&self, conn: u64, logs: Vec<LogId>) {
+        self.inner.watermark(conn, logs);
+    }
+
     fn log_info<'py>(&self, py: Python<'py>, log: LogId) -> PyResult<Bound<'py, PyDict>> {
         let channel = self.inner.logs().find(log).map_err(Raised::from)?;
         stats::log_info(py, &channel)

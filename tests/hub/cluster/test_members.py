@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from channels.backplane.bus import Departed, Member
 from channels.errors import LogUnavailable
 from channels.permissions import Role
 from channels.presence import Change
@@ -143,3 +144,17 @@ async def test_at_the_end_nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     await asyncio.sleep(0)
     members.stop()
     await until(lambda: len(members._tasks) == 0)
+
+
+@pytest.mark.clause("C25", "N16")
+async def test_a_node_that_was_taken_for_gone_tells_who_is_there_all_the_same() -> None:
+    town = Town("n1", "n2", tables=ROOMS)
+    async with town as (one, _):
+        await enter(one)
+        await until(lambda: len(news(town)) == 1)
+        members = [Member(is_news=True, since=1.0, connections=1), Member(is_news=False, since=1.0, connections=2)]
+        one.bus.returned(
+            [Departed("room:1", name, member) for name, member in zip(("ann", "bob"), members, strict=True)]
+        )
+        await until(lambda: len(news(town)) == 2)
+        assert news(town) == [("join", 1), ("join", 1)]

@@ -176,6 +176,11 @@ impl Plane {
         self.command(conn, Command::Positions(conn));
     }
 
+    /// Tell the peer where its cursors on these logs stand, though nothing may have moved (E4).
+    pub fn watermark(&self, conn: ConnId, logs: Vec<LogId>) {
+        self.command(conn, Command::Watermark(conn, logs));
+    }
+
     fn append_durable(
         &self,
         channel: &Arc<Channel>,

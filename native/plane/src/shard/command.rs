@@ -79,6 +79,7 @@ impl Shard {
             } => self.unsubscribe(conn, &channels, reply.as_deref()),
             Command::Ack(conn, positions) => self.acknowledge(conn, &positions),
             Command::Positions(conn) => self.ask_positions(conn),
+            Command::Watermark(conn, channels) => self.affirm(conn, &channels),
             Command::Appended(channel, at) => self.appended(&channel, at),
             Command::Forget(channel) => self.forget(channel),
             Command::InboxRoom => self.inbox_has_room(),

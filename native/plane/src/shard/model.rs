@@ -22,6 +22,8 @@ pub struct Reader {
     pub untold: u64,
     /// No gap but between histories is given to `latest` (P12, S13).
     pub keeps_keys: bool,
+    /// It was told by request where it stands (E4): such a watermark may say what is known.
+    pub affirmed: bool,
 }
 
 #[allow(
@@ -211,15 +213,27 @@ impl Reader {
         cursor.untouched = false;
     }
 
-    /// P7, I4: a watermark leads onwards, and over nothing that is owed.
+    /// P7, I1, I4: a watermark leads onwards, and over nothing that is owed; after a gap into a history none names a former one.
     fn watermark(&mut self, log: u64, told: &(String, u64)) {
         let cursor = self
             .cursors
             .get_mut(&log)
             .expect("no watermark outside of a subscription");
-        assert_eq!(cursor.epoch, told.0);
-        assert!(told.1 > cursor.at, "told nothing new");
-        assert!(cursor.latest, "under all every entry tells itself");
+        assert_eq!(
+            cursor.epoch, told.0,
+            "no watermark of a history that a gap has ended"
+        );
+        let unchanged = told.1 == cursor.at;
+        assert!(
+            told.1 > cursor.at || unchanged && self.affirmed,
+            "told nothing new: {} at {}",
+            told.1,
+            cursor.at
+        );
+        assert!(
+            cursor.latest || unchanged,
+            "under all every entry tells itself"
+        );
         cursor.pass(told.1);
         cursor.at = told.1;
     }

@@ -55,6 +55,10 @@ pub enum Op {
     Positions {
         conn: u64,
     },
+    /// The peer is told where all its cursors stand (E4).
+    Affirm {
+        conn: u64,
+    },
     Send {
         conn: u64,
     },
@@ -125,6 +129,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         2 => (conn(), channel()).prop_map(|(conn, channel)| Op::Unsubscribe { conn, channel }),
         6 => (conn(), channel(), handled).prop_map(|(conn, channel, handled)| Op::Ack { conn, channel, handled }),
         2 => conn().prop_map(|conn| Op::Positions { conn }),
+        3 => conn().prop_map(|conn| Op::Affirm { conn }),
         4 => conn().prop_map(|conn| Op::Send { conn }),
         4 => (0_u64..50).prop_map(|ms| Op::Wait { ms }),
         1 => (900_u64..1_100).prop_map(|ms| Op::Wait { ms }),

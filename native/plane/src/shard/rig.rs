@@ -191,6 +191,11 @@ impl Rig {
         })
     }
 
+    /// Say where the cursors of a connection stand.
+    pub fn affirm(&mut self, conn: u64, logs: &[u64]) {
+        self.command(Command::Watermark(conn, logs.to_vec()));
+    }
+
     pub fn acknowledge(&mut self, conn: u64, log: u64, epoch: &str, offset: u64) {
         self.command(Command::Ack(conn, vec![(log, epoch.to_owned(), offset)]));
     }

@@ -138,4 +138,43 @@ impl Shard {
         self.shared.figures.watermarks.add(1);
         self.queue_message(slot, &message);
     }
+
+    /// E4: where the cursors on some channels stand is told, moved or not. It is what the stream holds at this place of it, and
+    /// neither what the client has acknowledged nor where a cursor stood a moment ago: a gap may have led elsewhere since (I1).
+    /// A gap that is owed tells it by itself.
+    pub(super) fn affirm(&mut self, conn: u64, channels: &[u64]) {
+        let Some(slot) = self.open_slot(conn) else {
+            return;
+        };
+        let Some(connection) = self.connections.get(slot) else {
+            return;
+        };
+        let standing: Vec<(usize, u64)> = channels
+            .iter()
+            .filter_map(|channel| connection.cursor_on(*channel))
+            .filter_map(|at| Some((at, connection.cursors.get(at)?)))
+            .filter(|(_, cursor)| cursor.owed_gap().is_none())
+            .map(|(at, cursor)| (at, self.settled(cursor)))
+            .collect();
+        if standing.is_empty() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let encoding = connection.encoding();
+        for (at, offset) in &standing {
+            if let Some(cursor) = connection.cursors.get_mut(*at) {
+                cursor.tell(*offset);
+            }
+        }
+        let told = standing
+            .iter()
+            .filter_map(|(at, _)| connection.cursors.get(*at))
+            .map(|cursor| (&*cursor.channel.name, cursor.told.clone()));
+        let message = watermark::message(told, encoding);
+        self.shared.figures.watermarks.add(1);
+        self.queue_message(slot, &message);
+        self.enqueue(slot);
+    }
 }

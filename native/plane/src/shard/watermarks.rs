@@ -172,3 +172,111 @@ fn a_watermark_can_be_acknowledged() {
     rig.acknowledge(1, logs[0], &epoch, 1_001);
     assert_eq!(vec![(logs[0], format!("{epoch}:1001"))], rig.positions(1));
 }
+
+/// E4, I1, I4, P12: what is told on demand behind a gap into another history is of that one, by whatever way the entries come,
+/// though the client has acknowledged nothing of it, or speaks of the former one.
+#[test]
+fn a_watermark_behind_a_gap_names_no_former_history() {
+    let windowed = |delivery, max_rate| Options {
+        ack: Some(3),
+        max_rate,
+        ..options(delivery)
+    };
+    for (number, options) in [
+        options(Delivery::All),
+        options(Delivery::Latest),
+        windowed(Delivery::All, None),
+        windowed(Delivery::Latest, None),
+        windowed(Delivery::Latest, Some(10.0)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for elsewhere in [false, true] {
+            let mut rig = Rig::new(Settings::default());
+            let log = rig.open("logs", KEPT);
+            rig.connect(1, 1 << 20, Encoding::Json);
+            rig.subscribe(1, log, options, Start::New, false);
+            rig.append(log, keys("ab"));
+            // The paced one gets one event at a time.
+            for _ in 0..2 {
+                rig.wait(Duration::from_millis(500));
+                rig.take_all(1);
+            }
+            let a = rig.epoch(log);
+            rig.acknowledge(1, log, &a, 1);
+            if elsewhere {
+                rig.begin(log, "elsewhere", 4);
+            } else {
+                rig.rotate(log);
+            }
+            // The I/O thread has not heard of it: it tells what stands before the gap.
+            rig.affirm(1, &[log]);
+            rig.tell(log);
+            rig.take_all(1);
+            rig.acknowledge(1, log, &a, 2);
+            rig.affirm(1, &[log]);
+            rig.take_all(1);
+            rig.append(log, keys("c"));
+            rig.wait(Duration::from_secs(1));
+            rig.take_all(1);
+            rig.affirm(1, &[log]);
+            rig.wait(Duration::from_secs(3));
+            rig.take_all(1);
+            let b = rig.epoch(log);
+            let to = if elsewhere { 4 } else { 0 };
+            let expected = [
+                "at A:0+0".to_owned(),
+                "1".into(),
+                "2".into(),
+                "ack logs=A:2".into(),
+                format!("gap A:2 B:{to} epoch"),
+                format!("ack logs=B:{to}"),
+                (to + 1).to_string(),
+                format!("ack logs=B:{}", to + 1),
+            ];
+            let told = brief(&mut rig, 1, &[&a, &b]);
+            assert_eq!(expected[..], told, "case {number}");
+        }
+    }
+}
+
+/// E4, P12: who is still owed the gap is told by it alone, and a channel that is not followed by nothing.
+#[test]
+fn a_gap_that_is_owed_needs_no_watermark() {
+    let mut rig = Rig::new(Settings::default());
+    let logs = ["logs", "status"].map(|name| rig.open(name, KEPT));
+    rig.connect(1, 100, Encoding::Json);
+    rig.subscribe(1, logs[0], options(Delivery::All), Start::New, false);
+    rig.take_all(1);
+    rig.append(
+        logs[0],
+        vec![keyed("a", &format!("\"{}\"", "x".repeat(5_000)))],
+    );
+    rig.wait(Duration::from_millis(5));
+    let a = rig.epoch(logs[0]);
+    rig.rotate(logs[0]);
+    rig.tell(logs[0]);
+    rig.affirm(1, &[logs[1], 99]);
+    // The event that was begun ends before it.
+    rig.affirm(1, &logs);
+    rig.take_all(1);
+    let b = rig.epoch(logs[0]);
+    assert_eq!(
+        vec!["at A:0+0", "1", "ack logs=A:1", "gap A:1 B:0 epoch"],
+        brief(&mut rig, 1, &[&a, &b])
+    );
+    let start = Start::At {
+        epoch: a.clone(),
+        offset: 1,
+    };
+    rig.connect(2, 10, Encoding::Json);
+    rig.subscribe(2, logs[0], options(Delivery::All), start, false);
+    rig.run();
+    rig.affirm(2, &logs);
+    rig.take_all(2);
+    assert_eq!(
+        vec!["at A:1+0", "gap A:1 B:0 epoch"],
+        brief(&mut rig, 2, &[&a, &b])
+    );
+}

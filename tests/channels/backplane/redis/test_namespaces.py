@@ -92,13 +92,15 @@ async def test_a_position_that_the_store_does_not_have_either_is_answered_and_le
 
 
 @pytest.mark.clause("N12")
-async def test_many_who_ask_at_once_cost_one_read(server: RedisServer) -> None:
+async def test_many_who_ask_at_once_cost_a_few_reads(server: RedisServer) -> None:
     async with nodes(server, "a") as (a,):
         before = sum(a.backplane.figures.command_seconds["read"].counts)
         wanted = Position("former-epoch", 3)
         answers = await asyncio.gather(*(a.follow("actions", wanted) for _ in range(1_000)))
         assert set(answers) == {None}
-        assert sum(a.backplane.figures.command_seconds["read"].counts) - before <= 10
+        assert (
+            sum(a.backplane.figures.command_seconds["read"].counts) - before <= 8
+        )  # the fixed channels may be read as well
 
 
 async def test_a_channel_that_is_not_configured_is_refused(server: RedisServer) -> None:

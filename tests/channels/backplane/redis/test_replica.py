@@ -83,6 +83,14 @@ def test_parked_segments_are_bounded_and_come_back_in_order(replica: Replica) ->
     assert (replica.target, replica.lag, replica.parked) == (20 + MAX_PARKED + 4, MAX_PARKED + 14, [])
 
 
+@pytest.mark.clause("N7", "N8")
+def test_what_was_heard_of_an_epoch_that_never_came_is_not_kept_for_ever(replica: Replica) -> None:
+    replica.park(segment(1, 1, epoch="e2"))
+    replica.park(segment(4, 4, epoch="e3"))
+    replica.begun(Position("e3", 0))
+    assert [one.epoch for one in replica.take_parked()] == ["e3"]
+
+
 def test_it_is_whole_when_it_hears_and_lacks_nothing_that_is_known(replica: Replica) -> None:
     replica.is_suspect, replica.is_subscribed = False, True
     seen = [replica.is_whole]

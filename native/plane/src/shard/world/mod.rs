@@ -140,6 +140,10 @@ impl World {
                 handled,
             } => self.acknowledge(*conn, self.logs[*channel], *handled),
             Op::Positions { conn } => self.positions(*conn),
+            Op::Affirm { conn } => {
+                self.readers.get_mut(conn).unwrap().affirmed = true;
+                self.rig.affirm(*conn, &self.logs);
+            }
             Op::Send { conn } => {
                 let number = self.answers.entry(*conn).or_default();
                 let text = format!(r#"{{"type":"answer","n":{number}}}"#);
