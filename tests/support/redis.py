@@ -1,6 +1,7 @@
 """A Redis of one's own for a test: started on a free port, in a folder of its own, ended by its process id."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,20 +22,25 @@ needs_redis = pytest.mark.skipif(BINARY is None, reason=MISSING)
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that outgoing connections take (so that a restart finds it free)."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+    """A port that nobody listens on, below those that outgoing connections take (so that a restart finds it free).
+
+    By chance, since other processes look for one at the same time.
+    """
+    for _ in range(1_000):
+        port = _chance.randrange(15_000, 32_000)
         with socket.socket() as trial:
             try:
                 trial.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            if port not in _given:
-                _given.add(port)
-                return port
+        if port not in _given:
+            _given.add(port)
+            return port
     raise OSError("expected a free port below 32,000")
 
 
 _given: set[int] = set()
+_chance = random.SystemRandom()
 
 
 class RedisServer:

@@ -28,6 +28,8 @@ CLAIM_SECONDS = 15.0
 BYE = "bye"
 BYE_PATIENCE = 1.0
 
+_TIMES = (int(SILENT_SECONDS * 1_000), int(CLAIM_SECONDS * 1_000))
+
 
 class _Waiting(NamedTuple):
     payload: bytes
@@ -145,10 +147,19 @@ class RedisBus:
         if self._peers.notice(message, asyncio.get_running_loop().time()):
             self._wake_reader.set()
 
-    def known(self, since: float) -> set[str]:
-        """Nodes that were heard of within 10 s before `since`, when the bus last worked (N5)."""
+    async def known(self, since: float) -> set[str]:
+        """Nodes that were there within 10 s before `since`, when the bus last worked (N5); raises `StoreError`.
+
+        Those that this node has heard of, and those that have said so to the store: a node that has just started knows
+        nobody yet.
+        """
         now = asyncio.get_running_loop().time()
-        return self._peers.known(now, now - since + SILENT_SECONDS)
+        store = self._joined_store()
+        told = await store.call("beat", store.keys.nodes, "HGETALL", store.keys.nodes)
+        times = {name.decode(): float(at) for name, at in zip(told[::2], told[1::2], strict=True)}
+        least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
+        there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
+        return (self._peers.known(now, now - since + SILENT_SECONDS) | there) - {self.node}
 
     async def write(self) -> None:
         """For ever: tell what waits."""
@@ -173,9 +184,7 @@ class RedisBus:
     async def beat(self) -> None:
         """Once a second: say that this node is there, and hear who is gone; raises `StoreError`."""
         store = self._joined_store()
-        keys = store.keys
-        times = (int(SILENT_SECONDS * 1_000), int(CLAIM_SECONDS * 1_000))
-        known, was_gone, gone = await store.run(BEAT, (keys.nodes,), self.node, *times)
+        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, *_TIMES, 0)
         if self._has_beaten and (was_gone or not known):
             self._is_stranger = True
             if not was_gone:
@@ -205,7 +214,7 @@ class RedisBus:
         try:
             async with asyncio.timeout(BYE_PATIENCE):
                 await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
-                await store.call("beat", store.keys.nodes, "HDEL", store.keys.nodes, f"node:{self.node}")
+                await store.run(BEAT, (store.keys.nodes,), self.node, *_TIMES, 1)
         except (StoreError, TimeoutError) as error:
             logger.info("the end of this node could not be told: %s", error or "no answer")
 

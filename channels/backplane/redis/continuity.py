@@ -9,11 +9,12 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
 from channels.backplane.redis.appending import Changed, Verdict
+from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.replica import NOWHERE, Standing
 
@@ -87,7 +88,8 @@ class _Round:
 
 
 class Continuity:
-    """Decides. `standing(channel)` is what this node may say; `known()` who was there when the bus last worked.
+    """Decides. `standing(channel)` is what this node may say; `known()` who was there when the bus last worked, or
+    `StoreError`, and then nothing is proven.
 
     `retired(replid)` hears that the master of that id is believed no longer: this node has answered for its successor.
     """
@@ -98,7 +100,7 @@ class Continuity:
         figures: RedisFigures,
         *,
         standing: Callable[[str], Standing | None],
-        known: Callable[[], set[str]],
+        known: Callable[[], Awaitable[set[str]]],
         patience: float,
     ) -> None:
         self._bus = bus
@@ -142,7 +144,11 @@ class Continuity:
         await asyncio.sleep(0)  # whoever else meets the same change in this turn of the loop asks with it
         old = ids[0]
         self._retire(old)
-        this = _Round(self._known())
+        try:
+            this = _Round(await self._known())
+        except StoreError as error:
+            logger.warning("nobody can be asked about the change of the master: %s", error)
+            this = _Round({"unknown nodes"})
         gathered = self._gathering[ids]
         for channel in list(islice(gathered, CHANNELS_AT_ONCE)):
             this.channels[channel] = gathered.pop(channel)

@@ -113,6 +113,43 @@ async def test_a_promoted_replica_that_lacks_the_tail_gives_no_place_twice(
         assert a.log().gaps[-1] == ("epoch", f"{epoch}:4", f"{a.log().epoch}:0")
 
 
+@pytest.mark.clause("N4", "N13")
+async def test_a_node_that_comes_after_a_lossy_fail_over_never_stands_in_the_history_that_ends(
+    master: RedisServer, replica: RedisServer, pointer: Pointer
+) -> None:
+    """Whom it let in there would see places of others, until somebody publishes."""
+    async with nodes(pointer.url, "a") as (a,):
+        epoch = await publish_first(a)
+        in_step(master, replica)
+        cut(master, replica)
+        await a.append("lost")
+        a.never_compare()
+        fail_over(master, replica, pointer)
+        c = Node(pointer.url, "c")
+        peers: Any = c.bus._peers
+        peers.known = lambda *_: set()  # it has heard of nobody yet
+        await c.start()
+        await c.append("new")
+        await c.logs.has("actions", "new")
+        assert all(not place.startswith(epoch) for _, _, place in c.log().gaps)
+        await a.logs.until(lambda: a.log().events[-1] == "new")
+        assert_one_meaning(a, c)
+        await c.stop()
+
+
+@pytest.mark.clause("N4", "N5")
+async def test_a_node_that_has_left_in_order_is_missed_when_the_master_changes(
+    master: RedisServer, replica: RedisServer, pointer: Pointer
+) -> None:
+    """It knows what it told, and says nothing: that is no proof."""
+    async with nodes(pointer.url, "a") as (a,):
+        epoch = await publish_first(a)
+    in_step(master, replica)
+    fail_over(master, replica, pointer)
+    async with nodes(pointer.url, "c", proof_wait=0.5) as (c,):
+        assert not (await c.append("new"))[0].startswith(epoch)
+
+
 @pytest.mark.clause("N5")
 async def test_the_first_replica_changes_the_id_and_the_epoch_is_kept(master: RedisServer) -> None:
     async with nodes(master, "a", "b", "c") as all_nodes:
