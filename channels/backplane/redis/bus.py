@@ -151,15 +151,13 @@ class RedisBus:
         """Nodes that were there within 10 s before `since`, when the bus last worked (N5); raises `StoreError`.
 
         Those that this node has heard of, and those that have said so to the store: a node that has just started knows
-        nobody yet.
+        nobody yet. Those that have left, and former lives of nodes, are among them: nobody can speak for them.
         """
         now = asyncio.get_running_loop().time()
         store = self._joined_store()
         told = await store.call("beat", store.keys.nodes, "HGETALL", store.keys.nodes)
-        times = {name.decode(): float(at) for name, at in zip(told[::2], told[1::2], strict=True)}
-        least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
-        there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
-        return (self._peers.known(now, now - since + SILENT_SECONDS) | there) - {self.node}
+        there = _recently_there(told, self.node, self._run)
+        return self._peers.known(now, now - since + SILENT_SECONDS) | there
 
     async def write(self) -> None:
         """For ever: tell what waits."""
@@ -184,7 +182,7 @@ class RedisBus:
     async def beat(self) -> None:
         """Once a second: say that this node is there, and hear who is gone; raises `StoreError`."""
         store = self._joined_store()
-        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, *_TIMES, 0)
+        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 0, *_TIMES)
         if self._has_beaten and (was_gone or not known):
             self._is_stranger = True
             if not was_gone:
@@ -214,7 +212,7 @@ class RedisBus:
         try:
             async with asyncio.timeout(BYE_PATIENCE):
                 await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
-                await store.run(BEAT, (store.keys.nodes,), self.node, *_TIMES, 1)
+                await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 1, *_TIMES)
         except (StoreError, TimeoutError) as error:
             logger.info("the end of this node could not be told: %s", error or "no answer")
 
@@ -284,3 +282,14 @@ class RedisBus:
             except Exception:
                 self._figures.fault("unreadable", "body")
                 logger.exception("what node %s told (%s) could not be taken", message.node, message.kind)
+
+
+def _recently_there(told: Sequence[bytes], node: str, run: str) -> set[str]:
+    """Of what nodes have said to the store: who was there within 10 s before anybody said something last."""
+    fields = {name.decode(): value for name, value in zip(told[::2], told[1::2], strict=True)}
+    times = {name: float(at) for name, at in fields.items() if not name.startswith(("run:", "gone:"))}
+    least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
+    there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
+    if fields.get(f"run:{node}", b"").decode() == run:
+        there.discard(node)  # this very life of it
+    return there

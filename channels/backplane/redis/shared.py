@@ -66,7 +66,7 @@ class Shared:
             self._indexed.clear()
         else:
             nodes = store.keys.nodes
-            await self._call("bury", nodes, "HDEL", nodes, f"node:{node}", f"gone:{node}")
+            await self._call("bury", nodes, "HDEL", nodes, f"node:{node}", f"run:{node}", f"gone:{node}")
         return departed
 
     async def restate(self) -> list[Departed]:

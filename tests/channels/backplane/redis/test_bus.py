@@ -152,7 +152,7 @@ async def test_a_redis_that_was_away_makes_nobody_gone(own: RedisServer) -> None
     async with nodes(own, "a", "b") as (a, b):
         told: list[str] = []
         a.bus.on_silent(told.append)
-        await eventually(lambda: own.command("HLEN", "ng:ctl:nodes") == 3)
+        await eventually(lambda: own.command("HLEN", "ng:ctl:nodes") == 5)
         await kill(b)
         # All times are long ago: nobody could say anything, and nothing is known of b yet.
         for field in ("node:a", "node:b", "last"):

@@ -138,6 +138,28 @@ async def test_a_node_that_comes_after_a_lossy_fail_over_never_stands_in_the_his
 
 
 @pytest.mark.clause("N4", "N5")
+async def test_a_former_life_of_a_node_is_missed_when_the_master_changes(
+    master: RedisServer, replica: RedisServer, pointer: Pointer
+) -> None:
+    """Node and master are killed together; what the node had told nobody knows any more."""
+    async with nodes(pointer.url, "a") as (a,):
+        epoch = await publish_first(a)
+        in_step(master, replica)
+        cut(master, replica)
+        lost = await a.append("lost")
+        bus: Any = a.bus
+        bus.say_bye = _say_nothing
+    fail_over(master, replica, pointer)
+    async with nodes(pointer.url, "a", proof_wait=0.5) as (again,):
+        assert lost == [f"{epoch}:4"]
+        assert not (await again.append("new"))[0].startswith(epoch)
+
+
+async def _say_nothing() -> None:
+    """As kill -9 does."""
+
+
+@pytest.mark.clause("N4", "N5")
 async def test_a_node_that_has_left_in_order_is_missed_when_the_master_changes(
     master: RedisServer, replica: RedisServer, pointer: Pointer
 ) -> None:
