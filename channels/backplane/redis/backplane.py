@@ -151,6 +151,7 @@ class Parts:
         self._loop = asyncio.get_running_loop()
         self._is_to_be_inspected = asyncio.Event()
         self.bus = bus
+        bus.forgotten = lambda: self.heads.doubt_all("the store does not know this node any more")
         self.store = store = self._made_store()
         self.appending = Appending(store, options, run, epochs)
         self.following = Following(replicas, figures, bus_message=options.bus_message, patience=options.outbox_wait)
@@ -244,9 +245,12 @@ class Parts:
             return ClusterStore(self._options, self._figures, self._opened, self._settle)
         return SingleStore(self._options, self._figures, self._opened)
 
-    def _opened(self) -> None:
+    def _opened(self, is_other: bool) -> None:
         """There is a new command connection."""
+        if is_other:
+            self.heads.doubt_all("another master, or another life of it")
         self._is_to_be_inspected.set()
+        self.listener.hurry()
         self.listener.has_opened.set()
 
     def _settle(self) -> None:

@@ -48,6 +48,8 @@ class RedisBus:
         self._heard: dict[str, Heard] = {BYE: lambda *_: None}
         self._silent: Callable[[str], None] = lambda _: None
         self._returned: Callable[[Sequence[Departed]], None] = lambda _: None
+        self.forgotten: Callable[[], None] = lambda: None
+        """Hears that the store has lost that this node is there."""
         self._number = 0
         self._kept = 0
         self._waiting: deque[_Waiting] = deque()
@@ -176,6 +178,8 @@ class RedisBus:
         known, was_gone, gone = await store.run(BEAT, (keys.nodes,), self.node, *times)
         if self._has_beaten and (was_gone or not known):
             self._is_stranger = True
+            if not was_gone:
+                self.forgotten()
         self._has_beaten = True
         if self._is_stranger:
             again = await self._shared.restate()

@@ -28,10 +28,10 @@ LOOK_AGAIN = 30.0
 
 
 class ClusterStore:
-    """`Store` of a cluster. `opened` hears of each new command connection, `changed` of each change of its map."""
+    """`Store` of a cluster. `opened` as of `Link`; `changed` hears of each change of its map."""
 
     def __init__(
-        self, options: RedisOptions, figures: RedisFigures, opened: Callable[[], None], changed: Callable[[], None]
+        self, options: RedisOptions, figures: RedisFigures, opened: Callable[[bool], None], changed: Callable[[], None]
     ) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "SPUBLISH"
@@ -141,6 +141,12 @@ class ClusterStore:
             link.reconnect(reason)
         self._is_to_look.set()
 
+    def hurry(self, place: Place) -> None:
+        """See `Store`."""
+        link = None if place is None else self._links.get(place)
+        if link is not None:
+            link.hurry()
+
     def look_again(self) -> None:
         """See `Store`."""
         self._is_to_look.set()
@@ -172,7 +178,7 @@ class ClusterStore:
         link = self._links.get(address)
         if link is None:
             link = self._links[address] = Link(
-                lambda: self.dialer.dial(address), self._options, self._figures, lambda _: self._opened()
+                lambda: self.dialer.dial(address), self._options, self._figures, self._opened
             )
             link.start()
         return link

@@ -6,13 +6,12 @@ It speaks RESP3, so that the canary is published through the very connection tha
 import asyncio
 import logging
 import math
-import random
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.connection import OversizeError
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.figures import RedisFigures
@@ -46,20 +45,18 @@ class Feed:
         closed: Callable[[], None],
         refused: Callable[[], None] = lambda: None,
         is_sharded: Callable[[str], bool] = lambda _: False,
-        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.reason = "not connected yet"
         """Why it is not open, for operators."""
         self.is_open = False
         self._dial = dial
-        self._options = options
         self._figures = figures
         self._heard = heard
         self._subscribed = subscribed
         self._closed = closed
         self._refused = refused
         self._is_sharded = is_sharded
-        self._uniform = uniform
+        self._backoff = Backoff(*options.backoff)
         self._wanted: dict[str, None] = {}
         self._connection: AbstractConnection | None = None
         self._sending: asyncio.Queue[tuple[str | bytes, ...]] = asyncio.Queue()
@@ -94,17 +91,22 @@ class Feed:
 
     async def run(self) -> None:
         """For ever: be open."""
-        attempt = 0
         while True:
+            await self._backoff.pause()
             try:
                 connection = await self._dial()
             except StoreError as error:
                 self.reason = str(error)
-                attempt += 1
-                first, longest = self._options.backoff
-                await asyncio.sleep(self._uniform(0.0, min(longest, first * 2.0 ** min(attempt, 16))))
+                self._backoff.failed()
                 continue
-            attempt = 0 if await self._serve(connection) else attempt + 1
+            if await self._serve(connection):
+                self._backoff.succeeded()
+            else:
+                self._backoff.failed()
+
+    def hurry(self) -> None:
+        """Do not wait before the next attempt to connect."""
+        self._backoff.hurry()
 
     async def _serve(self, connection: AbstractConnection) -> bool:
         """Listen until it ends. -> whether anything was heard"""
@@ -179,10 +181,3 @@ class Feed:
                 plain.append(name)
         for start in range(0, len(plain), NAMES_AT_ONCE):
             self._sending.put_nowait(("SUBSCRIBE", *plain[start : start + NAMES_AT_ONCE]))
-
-    async def stop(self) -> None:
-        """End the connection; `run` is to be cancelled by its owner."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)

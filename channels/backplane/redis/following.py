@@ -67,7 +67,7 @@ class Following:
     """All replicas of this node.
 
     `suspected(replica)` hears of each that is to be read; `disputed(replica)` of two pasts (N7), which end in a
-    rotation; `changed(replica, is_followed)` of channels that begin or cease to be followed.
+    rotation; `followed(replica)` and `unfollowed(replica)` of channels that begin or cease to be followed.
     """
 
     def __init__(self, replicas: Replicas, figures: RedisFigures, *, bus_message: int, patience: float) -> None:
@@ -85,7 +85,10 @@ class Following:
         self._waiting: dict[str, list[Waiter]] = {}
         self._claims = Claims()
         self.round = 0
-        """Counts the seconds; a replica that changed remembers in which."""
+        """Counts the seconds."""
+        self.fixed: list[Replica] = []
+        """Those that are followed always."""
+        self._changes: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -96,6 +99,22 @@ class Following:
     def get(self, channel: str) -> Replica | None:
         """The replica of a followed channel."""
         return self._all.get(channel)
+
+    def changed_within(self, rounds: range) -> Iterator[Replica]:
+        """Replicas whose last change is so many seconds ago, those that changed first first."""
+        for channel in list(self._changes):
+            replica = self._all.get(channel)
+            age = rounds.stop if replica is None else self.round - replica.changed_round
+            if age >= rounds.stop:
+                del self._changes[channel]
+            elif replica is not None and age in rounds:
+                yield replica
+            else:
+                return  # all others changed later
+
+    def channels(self) -> list[str]:
+        """All that is followed."""
+        return list(self._all)
 
     def limits(self, channel: str) -> Followed:
         """What the channel keeps; raises `BrokerError`."""
@@ -133,6 +152,8 @@ class Following:
         replica = self._all.pop(channel, None)
         if replica is None:
             return
+        if replica in self.fixed:
+            self.fixed.remove(replica)
         if replica.standing != NOWHERE:
             self._claims.acked(channel, replica.standing)
         self.unfollowed(replica)
@@ -241,7 +262,7 @@ class Following:
             replica.target = max(replica.target, segment.last)
             return Taken.REFUSED
         replica.applied(segment)
-        replica.changed_round = self.round
+        self._changed(replica)
         if position != (segment.epoch, segment.last):
             logger.error("%s: expected entries up to %d, came those up to %s", channel, segment.last, position)
             replica.head = position.offset
@@ -256,7 +277,7 @@ class Following:
             logger.warning("the log of %s cannot begin at %s: %s", replica.channel, position, error)
             return False
         replica.begun(position)
-        replica.changed_round = self.round
+        self._changed(replica)
         return True
 
     def restore(self, replica: Replica, newest: Iterable[tuple[int, bytes]]) -> None:
@@ -288,9 +309,17 @@ class Following:
     def _begin(self, limits: Followed) -> Replica:
         replica = self._all[limits.channel] = Replica(limits)
         replica.acked = self._claims.of(limits.channel) or NOWHERE
+        if limits.is_fixed:
+            self.fixed.append(replica)
         self.followed(replica)
         self.suspect(replica)
         return replica
+
+    def _changed(self, replica: Replica) -> None:
+        if replica.changed_round != self.round:
+            replica.changed_round = self.round
+            self._changes.pop(replica.channel, None)
+            self._changes[replica.channel] = None
 
     def _adopt(self, replica: Replica) -> None:
         """If the log is not where it was thought to be, it is read anew."""

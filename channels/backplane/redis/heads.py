@@ -5,8 +5,9 @@ the thousands of quiet channels some, in turn, so that all have had theirs withi
 """
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,11 +18,15 @@ from channels.backplane.redis.replica import NOWHERE, Replica, Standing
 from channels.backplane.redis.scripts import TOUCH
 from channels.backplane.redis.store import Store
 
+logger = logging.getLogger(__name__)
+
 SETTLING_ROUNDS = range(1, 3)
 """Seconds after its last change in which a channel is told and compared."""
 FULL_TURN = 60
-"""Seconds within which every quiet channel has its turn."""
+"""Seconds within which every quiet channel has its turn; fewer where there are few."""
+LEAST_AT_ONCE = 100
 MOST_AT_ONCE = 500
+ANEW_AT_ONCE = 64
 TOLD_AT_ONCE = 1_000
 
 
@@ -41,8 +46,7 @@ class Heads:
 
     def told(self) -> dict[str, tuple[str, int]]:
         """Heads for the other nodes to compare: of what changed, and of some others."""
-        changed = (one for one in self._following if one.is_synced and self._is_due(one))
-        return {one.channel: (one.epoch, one.head) for one in islice(changed, TOLD_AT_ONCE)}
+        return {one.channel: (one.epoch, one.head) for one in islice(self._due(), TOLD_AT_ONCE)}
 
     def heard(self, heads: Mapping[str, Any]) -> None:
         """Another node tells where it stands."""
@@ -62,6 +66,13 @@ class Heads:
         self._resolve()
         await asyncio.gather(*map(self._look, self._chosen()))
 
+    def doubt_all(self, reason: str) -> None:
+        """The store is not what it was: compare everything that is followed, however quiet."""
+        logger.warning("all %d channels are compared: %s", len(self._following), reason)
+        for replica in self._following:
+            if replica.is_synced:
+                self.heard_anew(replica)
+
     def heard_anew(self, replica: Replica) -> None:
         """It is subscribed to again: whatever was stored meanwhile is missing."""
         replica.is_broken = True
@@ -76,10 +87,11 @@ class Heads:
             self._wake.clear()
             while self._anew:
                 await self._store.wait_up(self._store.keys.meta(next(iter(self._anew))), loop.time() + 1.0)
-                some = [self._following.get(channel) for channel in list(self._anew)[:MOST_AT_ONCE]]
+                for channel in list(islice(self._anew, ANEW_AT_ONCE)):
+                    if self._following.get(channel) is None:
+                        del self._anew[channel]
+                some = [self._following.get(channel) for channel in islice(self._anew, ANEW_AT_ONCE)]
                 await asyncio.gather(*(self._look_anew(replica) for replica in some if replica is not None))
-                for channel in [one for one in self._anew if self._following.get(one) is None]:
-                    del self._anew[channel]
 
     def forget(self, channel: str) -> None:
         """It is followed no longer."""
@@ -87,22 +99,23 @@ class Heads:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _is_due(self, replica: Replica) -> bool:
-        return replica.limits.is_fixed or self._following.round - replica.changed_round in SETTLING_ROUNDS
+    def _due(self) -> Iterator[Replica]:
+        yield from (one for one in self._following.fixed if one.is_synced)
+        yield from (one for one in self._following.changed_within(SETTLING_ROUNDS) if not one.limits.is_fixed)
 
     def _chosen(self) -> list[Replica]:
-        synced = {one.channel: one for one in self._following if one.is_synced}
-        chosen = dict(islice(((channel, one) for channel, one in synced.items() if self._is_due(one)), MOST_AT_ONCE))
-        share = min(math.ceil(len(synced) / FULL_TURN), MOST_AT_ONCE)
+        chosen = dict.fromkeys(islice(self._due(), MOST_AT_ONCE))
+        count = len(self._following)
+        share = min(max(math.ceil(count / FULL_TURN), min(count, LEAST_AT_ONCE)), MOST_AT_ONCE)
         if len(self._turn) < share:
-            self._turn += [channel for channel in synced if channel not in self._turn]
+            self._turn += self._following.channels()
         turn, self._turn = self._turn[:share], self._turn[share:]
         for channel in turn:
-            replica = synced.get(channel)
-            if replica is not None and channel not in chosen:
+            replica = self._following.get(channel)
+            if replica is not None and replica.is_synced and replica not in chosen:
                 replica.rest()
-                chosen[channel] = replica
-        return list(chosen.values())
+                chosen[replica] = None
+        return list(chosen)
 
     def _resolve(self) -> None:
         for channel, (epoch, head, since) in list(self._doubts.items()):

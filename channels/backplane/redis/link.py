@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.breaker import Breaker
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError, UnansweredError
 from channels.backplane.redis.figures import RedisFigures
@@ -28,7 +28,7 @@ Dial = Callable[[], Awaitable[AbstractConnection]]
 class Link:
     """Commands go through here. `is_up` says whether it is worth trying; `call` fails at once where it is not.
 
-    `opened(replid)` hears of each connection, with the replication id of the master that it leads to.
+    `opened(is_other)` hears of each connection, and whether its master writes another history than the one before.
     """
 
     def __init__(
@@ -36,9 +36,8 @@ class Link:
         dial: Dial,
         options: RedisOptions,
         figures: RedisFigures,
-        opened: Callable[[str], None],
+        opened: Callable[[bool], None],
         *,
-        uniform: Callable[[float, float], float] = random.uniform,
         scripts: Sequence[Script] = ALL,
     ) -> None:
         self.breaker = Breaker()
@@ -50,7 +49,7 @@ class Link:
         self._options = options
         self._figures = figures
         self._opened = opened
-        self._uniform = uniform
+        self._backoff = Backoff(*options.backoff)
         self._scripts = scripts
         self._pipe: Pipe | None = None
         self._gone: list[Pipe] = []
@@ -118,6 +117,10 @@ class Link:
         self.replid = _replication(await self.call("info", "INFO", "replication"))["master_replid"]
         return self.replid
 
+    def hurry(self) -> None:
+        """Do not wait before the next attempt to connect."""
+        self._backoff.hurry()
+
     def reconnect(self, reason: str) -> None:
         """Leave this connection: it leads to the wrong place."""
         logger.warning("the command connection is opened anew: %s", reason)
@@ -127,22 +130,22 @@ class Link:
     # --- the one task that connects -----------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        attempt = 0
+        backoff = self._backoff
         while True:
             await self._close_gone()
-            if attempt or self.breaker.is_open:
-                await asyncio.sleep(self._pause(attempt))
+            # While the circuit is open, a probe waits as well.
+            await backoff.pause(PROBE_STEPS if self.breaker.is_open else 0)
             self._attention.clear()
             try:
                 await self._ensure()
             except StoreError as error:
-                attempt += 1
+                backoff.failed()
                 self._discard(str(error))
                 self._fault(str(error), kind="connect")
                 continue
             if self.breaker.is_open or self._pipe is None:
                 continue  # one success is not enough
-            attempt = 0
+            backoff.succeeded()
             self.reason = ""
             self._up.set()
             await self._attention.wait()
@@ -151,16 +154,11 @@ class Link:
         """Connect, or probe the connection with one command; raises `StoreError`."""
         if self._pipe is None:
             pipe = self._pipe = Pipe(await self._dial(), self._options.command, self._lost)
-            self.replid = await _greet(pipe, self._scripts)
-            self._opened(self.replid)
+            former, self.replid = self.replid, await _greet(pipe, self._scripts)
+            self._opened(former not in ("", self.replid))
         else:
             await self._pipe.call("PING")
         self.breaker.succeeded()
-
-    def _pause(self, attempt: int) -> float:
-        first, longest = self._options.backoff
-        steps = max(attempt, PROBE_STEPS) if self.breaker.is_open else attempt
-        return self._uniform(0.0, min(longest, first * 2.0 ** min(steps, 16)))
 
     def _lost(self, reason: str) -> None:
         """The connection has ended by itself."""

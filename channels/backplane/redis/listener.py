@@ -105,6 +105,11 @@ class Listener:
         if ear is not None:
             ear.feed.unsubscribe(name)
 
+    def hurry(self) -> None:
+        """A server is there: do not wait before the next attempt to connect."""
+        for ear in self._ears.values():
+            ear.feed.hurry()
+
     def doubt(self, channel: str) -> None:
         """A message of `channel` has not come: listen on a new connection."""
         ear = self._homes.get(self._store.keys.live(channel))
@@ -202,6 +207,7 @@ class Listener:
     def _subscribed(self, ear: Ear, name: str) -> None:
         if name == self._store.keys.control:
             ear.opened()
+            self._store.hurry(next((place for place, one in self._ears.items() if one is ear), None))
             self._bus.opened()
             self._send_canary(ear)
             self.has_opened.set()

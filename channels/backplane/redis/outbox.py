@@ -12,134 +12,28 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from channels._native import decode_entries, encode_entries
 from channels.backplane import MAX_BATCH, Done, Followed, Placed, Result
-from channels.backplane.redis.appending import Answer, Appending, Batch, Changed, Late, Verdict
+from channels.backplane.redis.appending import Answer, Appending, Changed, Late, Verdict
 from channels.backplane.redis.errors import FailedError, NotSentError, RefusedError, StoreError, UnansweredError
 from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.keys import Keys, name_of_batch
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import Standing
 from channels.backplane.redis.segment import Segment
-from channels.channel import PRESENCE
-from channels.dedup import digest
-from channels.errors import BrokerError, LogUnavailable, MidConflict, OutcomeUnknown, Overloaded
-from channels.publication import Entry, Position, Publication, Stored
+from channels.backplane.redis.works import Packing, Publications, Sent, Signals, Work, kept_entries
+from channels.errors import BrokerError, LogUnavailable, OutcomeUnknown, Overloaded
+from channels.publication import Publication, Stored
 
 if TYPE_CHECKING:
     from channels._native import SignalBatch
 
 logger = logging.getLogger(__name__)
 
-ENTRY_OVERHEAD = 64
-"""Bytes that an entry takes beside its texts, at most."""
 MESSAGE_OVERHEAD = 4_096
 """Bytes of a message on the bus beside its entries, at most."""
 LONGEST_PAUSE = 1.0
 STOP_PATIENCE = 2.0
 """Seconds for what is on its way when the node stops."""
-
-
-class _Sent:
-    """Works that are one append, and whether it may have been done."""
-
-    __slots__ = ("batch", "is_sending", "is_uncertain", "works")
-
-    def __init__(self, batch: Batch, works: "list[_Publications | _Signals]") -> None:
-        self.batch = batch
-        self.works = works
-        self.is_sending = False
-        self.is_uncertain = False
-
-    @property
-    def is_wanted(self) -> bool:
-        return not all(work.is_answered for work in self.works)
-
-    @property
-    def may_be_stored(self) -> bool:
-        return self.is_sending or self.is_uncertain
-
-
-class _Work:
-    """What a request to append has in common with others."""
-
-    __slots__ = ("batch_id", "count", "deadline", "is_answered", "sent", "size")
-
-    def __init__(self, count: int, size: int, deadline: float, batch_id: str | None) -> None:
-        self.count = count
-        self.size = size
-        self.deadline = deadline
-        self.batch_id = batch_id
-        self.sent: _Sent | None = None
-        self.is_answered = False
-
-
-class _Publications(_Work):
-    """`Backplane.append`."""
-
-    __slots__ = ("_done", "publications")
-
-    def __init__(self, publications: Sequence[Publication], done: Done, deadline: float, batch_id: str | None) -> None:
-        size = sum(len(one.data) + len(one.tags or b"") + ENTRY_OVERHEAD for one in publications)
-        super().__init__(len(publications), size, deadline, batch_id)
-        self.publications = publications
-        self._done = done
-
-    def entries(self, ts: float) -> list[bytes]:
-        return encode_entries([one.entry for one in self.publications], ts)
-
-    def mids(self, keys: Keys, first: int) -> list[tuple[int, str, bytes]]:
-        return [
-            (
-                first + at,
-                keys.mid(one.channel, one.subject, one.mid),
-                digest(one.event, one.key, one.tags, one.data),
-            )
-            for at, one in enumerate(self.publications)
-            if one.mid is not None
-        ]
-
-    def named(self, entries: Sequence[bytes]) -> list[Entry]:
-        return [one.entry for one in self.publications]
-
-    def answer(self, results: Sequence[Result]) -> None:
-        if not self.is_answered:
-            self.is_answered = True
-            self._done(results)
-
-    def refuse(self, error: BrokerError) -> None:
-        self.answer([error] * self.count)
-
-
-class _Signals(_Work):
-    """`Backplane.append_signals`."""
-
-    __slots__ = ("_done", "_entries")
-
-    def __init__(self, entries: list[bytes], done: Placed, deadline: float) -> None:
-        super().__init__(len(entries), sum(map(len, entries)), deadline, None)
-        self._entries = entries
-        self._done = done
-
-    def entries(self, ts: float) -> list[bytes]:
-        return self._entries
-
-    def mids(self, keys: Keys, first: int) -> list[tuple[int, str, bytes]]:
-        return []
-
-    def named(self, entries: Sequence[bytes]) -> list[Entry]:
-        return [one[:6] for one in decode_entries(b"".join(entries))]
-
-    def answer(self, results: Sequence[Result]) -> None:
-        if not self.is_answered:
-            self.is_answered = True
-            last = results[-1]
-            self._done(_position(last) if isinstance(last, Stored) else last)
-
-    def refuse(self, error: BrokerError) -> None:
-        if not self.is_answered:
-            self.is_answered = True
-            self._done(error)
 
 
 class _Lane:
@@ -149,7 +43,7 @@ class _Lane:
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
-        self.queue: deque[_Publications | _Signals] = deque()
+        self.queue: deque[Work] = deque()
 
 
 class Channels(Protocol):
@@ -207,7 +101,7 @@ class Outbox:
         self._uniform = uniform
         self._lanes: dict[str, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._by_deadline: deque[_Publications | _Signals] = deque()
+        self._by_deadline: deque[Work] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting = 0
         self._waiting_bytes = 0
@@ -237,19 +131,19 @@ class Outbox:
 
     def append(self, channel: str, publications: Sequence[Publication], done: Done, batch_id: str | None) -> None:
         """See `Backplane.append`."""
-        work = _Publications(publications, done, self._deadline(), batch_id)
+        work = Publications(publications, done, self._deadline(), batch_id)
         self._put(channel, work)
 
     def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
         """See `Backplane.append_signals`."""
-        self._put(channel, _Signals(batch.encode_entries(self._wall()), done, self._deadline()))
+        self._put(channel, Signals(batch.encode_entries(self._wall()), done, self._deadline()))
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._options.outbox_wait
 
-    def _put(self, channel: str, work: _Publications | _Signals) -> None:
+    def _put(self, channel: str, work: Work) -> None:
         error = self._refusal(channel, work)
         if error is not None:
             self.counts["refused"] += work.count
@@ -272,7 +166,7 @@ class Outbox:
         else:
             lane.queue.append(work)
 
-    def _refusal(self, channel: str, work: _Work) -> BrokerError | None:
+    def _refusal(self, channel: str, work: Work) -> BrokerError | None:
         options = self._options
         if not self._is_open:
             text = f"the log of {channel} takes nothing: the node has not started or is stopping"
@@ -299,7 +193,7 @@ class Outbox:
             self._by_deadline.popleft()
             self._give_up(work, f"it was not stored within {self._options.outbox_wait:g} s")
 
-    def _give_up(self, work: _Publications | _Signals, text: str) -> None:
+    def _give_up(self, work: Work, text: str) -> None:
         if work.is_answered:
             return
         self._settle(work)
@@ -311,12 +205,12 @@ class Outbox:
             self._figures.fault("outbox", "expired")
             work.refuse(LogUnavailable(f"the store is unreachable: {text}", retry_after=1.0))
 
-    def _turn_down(self, work: "_Publications | _Signals", error: BrokerError) -> None:
+    def _turn_down(self, work: Work, error: BrokerError) -> None:
         self._settle(work)
         self.counts["refused"] += work.count
         work.refuse(error)
 
-    def _settle(self, work: _Work) -> None:
+    def _settle(self, work: Work) -> None:
         """It waits no longer."""
         self._waiting -= work.count
         self._waiting_bytes -= work.size
@@ -335,9 +229,9 @@ class Outbox:
             # Without an await since the queue was found empty: nothing can have come in between.
             del self._lanes[lane.channel]
 
-    def _gather(self, lane: _Lane) -> "list[_Publications | _Signals]":
+    def _gather(self, lane: _Lane) -> list[Work]:
         """What goes with the next append: as much as may, in order, and a batch with an id of its own alone."""
-        works: list[_Publications | _Signals] = []
+        works: list[Work] = []
         count = size = 0
         while lane.queue:
             work = lane.queue[0]
@@ -353,57 +247,38 @@ class Outbox:
                 break
         return works
 
-    def _pack(self, channel: str, works: "list[_Publications | _Signals]") -> "_Sent | None":
+    def _pack(self, channel: str, works: Sequence[Work]) -> Sent | None:
         """Make one append of `works`; None if there is nothing that could be sent."""
         try:
-            limits = self._channels.limits(channel)
+            packing = Packing(self._keys, self._channels.limits(channel))
         except BrokerError as error:
             for work in works:
                 self._turn_down(work, error)
             return None
         ts = self._wall()
-        entries: list[bytes] = []
-        mids: list[tuple[int, str, bytes]] = []
-        keys: list[tuple[int, str, bool]] = []
-        for work in list(works):
+        for work in works:
             try:
-                own = work.entries(ts)
+                packing.add(work, ts)
             except ValueError as error:  # it was checked before it came here; whatever it is, the others can go on
                 logger.exception("a publication to %s cannot be written", channel)
-                works.remove(work)
                 self._turn_down(work, LogUnavailable(f"it cannot be written: {error}", channel=channel))
-                continue
-            mids += work.mids(self._keys, len(entries))
-            if limits.last_per_key:
-                named = enumerate(work.named(own), len(entries))
-                keys += [(at, one[2] or one[0], _removes(channel, one)) for at, one in named]
-            entries += own
-        if not works:
+        if not packing.works:
             return None
         self._fence += 1
-        name = works[0].batch_id
-        batch = Batch(
-            f"{self._run_name}-{self._fence:x}" if name is None else name_of_batch(name),
-            self._fence,
-            len(entries),
-            b"".join(entries),
-            mids,
-            keys,
-        )
-        sent = _Sent(batch, works)
-        for work in works:
-            work.sent = sent
-        self._figures.batch_sizes.observe(len(entries))
+        given = packing.works[0].batch_id
+        name = f"{self._run_name}-{self._fence:x}" if given is None else name_of_batch(given)
+        sent = Sent(packing.batch(name, self._fence), packing.works)
+        self._figures.batch_sizes.observe(sent.batch.length)
         return sent
 
-    async def _send_safely(self, lane: _Lane, sent: _Sent) -> None:
+    async def _send_safely(self, lane: _Lane, sent: Sent) -> None:
         try:
             await self._send(lane, sent)
         except Exception:
             sent.is_uncertain = True  # whatever it was, it may have been stored before
             raise
 
-    async def _send(self, lane: _Lane, sent: _Sent) -> None:
+    async def _send(self, lane: _Lane, sent: Sent) -> None:
         """Send until it is answered or nobody wants the answer."""
         verdict: Verdict | None = None
         attempt = 0
@@ -435,7 +310,7 @@ class Outbox:
                     return
                 verdict = await self._decide(lane.channel, reply)
 
-    async def _attempt(self, channel: str, sent: _Sent, verdict: Verdict | None) -> Answer | Changed | Late:
+    async def _attempt(self, channel: str, sent: Sent, verdict: Verdict | None) -> Answer | Changed | Late:
         limits, standing = self._channels.limits(channel), self._channels.standing(channel)
         sent.is_sending = True
         try:
@@ -456,30 +331,26 @@ class Outbox:
             self._rotated(channel, answer.why, answer.epoch)
         return answer
 
-    def _return(self, lane: _Lane, sent: _Sent) -> None:
+    def _return(self, lane: _Lane, sent: Sent) -> None:
         for work in reversed(sent.works):
             work.sent = None
             if not work.is_answered:
                 lane.queue.appendleft(work)
 
-    def _refuse(self, sent: _Sent, error: BrokerError) -> None:
+    def _refuse(self, sent: Sent, error: BrokerError) -> None:
         for work in sent.works:
             if not work.is_answered:
                 self._turn_down(work, error)
 
-    def _answered(self, channel: str, sent: _Sent, answer: Answer) -> None:
+    def _answered(self, channel: str, sent: Sent, answer: Answer) -> None:
         if answer.kept:
-            entries = _kept(sent.batch, answer)
+            entries = kept_entries(sent.batch, answer)
             self._channels.own(channel, Segment(answer.epoch, answer.first, answer.kept, sent.batch.name, entries))
-        results = _results(channel, sent.batch, answer)
-        at = 0
-        for work in sent.works:
-            own = results[at : at + work.count]
-            at += work.count
+        for work, results in sent.shares(channel, answer):
             if not work.is_answered:
                 self._settle(work)
-                self._count(own)
-                work.answer(own)
+                self._count(results)
+                work.answer(results)
 
     def _count(self, results: Sequence[Result]) -> None:
         for result in results:
@@ -487,42 +358,3 @@ class Outbox:
                 self.counts["duplicates" if result.duplicate else "stored"] += 1
             else:
                 self.counts["conflicts"] += 1
-
-
-def _results(channel: str, batch: Batch, answer: Answer) -> list[Result]:
-    results: list[Result] = []
-    offset = answer.first
-    for index in range(batch.length):
-        place = answer.repeats.get(index)
-        if place is None:
-            results.append(Stored(f"{answer.epoch}:{offset}"))
-            offset += 1
-        elif place:
-            results.append(Stored(place, duplicate=True))
-        else:
-            text = "expected what the mid was used for before, came another event, key, tags or data"
-            results.append(MidConflict(text, channel=channel))
-    return results
-
-
-def _kept(batch: Batch, answer: Answer) -> bytes:
-    """The entries that were stored."""
-    if not answer.repeats:
-        return batch.entries
-    kept, at = [], 0
-    for index in range(batch.length):
-        end = at + 4 + int.from_bytes(batch.entries[at : at + 4], "little")
-        if index not in answer.repeats:
-            kept.append(batch.entries[at:end])
-        at = end
-    return b"".join(kept)
-
-
-def _removes(channel: str, entry: Entry) -> bool:
-    """S6: whether the entry takes its key out of later snapshots."""
-    return entry[1] == b"null" or (entry[0] == "leave" and (channel == "connections" or channel.endswith(PRESENCE)))
-
-
-def _position(stored: Stored) -> Position:
-    epoch, _, offset = stored.position.partition(":")
-    return Position(epoch, int(offset))

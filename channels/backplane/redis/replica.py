@@ -99,7 +99,8 @@ class Replica:
         self.former: deque[str] = deque(maxlen=FORMER_EPOCHS)
         self.parked: list[Segment] = []
         """Heard ahead of what is missing."""
-        self.changed_round = 0
+        self.changed_round = -1
+        """The second in which it changed last."""
         self._parked_bytes = 0
         self._batches: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_BATCHES)
 

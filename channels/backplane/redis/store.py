@@ -66,19 +66,22 @@ class Store(Protocol):
     def reconnect(self, key: str, reason: str) -> None:
         """Leave the connection to the server of `key`, and find its master anew."""
 
+    def hurry(self, place: Place) -> None:
+        """The server is there: whoever waits before the next attempt need not."""
+
     def look_again(self) -> None:
         """A server has refused what it should have taken: perhaps another has it now."""
 
 
 class SingleStore:
-    """One Redis, or the master that Sentinel names. `opened` hears of each new command connection."""
+    """One Redis, or the master that Sentinel names. `opened` as of `Link`."""
 
-    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[], None]) -> None:
+    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[bool], None]) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "PUBLISH"
         self.dialer = Dialer(options)
         self._asks_itself = options.info_in_scripts
-        self.link = Link(self.dialer.dial, options, figures, lambda _: opened())
+        self.link = Link(self.dialer.dial, options, figures, opened)
 
     def __repr__(self) -> str:
         return f"<SingleStore {self.dialer.place}, {self.link!r}>"
@@ -137,6 +140,10 @@ class SingleStore:
     def reconnect(self, key: str, reason: str) -> None:
         """See `Store`."""
         self.link.reconnect(reason)
+
+    def hurry(self, place: Place) -> None:
+        """See `Store`."""
+        self.link.hurry()
 
     def look_again(self) -> None:
         """See `Store`: there is no other."""

@@ -175,6 +175,19 @@ async def test_what_is_wiped_ends_the_epoch_on_every_node_though_nobody_publishe
         assert sum(counts) == (1 if "DEL" in harm else 3)
 
 
+@pytest.mark.clause("N4", "N18")
+async def test_quiet_rooms_are_told_of_a_wiped_store_at_once(
+    master: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.backplane.redis.heads.LEAST_AT_ONCE", 0)  # as if there were thousands
+    rooms = [f"room:{number}" for number in range(50)]
+    async with nodes(master, "a") as (a,):
+        await asyncio.gather(*map(a.follow, rooms))
+        epochs = {room: a.log(room).epoch for room in rooms}
+        master.command("FLUSHALL")
+        await a.logs.until(lambda: all(a.log(room).epoch != epochs[room] for room in rooms))
+
+
 @pytest.mark.clause("N4")
 async def test_a_redis_that_comes_back_empty_begins_another_epoch(master: RedisServer) -> None:
     async with nodes(master, "a", "b") as (a, b):
