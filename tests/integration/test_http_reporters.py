@@ -85,7 +85,8 @@ async def test_the_hubs_own_log_is_a_channel_and_holds_no_token(hub: RunningHub)
 @pytest.mark.clause("C22")
 async def test_connections_tells_who_comes_and_goes(hub: RunningHub) -> None:
     async with connect(f"{hub.url}?token={hub.token('admin')}") as ws:
-        await subscribed(ws, "connections", **{"from": "new"})
+        # Bare it would be `latest`, which keeps the right to tell only of the end.
+        await subscribed(ws, "connections", **{"from": "new", "delivery": "all"})
         async with connect(f"{hub.url}?token={hub.token('bot', 'b-9')}"):
             pass
         seen = []

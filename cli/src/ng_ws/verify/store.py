@@ -148,9 +148,11 @@ class Store:
 
     async def _synced(self, replica: RedisProcess) -> None:
         until = monotonic() + SYNC_WAIT
+        stored = int((await self._master.replication()).get("master_repl_offset", 0))
         while monotonic() < until:
             told = await replica.replication()
-            if told.get("master_link_status") == "up":
+            # A link that is up says only that the copy has come, not what was stored while it was made.
+            if told.get("master_link_status") == "up" and int(told.get("slave_repl_offset", 0)) >= stored:
                 return
             await asyncio.sleep(_ASK_EVERY)
         raise Failed(Exit.UNEXPECTED, f"verify: the replica was not in step within {SYNC_WAIT:g} s: {replica.said()}")
