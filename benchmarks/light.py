@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 OFFSET = b'"offset":'
 UPGRADE = (
@@ -73,10 +73,12 @@ class Connection(asyncio.Protocol):
         return connection
 
     def send(self, message: dict[str, Any]) -> None:
-        """One text message, masked with zeros."""
-        payload = json.dumps(message).encode()
-        head = bytes([0x81, 0x80 | len(payload)]) if len(payload) < 126 else b"\x81\xfe" + len(payload).to_bytes(2)
-        self._write(head + bytes(4) + payload)
+        """One text message."""
+        self.send_all([message])
+
+    def send_all(self, messages: Iterable[dict[str, Any]]) -> None:
+        """Text messages in one write."""
+        self._write(b"".join(map(_framed, messages)))
 
     def abort(self) -> None:
         """As if the network were cut."""
@@ -145,3 +147,10 @@ class Pace:
         now = asyncio.get_running_loop().time()
         self._next = max(self._next + self._step, now - 1.0)
         await asyncio.sleep(max(0.0, self._next - now))
+
+
+def _framed(message: dict[str, Any]) -> bytes:
+    """A frame, masked with zeros."""
+    payload = json.dumps(message).encode()
+    head = bytes([0x81, 0x80 | len(payload)]) if len(payload) < 126 else b"\x81\xfe" + len(payload).to_bytes(2)
+    return head + bytes(4) + payload
