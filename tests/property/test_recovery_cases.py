@@ -323,3 +323,24 @@ def test_after_forget_no_token_of_the_session_resumes(pair: Pair) -> None:
         pair.settle()
         assert [line.is_resumed for line in pair.client.session.lines.values()] == [False]
     pair.heal()
+
+
+@pytest.mark.clause("R3", "P5", "P11")
+def test_a_channel_that_a_token_restores_stands_where_it_stood_until_its_gap_is_handled() -> None:
+    """Its unsubscribe never arrived, and the log is another one since."""
+    with Pair() as pair:
+        pair.connect()
+        pair.subscribe("actions")
+        pair.idle(2)
+        stood = pair.client.client.positions["actions"]
+        pair.kill_hub()
+        pair.start_hub(keep_logs=False)
+        pair.client.unsubscribe("actions")
+        pair.restart_client(is_from_store=True, subscribes_after=0.0)
+        pair.settle()
+        pair.publish("logs")  # the application looks what was restored
+        assert pair.client.client.positions["actions"] == stood
+        assert [item.reason for item in pair.client.queues["actions"]] == ["epoch"]
+        pair.handle("actions")
+        assert pair.client.client.positions["actions"] == str(pair.histories.head("actions"))
+        pair.heal()

@@ -66,6 +66,12 @@ class Application:
         if position is not None and not self.waiting and not self.is_former:
             self._checked(CursorMoved(self.stream.channel, position))
 
+    def begin_where_it_stands(self) -> None:
+        """It takes up a subscription that has a place already, and perhaps items that wait behind it."""
+        position = None if self.subscription is None else self.subscription.position
+        if position is not None:
+            self._checked(CursorMoved(self.stream.channel, position))
+
     @property
     def is_followed(self) -> bool:
         return self.subscription is not None and self.subscription.state is not SubState.ENDED

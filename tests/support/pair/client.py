@@ -268,6 +268,7 @@ class ClientEnd:
             # Restored by the token of a former process (R3): its application takes it up.
             if channel not in self.streams:
                 self.subscribe(self._new_stream(channel), {})
+                self._applications[channel].begin_where_it_stands()
         for one in self._applications.values():
             one.check_place()
         if self._objections:
