@@ -3,11 +3,14 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hub.quantities import Network
 
 MAX_HOPS = 32
+REMEMBERED = 8_192
+"""Addresses whose reading is remembered: parsing one costs more than the rest of what is asked of it."""
 _FORWARDED_FOR = re.compile(r"(?:^|[;\s])for=(\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
 _FORWARDED_PROTO = re.compile(r"(?:^|[;\s])proto=(\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -54,6 +57,7 @@ def _walk(scope: Mapping[str, Any], proxies: Sequence[Network]) -> tuple[str, in
     return nearest, depth
 
 
+@lru_cache(REMEMBERED)
 def address_key(address: str) -> str:
     """What counts as one address: an IPv4 address, an IPv6 /64, else the text as it is (L2)."""
     try:

@@ -34,8 +34,9 @@ def create_app(
         finally:
             await hub.stop()
 
+    sockets, other_paths = websocket_routes(hub.connections, hub.settings)
     app = Starlette(
-        routes=[*routes(hub), *websocket_routes(hub.connections, hub.settings)],
+        routes=[*sockets, *routes(hub), *other_paths],
         middleware=[_cors(settings), Middleware(Guard, hub=hub)],
         exception_handlers={HTTPException: http_exception},
         lifespan=lifespan,

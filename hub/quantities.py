@@ -8,6 +8,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -93,6 +94,7 @@ def host_name() -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:64] or "node"
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether `host` (an address or a name, IPv6 with or without brackets) can only be this machine."""
     bare = host.removeprefix("[").removesuffix("]").lower()

@@ -262,13 +262,12 @@ class Echo:
         self._plane.flush()
 
 
-def websocket_routes(connections: "Connections", settings: "Settings") -> list[BaseRoute]:
-    """What the application serves by WebSocket; the last one takes every other path, so they go to the end."""
-    routes: list[BaseRoute] = [
+def websocket_routes(connections: "Connections", settings: "Settings") -> tuple[list[BaseRoute], list[BaseRoute]]:
+    """What the application serves by WebSocket: before its other routes, and after them, for every other path."""
+    first: list[BaseRoute] = [
         WebSocketRoute(PATH, Entrance(connections, EntranceRules.from_settings(settings))),
         Route(PATH, UpgradeRequired(connections.counters)),
-        WebSocketRoute("/{path:path}", NoSuchPath(connections.counters)),
     ]
     if settings.test_echo:
-        routes.insert(0, WebSocketRoute("/echo", Echo(connections.plane)))
-    return routes
+        first.append(WebSocketRoute("/echo", Echo(connections.plane)))
+    return first, [WebSocketRoute("/{path:path}", NoSuchPath(connections.counters))]
