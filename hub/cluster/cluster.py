@@ -14,6 +14,7 @@ from hub.cluster.orders import Orders
 from hub.cluster.spending import Spending
 
 if TYPE_CHECKING:
+    from channels.directory import OpenLog
     from hub.connections import Connections
 
 
@@ -24,7 +25,7 @@ class Cluster:
         surroundings, counters = connections.surroundings, connections.counters
         self.bus = bus
         self.elsewhere = Elsewhere(bus.node, connections.prefix, connections.last_seen)
-        self.members = Members(bus, broker.tell, counters)
+        self.members = Members(bus, broker, counters)
         self.orders = Orders(bus, connections, counters)
         self._claims = Claims(bus, connections.takeovers, surroundings.resumption, counters, moment=connections.moment)
         self._decisions = Decisions(
@@ -41,7 +42,12 @@ class Cluster:
             monotonic=lambda: connections.moment().now,
         )
         broker.followers.news = self.members.changed
+        broker.replicas.begun = self._begun
         broker.replicas.observe(CHANNEL, self.elsewhere)
+
+    def _begun(self, log: "OpenLog", epoch: str) -> None:
+        if log.base is not None:
+            self.members.begun(log.base, epoch)
 
     def start(self) -> None:
         """The broker runs."""

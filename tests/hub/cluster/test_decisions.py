@@ -23,7 +23,7 @@ async def test_id5_a_revocation_closes_connections_on_every_node() -> None:
         assert [await peer.closed() for peer in peers[::2]] == [(4103, "token_revoked")] * 3
         assert [peer.output.close for peer in peers[1::2]] == [None] * 3
         assert all(node.revocations.is_revoked(ANN) for node in nodes)
-        assert not any(kind == "revoked" for node in (nodes[0], nodes[2]) for kind, _ in node.bus.told)
+        assert not any(kind == "revoked" for node in (nodes[0], nodes[2]) for kind, _ in node.bus.messages)
 
 
 @pytest.mark.clause("N15")
@@ -65,7 +65,7 @@ async def test_it_asks_again_until_somebody_has_answered() -> None:
         await until(lambda: len(again.revocations) == 1)
         for _ in range(60):
             again.cluster.sweep()
-        assert [kind for kind, _ in again.bus.told].count("revocations") == 3
+        assert [kind for kind, _ in again.bus.messages].count("revocations") == 3
 
 
 @pytest.mark.clause("R15", "N15")
@@ -77,11 +77,11 @@ async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere
         one.plane.feed_close(peer.number, 1000, "forget")
         one.plane.flush()
         await peer.gone()
-        await until(lambda: any(kind == "forgotten" for kind, _ in one.bus.told))
+        await until(lambda: any(kind == "forgotten" for kind, _ in one.bus.messages))
         again = two.peer(ANONYMOUS)
         again.send({"type": "connect", "id": 1, "resume": token})
         assert (await again.next("error"))["error"] == "resume_revoked"
-        assert not any(kind == "forgotten" for kind, _ in two.bus.told)
+        assert not any(kind == "forgotten" for kind, _ in two.bus.messages)
 
 
 @pytest.mark.clause("N17")

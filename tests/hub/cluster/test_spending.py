@@ -47,7 +47,7 @@ async def test_what_was_paid_on_one_node_is_missing_on_the_other(nodes: tuple[No
     one.spending.tell()
     await until(lambda: two.level() == 3.0)
     assert (two.level("bob"), two.take(4.0)) == (8.0, 1.0)
-    assert one.bus.told == [("spent", {"spent": [["ann", "publish", 7.0], ["bob", "publish", 2.0]]})]
+    assert one.bus.messages == [("spent", {"spent": [["ann", "publish", 7.0], ["bob", "publish", 2.0]]})]
 
 
 @pytest.mark.clause("L24")
@@ -86,7 +86,7 @@ async def test_what_has_no_name_and_what_nobody_hears_is_not_told(nodes: tuple[N
     two.bus.is_cut = True
     one.take(1.0)
     one.spending.tell()
-    assert one.bus.told == []
+    assert one.bus.messages == []
 
 
 @pytest.mark.clause("N17")
