@@ -29,7 +29,12 @@ class Cluster:
         self.orders = Orders(bus, connections, counters)
         self._claims = Claims(bus, connections.takeovers, surroundings.resumption, counters, moment=connections.moment)
         self._decisions = Decisions(
-            bus, revocations, surroundings.resumption, counters, wall=lambda: connections.moment().wall
+            bus,
+            revocations,
+            surroundings.resumption,
+            counters,
+            wall=lambda: connections.moment().wall,
+            hears=lambda: broker.backplane.outage is None,
         )
         self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
         self.departures = Departures(
@@ -52,17 +57,23 @@ class Cluster:
     def start(self) -> None:
         """The broker runs."""
         self.members.start()
-        self._decisions.start()
+        self._decisions.asking.start()
         self._spending.start()
+
+    @property
+    def failure(self) -> str | None:
+        """Why this node should not take clients yet; None: it may."""
+        return self._decisions.asking.failure
 
     def sweep(self) -> None:
         """Once a second."""
         self.departures.sweep()
-        self._decisions.sweep()
+        self._decisions.asking.sweep()
 
     def stop(self) -> None:
         """Tell nobody any more; the broker still runs."""
         self._spending.stop()
         self._claims.stop()
+        self._decisions.asking.stop()
         self.members.stop()
         self.departures.stop()

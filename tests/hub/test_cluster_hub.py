@@ -45,6 +45,10 @@ class Cluster:
     def hubs(self) -> list[Hub]:
         return [app.state.hub for app in self.apps]
 
+    async def settled(self) -> None:
+        """Every hub knows what was decided before it began."""
+        await until(lambda: all(hub.cluster is not None and hub.cluster.failure is None for hub in self.hubs))
+
     def peer(self, number: int, who: Identity = BOT) -> Peer:
         hub = self.hubs[number]
         node: Any = SimpleNamespace(plane=hub.plane, connections=hub.connections, peers=[])
@@ -119,6 +123,7 @@ async def test_id5_a_revocation_over_http_holds_on_the_other_node(cluster: Clust
 
 @pytest.mark.clause("N10")
 async def test_a_node_whose_store_is_away_lives_and_is_not_ready(cluster: Cluster) -> None:
+    await cluster.settled()
     ready = [(await http.get("/health/ready")).status_code for http in cluster.http]
     cluster.store.is_away = True
     probes = [(await cluster.http[0].get(f"/health/{name}")).status_code for name in ("live", "ready")]
@@ -157,6 +162,20 @@ async def test_what_the_backplane_counts_is_shown(cluster: Cluster) -> None:
         "neurograph_ws_append_batch_size_count 1.0",
     ):
         assert line in page
+
+
+@pytest.mark.clause("N10", "N15")
+async def test_a_node_is_not_ready_before_it_knows_what_was_decided_while_it_was_away(cluster: Cluster) -> None:
+    await cluster.settled()
+    cluster.wire.buses["n2"].is_deaf = True
+    cluster.wire.buses["n1"].missed()
+    probes = [(await cluster.http[0].get(f"/health/{name}")).status_code for name in ("live", "ready")]
+    shown = await data(await cluster.http[0].get("/api/v1/status"))
+    assert (probes, shown["components"]["backplane"]["state"]) == ([200, 503], "starting")
+    assert "is being asked for" in shown["components"]["backplane"]["detail"]
+    cluster.wire.buses["n2"].is_deaf = False
+    await cluster.settled()
+    assert (await cluster.http[0].get("/health/ready")).status_code == 200
 
 
 @pytest.mark.clause("N18")

@@ -7,7 +7,6 @@ import pytest
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.auth.revocation import NEVER
-from hub.cluster import decisions
 from tests.support.town import Town, until
 
 ANN = Identity("ann", Role.DEVELOPER, token_id="t-ann")
@@ -37,37 +36,6 @@ async def test_id5_a_node_that_was_cut_off_applies_it_on_return() -> None:
         assert await peer.closed() == (4103, "token_revoked")
 
 
-@pytest.mark.clause("N15")
-async def test_a_node_that_begins_later_hears_of_everything_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "PAGE", 2)
-    town = Town("n1", "n2")
-    async with town as (one, two):
-        for number in range(5):
-            one.revocations.revoke(Revocation("token", f"t-{number}", 0.0, NEVER))
-        one.revocations.revoke(Revocation("token", "t-over", 0.0, one.wall - 1.0))
-        await until(lambda: len(two.revocations) == 5)
-        again = await town.restart("n2")
-        await until(lambda: len(again.revocations) == 5)
-
-
-@pytest.mark.clause("N15")
-async def test_it_asks_again_until_somebody_has_answered() -> None:
-    town = Town("n1", "n2")
-    async with town as (one, two):
-        two.revocations.revoke(ANNS)
-        await until(lambda: len(one.revocations) == 1)
-        town.wire.buses["n1"].is_deaf = True
-        again = await town.restart("n2")
-        for second in range(1, 6):
-            if second == 5:
-                town.wire.buses["n1"].is_deaf = False
-            again.cluster.sweep()
-        await until(lambda: len(again.revocations) == 1)
-        for _ in range(60):
-            again.cluster.sweep()
-        assert [kind for kind, _ in again.bus.messages].count("revocations") == 3
-
-
 @pytest.mark.clause("R15", "N15")
 async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere() -> None:
     async with Town("n1", "n2") as (one, two):
@@ -95,6 +63,8 @@ async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere
         ("revoked", {"revocations": [["token", "", 0, None]]}),
         ("forgotten", {}),
         ("session_role", {"session": "s", "role": "emperor"}),
+        ("in_force", {"revocations": [], "forgotten": ["s"], "roles": []}),
+        ("in_force", {"revocations": [], "forgotten": [], "roles": [{"session": "s"}]}),
     ],
 )
 async def test_what_cannot_be_read_changes_nothing(kind: str, body: dict[str, Any]) -> None:

@@ -83,6 +83,36 @@ async def test_a_node_that_starts_hears_what_was_kept_before_it_is_asked_anythin
         await b.stop()
 
 
+@pytest.mark.clause("N15")
+async def test_a_node_that_was_cut_off_for_longer_than_anything_is_kept_hears_that_it_has_missed_something(
+    server: RedisServer,
+) -> None:
+    async with nodes(server, "a", "b") as (a, b):
+        missed: list[str] = []
+        b.bus.on_missed(lambda: missed.append("b"))
+        heard, bus = listen(b), _any(b.bus)
+        bus.opened()
+        a.bus.tell("kick", {"n": 1}, keep=True)
+        await eventually(lambda: len(heard) == 1 and bus._peers.is_caught_up)
+        assert missed == []
+        bus._whole_at -= 291.0  # stands for as many seconds without a connection that listens
+        bus.opened()
+        await eventually(lambda: missed == ["b"])
+
+
+@pytest.mark.clause("N15")
+async def test_a_store_that_has_lost_everything_may_have_lost_what_was_kept(server: RedisServer) -> None:
+    async with nodes(server, "a") as (a,):
+        missed: list[str] = []
+        a.bus.on_missed(lambda: missed.append("a"))
+        server.command("FLUSHALL")
+        await eventually(lambda: missed == ["a"])
+
+
+def _any(thing: Any) -> Any:
+    return thing
+
+
 @pytest.mark.clause("N17")
 async def test_a_listener_that_cannot_take_a_body_harms_nothing(
     server: RedisServer, caplog: pytest.LogCaptureFixture
