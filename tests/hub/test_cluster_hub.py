@@ -17,6 +17,7 @@ from hub.auth import Identity
 from hub.config import Settings
 from hub.hub import Hub
 from hub.joining import Joined
+from hub.reporters.metrics import SERIES
 from tests.support.bus import Wire
 from tests.support.hub import SECRET, _quiet_logs
 from tests.support.node import Peer
@@ -189,6 +190,19 @@ async def test_the_past_of_a_room_that_nobody_follows_here_is_read_from_the_stor
     cluster.store.is_away = True
     assert (await cluster.http[0].get("/api/v1/channels/room:2")).status_code == 503
     cluster.store.is_away = False
+
+
+@pytest.mark.clause("C21", "S5")
+@pytest.mark.parametrize("channel", ["metrics", "status"])
+async def test_a_snapshot_shows_what_every_node_says_of_itself(cluster: Cluster, channel: str) -> None:
+    """By `latest`: series of two nodes under one key would conflate, and a dashboard would see one of them."""
+    own = {"metrics": SERIES, "status": cluster.hubs[0].health.names}[channel]
+    peer = cluster.peer(0, Identity("root", Role.ADMIN))
+    peer.send({"type": "subscribe", "channel": channel, "from": "snapshot", "delivery": "latest"})
+    await peer.next("subscribed")
+    events = [await peer.next("event") for _ in range(2 * len(own))]
+    assert {event["key"] for event in events} == {f"{node}/{end}" for node in ("n1", "n2") for end in own}
+    assert {event["tags"]["node"] for event in events} == {"n1", "n2"}
 
 
 @pytest.mark.clause("C21", "N2")
