@@ -69,7 +69,7 @@ class Bus(Protocol):
         ...
 
     async def others(self) -> Sequence[str]:
-        """The other nodes that were there within `SILENT_SECONDS`, as the store knows; raises `BrokerError`.
+        """The other nodes that have said just now that they are there, as the store knows; raises `BrokerError`.
 
         `nodes` knows nobody until it has heard of them; a node that has just started asks here.
         """

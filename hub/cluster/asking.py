@@ -68,9 +68,10 @@ class Asking:
         is_asking, self._is_settled = not self._is_settled, False
         self._seconds = self._attempt = 0
         self._unsure.clear()
-        if not is_asking:
+        if is_asking:
+            self._ask()
+        else:
             self._tasks.run(self._look())
-        self._ask()
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -91,8 +92,9 @@ class Asking:
             self._is_settled = True
 
     async def _look(self) -> None:
-        """Where nobody else is, nobody need be waited for."""
+        """Ask when the store is there; where nobody else is, nobody need be waited for."""
         others = await until_done(self._bus.others, partial(self._counters.error, "bus", "others"))
+        self._ask()
         if not others:
             self._is_settled = True
 

@@ -25,6 +25,8 @@ CLAIM_SECONDS = 15.0
 """Within so long whoever was told of a node that is gone has buried it; else another is told."""
 LEASE_SECONDS = 2.0
 """For so long after a beat no other process may bear the name of the node."""
+RECENT_SECONDS = 3.0
+"""Who has not said for so long that it is there is not waited for."""
 CONTEST_PAUSE = 10.0
 """Seconds between two lines of the log about a name that two processes bear."""
 
@@ -121,7 +123,7 @@ class Life:
         own = fields.pop(f"node:{self._node}", None)
         if own is None:
             raise LogUnavailable("nobody knows now who is there: the store has lost it")
-        least = float(own) - SILENT_SECONDS * 1_000
+        least = float(own) - RECENT_SECONDS * 1_000
         return [
             name.removeprefix("node:") for name, at in fields.items() if name.startswith("node:") and float(at) >= least
         ]

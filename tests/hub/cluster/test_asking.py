@@ -20,6 +20,13 @@ def questions(node: Joined) -> int:
     return [kind for kind, _ in node.bus.messages].count(asking.ASKED)
 
 
+async def asked(town: Town, name: str) -> Joined:
+    """Another life of a node, which has asked for the first time."""
+    again = await town.restart(name)
+    await until(lambda: questions(again) == 1)
+    return again
+
+
 @pytest.mark.clause("N15")
 async def test_a_node_that_begins_later_hears_of_everything_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "PAGE", 2)
@@ -87,7 +94,7 @@ async def test_if_the_first_by_name_does_not_answer_the_next_is_asked() -> None:
         await until(lambda: one.cluster.failure is two.cluster.failure is three.cluster.failure is None)
         two.revocations.revoke(ANNS)
         one.bus.is_deaf = True
-        again = await town.restart("n3")
+        again = await asked(town, "n3")
         again.cluster.sweep()
         assert (again.cluster.failure is None, len(again.revocations)) == (False, 0)
         again.cluster.sweep()
@@ -100,7 +107,7 @@ async def test_who_is_never_answered_goes_on_without_after_a_time_and_it_is_coun
     town = Town("n1", "n2")
     async with town as (one, _):
         one.bus.is_deaf = True
-        again = await town.restart("n2")
+        again = await asked(town, "n2")
         for _ in range(asking.ASKING[-1] - 1):
             again.cluster.sweep()
         assert not is_settled(again)
@@ -114,7 +121,7 @@ async def test_who_was_there_a_moment_ago_and_is_not_heard_of_is_not_waited_for(
     town = Town("n1", "n2")
     async with town as (one, _):
         one.bus.is_deaf = True
-        again = await town.restart("n2")
+        again = await asked(town, "n2")
         one.cut()
         again.remote.is_cut = True
         for _ in range(10):
@@ -132,7 +139,7 @@ async def test_an_answer_of_which_a_part_is_lost_is_none() -> None:
     async with town as (one, _):
         one.revocations.revoke(ANNS)
         one.bus.is_deaf = True
-        again = await town.restart("n2")
+        again = await asked(town, "n2")
         one.bus.tell(asking.ANSWERED, {"to": "n2", "pages": 1, "sure": 1})
         one.bus.tell(asking.ANSWERED, {"to": "n3", "pages": 0, "sure": 1})
         one.bus.tell("session_role", {})
