@@ -16,7 +16,7 @@ from channels._native import PlaneError, PlaneOverloaded, SignalBatch
 from channels.backplane import Backplane, Placed, Result
 from channels.backplane.memory import MemoryBackplane
 from channels.catching_up import CatchUp, Errors
-from channels.channel import ChannelConfig
+from channels.channel import PRESENCE, ChannelConfig
 from channels.config import Catalog
 from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, Placement, unavailable, unknown
 from channels.durable import DurableLogs
@@ -27,11 +27,11 @@ from channels.replication import ReplicaLogs
 from channels.status import ChannelStatus
 from channels.subscription import SubscribeSpec
 from channels.sweeping import Sweeper
+from channels.telling import Telling
 
 if TYPE_CHECKING:
     from channels.directory import Settled
     from channels.plane import LogPlane
-    from channels.presence import Change
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +88,10 @@ class Broker:
         self.replicas = ReplicaLogs(
             plane, self._logs, wall=wall, is_running=lambda: self._loop is not None, changed=self._flush_soon
         )
-        self.followers = Followers(self._logs, news=self.tell, wall=wall, monotonic=monotonic)
+        self._telling = Telling(lambda: self.backplane)
+        self.followers = Followers(self._logs, news=self._telling.tell, wall=wall, monotonic=monotonic)
         self._is_flush_due = False
         self._sweeper = Sweeper(self._logs)
-        self._untold = 0  # news of presence that could not be stored
 
     async def start(self) -> None:
         """Open the logs of the configured channels; publishes and subscriptions are taken from now on."""
@@ -141,10 +141,15 @@ class Broker:
         """Store a batch of the SignalSystem; `done` hears where its last entry is, or why all are nowhere."""
         self.backplane.append_signals(channel, batch, done)
 
-    def tell(self, change: "Change") -> None:
-        """Store news of presence in the companion."""
-        publication = Publication(change.companion, change.event, change.data, key=change.subject)
-        self.backplane.append(change.companion, (publication,), self._told)
+    async def tell_all(self, companion: str, news: Sequence[Publication]) -> Sequence[Result]:
+        """Store 1 to 256 news of presence in the companion that they name. -> what became of each"""
+        answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
+        self.backplane.append(companion, news, lambda results: None if answer.done() else answer.set_result(results))
+        return await answer
+
+    def attend(self, channel: str) -> None:
+        """Follow the companion of `channel` for as long as somebody is present: what it holds may be lost (N4)."""
+        self.backplane.follow(channel + PRESENCE, None, lambda _: None)
 
     def deliver(
         self,
@@ -295,7 +300,7 @@ class Broker:
             "idle_channels": self._logs.idle,
             "channels_refused": self._logs.refused,
             "followers": len(self.followers),
-            "presence_untold": self._untold,
+            "presence_untold": len(self._telling) + self._telling.dropped,
             "epoch_rotations": self.replicas.rotations,
         }
 
@@ -304,6 +309,7 @@ class Broker:
         self._plane.sweep(now_wall)
         self.backplane.sweep(now)
         self.followers.sweep(now)
+        self._telling.sweep()
         self._sweeper.sweep(now_wall, self._loop)
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -321,9 +327,6 @@ class Broker:
             if subject is not None and log.companion is not None:
                 self._logs.use(log.companion)
         return logs
-
-    def _told(self, results: Sequence[Result]) -> None:
-        self._untold += sum(isinstance(result, BrokerError) for result in results)
 
     def _closed(self, log: OpenLog) -> None:
         self.backplane.unfollow(log.channel)

@@ -6,7 +6,7 @@ keeps asking is abusing the hub (L24).
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -17,8 +17,14 @@ ABUSE_FACTOR = 100.0
 SUBJECT_FACTOR = 10.0
 MAX_SUBJECTS = 100_000
 SWEEP_BUCKETS = 4_096
+MUCH = 0.25
+"""Of a capacity: when so much was granted, the other nodes are told at once."""
 EVICTION_LOOK = 64
 """Of the buckets asked for longest ago, how many are looked at for a full one before one in use has to go."""
+
+
+Key = tuple[str, str]
+"""Subject and name of a bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,9 @@ class TokenBucket:
             step *= 2
         return wait
 
-    def drain(self, cost: float, now: float) -> None:
-        """`cost` was granted elsewhere: what is missing is refilled first. At most one capacity is ever owed."""
-        self._level = max(self.level(now) - cost, -self.rate.capacity)
+    def drain(self, cost: float, now: float, most: float = 1.0) -> None:
+        """`cost` was granted elsewhere: what is missing is refilled first. At most `most` capacities are ever owed."""
+        self._level = max(self.level(now) - cost, -most * self.rate.capacity)
         self._at = max(self._at, now)
 
     def is_full(self, now: float) -> bool:
@@ -140,19 +146,35 @@ class TokenBucket:
         return f"TokenBucket({self.rate}, level={self._level:g} at {self._at:g}, refused={self.refused:g})"
 
 
+class _Book:
+    """What was granted and others do not know yet; `much` is called when of one bucket it is `MUCH` of its capacity."""
+
+    __slots__ = ("much", "spent")
+
+    def __init__(self, much: Callable[[], None]) -> None:
+        self.much = much
+        self.spent: dict[Key, float] = {}
+
+    def paid(self, key: Key, cost: float, capacity: float) -> None:
+        before = self.spent.get(key, 0.0)
+        self.spent[key] = before + cost
+        if before < MUCH * capacity <= before + cost:
+            self.much()
+
+
 class _Recorded(TokenBucket):
     """A bucket that keeps book of what it grants."""
 
     __slots__ = ("_book", "_key")
 
-    def __init__(self, rate: Rate, now: float, key: tuple[str, str], book: dict[tuple[str, str], float]) -> None:
+    def __init__(self, rate: Rate, now: float, key: Key, book: _Book) -> None:
         super().__init__(rate, now)
         self._key = key
         self._book = book
 
     def _pay(self, cost: float, now: float) -> None:
         super()._pay(cost, now)
-        self._book[self._key] = self._book.get(self._key, 0.0) + cost
+        self._book.paid(self._key, cost, self.rate.capacity)
 
 
 def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
@@ -176,10 +198,10 @@ class SubjectBuckets:
     def __init__(self, rates: Mapping[str, Rate] = SUBJECT_RATES, *, most: int = MAX_SUBJECTS) -> None:
         self._rates = dict(rates)
         self._most = most
-        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()  # asked for longest ago first
-        self._unswept: list[tuple[str, str]] = []
+        self._buckets: OrderedDict[Key, TokenBucket] = OrderedDict()  # asked for longest ago first
+        self._unswept: list[Key] = []
         """What a pass of sweeps has yet to look at; the order of `_buckets` is not its own to change."""
-        self._book: dict[tuple[str, str], float] | None = None
+        self._book: _Book | None = None
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -200,22 +222,25 @@ class SubjectBuckets:
             found = self._buckets[subject, name] = self._new(subject, name, now)
         return found
 
-    def record(self) -> None:
-        """Keep book from now on, for `take_spent`; before any bucket is asked for."""
-        self._book = {}
+    def record(self, much: Callable[[], None]) -> None:
+        """Keep book from now on, for `take_spent`; before any bucket is asked for.
 
-    def take_spent(self) -> dict[tuple[str, str], float]:
+        `much` is called when a quarter of the capacity of one bucket was granted since the last time.
+        """
+        self._book = _Book(much)
+
+    def take_spent(self) -> dict[Key, float]:
         """What was granted since the last time, by (subject, name); not to who has no name (it begins with NUL)."""
-        spent = {key: cost for key, cost in (self._book or {}).items() if not key[0].startswith("\0")}
-        if self._book:
-            self._book.clear()
-        return spent
+        if self._book is None:
+            return {}
+        spent, self._book.spent = self._book.spent, {}
+        return {key: cost for key, cost in spent.items() if not key[0].startswith("\0")}
 
-    def spend_elsewhere(self, subject: str, name: str, cost: float, now: float) -> None:
-        """Another node has granted `cost` to `subject`."""
+    def spend_elsewhere(self, subject: str, name: str, cost: float, now: float, nodes: int = 1) -> None:
+        """Another of so many `nodes` has granted `cost` to `subject`: each can have granted one capacity too much."""
         bucket = self.bucket(subject, name, now)
         if bucket is not None:
-            bucket.drain(cost, now)
+            bucket.drain(cost, now, most=nodes)
 
     def sweep(self, now: float, most: int = SWEEP_BUCKETS) -> None:
         """Forget buckets that are full again; looks at `most` of them in turn, so that no sweep holds up the loop."""

@@ -41,6 +41,8 @@ class ReplicaLogs:
         is_running: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
+        self.begun: Callable[[OpenLog, str], None] = lambda *_: None
+        """Told of each log that stands in another epoch than before, and of which."""
         self.rotations = 0
         """Histories ended by `rotate`."""
         self._plane = plane
@@ -84,8 +86,11 @@ class ReplicaLogs:
         except PlaneError as error:
             raise unavailable(channel, error) from error
         self._changed()
-        if before != position.epoch and (observer := self._observers.get(channel)) is not None:
+        if before == position.epoch:
+            return
+        if (observer := self._observers.get(channel)) is not None:
             observer.begun()
+        self.begun(log, position.epoch)
 
     def restore(self, channel: str, newest: Sequence[tuple[int, bytes]]) -> None:
         """See `Replicas`."""

@@ -7,7 +7,7 @@ a token cannot know: the generation that the session has reached (R10), what an 
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -186,17 +186,29 @@ class Resumption:
         self._memory(session, wall + self._ttl).decided = decided
         self.on_role(session, decided)
 
-    def forget(self, session: str, wall: float) -> None:
+    def forget(self, session: str, wall: float, until: float | None = None) -> None:
         """The tokens of the session are dead: the client wants it (R15), or an operator has thrown it out.
 
         Their list is apart from what else is remembered, so that no number of sessions makes it forget one.
+        `until`: where it was decided earlier, when the last token of then is over.
         """
-        self._forgotten.pop(session, None)
-        self._forgotten[session] = wall + self._ttl
+        ends = wall + self._ttl if until is None else min(until, wall + self._ttl)
+        known = self._forgotten.pop(session, ends)
+        self._forgotten[session] = max(known, ends)
         if len(self._forgotten) > self._most:
             self._forgotten.popitem(last=False)
             self.evicted += 1
         self.on_forgotten(session)
+
+    def forgotten(self, wall: float) -> Iterator[tuple[str, float]]:
+        """Sessions whose tokens are dead by decision, and until when."""
+        return ((session, until) for session, until in self._forgotten.items() if until > wall)
+
+    def decided(self, wall: float) -> Iterator[tuple[str, Identity]]:
+        """Sessions that an operator gave another role, as far as a token of before may still be good."""
+        for session, memory in self._sessions.items():
+            if memory.decided is not None and memory.until > wall:
+                yield session, memory.decided
 
     def sweep(self, wall: float) -> None:
         """Forget the sessions of which no token can be good any more."""

@@ -49,6 +49,8 @@ class Vitals:
         broker = self._hub.broker
         if broker.backplane.failure is not None:
             return Health(State.FAILED, broker.backplane.failure)
+        if self._hub.cluster is not None and self._hub.cluster.failure is not None and not broker.backplane.is_alone:
+            return Health(State.STARTING, self._hub.cluster.failure)
         if broker.backplane.is_alone:
             return Health(State.DEGRADED, "Redis is away, and this node goes on alone (NG_REDIS_ABSENT)")
         failed = broker.durable.unwritable

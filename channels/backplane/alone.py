@@ -1,21 +1,22 @@
 """The bus of a node that is alone: nobody to tell, and everything counted here."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from channels.backplane.bus import Departed, Heard, Member
+from channels.backplane.attendance import Attendance
+from channels.backplane.bus import Heard, News, Tell, Told
 
 
 class AloneBus:
     """`Bus` without other nodes."""
 
+    is_contested = False
+
     def __init__(self, node: str) -> None:
         self.node = node
         self._claims = count(1)
-        self._members: dict[tuple[str, str], float] = {}
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._attendance = Attendance()
 
     def tell(self, kind: str, body: Mapping[str, Any], *, keep: bool = False) -> None:
         """Nobody hears it."""
@@ -27,31 +28,40 @@ class AloneBus:
         """None."""
         return {}
 
+    async def others(self) -> Sequence[str]:
+        """None."""
+        return ()
+
     def on_silent(self, told: Callable[[str], None]) -> None:
         """Nobody is there to fall silent."""
 
-    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
+    def on_ended(self, told: Callable[[str], None]) -> None:
+        """Nor to end."""
+
+    def on_returned(self, told: Callable[[], None]) -> None:
         """Nobody takes it for gone."""
+
+    def on_missed(self, told: Callable[[], None]) -> None:
+        """Nothing was kept for it."""
 
     async def claim(self, session: str) -> int:
         """One number after the other, whatever the session."""
         return next(self._claims)
 
-    async def joined(self, channel: str, subject: str, since: float) -> Member:
+    async def present(self, channel: str, subjects: Mapping[str, float | None], epoch: str = "") -> Sequence[News]:
         """See `Bus`."""
-        key = channel, subject
-        self._counts[key] += 1
-        return Member(self._counts[key] == 1, self._members.setdefault(key, since), self._counts[key])
+        return self._attendance.present(self.node, channel, subjects, epoch)
 
-    async def left(self, channel: str, subject: str) -> Member:
+    async def told(self, channel: str, told: Sequence[Told]) -> None:
         """See `Bus`."""
-        key = channel, subject
-        self._counts[key] -= 1
-        if self._counts[key] > 0:
-            return Member(False, self._members[key], self._counts[key])
-        del self._counts[key]
-        return Member(True, self._members.pop(key), 0)
+        self._attendance.told(channel, told)
 
-    async def bury(self, node: str) -> Sequence[Departed]:
-        """What this node had told in a former life went with that."""
+    async def vacate(self, channel: str) -> None:
+        """Nothing is kept of it beside who is there."""
+
+    async def former(self) -> Sequence[tuple[str, str]]:
+        """What this node had said in a former life went with that."""
         return ()
+
+    async def bury(self, node: str, tell: Tell) -> None:
+        """Nobody else has said anything."""

@@ -2,9 +2,14 @@
 
 `redis` is the bus of many nodes, `alone` that of one. Bodies are plain data (what JSON can hold), small, and were
 checked by nobody: whoever listens checks what comes.
+
+Who is present on a channel is kept with the news that this makes. News stay until somebody has said that they are
+stored in the companion (`told`), so none is lost with the node that made it: whoever asks about the subject next, or
+buries that node, gets them again. Their `mark` is the `mid` under which they are stored, so that two nodes that tell
+the same make one entry of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 KEPT_SECONDS = 300.0
@@ -13,25 +18,35 @@ KEPT_SECONDS = 300.0
 SILENT_SECONDS = 10.0
 """After so long without a word a node counts as gone (N16)."""
 
+MOST_NEWS = 8
+"""News of one subject that wait at most; of more the oldest goes, so that the last one says how things are."""
+
 Heard = Callable[[str, Mapping[str, Any]], None]
 """Hears (name of the node that told it, body). Of one node everything comes in the order it was told in."""
 
 
-class Member(NamedTuple):
-    """What became of a subscription for the presence of a channel (C25)."""
+class News(NamedTuple):
+    """A subject came to a channel in the whole cluster (`join`), or is there no longer (`leave`) (C25)."""
 
-    is_news: bool
-    """The subject was not there in the whole cluster (`join`), or is there no longer (`leave`)."""
+    subject: str
+    event: str
     since: float
     connections: int
+    """Nodes that had it then."""
+    mark: int
+    """Rises with each news of the subject on the channel."""
 
 
-class Departed(NamedTuple):
-    """One subject that a node had told of, and what is left of it without that node."""
+class Told(NamedTuple):
+    """News that the companion holds. `epoch`: that of the companion's log in which they are."""
 
-    channel: str
     subject: str
-    member: Member
+    mark: int
+    epoch: str
+
+
+Tell = Callable[[str, Sequence[News]], Awaitable[None]]
+"""Tells news of a channel; returns when they are stored and `Bus.told` knows it. Raises `BrokerError`."""
 
 
 class Bus(Protocol):
@@ -53,11 +68,29 @@ class Bus(Protocol):
         """The other nodes heard of within `SILENT_SECONDS`, and how many seconds ago."""
         ...
 
+    async def others(self) -> Sequence[str]:
+        """The other nodes that have said just now that they are there, as the store knows; raises `BrokerError`.
+
+        `nodes` knows nobody until it has heard of them; a node that has just started asks here.
+        """
+        ...
+
+    @property
+    def is_contested(self) -> bool:
+        """Another process bears the name of this node. What either says of "its" connections would be wrong."""
+        ...
+
     def on_silent(self, told: Callable[[str], None]) -> None:
         """`told` hears the name of a node that is gone, on exactly one of the nodes that are left (N16)."""
 
-    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
-        """`told` hears that this node was taken for gone, and who is there again through it, for the first time."""
+    def on_ended(self, told: Callable[[str], None]) -> None:
+        """The same of a node that has stopped in order, `SILENT_SECONDS` ago: who was there had the time to resume."""
+
+    def on_returned(self, told: Callable[[], None]) -> None:
+        """`told` hears that the store may have lost what this node said by `present`, or that it was struck."""
+
+    def on_missed(self, told: Callable[[], None]) -> None:
+        """`told` hears that something was kept for this node and is lost: it was cut off for longer than that."""
 
     async def claim(self, session: str) -> int:
         """A number above every one that any node was given for `session` within `KEPT_SECONDS`; raises `BrokerError`.
@@ -66,18 +99,30 @@ class Bus(Protocol):
         """
         ...
 
-    async def joined(self, channel: str, subject: str, since: float) -> Member:
-        """One more connection of `subject` on this node follows `channel`; raises `BrokerError`."""
-        ...
+    async def present(self, channel: str, subjects: Mapping[str, float | None], epoch: str = "") -> Sequence[News]:
+        """Say which subjects are on `channel` by this node: since when (wall clock), or None; raises `BrokerError`.
 
-    async def left(self, channel: str, subject: str) -> Member:
-        """One less for good: its ten seconds are over; raises `BrokerError`."""
-        ...
-
-    async def bury(self, node: str) -> Sequence[Departed]:
-        """Strike everything that `node` has told by `joined`, in this life or a former one; raises `BrokerError`.
-
-        Called for a node that fell silent by the one that heard of it, and by each node for its own name before it
-        tells anything: what a process of that name had told before it was killed counts no longer (C25, N16).
+        -> all news of these subjects that nobody is known to have told, oldest first. To say the same again changes
+        nothing. `epoch`: the companion has lost what it held and is in this epoch now: whose `join` is not in it is
+        told once more. Calls for one channel must come one after the other.
         """
         ...
+
+    async def told(self, channel: str, told: Sequence[Told]) -> None:
+        """News are stored: nobody need tell them again. Raises `BrokerError`."""
+
+    async def vacate(self, channel: str) -> None:
+        """No subject is on `channel` by this node any more, and that was said by `present`; raises `BrokerError`."""
+
+    async def former(self) -> Sequence[tuple[str, str]]:
+        """(channel, subject) of everything that this name has said by `present` in a former life of it.
+
+        Raises `BrokerError`. What is not said again should be taken back: nobody else will while the node lives.
+        """
+        ...
+
+    async def bury(self, node: str, tell: Tell) -> None:
+        """Strike everything that `node` has said by `present`, and `tell` what news that makes; raises `BrokerError`.
+
+        Not to be called for a node that lives. May be repeated after a failure: nothing is lost or told twice.
+        """

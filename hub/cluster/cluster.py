@@ -14,6 +14,7 @@ from hub.cluster.orders import Orders
 from hub.cluster.spending import Spending
 
 if TYPE_CHECKING:
+    from channels.directory import OpenLog
     from hub.connections import Connections
 
 
@@ -24,11 +25,16 @@ class Cluster:
         surroundings, counters = connections.surroundings, connections.counters
         self.bus = bus
         self.elsewhere = Elsewhere(bus.node, connections.prefix, connections.last_seen)
-        self.members = Members(bus, broker.tell, counters)
+        self.members = Members(bus, broker, counters)
         self.orders = Orders(bus, connections, counters)
         self._claims = Claims(bus, connections.takeovers, surroundings.resumption, counters, moment=connections.moment)
         self._decisions = Decisions(
-            bus, revocations, surroundings.resumption, counters, wall=lambda: connections.moment().wall
+            bus,
+            revocations,
+            surroundings.resumption,
+            counters,
+            wall=lambda: connections.moment().wall,
+            hears=lambda: broker.backplane.outage is None,
         )
         self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
         self.departures = Departures(
@@ -41,22 +47,33 @@ class Cluster:
             monotonic=lambda: connections.moment().now,
         )
         broker.followers.news = self.members.changed
+        broker.replicas.begun = self._begun
         broker.replicas.observe(CHANNEL, self.elsewhere)
+
+    def _begun(self, log: "OpenLog", epoch: str) -> None:
+        if log.base is not None:
+            self.members.begun(log.base, epoch)
 
     def start(self) -> None:
         """The broker runs."""
         self.members.start()
-        self._decisions.start()
+        self._decisions.asking.start()
         self._spending.start()
+
+    @property
+    def failure(self) -> str | None:
+        """Why this node should not take clients yet; None: it may."""
+        return self._decisions.asking.failure
 
     def sweep(self) -> None:
         """Once a second."""
         self.departures.sweep()
-        self._decisions.sweep()
+        self._decisions.asking.sweep()
 
     def stop(self) -> None:
         """Tell nobody any more; the broker still runs."""
         self._spending.stop()
         self._claims.stop()
+        self._decisions.asking.stop()
         self.members.stop()
         self.departures.stop()

@@ -1,29 +1,27 @@
 """What has been decided about tokens, subjects and sessions holds on every node (N15): revocations, sessions that are
 to be forgotten (R15), roles given to sessions (R7).
 
-Each is told once and kept for nodes that are cut off. A node that begins asks for the revocations in force, because
-they outlive what the bus keeps; of the nodes that could answer, the first by name does. It asks again until it has
-heard an answer, because the store may be away when it begins, and the first by name may be gone.
+Each is told once and kept for nodes that are cut off. What is in force longer than that is asked for (`asking`): by a
+node that begins, and by one that was cut off for longer than the bus keeps what is told.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from channels.backplane.bus import Bus
 from hub.auth import Identity
 from hub.auth.revocation import NEVER, Revocation, Revocations, RevocationsFullError, Scope
+from hub.cluster.asking import Asking
 from hub.cluster.reading import Body, UnreadableError, checked, maybe_text, number, role, rows, text
 from hub.resumption import Resumption
 
 if TYPE_CHECKING:
     from hub.counters import Counters
 
-REVOKED, ASKED, ANSWERED, FORGOTTEN, ROLE = "revoked", "revocations", "answered", "forgotten", "session_role"
-ASKING = (0, 2, 5, 11, 30)
-"""Seconds after the start at which it asks, until somebody has answered."""
+REVOKED, FORGOTTEN, ROLE = "revoked", "forgotten", "session_role"
 PAGE = 500
-"""Revocations in one message."""
+"""Decisions in one message."""
 _SCOPES: tuple[Scope, ...] = ("token", "session", "subject")
 
 
@@ -38,44 +36,28 @@ class Decisions:
         counters: "Counters",
         *,
         wall: Callable[[], float],
+        hears: Callable[[], bool],
     ) -> None:
+        """`hears`: as of `Asking`."""
         self._bus = bus
         self._revocations = revocations
         self._resumption = resumption
         self._counters = counters
         self._wall = wall
         self._is_hearing = False
-        self._seconds: int | None = None
-        """Since the start; None: not begun, or answered."""
+        self.asking = Asking(bus, counters, in_force=self._in_force, take=self._take, hears=hears)
         revocations.listen(self._revoked)
         resumption.on_forgotten = self._forgotten
         resumption.on_role = self._role_given
         bus.listen(REVOKED, checked(self._hear_revoked, counters))
-        bus.listen(ASKED, checked(self._hear_question, counters))
-        bus.listen(ANSWERED, checked(self._hear_answered, counters))
         bus.listen(FORGOTTEN, checked(self._hear_forgotten, counters))
         bus.listen(ROLE, checked(self._hear_role, counters))
-
-    def start(self) -> None:
-        """Ask for what was revoked before this node began."""
-        self._seconds = -1
-        self.sweep()
-
-    def sweep(self) -> None:
-        """Once a second."""
-        if self._seconds is None:
-            return
-        self._seconds += 1
-        if self._seconds in ASKING:
-            self._bus.tell(ASKED, {})
-        if self._seconds >= ASKING[-1]:
-            self._seconds = None
 
     # --- decided here -------------------------------------------------------------------------------------------------
 
     def _revoked(self, revocation: Revocation) -> None:
         if not self._is_hearing:
-            self._tell([revocation], keep=True)
+            self._bus.tell(REVOKED, {"revocations": [_row(revocation)]}, keep=True)
 
     def _forgotten(self, session: str) -> None:
         if not self._is_hearing:
@@ -83,11 +65,17 @@ class Decisions:
 
     def _role_given(self, session: str, decided: Identity) -> None:
         if not self._is_hearing:
-            who = {"role": decided.role.value, "subject": decided.subject, "credential": decided.token_id}
-            self._bus.tell(ROLE, {"session": session, **who, "decided_at": decided.decided_at}, keep=True)
+            self._bus.tell(ROLE, _given(session, decided), keep=True)
 
-    def _tell(self, revocations: Iterable[Revocation], *, keep: bool) -> None:
-        self._bus.tell(REVOKED, {"revocations": [_row(one) for one in revocations]}, keep=keep)
+    def _in_force(self) -> Iterator[Mapping[str, Any]]:
+        """Everything that holds now, some at a time."""
+        wall = self._wall()
+        revoked = [_row(one) for one in self._revocations.in_force()]
+        forgotten = [[session, until] for session, until in self._resumption.forgotten(wall)]
+        roles = [_given(session, decided) for session, decided in self._resumption.decided(wall)]
+        for start in range(0, max(len(revoked), len(forgotten), len(roles)), PAGE):
+            page = slice(start, start + PAGE)
+            yield {"revocations": revoked[page], "forgotten": forgotten[page], "roles": roles[page]}
 
     # --- decided elsewhere --------------------------------------------------------------------------------------------
 
@@ -99,6 +87,17 @@ class Decisions:
             yield
         finally:
             self._is_hearing = False
+
+    def _take(self, body: Body) -> None:
+        """One piece of what is in force elsewhere."""
+        forgotten = [_forgotten(row) for row in rows(body, "forgotten")]
+        roles = [row for row in rows(body, "roles") if isinstance(row, dict)]
+        self._hear_revoked("", body)
+        with self._hearing():
+            for session, until in forgotten:
+                self._resumption.forget(session, self._wall(), until)
+        for row in roles:
+            self._hear_role("", row)
 
     def _hear_revoked(self, _node: str, body: Body) -> None:
         revocations = [_revocation(row) for row in rows(body, "revocations")]
@@ -112,19 +111,6 @@ class Decisions:
             self._revocations.revoke(revocation)
         except RevocationsFullError:
             self._counters.error("auth", "revocations")
-
-    def _hear_question(self, node: str, _body: Body) -> None:
-        others = {self._bus.node, *self._bus.nodes()} - {node}
-        if self._bus.node != min(others):
-            return
-        known = self._revocations.in_force()
-        for start in range(0, len(known), PAGE):
-            self._tell(known[start : start + PAGE], keep=False)
-        self._bus.tell(ANSWERED, {"to": node})
-
-    def _hear_answered(self, _node: str, body: Body) -> None:
-        if text(body, "to") == self._bus.node:
-            self._seconds = None
 
     def _hear_forgotten(self, _node: str, body: Body) -> None:
         session = text(body, "session")
@@ -141,6 +127,17 @@ class Decisions:
         )
         with self._hearing():
             self._resumption.role_changed(session, decided, self._wall())
+
+
+def _given(session: str, decided: Identity) -> dict[str, Any]:
+    who = {"role": decided.role.value, "subject": decided.subject, "credential": decided.token_id}
+    return {"session": session, **who, "decided_at": decided.decided_at}
+
+
+def _forgotten(row: object) -> tuple[str, float]:
+    if not isinstance(row, list) or len(row) != 2:
+        raise UnreadableError("expected session, until")
+    return text({"session": row[0]}, "session"), number(row[1])
 
 
 def _row(revocation: Revocation) -> list[Any]:

@@ -69,6 +69,7 @@ class Departures:
         elsewhere.on_denied = self._note_denied
         elsewhere.on_begun = self._note_all
         bus.on_silent(self._silent)
+        bus.on_ended(self._bury)
 
     def stop(self) -> None:
         """Say no more."""
@@ -76,6 +77,8 @@ class Departures:
 
     def sweep(self) -> None:
         """Once a second: what was noted since."""
+        if self._bus.is_contested:
+            return  # what seems to be of a former life may be another's
         former, self._former = self._former, {}
         if former:
             self._tasks.run(self._tell_left(former))
@@ -97,7 +100,10 @@ class Departures:
     def _silent(self, node: str) -> None:
         rows = self._elsewhere.of(node)
         log.warning("node.silent", silent=node, connections=len(rows), audit=True)
-        self._tasks.run(self._tell_left(rows, node))
+        self._bury(node)
+
+    def _bury(self, node: str) -> None:
+        self._tasks.run(self._tell_left(self._elsewhere.of(node), node))
         self._tasks.run(self._members.bury(node))
         for channel, end in self.series:
             gone = Publication(channel, "gone", b"null", key=f"{node}/{end}")

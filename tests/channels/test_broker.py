@@ -561,7 +561,7 @@ async def test_a_companion_is_open_as_long_as_somebody_is_present(running: Runni
     assert (held, running.broker.statistics()["namespace_channels"]) == (2, 0)
 
 
-async def test_news_of_presence_that_cannot_be_stored_is_counted(running: Running) -> None:
+async def test_news_of_presence_that_cannot_be_stored_are_counted(running: Running) -> None:
     conn = running.peers.connect()
     await running.subscribed(conn, "room:1")
     await running.broker.stop()

@@ -17,6 +17,7 @@ from hub.auth import Identity
 from hub.config import Settings
 from hub.hub import Hub
 from hub.joining import Joined
+from hub.reporters.metrics import SERIES
 from tests.support.bus import Wire
 from tests.support.hub import SECRET, _quiet_logs
 from tests.support.node import Peer
@@ -44,6 +45,10 @@ class Cluster:
     @property
     def hubs(self) -> list[Hub]:
         return [app.state.hub for app in self.apps]
+
+    async def settled(self) -> None:
+        """Every hub knows what was decided before it began."""
+        await until(lambda: all(hub.cluster is not None and hub.cluster.failure is None for hub in self.hubs))
 
     def peer(self, number: int, who: Identity = BOT) -> Peer:
         hub = self.hubs[number]
@@ -119,6 +124,7 @@ async def test_id5_a_revocation_over_http_holds_on_the_other_node(cluster: Clust
 
 @pytest.mark.clause("N10")
 async def test_a_node_whose_store_is_away_lives_and_is_not_ready(cluster: Cluster) -> None:
+    await cluster.settled()
     ready = [(await http.get("/health/ready")).status_code for http in cluster.http]
     cluster.store.is_away = True
     probes = [(await cluster.http[0].get(f"/health/{name}")).status_code for name in ("live", "ready")]
@@ -159,6 +165,20 @@ async def test_what_the_backplane_counts_is_shown(cluster: Cluster) -> None:
         assert line in page
 
 
+@pytest.mark.clause("N10", "N15")
+async def test_a_node_is_not_ready_before_it_knows_what_was_decided_while_it_was_away(cluster: Cluster) -> None:
+    await cluster.settled()
+    cluster.wire.buses["n2"].is_deaf = True
+    cluster.wire.buses["n1"].missed()
+    probes = [(await cluster.http[0].get(f"/health/{name}")).status_code for name in ("live", "ready")]
+    shown = await data(await cluster.http[0].get("/api/v1/status"))
+    assert (probes, shown["components"]["backplane"]["state"]) == ([200, 503], "starting")
+    assert "is being asked for" in shown["components"]["backplane"]["detail"]
+    cluster.wire.buses["n2"].is_deaf = False
+    await cluster.settled()
+    assert (await cluster.http[0].get("/health/ready")).status_code == 200
+
+
 @pytest.mark.clause("N18")
 async def test_the_past_of_a_room_that_nobody_follows_here_is_read_from_the_store(cluster: Cluster) -> None:
     body = {"channel": "room:1", "event": "e", "data": 7}
@@ -170,6 +190,19 @@ async def test_the_past_of_a_room_that_nobody_follows_here_is_read_from_the_stor
     cluster.store.is_away = True
     assert (await cluster.http[0].get("/api/v1/channels/room:2")).status_code == 503
     cluster.store.is_away = False
+
+
+@pytest.mark.clause("C21", "S5")
+@pytest.mark.parametrize("channel", ["metrics", "status"])
+async def test_a_snapshot_shows_what_every_node_says_of_itself(cluster: Cluster, channel: str) -> None:
+    """By `latest`: series of two nodes under one key would conflate, and a dashboard would see one of them."""
+    own = {"metrics": SERIES, "status": cluster.hubs[0].health.names}[channel]
+    peer = cluster.peer(0, Identity("root", Role.ADMIN))
+    peer.send({"type": "subscribe", "channel": channel, "from": "snapshot", "delivery": "latest"})
+    await peer.next("subscribed")
+    events = [await peer.next("event") for _ in range(2 * len(own))]
+    assert {event["key"] for event in events} == {f"{node}/{end}" for node in ("n1", "n2") for end in own}
+    assert {event["tags"]["node"] for event in events} == {"n1", "n2"}
 
 
 @pytest.mark.clause("C21", "N2")

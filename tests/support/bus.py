@@ -1,15 +1,14 @@
 """The bus between hubs of one process: `Wire` joins them, one `WireBus` each, with switches for what may go wrong."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from channels.backplane.bus import Departed, Heard, Member
+from channels.backplane.attendance import Attendance
+from channels.backplane.bus import Heard, News, Tell, Told
 from channels.errors import LogUnavailable
-
-Key = tuple[str, str]
 
 
 class Wire:
@@ -18,9 +17,7 @@ class Wire:
     def __init__(self) -> None:
         self.buses: dict[str, WireBus] = {}
         self.claims: Counter[str] = Counter()
-        self.members: dict[Key, Counter[str]] = defaultdict(Counter)
-        """(channel, subject) -> how often each node has told it."""
-        self.since: dict[Key, float] = {}
+        self.attendance = Attendance()
         self.delay: Callable[[], float] | None = None
         """Seconds for the next message, or claim; None: the next turn of the loop."""
 
@@ -29,12 +26,24 @@ class Wire:
         self.buses[node] = WireBus(self, node)
         return self.buses[node]
 
+    def here(self, channel: str, subject: str) -> set[str]:
+        """On which nodes `subject` is present."""
+        return self.attendance.nodes(channel, subject)
+
     def kill(self, node: str) -> None:
         """`node` says no more word; exactly one of the others is told."""
         del self.buses[node]
-        left = sorted(name for name, bus in self.buses.items() if not bus.is_cut)
-        for told in self.buses[left[0]].silent:
+        for told in self._first().silent:
             told(node)
+
+    def end(self, node: str) -> None:
+        """`node` has stopped in order, ten seconds ago."""
+        del self.buses[node]
+        for told in self._first().ended:
+            told(node)
+
+    def _first(self) -> "WireBus":
+        return min((bus for bus in self.buses.values() if not bus.is_cut), key=lambda bus: bus.node)
 
     async def pause(self) -> None:
         await asyncio.sleep(0 if self.delay is None else self.delay())
@@ -47,8 +56,12 @@ class WireBus:
         self.node = node
         self.is_cut = False
         self.is_deaf = False
+        self.is_contested = False
         self.silent: list[Callable[[str], None]] = []
-        self.told: list[tuple[str, Mapping[str, Any]]] = []
+        self.ended: list[Callable[[str], None]] = []
+        self.returned: Callable[[], None] = lambda: None
+        self.missed: Callable[[], None] = lambda: None
+        self.messages: list[tuple[str, Mapping[str, Any]]] = []
         """Everything that this node has told."""
         self._wire = wire
         self._listeners: dict[str, Heard] = {}
@@ -57,7 +70,7 @@ class WireBus:
         self._unsent: list[tuple[str, Mapping[str, Any]]] = []
 
     def tell(self, kind: str, body: Mapping[str, Any], *, keep: bool = False) -> None:
-        self.told.append((kind, body))
+        self.messages.append((kind, body))
         if not self.is_cut:
             self._send(kind, body, keep=keep)
         elif keep:
@@ -75,8 +88,18 @@ class WireBus:
     def on_silent(self, told: Callable[[str], None]) -> None:
         self.silent.append(told)
 
-    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
+    async def others(self) -> Sequence[str]:
+        await self._there()
+        return list(self.nodes())
+
+    def on_ended(self, told: Callable[[str], None]) -> None:
+        self.ended.append(told)
+
+    def on_returned(self, told: Callable[[], None]) -> None:
         self.returned = told
+
+    def on_missed(self, told: Callable[[], None]) -> None:
+        self.missed = told
 
     async def claim(self, session: str) -> int:
         await self._there()
@@ -85,22 +108,25 @@ class WireBus:
         await self._wire.pause()
         return number
 
-    async def joined(self, channel: str, subject: str, since: float) -> Member:
+    async def present(self, channel: str, subjects: Mapping[str, float | None], epoch: str = "") -> Sequence[News]:
         await self._there()
-        counts = self._wire.members[channel, subject]
-        is_news = not counts.total()
-        counts[self.node] += 1
-        return Member(is_news, self._wire.since.setdefault((channel, subject), since), counts.total())
+        return self._wire.attendance.present(self.node, channel, subjects, epoch)
 
-    async def left(self, channel: str, subject: str) -> Member:
+    async def told(self, channel: str, told: Sequence[Told]) -> None:
         await self._there()
-        self._wire.members[channel, subject][self.node] -= 1
-        return self._left((channel, subject))
+        self._wire.attendance.told(channel, told)
 
-    async def bury(self, node: str) -> Sequence[Departed]:
+    async def vacate(self, channel: str) -> None:
         await self._there()
-        struck = [key for key, counts in self._wire.members.items() if counts.pop(node, 0) > 0]
-        return [Departed(*key, self._left(key)) for key in struck]
+
+    async def former(self) -> Sequence[tuple[str, str]]:
+        await self._there()
+        return self._wire.attendance.of(self.node)
+
+    async def bury(self, node: str, tell: Tell) -> None:
+        await self._there()
+        for channel, news in self._wire.attendance.strike(node):
+            await tell(channel, news)
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -142,8 +168,3 @@ class WireBus:
         await self._wire.pause()
         if self.is_cut:
             raise LogUnavailable("the bus is away")
-
-    def _left(self, key: Key) -> Member:
-        left = self._wire.members[key].total()
-        since = self._wire.since[key] if left else self._wire.since.pop(key)
-        return Member(not left, since, left)

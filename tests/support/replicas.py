@@ -24,6 +24,8 @@ class Log:
     """(offset, event) of the current epoch, from where the log began."""
     gaps: list[tuple[str, str, str]] = field(default_factory=list)
     """(reason, from, to)"""
+    keyed: list[tuple[str, str | None]] = field(default_factory=list)
+    """(event, key) of these."""
     told: list[tuple[str, str]] = field(default_factory=list)
     """(position, event) of every entry, over all epochs."""
     newest: list[tuple[int, str]] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Logs:
         for entry in decode_entries(entries):
             log.head += 1
             log.entries.append((log.head, entry[0]))
+            log.keyed.append((entry[0], entry[2]))
             log.told.append((f"{epoch}:{log.head}", entry[0]))
             log.history.append(("event", *log.told[-1]))
         self._changed.set()
@@ -84,6 +87,7 @@ class Logs:
         log.history.append(("gap", f"{log.epoch}:{log.head}", str(position)))
         log.epoch, log.head = position
         log.entries.clear()
+        log.keyed.clear()
         self._changed.set()
 
     def restore(self, channel: str, newest: Sequence[tuple[int, bytes]]) -> None:

@@ -235,6 +235,8 @@ class Parts:
         """Why this node is not ready (N10)."""
         if self.outage is not None:
             return self.outage
+        if self.bus.failure is not None:
+            return self.bus.failure
         broken = [one.channel for one in self.following if _is_amiss(one)]
         if broken:
             return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"
@@ -249,6 +251,7 @@ class Parts:
         """There is a new command connection."""
         if is_other:
             self.heads.doubt_all("another master, or another life of it")
+            self.bus.doubt()
         self._is_to_be_inspected.set()
         self.listener.hurry()
         self.listener.has_opened.set()

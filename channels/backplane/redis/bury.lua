@@ -1,22 +1,16 @@
--- Strikes what a node has told of its connections on a channel, some subjects at a time.
+-- Strikes what a node has said of a channel, some subjects at a time. -> cursor, and what is to be told of these
 -- KEYS: here
-local node, cursor, page = ARGV[1], ARGV[2], ARGV[3]
-local scanned = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', page)
+local here, node, cursor, page = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local scanned = redis.call('HSCAN', here, cursor, 'COUNT', page)
 local found = {}
 for i = 1, #scanned[2], 2 do
-  local subject, record = scanned[2][i], cmsgpack.unpack(scanned[2][i + 1])
+  local subject = scanned[2][i]
+  local record = load_record(here, subject)
   if record.nodes[node] then
-    record.nodes[node] = nil
-    local total, others = 0, 0
-    for _, connections in pairs(record.nodes) do
-      others, total = others + 1, total + connections
-    end
-    if others == 0 then
-      redis.call('HDEL', KEYS[1], subject)
-    else
-      redis.call('HSET', KEYS[1], subject, cmsgpack.pack(record))
-    end
-    found[#found + 1] = {subject, others == 0 and 1 or 0, record.since, total}
+    change(record, node, nil)
+    save_record(here, subject, record)
   end
+  -- What was struck before, by somebody who could not tell it, is among them.
+  collect(found, subject, record)
 end
 return {scanned[1], found}

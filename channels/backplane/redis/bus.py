@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from channels.backplane.bus import KEPT_SECONDS, SILENT_SECONDS, Departed, Heard, Member
+from channels.backplane.bus import KEPT_SECONDS, SILENT_SECONDS, Heard, News, Tell, Told
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError
 from channels.backplane.redis.figures import RedisFigures
+from channels.backplane.redis.life import Life
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.peers import Peers
-from channels.backplane.redis.scripts import BEAT, TELL
+from channels.backplane.redis.scripts import TELL
 from channels.backplane.redis.shared import Shared
 from channels.backplane.redis.store import Store
 
@@ -23,12 +25,10 @@ MOST_WAITING = 10_000
 MOST_KEPT = 100_000
 TOLD_AT_ONCE = 64
 READ_AT_ONCE = 500
-CLAIM_SECONDS = 15.0
-"""Within so long whoever was told of a silent node has buried it; else another is told."""
+MARGIN_SECONDS = 10.0
+"""Of the time for which messages are kept: a node that was cut off for nearly as long may have missed some."""
 BYE = "bye"
 BYE_PATIENCE = 1.0
-
-_TIMES = (int(SILENT_SECONDS * 1_000), int(CLAIM_SECONDS * 1_000))
 
 
 class _Waiting(NamedTuple):
@@ -48,8 +48,11 @@ class RedisBus:
         self._shared = Shared(options.node)
         self._peers = Peers(options.node, run)
         self._heard: dict[str, Heard] = {BYE: lambda *_: None}
-        self._silent: Callable[[str], None] = lambda _: None
-        self._returned: Callable[[Sequence[Departed]], None] = lambda _: None
+        self._life = Life(options.node, run, self._peers, figures)
+        self._life.returned = self._return
+        self._life.forgotten = self._forget
+        self._returned: Callable[[], None] = lambda: None
+        self._missed: Callable[[], None] = lambda: None
         self.forgotten: Callable[[], None] = lambda: None
         """Hears that the store has lost that this node is there."""
         self._number = 0
@@ -58,8 +61,8 @@ class RedisBus:
         self._wake = asyncio.Event()
         self._wake_reader = asyncio.Event()
         self._cursor = b"-"
-        self._has_beaten = False
-        self._is_stranger = True
+        self._whole_at = -math.inf
+        """When everything that was kept by then had been heard; infinitely long ago: not yet since the start."""
 
     def __repr__(self) -> str:
         return f"<RedisBus {self.node}, {len(self._waiting)} messages wait>"
@@ -91,29 +94,58 @@ class RedisBus:
         """See `Bus`."""
         return self._peers.nodes(asyncio.get_running_loop().time())
 
+    async def others(self) -> Sequence[str]:
+        """See `Bus`."""
+        return await self._life.others()
+
+    @property
+    def is_contested(self) -> bool:
+        """See `Bus`."""
+        return self._life.is_contested
+
     def on_silent(self, told: Callable[[str], None]) -> None:
         """See `Bus`. If it does not `bury` the node within 15 s, another node is told."""
-        self._silent = told
+        self._life.silent = told
 
-    def on_returned(self, told: Callable[[Sequence[Departed]], None]) -> None:
-        """`told` hears that this node was taken for gone, and who is there again through it, for the first time."""
+    def on_ended(self, told: Callable[[str], None]) -> None:
+        """See `Bus`; as `on_silent`."""
+        self._life.ended = told
+
+    def on_returned(self, told: Callable[[], None]) -> None:
+        """See `Bus`."""
         self._returned = told
+
+    def on_missed(self, told: Callable[[], None]) -> None:
+        """See `Bus`."""
+        self._missed = told
 
     async def claim(self, session: str) -> int:
         """See `Bus`."""
         return await self._shared.claim(session)
 
-    async def joined(self, channel: str, subject: str, since: float) -> Member:
+    async def present(self, channel: str, subjects: Mapping[str, float | None], epoch: str = "") -> Sequence[News]:
         """See `Bus`."""
-        return await self._shared.joined(channel, subject, since)
+        self._life.check()
+        return await self._shared.present(channel, subjects, epoch)
 
-    async def left(self, channel: str, subject: str) -> Member:
+    async def told(self, channel: str, told: Sequence[Told]) -> None:
         """See `Bus`."""
-        return await self._shared.left(channel, subject)
+        await self._shared.told(channel, told)
 
-    async def bury(self, node: str) -> Sequence[Departed]:
+    async def vacate(self, channel: str) -> None:
         """See `Bus`."""
-        return await self._shared.bury(node)
+        self._life.check()
+        await self._shared.vacate(channel)
+
+    async def former(self) -> Sequence[tuple[str, str]]:
+        """See `Bus`."""
+        self._life.check()
+        return await self._shared.former()
+
+    async def bury(self, node: str, tell: Tell) -> None:
+        """See `Bus`."""
+        self._life.check()
+        await self._shared.bury(node, tell)
 
     # --- for the backplane --------------------------------------------------------------------------------------------
 
@@ -121,6 +153,21 @@ class RedisBus:
         """Speak through `store` from now on."""
         self._store = store
         self._shared.attach(store, self._options.command)
+        self._life.attach(store)
+
+    @property
+    def failure(self) -> str | None:
+        """Why this node may not act under its name; None: it may."""
+        return self._life.failure
+
+    def doubt(self) -> None:
+        """The store may have lost what this node has said of its clients."""
+        self._life.doubt()
+
+    def proven(self, now: float) -> None:
+        """What is told on `ng:ctl` is heard at this time of the loop's clock."""
+        if self._peers.is_caught_up:
+            self._whole_at = now
 
     def opened(self) -> None:
         """`ng:ctl` is listened to, perhaps again: what was kept meanwhile is read first."""
@@ -154,9 +201,7 @@ class RedisBus:
         nobody yet. Those that have left, and former lives of nodes, are among them: nobody can speak for them.
         """
         now = asyncio.get_running_loop().time()
-        store = self._joined_store()
-        told = await store.call("beat", store.keys.nodes, "HGETALL", store.keys.nodes)
-        there = _recently_there(told, self.node, self._run)
+        there = await self._life.recently()
         return self._peers.known(now, now - since + SILENT_SECONDS) | there
 
     async def write(self) -> None:
@@ -181,26 +226,8 @@ class RedisBus:
 
     async def beat(self) -> None:
         """Once a second: say that this node is there, and hear who is gone; raises `StoreError`."""
-        store = self._joined_store()
-        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 0, *_TIMES)
-        if self._has_beaten and (was_gone or not known):
-            self._is_stranger = True
-            if not was_gone:
-                self.forgotten()
-        self._has_beaten = True
-        if self._is_stranger:
-            again = await self._shared.restate()
-            self._is_stranger = False
-            if again:
-                self._returned(again)
-        for node in gone:
-            name = node.decode()
-            logger.warning("node %s was silent for %g s and counts as gone", name, SILENT_SECONDS)
-            self._silent(name)
-        now = asyncio.get_running_loop().time()
-        self._peers.sweep(now)
-        if self._peers.is_namesake_heard(now):
-            logger.error("another process is named %s too: every node needs a name of its own", self.node)
+        await self._life.beat()
+        self._peers.sweep(asyncio.get_running_loop().time())
 
     async def say_bye(self) -> None:
         """This node stops in order: nobody need wait for it."""
@@ -212,11 +239,19 @@ class RedisBus:
         try:
             async with asyncio.timeout(BYE_PATIENCE):
                 await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
-                await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 1, *_TIMES)
+                await self._life.end()
         except (StoreError, TimeoutError) as error:
             logger.info("the end of this node could not be told: %s", error or "no answer")
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _return(self) -> None:
+        self._shared.forgotten()
+        self._returned()
+
+    def _forget(self) -> None:
+        self.forgotten()
+        self._missed()
 
     def _joined_store(self) -> Store:
         if self._store is None:
@@ -260,6 +295,11 @@ class RedisBus:
             if len(page) < READ_AT_ONCE:
                 break
         self._hand_on(self._peers.release())
+        now, before = asyncio.get_running_loop().time(), self._whole_at
+        self._whole_at = now
+        if before != -math.inf and now - before > KEPT_SECONDS - MARGIN_SECONDS:
+            logger.warning("what nodes have told %.0f s long was not heard, and is not kept any more", now - before)
+            self._missed()
 
     def _readable(self, payloads: Any) -> list[Control]:
         found = []
@@ -282,14 +322,3 @@ class RedisBus:
             except Exception:
                 self._figures.fault("unreadable", "body")
                 logger.exception("what node %s told (%s) could not be taken", message.node, message.kind)
-
-
-def _recently_there(told: Sequence[bytes], node: str, run: str) -> set[str]:
-    """Of what nodes have said to the store: who was there within 10 s before anybody said something last."""
-    fields = {name.decode(): value for name, value in zip(told[::2], told[1::2], strict=True)}
-    times = {name: float(at) for name, at in fields.items() if not name.startswith(("run:", "gone:"))}
-    least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
-    there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
-    if fields.get(f"run:{node}", b"").decode() == run:
-        there.discard(node)  # this very life of it
-    return there

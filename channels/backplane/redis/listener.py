@@ -203,6 +203,7 @@ class Listener:
             ear.echo.returned(echo, now)
         elif isinstance(canary, int) and message.body.get("ear") == ear.name and ear.canary.returned(canary, now):
             self.proven_at = now
+            self._bus.proven(now)
 
     def _subscribed(self, ear: Ear, name: str) -> None:
         if name == self._store.keys.control:

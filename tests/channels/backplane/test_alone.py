@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from channels.backplane.alone import AloneBus
-from channels.backplane.bus import Bus, Member
+from channels.backplane.bus import Bus, News, Told
 from tests.support.bus import Wire
 
 BUSES: dict[str, Callable[[], Bus]] = {"alone": lambda: AloneBus("n1"), "wire": lambda: Wire().bus("n1")}
@@ -25,23 +25,14 @@ async def test_each_claim_of_a_session_is_above_the_one_before(bus: Bus) -> None
 
 
 @pytest.mark.clause("C25")
-async def test_the_first_to_join_and_the_last_to_leave_are_news(bus: Bus) -> None:
-    told = [
-        await bus.joined("room:1", "ann", 5.0),
-        await bus.joined("room:1", "ann", 6.0),
-        await bus.joined("room:2", "ann", 7.0),
-        await bus.left("room:1", "ann"),
-        await bus.left("room:1", "ann"),
-        await bus.joined("room:1", "ann", 8.0),
-    ]
-    assert told == [
-        Member(True, 5.0, 1),
-        Member(False, 5.0, 2),
-        Member(True, 7.0, 1),
-        Member(False, 5.0, 1),
-        Member(True, 5.0, 0),
-        Member(True, 8.0, 1),
-    ]
+async def test_who_comes_and_goes_is_news_until_it_is_told(bus: Bus) -> None:
+    (joined,) = await bus.present("room:1", {"ann": 5.0})
+    assert joined == News("ann", "join", 5.0, 1, joined.mark)
+    assert await bus.present("room:1", {"ann": 6.0}) == [joined]
+    await bus.told("room:1", [Told("ann", joined.mark, "e1")])
+    assert await bus.present("room:1", {"ann": 5.0}, "e1") == []
+    (left,) = await bus.present("room:1", {"ann": None})
+    assert (left.event, left.since, left.connections, left.mark > joined.mark) == ("leave", 5.0, 0, True)
 
 
 @pytest.mark.clause("N17")
@@ -49,6 +40,16 @@ async def test_alone_nobody_hears_and_nobody_is_there(bus: Bus) -> None:
     heard: list[str] = []
     bus.listen("kind", lambda node, _: heard.append(node))
     bus.on_silent(heard.append)
+    bus.on_ended(heard.append)
+    bus.on_returned(lambda: heard.append("returned"))
+    bus.on_missed(lambda: heard.append("missed"))
     bus.tell("kind", {}, keep=True)
     await asyncio.sleep(0)
-    assert (bus.node, dict(bus.nodes()), heard, list(await bus.bury("n2"))) == ("n1", {}, [], [])
+    await bus.vacate("room:1")
+    await bus.bury("n2", _nobody)
+    there = dict(bus.nodes()), list(await bus.others()), list(await bus.former())
+    assert (bus.node, there, heard, bus.is_contested) == ("n1", ({}, [], []), [], False)
+
+
+async def _nobody(*_: object) -> None:
+    raise AssertionError("nobody was there")

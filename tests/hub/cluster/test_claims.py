@@ -143,7 +143,7 @@ async def test_a_claim_older_than_claims_are_remembered_counts_nothing() -> None
         old = resume(one, token)
         token = (await old.next("reconnection_token"))["token"]
         session = old.connection.session.session
-        await until(lambda: any(kind == "takeover" for kind, _ in one.bus.told))
+        await until(lambda: any(kind == "takeover" for kind, _ in one.bus.messages))
         one.now += 301.0
         two.now += 301.0
         two.cluster._claims._heard("n1", {"session": session, "claim": 0, "generation": 0})

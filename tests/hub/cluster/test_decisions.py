@@ -7,7 +7,6 @@ import pytest
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity, Revocation
 from hub.auth.revocation import NEVER
-from hub.cluster import decisions
 from tests.support.town import Town, until
 
 ANN = Identity("ann", Role.DEVELOPER, token_id="t-ann")
@@ -23,7 +22,7 @@ async def test_id5_a_revocation_closes_connections_on_every_node() -> None:
         assert [await peer.closed() for peer in peers[::2]] == [(4103, "token_revoked")] * 3
         assert [peer.output.close for peer in peers[1::2]] == [None] * 3
         assert all(node.revocations.is_revoked(ANN) for node in nodes)
-        assert not any(kind == "revoked" for node in (nodes[0], nodes[2]) for kind, _ in node.bus.told)
+        assert not any(kind == "revoked" for node in (nodes[0], nodes[2]) for kind, _ in node.bus.messages)
 
 
 @pytest.mark.clause("N15")
@@ -37,37 +36,6 @@ async def test_id5_a_node_that_was_cut_off_applies_it_on_return() -> None:
         assert await peer.closed() == (4103, "token_revoked")
 
 
-@pytest.mark.clause("N15")
-async def test_a_node_that_begins_later_hears_of_everything_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "PAGE", 2)
-    town = Town("n1", "n2")
-    async with town as (one, two):
-        for number in range(5):
-            one.revocations.revoke(Revocation("token", f"t-{number}", 0.0, NEVER))
-        one.revocations.revoke(Revocation("token", "t-over", 0.0, one.wall - 1.0))
-        await until(lambda: len(two.revocations) == 5)
-        again = await town.restart("n2")
-        await until(lambda: len(again.revocations) == 5)
-
-
-@pytest.mark.clause("N15")
-async def test_it_asks_again_until_somebody_has_answered() -> None:
-    town = Town("n1", "n2")
-    async with town as (one, two):
-        two.revocations.revoke(ANNS)
-        await until(lambda: len(one.revocations) == 1)
-        town.wire.buses["n1"].is_deaf = True
-        again = await town.restart("n2")
-        for second in range(1, 6):
-            if second == 5:
-                town.wire.buses["n1"].is_deaf = False
-            again.cluster.sweep()
-        await until(lambda: len(again.revocations) == 1)
-        for _ in range(60):
-            again.cluster.sweep()
-        assert [kind for kind, _ in again.bus.told].count("revocations") == 3
-
-
 @pytest.mark.clause("R15", "N15")
 async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere() -> None:
     async with Town("n1", "n2") as (one, two):
@@ -77,11 +45,11 @@ async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere
         one.plane.feed_close(peer.number, 1000, "forget")
         one.plane.flush()
         await peer.gone()
-        await until(lambda: any(kind == "forgotten" for kind, _ in one.bus.told))
+        await until(lambda: any(kind == "forgotten" for kind, _ in one.bus.messages))
         again = two.peer(ANONYMOUS)
         again.send({"type": "connect", "id": 1, "resume": token})
         assert (await again.next("error"))["error"] == "resume_revoked"
-        assert not any(kind == "forgotten" for kind, _ in two.bus.told)
+        assert not any(kind == "forgotten" for kind, _ in two.bus.messages)
 
 
 @pytest.mark.clause("N17")
@@ -95,6 +63,8 @@ async def test_a_session_that_its_client_wants_forgotten_is_forgotten_everywhere
         ("revoked", {"revocations": [["token", "", 0, None]]}),
         ("forgotten", {}),
         ("session_role", {"session": "s", "role": "emperor"}),
+        ("in_force", {"revocations": [], "forgotten": ["s"], "roles": []}),
+        ("in_force", {"revocations": [], "forgotten": [], "roles": [{"session": "s"}]}),
     ],
 )
 async def test_what_cannot_be_read_changes_nothing(kind: str, body: dict[str, Any]) -> None:

@@ -145,3 +145,20 @@ async def test_what_a_gone_node_told_of_itself_leaves_the_snapshots() -> None:
         await town.kill("n2")
         await until(lambda: len(town.store.log("metrics").entries) == 1)
         assert [town.store.events(name) for name in ("status", "metrics")] == [[("gone", b"null")]] * 2
+
+
+@pytest.mark.clause("N16", "C22")
+async def test_a_name_that_two_processes_bear_makes_neither_tell_the_clients_of_the_other_as_left() -> None:
+    town = Town("n1", "n2")
+    async with town as (one, two):
+        await joined(two, 1)
+        await until(lambda: len(names(one)) == 1)
+        again = Joined(town, "n2", None)
+        again.bus.is_contested = True
+        async with again:
+            again.cluster.sweep()
+            await asyncio.sleep(0.01)
+            assert leaves(town) == []
+            again.bus.is_contested = False
+            again.cluster.sweep()
+            await until(lambda: len(leaves(town)) == 1)

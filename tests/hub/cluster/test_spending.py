@@ -47,7 +47,7 @@ async def test_what_was_paid_on_one_node_is_missing_on_the_other(nodes: tuple[No
     one.spending.tell()
     await until(lambda: two.level() == 3.0)
     assert (two.level("bob"), two.take(4.0)) == (8.0, 1.0)
-    assert one.bus.told == [("spent", {"spent": [["ann", "publish", 7.0], ["bob", "publish", 2.0]]})]
+    assert one.bus.messages == [("spent", {"spent": [["ann", "publish", 7.0], ["bob", "publish", 2.0]]})]
 
 
 @pytest.mark.clause("L24")
@@ -60,6 +60,59 @@ async def test_what_two_nodes_granted_at_once_is_paid_back_before_anything_more(
     assert one.take(1.0) == 11.0
     one.now += 11.0
     assert one.take(1.0) == 0.0
+
+
+@pytest.mark.clause("L24")
+async def test_what_five_nodes_granted_at_once_is_paid_back_whole() -> None:
+    """Else who comes to all of them at once, again and again, has half as many rates as there are nodes."""
+    wire = Wire()
+    nodes = [Node(wire, f"n{number}") for number in range(5)]
+    start, granted = nodes[0].now, 0.0
+    for _ in range(10):
+        for node in nodes:
+            while node.take(1.0) == 0.0:
+                granted += 1.0
+        for node in nodes:
+            node.spending.tell()
+        await turn()
+        wait = -min(node.level() for node in nodes) + RATE.capacity
+        for node in nodes:
+            node.now += wait / RATE.refill
+    assert granted <= RATE.capacity * len(nodes) + RATE.refill * (nodes[0].now - start)
+
+
+async def turn() -> None:
+    """What was paid is told, and heard."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.clause("L24")
+async def test_who_pays_much_is_told_of_at_once_and_has_a_quarter_too_much_for_each_further_node() -> None:
+    """Nothing rings here: without that, it would be one capacity for each."""
+    wire = Wire()
+    nodes = [Node(wire, f"n{number}") for number in range(5)]
+    granted = 0
+    for _ in range(2 * int(RATE.capacity)):
+        for node in nodes:
+            granted += node.take(1.0) == 0.0
+        await turn()
+    quarter = RATE.capacity / 4 + 1  # what is paid in one turn goes along
+    assert granted <= RATE.capacity + quarter * (len(nodes) - 1)
+    assert granted >= RATE.capacity
+
+
+@pytest.mark.clause("L24")
+async def test_who_pays_little_is_told_of_with_the_others(nodes: tuple[Node, Node]) -> None:
+    one, _ = nodes
+    one.take(2.0)
+    one.take(2.0, subject="bob")
+    await turn()
+    assert one.bus.messages == []
+    one.take(1.0)
+    one.take(1.0)
+    await turn()
+    assert one.bus.messages == [("spent", {"spent": [["ann", "publish", 4.0], ["bob", "publish", 2.0]]})]
 
 
 @pytest.mark.clause("L24")
@@ -86,7 +139,7 @@ async def test_what_has_no_name_and_what_nobody_hears_is_not_told(nodes: tuple[N
     two.bus.is_cut = True
     one.take(1.0)
     one.spending.tell()
-    assert one.bus.told == []
+    assert one.bus.messages == []
 
 
 @pytest.mark.clause("N17")

@@ -1,7 +1,10 @@
 """What a node needs of its Redis: few commands, its own keys and channels, and TLS where it is wanted (5.7, 5.8)."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from channels.backplane.bus import News, Told
 from tests.support.redis import RedisServer
 from tests.support.redis_nodes import Node, eventually, nodes
 from tests.support.tls import write_certificate
@@ -12,6 +15,10 @@ COMMANDS = (
     "hscan hrandfield xadd xlen xrange xrevrange xread xtrim"
 )
 """Those of deploy/redis/users.acl."""
+
+
+async def _tell_left(channel: str, news: Sequence[News]) -> None:
+    assert (channel, [(one.event, one.subject) for one in news]) == ("actions", [("leave", "ann")])
 
 
 async def test_a_user_of_few_commands_on_its_own_keys_is_enough(server: RedisServer) -> None:
@@ -27,8 +34,12 @@ async def test_a_user_of_few_commands_on_its_own_keys_is_enough(server: RedisSer
         await a.logs.has("actions", "one", "two", "three")
         assert await a.follow("room:1") is None
         a.bus.tell("kick", {"n": 1}, keep=True)
-        assert (await a.bus.joined("actions", "ann", 1.0)).is_news
-        assert len(await b.bus.bury("a")) == 1
+        (joined,) = await a.bus.present("actions", {"ann": 1.0})
+        await a.bus.told("actions", [Told("ann", joined.mark, "e1")])
+        assert await a.bus.former() == [("actions", "ann")]
+        assert await a.bus.others() == ["b"]
+        await b.bus.bury("a", _tell_left)
+        await a.bus.vacate("actions")
         assert await a.bus.claim("session") > 0
         await eventually(lambda: a.backplane.figures.report.get("version") is not None)
         assert a.backplane.figures.report["min_replicas_to_write"] is None  # it may not be asked for

@@ -1,10 +1,11 @@
 """Redis Cluster: every channel on the server that has its slot, through sharded pub/sub (N1)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from channels.backplane.bus import News, Told
 from tests.support.redis_cluster import RedisCluster, info
 from tests.support.redis_nodes import Node, eventually, nodes
 
@@ -38,8 +39,16 @@ async def test_channels_are_spread_and_every_node_holds_the_same(cluster: RedisC
             a.bus.tell("kick", {"n": number}, keep=number % 2 == 0)
         await eventually(lambda: len(told) == 20)
         assert told == [("a", number) for number in range(20)]
-        assert (await a.bus.joined("actions", "ann", 1.0)).is_news
-        assert len(await b.bus.bury("a")) == 1
+        for channel in CHANNELS:
+            assert len(await a.bus.present(channel, {"ann": 1.0})) == 1
+        buried: list[str] = []
+
+        async def tell(channel: str, news: Sequence[News]) -> None:
+            buried.extend(f"{one.event} {channel}" for one in news)
+            await b.bus.told(channel, [Told(one.subject, one.mark, "e1") for one in news])
+
+        await b.bus.bury("a", tell)
+        assert sorted(buried) == sorted(f"{event} {channel}" for channel in CHANNELS for event in ("join", "leave"))
 
 
 @pytest.mark.clause("N5")
