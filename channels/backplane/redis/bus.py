@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from channels.backplane.bus import KEPT_SECONDS, SILENT_SECONDS, Departed, Heard, Member
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError
 from channels.backplane.redis.figures import RedisFigures
@@ -15,6 +16,7 @@ from channels.backplane.redis.peers import Peers
 from channels.backplane.redis.scripts import BEAT, TELL
 from channels.backplane.redis.shared import Shared
 from channels.backplane.redis.store import Store
+from channels.errors import BrokerError
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class RedisBus:
     def __init__(self, options: RedisOptions, run: str, figures: RedisFigures) -> None:
         self.node = options.node
         self._options = options
-        self._run = run
+        self.run = run
         self._figures = figures
         self._store: Store | None = None
         self._shared = Shared(options.node)
@@ -60,6 +62,8 @@ class RedisBus:
         self._cursor = b"-"
         self._has_beaten = False
         self._is_stranger = True
+        self._wake_restating = asyncio.Event()
+        self._backoff = Backoff(*options.backoff)
 
     def __repr__(self) -> str:
         return f"<RedisBus {self.node}, {len(self._waiting)} messages wait>"
@@ -76,7 +80,7 @@ class RedisBus:
             self._waiting.popleft()
             self._figures.details["bus/dropped"] += 1
         number, kept = self._number + 1, self._kept + keep
-        payload = write_control(Control(self.node, self._run, number, kept, kind, body, keep))
+        payload = write_control(Control(self.node, self.run, number, kept, kind, body, keep))
         self._number, self._kept = number, kept
         self._waiting.append(_Waiting(payload, keep))
         self._wake.set()
@@ -140,24 +144,27 @@ class RedisBus:
 
     def unnumbered(self, kind: str, body: Mapping[str, Any]) -> Control:
         """A message outside the order of those that are told: a canary."""
-        return Control(self.node, self._run, 0, self._kept, kind, body, False)
+        return Control(self.node, self.run, 0, self._kept, kind, body, False)
 
     def notice(self, message: Control) -> None:
         """An unnumbered message of another node: it is there, and it says how many it has kept."""
         if self._peers.notice(message, asyncio.get_running_loop().time()):
             self._wake_reader.set()
 
-    async def known(self, since: float) -> set[str]:
-        """Nodes that were there within 10 s before `since`, when the bus last worked (N5); raises `StoreError`.
-
-        Those that this node has heard of, and those that have said so to the store: a node that has just started knows
-        nobody yet. Those that have left, and former lives of nodes, are among them: nobody can speak for them.
-        """
+    def heard_of(self, since: float) -> set[str]:
+        """Runs of nodes, as `node/run`, heard of within 10 s before `since`, when the bus last worked (N5)."""
         now = asyncio.get_running_loop().time()
+        return self._peers.known(now, now - since + SILENT_SECONDS)
+
+    async def known(self, since: float) -> set[str]:
+        """The same, with those that have said to the store that they are there; raises `StoreError`.
+
+        A node that has just started knows nobody yet. Those that have left, and former lives of nodes, are among them:
+        nobody can speak for them.
+        """
         store = self._joined_store()
         told = await store.call("beat", store.keys.nodes, "HGETALL", store.keys.nodes)
-        there = _recently_there(told, self.node, self._run)
-        return self._peers.known(now, now - since + SILENT_SECONDS) | there
+        return self.heard_of(since) | _recently_there(told, f"{self.node}/{self.run}")
 
     async def write(self) -> None:
         """For ever: tell what waits."""
@@ -182,17 +189,15 @@ class RedisBus:
     async def beat(self) -> None:
         """Once a second: say that this node is there, and hear who is gone; raises `StoreError`."""
         store = self._joined_store()
-        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 0, *_TIMES)
+        known, was_gone, gone = await store.run(BEAT, (store.keys.nodes,), self.node, self.run, 0, *_TIMES)
         if self._has_beaten and (was_gone or not known):
             self._is_stranger = True
             if not was_gone:
                 self.forgotten()
         self._has_beaten = True
         if self._is_stranger:
-            again = await self._shared.restate()
             self._is_stranger = False
-            if again:
-                self._returned(again)
+            self._wake_restating.set()
         for node in gone:
             name = node.decode()
             logger.warning("node %s was silent for %g s and counts as gone", name, SILENT_SECONDS)
@@ -202,17 +207,35 @@ class RedisBus:
         if self._peers.is_namesake_heard(now):
             logger.error("another process is named %s too: every node needs a name of its own", self.node)
 
+    async def restate(self) -> None:
+        """For ever: say again who is present here, when the store has lost it. The beat does not wait for that."""
+        backoff = Backoff(*self._options.backoff)
+        while True:
+            await self._wake_restating.wait()
+            self._wake_restating.clear()
+            try:
+                again = await self._shared.restate()
+            except BrokerError as error:
+                logger.info("who is present here could not be said again: %s", error)
+                self._wake_restating.set()
+                backoff.failed()
+                await backoff.pause()
+            else:
+                backoff.succeeded()
+                if again:
+                    self._returned(again)
+
     async def say_bye(self) -> None:
         """This node stops in order: nobody need wait for it."""
         store = self._store
         if store is None or store.failure is not None:
             return
         self._number += 1
-        payload = write_control(Control(self.node, self._run, self._number, self._kept, BYE, {}, False))
+        payload = write_control(Control(self.node, self.run, self._number, self._kept, BYE, {}, False))
         try:
             async with asyncio.timeout(BYE_PATIENCE):
                 await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
-                await store.run(BEAT, (store.keys.nodes,), self.node, self._run, 1, *_TIMES)
+                await store.run(BEAT, (store.keys.nodes,), self.node, self.run, 1, *_TIMES)
         except (StoreError, TimeoutError) as error:
             logger.info("the end of this node could not be told: %s", error or "no answer")
 
@@ -234,15 +257,20 @@ class RedisBus:
         try:
             await store.run(TELL, (store.keys.kept,), *self._telling(some))
         except (NotSentError, RefusedError):
+            self._backoff.failed()
             lost = [message for message in self._waiting if not message.is_kept]
             self._figures.details["bus/lost"] += len(lost)
             self._waiting = deque(message for message in self._waiting if message.is_kept)
-            if not await store.wait_up(store.keys.kept, loop.time() + 1.0):
-                return
-            await asyncio.sleep(self._options.backoff[0])
-        except StoreError:
-            return  # told again; who has heard it knows it by its number
+            if await store.wait_up(store.keys.kept, loop.time() + 1.0):
+                await self._backoff.pause()
+        except StoreError as error:
+            # Told again; who has heard it knows it by its number.
+            logger.info("what this node tells has no answer that could be used: %s", error)
+            self._figures.details["bus/resent"] += 1
+            self._backoff.failed()
+            await self._backoff.pause()
         else:
+            self._backoff.succeeded()
             self._figures.details["bus/told"] += count
             for message in some:
                 if self._waiting and self._waiting[0] is message:
@@ -284,12 +312,14 @@ class RedisBus:
                 logger.exception("what node %s told (%s) could not be taken", message.node, message.kind)
 
 
-def _recently_there(told: Sequence[bytes], node: str, run: str) -> set[str]:
-    """Of what nodes have said to the store: who was there within 10 s before anybody said something last."""
+def _recently_there(told: Sequence[bytes], own: str) -> set[str]:
+    """Of what nodes have said to the store: which runs were there within 10 s before anybody said something last."""
     fields = {name.decode(): value for name, value in zip(told[::2], told[1::2], strict=True)}
     times = {name: float(at) for name, at in fields.items() if not name.startswith(("run:", "gone:"))}
     least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
-    there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
-    if fields.get(f"run:{node}", b"").decode() == run:
-        there.discard(node)  # this very life of it
-    return there
+    there = set()
+    for name, at in times.items():
+        kind, is_node, node = name.partition(":")
+        if is_node and at >= least:
+            there.add(node if kind == "left" else f"{node}/{fields.get(f'run:{node}', b'').decode()}")
+    return there - {own}

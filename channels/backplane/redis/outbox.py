@@ -65,7 +65,7 @@ class Outbox:
     """All lanes of a node.
 
     `decide` proves continuity or gives up on it (N5). `wait_up` waits for the server of a channel, `reconnect` leaves
-    one that is no longer the master.
+    one that is no longer the master. `failed` hears of what should never fail.
     """
 
     def __init__(
@@ -80,8 +80,9 @@ class Outbox:
         wait_up: Callable[[str, float], Coroutine[None, None, bool]],
         decide: Callable[[str, Changed], Coroutine[None, None, Verdict | None]],
         rotated: Callable[[str, str, str], None],
-        is_retired: Callable[[str], bool],
+        is_retired: Callable[[str, str], bool],
         reconnect: Callable[[str, str], None],
+        failed: Callable[[str, Exception], None],
         wall: Callable[[], float] = time.time,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -97,6 +98,7 @@ class Outbox:
         self._rotated = rotated
         self._is_retired = is_retired
         self._reconnect = reconnect
+        self._failed = failed
         self._wall = wall
         self._uniform = uniform
         self._lanes: dict[str, _Lane] = {}
@@ -223,8 +225,11 @@ class Outbox:
                 sent = self._pack(lane.channel, works)
                 if sent is not None:
                     await self._send_safely(lane, sent)
-        except Exception:
-            logger.exception("appends of %s failed: what waits of it is answered in time", lane.channel)
+        except Exception as error:
+            logger.exception("appends of %s failed", lane.channel)
+            self._failed(f"appending to {lane.channel}", error)
+            for work in lane.queue:
+                self._give_up(work, f"appending failed: {error!r}")
         finally:
             # Without an await since the queue was found empty: nothing can have come in between.
             del self._lanes[lane.channel]
@@ -274,8 +279,10 @@ class Outbox:
     async def _send_safely(self, lane: _Lane, sent: Sent) -> None:
         try:
             await self._send(lane, sent)
-        except Exception:
+        except Exception as error:
             sent.is_uncertain = True  # whatever it was, it may have been stored before
+            for work in sent.works:
+                self._give_up(work, f"appending failed: {error!r}")
             raise
 
     async def _send(self, lane: _Lane, sent: Sent) -> None:
@@ -322,7 +329,7 @@ class Outbox:
             raise
         finally:
             sent.is_sending = False
-        if not isinstance(answer, Changed | Late) and self._is_retired(answer.replid):
+        if not isinstance(answer, Changed | Late) and self._is_retired(channel, answer.replid):
             sent.is_uncertain = True
             self._reconnect(channel, "it leads to a former master")
             raise UnansweredError("the master is no longer one")
@@ -345,7 +352,10 @@ class Outbox:
     def _answered(self, channel: str, sent: Sent, answer: Answer) -> None:
         if answer.kept:
             entries = kept_entries(sent.batch, answer)
-            self._channels.own(channel, Segment(answer.epoch, answer.first, answer.kept, sent.batch.name, entries))
+            segment = Segment(answer.epoch, answer.first, answer.kept, answer.batch, entries, answer.before)
+            self._channels.own(channel, segment)
+        if answer.left:
+            self._figures.details["newest/left"] += answer.left
         for work, results in sent.shares(channel, answer):
             if not work.is_answered:
                 self._settle(work)

@@ -22,6 +22,7 @@ class Script:
 APPEND = Script("append", "common", "append")
 READ = Script("read", "common", "read")
 TOUCH = Script("touch", "common", "touch")
+NEWEST = Script("newest", "common", "newest")
 
 TELL = Script("tell", "common", "tell")
 BEAT = Script("beat", "common", "beat")
@@ -29,4 +30,4 @@ CLAIM = Script("claim", "common", "claim")
 MEMBER = Script("member", "member")
 BURY = Script("bury", "bury")
 
-ALL = (APPEND, READ, TOUCH, TELL, BEAT, CLAIM, MEMBER, BURY)
+ALL = (APPEND, READ, TOUCH, NEWEST, TELL, BEAT, CLAIM, MEMBER, BURY)
