@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -150,9 +151,9 @@ class Continuity:
         self._gathering.setdefault(ids, {})[channel] = changed
         while True:
             task = self._rounds.get(ids)
-            if task is None:
+            if task is None or task.done():
                 task = self._rounds[ids] = asyncio.create_task(self._ask(ids))
-                task.add_done_callback(lambda _: self._rounds.pop(ids, None))
+                task.add_done_callback(partial(self._asked_all, ids))
             done = await asyncio.shield(task)
             if channel in done.channels:
                 return self._verdict(channel, changed, done)
@@ -193,6 +194,10 @@ class Continuity:
         finally:
             del self._asked[this.ask]
         return this
+
+    def _asked_all(self, ids: tuple[str, str], task: asyncio.Task[_Round]) -> None:
+        if self._rounds.get(ids) is task:  # else another has begun since this one ended
+            del self._rounds[ids]
 
     async def _to_be_asked(self, old: str, until: float) -> set[str]:
         while True:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from channels.backplane.redis.appending import EMPTY, Answer, Appending, Changed, Verdict
 from channels.backplane.redis.errors import NotSentError, StoreError
 from channels.backplane.redis.figures import RedisFigures
-from channels.backplane.redis.following import Following, Waiter
+from channels.backplane.redis.following import Following
 from channels.backplane.redis.options import MIB, RedisOptions
 from channels.backplane.redis.replica import Judgement, Replica, Standing, Taken
 from channels.backplane.redis.scripts import NEWEST, READ
 from channels.backplane.redis.segment import UnreadableError, last_of, read_stored
 from channels.backplane.redis.store import Store
+from channels.backplane.redis.waiter import Waiter
 from channels.errors import LogUnavailable
 from channels.publication import Position
 

@@ -222,17 +222,23 @@ class Outbox:
     async def _run(self, lane: _Lane) -> None:
         try:
             while works := self._gather(lane):
-                sent = self._pack(lane.channel, works)
-                if sent is not None:
-                    await self._send_safely(lane, sent)
-        except Exception as error:
-            logger.exception("appends of %s failed", lane.channel)
-            self._failed(f"appending to {lane.channel}", error)
-            for work in lane.queue:
-                self._give_up(work, f"appending failed: {error!r}")
+                try:
+                    sent = self._pack(lane.channel, works)
+                    if sent is not None:
+                        await self._send(lane, sent)
+                except Exception as error:
+                    logger.exception("an append of %s failed", lane.channel)
+                    self._failed(f"appending to {lane.channel}", error)
+                    self._abandon(works, f"appending failed: {error!r}")
         finally:
             # Without an await since the queue was found empty: nothing can have come in between.
             del self._lanes[lane.channel]
+
+    def _abandon(self, works: Sequence[Work], text: str) -> None:
+        for work in works:
+            if work.sent is not None:
+                work.sent.is_uncertain = True  # whatever it was, it may have been stored before
+            self._give_up(work, text)
 
     def _gather(self, lane: _Lane) -> list[Work]:
         """What goes with the next append: as much as may, in order, and a batch with an id of its own alone."""
@@ -275,15 +281,6 @@ class Outbox:
         sent = Sent(packing.batch(name, self._fence), packing.works)
         self._figures.batch_sizes.observe(sent.batch.length)
         return sent
-
-    async def _send_safely(self, lane: _Lane, sent: Sent) -> None:
-        try:
-            await self._send(lane, sent)
-        except Exception as error:
-            sent.is_uncertain = True  # whatever it was, it may have been stored before
-            for work in sent.works:
-                self._give_up(work, f"appending failed: {error!r}")
-            raise
 
     async def _send(self, lane: _Lane, sent: Sent) -> None:
         """Send until it is answered or nobody wants the answer."""

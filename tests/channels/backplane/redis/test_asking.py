@@ -123,6 +123,27 @@ async def test_those_that_only_the_store_knows_are_asked_too() -> None:
     assert await world.keeps("r1", "r2")
 
 
+@pytest.mark.clause("N5")
+async def test_who_comes_when_a_question_has_just_been_answered_begins_another() -> None:
+    """Before those who are told of its end have had their turn."""
+    world = World("b/rb", patience=5.0)
+    found(world, "r1", "r2")
+    continuity: Any = world.continuity
+    ask, others = continuity._ask, list[asyncio.Task[Any]]()
+
+    async def answered(ids: tuple[str, str]) -> Any:
+        done = await ask(ids)
+        if not others:
+            changed = Changed("r1", "r2", "e1", 3, "b3")
+            others.append(asyncio.create_task(world.continuity.decide("logs", changed)))
+        return done
+
+    continuity._ask = answered
+    assert await world.keeps("r1", "r2")
+    assert (await others[0]).keeps
+    assert (len(world.asked), continuity._rounds) == (2, {})
+
+
 @pytest.mark.clause("N5", "N9")
 async def test_the_bus_has_worked_when_what_is_published_by_the_one_connection_comes_back_on_the_other(
     server: RedisServer,
