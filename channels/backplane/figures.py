@@ -60,7 +60,7 @@ class BackplaneFigures(Protocol):
 
     @property
     def errors(self) -> Mapping[str, int]:
-        """By reason, all of layer `bus`: redis, canary, epoch, partition, unreadable, too_large, outbox."""
+        """By reason, all of layer `bus`: redis, canary, epoch, partition, unreadable, unproven, too_large, outbox."""
         ...
 
     @property

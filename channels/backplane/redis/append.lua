@@ -1,26 +1,32 @@
 -- The append of a channel (N2-N6): the one place where its order is made.
--- KEYS: meta, log, last, live, batch, fence, then one for each `mid`
+-- KEYS: meta, log, last, live, fence, the caller's batch (or the fence again), then one for each `mid`
 local node, fresh, batch, fence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local at_epoch, at_head, at_batch = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local given, verdict, from_replid, to_replid = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local force, publish = ARGV[12], ARGV[13]
-local most, bytes, age, ttl, window, max_keys = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]),
-  tonumber(ARGV[17]), ARGV[18], tonumber(ARGV[19])
-local count, entries = tonumber(ARGV[20]), ARGV[21]
-local mids, keys, claims = tonumber(ARGV[22]), tonumber(ARGV[23]), tonumber(ARGV[24])
-local at = 25
-local meta_key, log, last, live = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local most, bytes, age, ttl, window, max_keys, max_newest = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]),
+  tonumber(ARGV[17]), ARGV[18], tonumber(ARGV[19]), tonumber(ARGV[20])
+local count, entries = tonumber(ARGV[21]), ARGV[22]
+local mids, keys, claims = tonumber(ARGV[23]), tonumber(ARGV[24]), tonumber(ARGV[25])
+local at = 26
+local meta_key, log, last, live, fence_key, batch_key = unpack(KEYS, 1, 6)
+local is_named = batch_key ~= fence_key
 
 local own = own_replid(given)
 
--- The first answer again, if this call was done before and its answer was lost.
+-- The first answer again, if this call was done before and its answer was lost. Of calls without an id of their caller's
+-- a node has one on its way for each channel: the answer to the last one is all that it can ask for again.
 if count > 0 then
-  local known = redis.call('GET', KEYS[5])
+  local known = is_named and redis.call('GET', batch_key)
   if known then
     return {'known', known, own}
   end
+  local reached, former = string.match(redis.call('GET', fence_key) or '', '^(%d+) ?(.*)$')
+  reached = tonumber(reached or '')
+  if reached == fence and former ~= '' then
+    return {'known', former, own}
+  end
   -- A call that was overtaken by a later one of its node comes too late: its publishers were told so.
-  local reached = tonumber(redis.call('GET', KEYS[6]) or '')
   if reached and reached >= fence then
     return {'late'}
   end
@@ -98,12 +104,14 @@ if #repeats > 0 or keys > 0 then
   entries = table.concat(pieces)
 end
 
+-- What nodes know the segment by: the same batch, if another master stores it after another past, is another segment.
+local name, before = batch .. '.' .. string.sub(own, 1, 8), meta.batch
 local now = now_ms()
 if kept > 0 then
   local head = meta.head + kept
   local total = meta.total + #entries
-  local fields = {'epoch', meta.epoch, 'first', text(first), 'count', kept, 'batch', batch, 'node', node,
-    'at', text(now), 'total', text(total), 'entries', entries}
+  local fields = {'epoch', meta.epoch, 'first', text(first), 'count', kept, 'batch', name, 'node', node,
+    'at', text(now), 'total', text(total), 'entries', entries, 'before', before}
   local added = redis.pcall('XADD', log, text(head) .. '-0', unpack(fields))
   if type(added) == 'table' and added.err then
     -- A log that is newer than its meta, or none of ours: another history, in which the places begin again.
@@ -116,14 +124,14 @@ if kept > 0 then
     for index, offset in pairs(offsets) do
       offsets[index] = offset - shift
     end
-    first, head, total = 1, kept, #entries
-    fields[2], fields[4], fields[14] = meta.epoch, '1', text(total)
+    first, head, total, before = 1, kept, #entries, ''
+    fields[2], fields[4], fields[14], fields[18] = meta.epoch, '1', text(total), before
     redis.call('XADD', log, text(head) .. '-0', unpack(fields))
   end
   if meta.old_last == 0 then
     meta.old_last, meta.old_total, meta.old_at = head, total, now
   end
-  meta.head, meta.total, meta.batch = head, total, batch
+  meta.head, meta.total, meta.batch = head, total, name
 end
 
 -- Positions of repeats within the batch are known now.
@@ -138,29 +146,40 @@ for key, one in pairs(seen) do
 end
 
 -- The newest of each key; one that is removed leaves (S6).
-for _ = 1, keys do
-  local index, key, removes = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
-  at = at + 3
-  if slices[index] then
-    if removes == '1' then
-      redis.call('HDEL', last, key)
-    else
-      redis.call('HSET', last, key, struct.pack('<I8', offsets[index]) .. slices[index])
+local left = 0
+if keys > 0 then
+  local there = redis.call('HLEN', last)
+  if there == 0 then
+    meta.newest = 0
+  end
+  for _ = 1, keys do
+    local index, key, removes = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+    at = at + 3
+    if slices[index] then
+      local former = redis.call('HGET', last, key)
+      if former then
+        there, meta.newest = there - 1, meta.newest - #key - #former
+      end
+      if removes == '1' then
+        redis.call('HDEL', last, key)
+      else
+        local value = struct.pack('<I8', offsets[index]) .. slices[index]
+        redis.call('HSET', last, key, value)
+        there, meta.newest = there + 1, meta.newest + #key + #value
+      end
     end
   end
-end
-if keys > 0 then
   -- Of a few looked at, the key goes that is unchanged longest.
-  local over = redis.call('HLEN', last) - max_keys
-  for _ = 1, math.min(over, 2 * keys) do
-    local some, oldest, lowest = redis.call('HRANDFIELD', last, 8, 'WITHVALUES'), nil, nil
+  while there > 0 and left < 2 * keys + 256 and (there > max_keys or meta.newest > max_newest) do
+    local some, oldest, lowest, size = redis.call('HRANDFIELD', last, 8, 'WITHVALUES'), nil, nil, 0
     for i = 1, #some, 2 do
       local offset = struct.unpack('<I8', some[i + 1])
       if not lowest or offset < lowest then
-        oldest, lowest = some[i], offset
+        oldest, lowest, size = some[i], offset, #some[i] + #some[i + 1]
       end
     end
     redis.call('HDEL', last, oldest)
+    there, meta.newest, left = there - 1, meta.newest - size, left + 1
   end
 end
 
@@ -172,14 +191,16 @@ if ttl > 0 then
   redis.call('EXPIRE', last, ttl)
 end
 
-local answer = {meta.epoch, text(first), kept, text(meta.head), why, repeats}
+local answer = cmsgpack.pack({meta.epoch, text(first), kept, text(meta.head), why, repeats, name, before, left})
 if count > 0 then
-  redis.call('SET', KEYS[5], cmsgpack.pack(answer), 'PX', window)
-  redis.call('SET', KEYS[6], text(fence), 'PX', window)
+  if is_named then
+    redis.call('SET', batch_key, answer, 'PX', window)
+  end
+  redis.call('SET', fence_key, text(fence) .. ' ' .. (is_named and '' or answer), 'PX', window)
 end
 if kept > 0 then
-  tell(publish, live, meta.epoch, first, kept, batch, node, entries)
+  tell(publish, live, meta.epoch, first, kept, name, before, node, entries)
 elseif why ~= '' then
-  tell(publish, live, meta.epoch, 1, 0, '', node, '')
+  tell(publish, live, meta.epoch, 1, 0, '', '', node, '')
 end
-return {'stored', cmsgpack.pack(answer), own}
+return {'stored', answer, own}

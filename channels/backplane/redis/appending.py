@@ -15,7 +15,7 @@ from channels.backplane.redis.scripts import APPEND
 from channels.backplane.redis.store import Store
 
 MAX_KEYS = 100_000
-"""Keys whose newest entry a channel keeps (S6)."""
+"""Keys whose newest entry a channel keeps (S6); those beyond `RedisOptions.newest_bytes` go as well."""
 
 WINDOW_MS = int(BATCH_SECONDS * 1_000)
 
@@ -32,6 +32,12 @@ class Answer(NamedTuple):
     replid: str
     """Of the master that has answered."""
     repeats: Mapping[int, str]
+    batch: str = ""
+    """The name of the segment that holds them."""
+    before: str = ""
+    """That of the segment before it; empty if there is none."""
+    left: int = 0
+    """Keys whose newest entry was let go, since there were too many of them or too much."""
 
 
 class Changed(NamedTuple):
@@ -68,6 +74,8 @@ class Batch(NamedTuple):
     """(index, key in Redis, digest of the content)"""
     keys: Sequence[tuple[int, str, bool]] = ()
     """(index, key of the entry, whether it takes the key out), for a channel that keeps the last entry per key."""
+    is_named: bool = False
+    """By its caller, who may repeat the call. Else only this node does, and of a channel only its last one."""
 
 
 EMPTY = Batch("", 0, 0, b"")
@@ -99,6 +107,7 @@ class Appending:
         meta = keys.meta(channel)
         decided = ("", "", "") if verdict is None else ("keep" if verdict.keeps else "rotate", verdict.old, verdict.new)
         claims = () if verdict is None else verdict.claims
+        fence = keys.fence(channel, self._run)
         reply = await self._store.run(
             APPEND,
             (
@@ -106,8 +115,8 @@ class Appending:
                 keys.log(channel),
                 keys.last(channel),
                 keys.live(channel),
-                keys.batch(channel, batch.name),
-                keys.fence(channel, self._run),
+                fence,
+                keys.batch(channel, batch.name) if batch.is_named else fence,
                 *(key for _, key, _ in batch.mids),
             ),
             self._options.node,
@@ -125,6 +134,7 @@ class Appending:
             self.ttl(limits),
             WINDOW_MS,
             MAX_KEYS,
+            self._options.newest_bytes,
             batch.length,
             batch.entries,
             len(batch.mids),
@@ -146,5 +156,5 @@ def _read(reply: Sequence[Any]) -> Answer | Changed | Late:
         return Changed(old, new, epoch, int(head), batch)
     if kind not in (b"stored", b"known"):
         raise FailedError(f"expected an answer of the append script, came {kind!r}")
-    epoch, first, kept, head, why, repeats = msgpack.unpackb(reply[1])
-    return Answer(epoch, int(first), kept, int(head), why, reply[2].decode(), dict(repeats))
+    epoch, first, kept, head, why, repeats, *rest = msgpack.unpackb(reply[1])
+    return Answer(epoch, int(first), kept, int(head), why, reply[2].decode(), dict(repeats), *rest)

@@ -29,13 +29,17 @@ class Backoff:
         """Another connection to the same server has just been made: do not wait."""
         self._hurry.set()
 
+    def length(self, least: int = 0) -> float:
+        """Seconds of the next pause: as long as after so many failures, and at least as after `least`; 0 after none."""
+        steps = max(self.attempts, least)
+        return self._uniform(0.0, min(self._longest, self._first * 2.0 ** min(steps, 16))) if steps else 0.0
+
     async def pause(self, least: int = 0) -> None:
         """Wait as long as after so many failures, and at least as long as after `least`; not at all after none."""
-        steps = max(self.attempts, least)
-        if not steps:
+        seconds = self.length(least)
+        if not seconds:
             return
         self._hurry.clear()
-        seconds = self._uniform(0.0, min(self._longest, self._first * 2.0 ** min(steps, 16)))
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from channels.backplane import MAX_BATCH, Deliver, Done, Placed, Ready, Recovered, Replicas
@@ -20,6 +21,7 @@ from channels.backplane.redis.following import Following
 from channels.backplane.redis.heads import Heads
 from channels.backplane.redis.healing import Healing
 from channels.backplane.redis.inspection import inspect
+from channels.backplane.redis.link import Opened
 from channels.backplane.redis.listener import Listener
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.outbox import Outbox
@@ -70,14 +72,16 @@ class RedisBackplane:
 
     async def start(self, deliver: Deliver, replicas: Replicas) -> None:
         """See the contract. `deliver` is for entries without places, of which there are none here."""
-        self._parts = parts = Parts(self._options, self.run, self.figures, self.bus, replicas, self._epochs, self._wall)
-        parts.start(self._tasks)
+        self._parts = parts = Parts(
+            self._options, self.run, self.figures, self.bus, replicas, self._tasks, self._epochs, self._wall
+        )
+        parts.start()
 
     async def stop(self) -> None:
         """See the contract."""
         parts, self._parts = self._parts, None
         if parts is not None:
-            await parts.stop(self._tasks)
+            await parts.stop()
 
     def append(
         self, channel: str, publications: Sequence[Publication], done: Done, batch_id: str | None = None
@@ -117,7 +121,7 @@ class RedisBackplane:
         """See the contract."""
         if self._parts is None:
             return "the backplane has not started"
-        return self._tasks.failure or self._parts.failure
+        return self._parts.failure
 
     def recover(self, channel: str, entries: Sequence[Recovered]) -> None:
         """See the contract: the store remembers `mid`s itself."""
@@ -143,11 +147,14 @@ class Parts:
         figures: RedisFigures,
         bus: RedisBus,
         replicas: Replicas,
+        tasks: Tasks,
         epochs: Callable[[], str],
         wall: Callable[[], float],
     ) -> None:
         self._options = options
         self._figures = figures
+        self._tasks = tasks
+        self._hurries: list[asyncio.Event] = []
         self._loop = asyncio.get_running_loop()
         self._is_to_be_inspected = asyncio.Event()
         self.bus = bus
@@ -157,12 +164,20 @@ class Parts:
         self.following = Following(replicas, figures, bus_message=options.bus_message, patience=options.outbox_wait)
         self.healing = Healing(store, self.following, self.appending, figures, options)
         self.listener = Listener(store, self.following, bus, figures, options, run)
-        self.heads = Heads(store, self.following, self.appending, lost=self.listener.doubt)
+        self.heads = Heads(
+            store,
+            self.following,
+            self.appending,
+            lost=self.listener.doubt,
+            at_once=max(options.pool // 2, 1),  # others need the store as well
+        )
         self.continuity = Continuity(
             bus,
             figures,
             standing=self.following.claim,
+            heard_of=lambda: bus.heard_of(self.listener.proven_at),
             known=lambda: bus.known(self.listener.proven_at),
+            left=lambda channel, replid: store.leave(store.keys.meta(channel), replid),
             patience=options.proof_wait,
         )
         self.outbox = Outbox(
@@ -177,12 +192,18 @@ class Parts:
             rotated=self.healing.rotated,
             is_retired=self.continuity.is_retired,
             reconnect=lambda channel, reason: store.reconnect(store.keys.meta(channel), reason),
+            failed=tasks.died,
             wall=wall,
         )
         self.listener.heads = self.heads
+        self.listener.hurried = self._hurry
+        self.heads.is_retired = self.continuity.is_retired
+        self.healing.failed = tasks.died
         self.healing.hears_soon = self.listener.hears_soon
         self.healing.decide = self._decide
         self.healing.is_retired = self.continuity.is_retired
+        self.following.is_former = self.continuity.is_former
+        self.following.misled = lambda channel: self.listener.doubt(channel, "former master")
         self.following.is_down = lambda: store.failure is not None
         self.following.followed = self.listener.follow
         self.following.unfollowed = self._unfollowed
@@ -191,7 +212,7 @@ class Parts:
         figures.asks_lag = lambda: {one.channel: one.lag for one in self.following if one.lag}
         figures.asks_state = self._state
 
-    def start(self, tasks: Tasks) -> None:
+    def start(self) -> None:
         """Connect, and take publications."""
         self.bus.attach(self.store)
         self.store.start()
@@ -202,22 +223,24 @@ class Parts:
             ("canary", self._send_canaries),
             ("fills", self.healing.read_urgent),
             ("heals", self.healing.read_holes),
-            ("heads", self._compare),
+            ("heads", partial(self._each_second, self._compare)),
+            ("echo", partial(self._each_second, self.listener.echo)),
+            ("beat", partial(self._each_second, self.bus.beat)),
             ("comparing", self.heads.compare_anew),
             ("telling", self.bus.write),
             ("hearing", self.bus.read),
             ("inspection", self._inspect),
         )
         for name, work in works:
-            tasks.start(name, work)
+            self._tasks.start(name, work)
 
-    async def stop(self, tasks: Tasks) -> None:
+    async def stop(self) -> None:
         """Answer what waits, say that this node goes, and disconnect."""
         await self.outbox.stop()
         self.following.stop()
         await self.continuity.stop()
         await self.bus.say_bye()
-        await tasks.stop()
+        await self._tasks.stop()
         await self.listener.stop()
         await self.store.stop()
 
@@ -233,10 +256,9 @@ class Parts:
     @property
     def failure(self) -> str | None:
         """Why this node is not ready (N10)."""
-        if self.outage is not None:
-            return self.outage
-        if self.bus.failure is not None:
-            return self.bus.failure
+        failure = self._tasks.failure or self.outage or self.bus.failure
+        if failure is not None:
+            return failure
         broken = [one.channel for one in self.following if _is_amiss(one)]
         if broken:
             return f"{len(broken)} logs are being filled or healed, {broken[0]} among them"
@@ -247,14 +269,19 @@ class Parts:
             return ClusterStore(self._options, self._figures, self._opened, self._settle)
         return SingleStore(self._options, self._figures, self._opened)
 
-    def _opened(self, is_other: bool) -> None:
+    def _opened(self, opened: Opened) -> None:
         """There is a new command connection."""
-        if is_other:
+        self.continuity.found(opened.replid, opened.begun_at)
+        if opened.is_other:
             self.heads.doubt_all("another master, or another life of it")
             self.bus.doubt()
         self._is_to_be_inspected.set()
         self.listener.hurry()
-        self.listener.has_opened.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        for event in self._hurries:
+            event.set()
 
     def _settle(self) -> None:
         self.listener.settle()
@@ -277,22 +304,29 @@ class Parts:
             due = max(due + self._options.tick, self._loop.time())
             await asyncio.sleep(due - self._loop.time())
 
-    async def _compare(self) -> None:
+    async def _each_second(self, work: Callable[[], Awaitable[None]]) -> None:
+        """For ever, and at once when there is a new connection. None of them waits for another."""
+        hurry = asyncio.Event()
+        self._hurries.append(hurry)
         due = self._loop.time()
-        while True:
-            if due <= self._loop.time():
-                due = max(due + self._options.tick, self._loop.time())
-            if self.store.failure is None:
-                await self.heads.compare()
-                try:
-                    await self.listener.echo()
-                    await self.bus.beat()
-                except (StoreError, BrokerError) as error:
-                    logger.info("this node could not say that it is there: %s", error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self.listener.has_opened.wait()
-            self.listener.has_opened.clear()
+        try:
+            while True:
+                if due <= self._loop.time():
+                    due = max(due + self._options.tick, self._loop.time())
+                if self.store.failure is None:
+                    try:
+                        await work()
+                    except (StoreError, BrokerError) as error:
+                        logger.info("what is done each second was not: %s", error)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await hurry.wait()
+                hurry.clear()
+        finally:
+            self._hurries.remove(hurry)
+
+    async def _compare(self) -> None:
+        await self.heads.compare()
 
     async def _inspect(self) -> None:
         while True:

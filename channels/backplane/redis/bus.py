@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from channels.backplane.bus import KEPT_SECONDS, SILENT_SECONDS, Heard, News, Tell, Told
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
 from channels.backplane.redis.errors import NotSentError, RefusedError, StoreError
 from channels.backplane.redis.figures import RedisFigures
@@ -42,7 +43,7 @@ class RedisBus:
     def __init__(self, options: RedisOptions, run: str, figures: RedisFigures) -> None:
         self.node = options.node
         self._options = options
-        self._run = run
+        self.run = run
         self._figures = figures
         self._store: Store | None = None
         self._shared = Shared(options.node)
@@ -63,6 +64,7 @@ class RedisBus:
         self._cursor = b"-"
         self._whole_at = -math.inf
         """When everything that was kept by then had been heard; infinitely long ago: not yet since the start."""
+        self._backoff = Backoff(*options.backoff)
 
     def __repr__(self) -> str:
         return f"<RedisBus {self.node}, {len(self._waiting)} messages wait>"
@@ -79,7 +81,7 @@ class RedisBus:
             self._waiting.popleft()
             self._figures.details["bus/dropped"] += 1
         number, kept = self._number + 1, self._kept + keep
-        payload = write_control(Control(self.node, self._run, number, kept, kind, body, keep))
+        payload = write_control(Control(self.node, self.run, number, kept, kind, body, keep))
         self._number, self._kept = number, kept
         self._waiting.append(_Waiting(payload, keep))
         self._wake.set()
@@ -187,22 +189,25 @@ class RedisBus:
 
     def unnumbered(self, kind: str, body: Mapping[str, Any]) -> Control:
         """A message outside the order of those that are told: a canary."""
-        return Control(self.node, self._run, 0, self._kept, kind, body, False)
+        return Control(self.node, self.run, 0, self._kept, kind, body, False)
 
     def notice(self, message: Control) -> None:
         """An unnumbered message of another node: it is there, and it says how many it has kept."""
         if self._peers.notice(message, asyncio.get_running_loop().time()):
             self._wake_reader.set()
 
-    async def known(self, since: float) -> set[str]:
-        """Nodes that were there within 10 s before `since`, when the bus last worked (N5); raises `StoreError`.
-
-        Those that this node has heard of, and those that have said so to the store: a node that has just started knows
-        nobody yet. Those that have left, and former lives of nodes, are among them: nobody can speak for them.
-        """
+    def heard_of(self, since: float) -> set[str]:
+        """Runs of nodes, as `node/run`, heard of within 10 s before `since`, when the bus last worked (N5)."""
         now = asyncio.get_running_loop().time()
-        there = await self._life.recently()
-        return self._peers.known(now, now - since + SILENT_SECONDS) | there
+        return self._peers.known(now, now - since + SILENT_SECONDS)
+
+    async def known(self, since: float) -> set[str]:
+        """The same, with those that have said to the store that they are there; raises `StoreError`.
+
+        A node that has just started knows nobody yet. Those that have left, and former lives of nodes, are among them:
+        nobody can speak for them.
+        """
+        return self.heard_of(since) | await self._life.recently()
 
     async def write(self) -> None:
         """For ever: tell what waits."""
@@ -235,7 +240,7 @@ class RedisBus:
         if store is None or store.failure is not None:
             return
         self._number += 1
-        payload = write_control(Control(self.node, self._run, self._number, self._kept, BYE, {}, False))
+        payload = write_control(Control(self.node, self.run, self._number, self._kept, BYE, {}, False))
         try:
             async with asyncio.timeout(BYE_PATIENCE):
                 await store.run(TELL, (store.keys.kept,), *self._telling([_Waiting(payload, False)]))
@@ -269,15 +274,20 @@ class RedisBus:
         try:
             await store.run(TELL, (store.keys.kept,), *self._telling(some))
         except (NotSentError, RefusedError):
+            self._backoff.failed()
             lost = [message for message in self._waiting if not message.is_kept]
             self._figures.details["bus/lost"] += len(lost)
             self._waiting = deque(message for message in self._waiting if message.is_kept)
-            if not await store.wait_up(store.keys.kept, loop.time() + 1.0):
-                return
-            await asyncio.sleep(self._options.backoff[0])
-        except StoreError:
-            return  # told again; who has heard it knows it by its number
+            if await store.wait_up(store.keys.kept, loop.time() + 1.0):
+                await self._backoff.pause()
+        except StoreError as error:
+            # Told again; who has heard it knows it by its number.
+            logger.info("what this node tells has no answer that could be used: %s", error)
+            self._figures.details["bus/resent"] += 1
+            self._backoff.failed()
+            await self._backoff.pause()
         else:
+            self._backoff.succeeded()
             self._figures.details["bus/told"] += count
             for message in some:
                 if self._waiting and self._waiting[0] is message:

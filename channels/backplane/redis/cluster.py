@@ -13,10 +13,11 @@ from channels.backplane.redis.connection import Address, Dialer
 from channels.backplane.redis.errors import MovedError, NotSentError, RefusedError, StoreError
 from channels.backplane.redis.figures import RedisFigures, Reported
 from channels.backplane.redis.keys import Keys
-from channels.backplane.redis.link import Link
+from channels.backplane.redis.link import Link, Opened
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.scripts import Script
 from channels.backplane.redis.store import Place, run_on
+from channels.backplane.redis.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ class ClusterStore:
     """`Store` of a cluster. `opened` as of `Link`; `changed` hears of each change of its map."""
 
     def __init__(
-        self, options: RedisOptions, figures: RedisFigures, opened: Callable[[bool], None], changed: Callable[[], None]
+        self,
+        options: RedisOptions,
+        figures: RedisFigures,
+        opened: Callable[[Opened], None],
+        changed: Callable[[], None],
     ) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "SPUBLISH"
@@ -44,7 +49,7 @@ class ClusterStore:
         self._slots: list[Address | None] = [None] * SLOTS
         self._is_to_look = asyncio.Event()
         self._has_looked = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._dropped: set[asyncio.Task[None]] = set()
         self._reason = "its map has not been seen yet"
 
@@ -53,13 +58,11 @@ class ClusterStore:
 
     def start(self) -> None:
         """See `Store`."""
-        self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
+        self._tasks.start("looking", self._keep_looking)
 
     async def stop(self) -> None:
         """See `Store`."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._tasks.stop()
         await asyncio.gather(*(link.stop() for link in self._links.values()), *self._dropped)
 
     @property
@@ -92,7 +95,9 @@ class ClusterStore:
             return self._reason
         if None in self._slots:
             return "some of its slots have no master"
-        down = [f"{host}:{port}: {link.reason}" for (host, port), link in self._links.items() if not link.is_up]
+        if self._tasks.failure is not None:
+            return self._tasks.failure
+        down = [f"{host}:{port}: {link.failure}" for (host, port), link in self._links.items() if link.failure]
         return down[0] if down else None
 
     async def wait_up(self, key: str, until: float) -> bool:
@@ -139,6 +144,13 @@ class ClusterStore:
         link = self._link(key)
         if link is not None:
             link.reconnect(reason)
+        self._is_to_look.set()
+
+    def leave(self, key: str, replid: str) -> None:
+        """See `Store`."""
+        link = self._link(key)
+        if link is not None:
+            link.leave(replid)
         self._is_to_look.set()
 
     def hurry(self, place: Place) -> None:

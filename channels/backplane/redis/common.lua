@@ -20,7 +20,8 @@ end
 
 -- What `meta` says; nil if it is missing or is not what we wrote.
 local function load_meta(key)
-  local got = redis.pcall('HMGET', key, 'epoch', 'head', 'replid', 'batch', 'total', 'old_last', 'old_total', 'old_at')
+  local got = redis.pcall('HMGET', key, 'epoch', 'head', 'replid', 'batch', 'total', 'old_last', 'old_total', 'old_at',
+    'newest')
   if got.err then
     redis.call('UNLINK', key)
     return nil
@@ -32,20 +33,20 @@ local function load_meta(key)
   return {
     epoch = got[1], head = head, replid = got[3], batch = got[4] or '', total = tonumber(got[5] or '') or 0,
     old_last = tonumber(got[6] or '') or 0, old_total = tonumber(got[7] or '') or 0,
-    old_at = tonumber(got[8] or '') or 0,
+    old_at = tonumber(got[8] or '') or 0, newest = tonumber(got[9] or '') or 0,
   }
 end
 
 local function save_meta(key, meta)
   redis.call('HSET', key, 'epoch', meta.epoch, 'head', text(meta.head), 'replid', meta.replid, 'batch', meta.batch,
     'total', text(meta.total), 'old_last', text(meta.old_last), 'old_total', text(meta.old_total),
-    'old_at', text(meta.old_at))
+    'old_at', text(meta.old_at), 'newest', text(meta.newest))
 end
 
 -- What a node hears: see segment.py.
-local function tell(command, live, epoch, first, count, batch, node, entries)
-  redis.call(command, live, struct.pack('<BBc0Bc0Bc0I8I2I4', 1, #epoch, epoch, #batch, batch, #node, node, first, count,
-    #entries) .. entries)
+local function tell(command, live, epoch, first, count, batch, before, node, entries)
+  redis.call(command, live, struct.pack('<BBc0Bc0Bc0Bc0I8I2I4', 2, #epoch, epoch, #batch, batch, #before, before, #node,
+    node, first, count, #entries) .. entries)
 end
 
 -- Another history begins (N4): a new name, head 0, the old log removed. The caller saves `meta`.
@@ -53,6 +54,7 @@ local function begin_history(log, last, fresh, replid)
   redis.call('UNLINK', log, last)
   return {
     epoch = fresh, head = 0, replid = replid, batch = '', total = 0, old_last = 0, old_total = 0, old_at = 0,
+    newest = 0,
   }
 end
 
@@ -66,7 +68,7 @@ local function stored(item)
   local fields = item[2]
   return {
     id = item[1], first = tonumber(fields[4] or '') or last_of(item), batch = fields[8] or '',
-    at = tonumber(fields[12] or ''), total = tonumber(fields[14] or ''),
+    at = tonumber(fields[12] or ''), total = tonumber(fields[14] or ''), before = fields[18] or '',
   }
 end
 
@@ -104,22 +106,25 @@ local function agrees(log, meta, head, batch)
   if head > meta.head then
     return false
   end
+  local known = meta.batch
+  if head < meta.head then
+    local item = redis.call('XRANGE', log, text(head), '+', 'COUNT', 1)[1]
+    if not item then
+      return nil
+    end
+    local found = stored(item)
+    if item[1] == text(head) .. '-0' then
+      known = found.batch
+    elseif found.first <= head then
+      return false
+    elseif found.first > head + 1 or found.before == '' then
+      return nil
+    else
+      known = found.before
+    end
+  end
   if batch == '' then
     return nil
   end
-  if head == meta.head then
-    return batch == meta.batch
-  end
-  local item = redis.call('XRANGE', log, text(head), '+', 'COUNT', 1)[1]
-  if not item then
-    return nil
-  end
-  local found = stored(item)
-  if item[1] == text(head) .. '-0' then
-    return found.batch == batch
-  end
-  if found.first <= head then
-    return false
-  end
-  return nil
+  return batch == known
 end

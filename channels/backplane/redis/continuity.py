@@ -8,8 +8,9 @@ nothing that anybody was told is lost, and the epoch is kept. In any other case 
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from channels.backplane.redis.appending import Changed, Verdict
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.replica import NOWHERE, Standing
+from channels.backplane.redis.retired import Retired
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,9 @@ ASK_AGAIN = 0.25
 """Seconds between two questions: the connection of another node may be on its way back, too."""
 CHANNELS_AT_ONCE = 500
 MOST_CLAIMS = 20_000
-RETIRED_IDS = 16
+REMEMBERED_QUESTIONS = 64
+NOTICED_CHANGES = 16
+"""Changes of a master of which it is known who was there."""
 
 
 class Claims:
@@ -58,6 +62,7 @@ class Talk(Protocol):
     """The part of the bus that is needed."""
 
     node: str
+    run: str
 
     def tell(self, kind: str, body: Mapping[str, Any], *, keep: bool = False) -> None: ...  # noqa: D102
 
@@ -76,10 +81,10 @@ class _Round:
         if not nodes:
             self.is_complete.set()
 
-    def heard(self, node: str, standings: Mapping[str, Any]) -> None:
-        if node not in self.waits_for:
+    def heard(self, who: str, standings: Mapping[str, Any]) -> None:
+        if who not in self.waits_for:
             return
-        self.waits_for.discard(node)
+        self.waits_for.discard(who)
         for channel in self.channels:
             if channel in standings:
                 self.standings.setdefault(channel, []).append(_standing(standings[channel]))
@@ -88,10 +93,12 @@ class _Round:
 
 
 class Continuity:
-    """Decides. `standing(channel)` is what this node may say; `known()` who was there when the bus last worked, or
-    `StoreError`, and then nothing is proven.
+    """Decides. `standing(channel)` is what this node may say. `heard_of()` and `known()` are who was there when the bus
+    last worked, each as `node/run`, since what a run has told nobody else knows: the first as this node has heard it,
+    the second as the store knows it besides, or `StoreError`, and then nothing is proven.
 
-    `retired(replid)` hears that the master of that id is believed no longer: this node has answered for its successor.
+    A master is retired when this node asks about its successor, or answers for it. `left(channel, replid)` hears that
+    another node has called the master of that id a former one, so that a connection that still leads there is left.
     """
 
     def __init__(
@@ -100,24 +107,43 @@ class Continuity:
         figures: RedisFigures,
         *,
         standing: Callable[[str], Standing | None],
+        heard_of: Callable[[], set[str]],
         known: Callable[[], Awaitable[set[str]]],
+        left: Callable[[str, str], None],
         patience: float,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._bus = bus
         self._figures = figures
         self._standing = standing
+        self._heard_of = heard_of
         self._known = known
+        self._left = left
         self._patience = patience
         self._rounds: dict[tuple[str, str], asyncio.Task[_Round]] = {}
         self._gathering: dict[tuple[str, str], dict[str, Changed]] = {}
         self._asked: dict[str, _Round] = {}
-        self._retired: OrderedDict[str, None] = OrderedDict()
+        self._answered: deque[str] = deque(maxlen=REMEMBERED_QUESTIONS)
+        """Questions of others that are asked again until everybody has answered."""
+        self._retired = Retired()
+        self._masters: OrderedDict[str, set[str]] = OrderedDict()
+        """Masters by their ids as they were found, and who was there before."""
         bus.listen(ASK, self._hear_question)
         bus.listen(ANSWER, self._hear_answer)
 
-    def is_retired(self, replid: str) -> bool:
+    def is_retired(self, channel: str, replid: str) -> bool:
         """Whether answers of the master of that id are believed no longer."""
-        return replid in self._retired
+        return self._retired.holds(channel, replid, self._loop.time())
+
+    def is_former(self, channel: str, batch: str) -> bool:
+        """Whether the master that stored the segment of this name is believed no longer."""
+        return self._retired.wrote(channel, batch, self._loop.time())
+
+    def found(self, replid: str, begun_at: float) -> None:
+        """A command connection, begun at `begun_at` (clock of the loop), has found the master of that id."""
+        self._notice(replid)
+        if self._retired.found(replid, begun_at):
+            logger.warning("the master %s was called a former one, and is found again", replid)
 
     async def decide(self, channel: str, changed: Changed) -> Verdict:
         """Keep or rotate; within `patience` seconds, and those of a round that is on its way already."""
@@ -125,9 +151,9 @@ class Continuity:
         self._gathering.setdefault(ids, {})[channel] = changed
         while True:
             task = self._rounds.get(ids)
-            if task is None:
+            if task is None or task.done():
                 task = self._rounds[ids] = asyncio.create_task(self._ask(ids))
-                task.add_done_callback(lambda _: self._rounds.pop(ids, None))
+                task.add_done_callback(partial(self._asked_all, ids))
             done = await asyncio.shield(task)
             if channel in done.channels:
                 return self._verdict(channel, changed, done)
@@ -142,22 +168,20 @@ class Continuity:
 
     async def _ask(self, ids: tuple[str, str]) -> _Round:
         await asyncio.sleep(0)  # whoever else meets the same change in this turn of the loop asks with it
-        old = ids[0]
-        self._retire(old)
-        try:
-            this = _Round(await self._known())
-        except StoreError as error:
-            logger.warning("nobody can be asked about the change of the master: %s", error)
-            this = _Round({"unknown nodes"})
+        old, new = ids
+        self._notice(new)
+        until = self._loop.time() + self._patience
+        this = _Round(await self._to_be_asked(old, until))
         gathered = self._gathering[ids]
         for channel in list(islice(gathered, CHANNELS_AT_ONCE)):
             this.channels[channel] = gathered.pop(channel)
+            self._retired.add(channel, old, self._loop.time())
         if not gathered:
             del self._gathering[ids]
         self._asked[this.ask] = this
         body = {"ask": this.ask, "old": old, "channels": list(this.channels)}
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout_at(until):
                 while not this.is_complete.is_set():
                     self._bus.tell(ASK, body)
                     try:
@@ -170,6 +194,20 @@ class Continuity:
         finally:
             del self._asked[this.ask]
         return this
+
+    def _asked_all(self, ids: tuple[str, str], task: asyncio.Task[_Round]) -> None:
+        if self._rounds.get(ids) is task:  # else another has begun since this one ended
+            del self._rounds[ids]
+
+    async def _to_be_asked(self, old: str, until: float) -> set[str]:
+        while True:
+            try:
+                return await self._known() | self._were_there(old)
+            except StoreError as error:
+                if self._loop.time() + ASK_AGAIN > until:
+                    logger.warning("nobody can be asked about the change of the master: %s", error)
+                    return {"unknown nodes"}
+            await asyncio.sleep(ASK_AGAIN)
 
     def _verdict(self, channel: str, changed: Changed, done: _Round) -> Verdict:
         standings = [self._standing(channel), *done.standings.get(channel, ())]
@@ -192,23 +230,41 @@ class Continuity:
         ask, old, channels = body["ask"], body["old"], body["channels"]
         if not (isinstance(ask, str) and isinstance(old, str) and isinstance(channels, list)):
             raise TypeError("expected who asks, the former id, and channels")
-        self._retire(old)
+        channels = [channel for channel in channels[:CHANNELS_AT_ONCE] if isinstance(channel, str)]
         told: dict[str, Sequence[object] | None] = {}
-        for channel in channels[:CHANNELS_AT_ONCE]:
+        is_news = ask not in self._answered
+        if is_news:
+            self._answered.append(ask)
+        for channel in channels:
+            if is_news:
+                self._retired.add(channel, old, self._loop.time())
             standing = self._standing(channel)
             if standing != NOWHERE:
                 told[channel] = None if standing is None else list(standing)
-        self._bus.tell(ANSWER, {"ask": ask, "standings": told})
+        self._bus.tell(ANSWER, {"ask": ask, "run": self._bus.run, "standings": told})
+        for channel in channels if is_news else ():
+            self._left(channel, old)
 
     def _hear_answer(self, node: str, body: Mapping[str, Any]) -> None:
         this, standings = self._asked.get(body["ask"]), body["standings"]
         if this is not None and isinstance(standings, dict):
-            this.heard(node, standings)
+            this.heard(f"{node}/{body['run']}", standings)
 
-    def _retire(self, replid: str) -> None:
-        self._retired[replid] = None
-        if len(self._retired) > RETIRED_IDS:
-            self._retired.popitem(last=False)
+    # --- who was there ------------------------------------------------------------------------------------------------
+
+    def _notice(self, replid: str) -> None:
+        """Remember who was there before the master of this id was met: later some may be gone, with what they know."""
+        if replid in self._masters:
+            return
+        self._masters[replid] = self._heard_of() if self._masters else set()
+        if len(self._masters) > NOTICED_CHANGES:
+            self._masters.popitem(last=False)
+
+    def _were_there(self, old: str) -> set[str]:
+        """Who was there at any change since the master `old` was met."""
+        ids = list(self._masters)
+        since = ids[ids.index(old) + 1 :] if old in self._masters else ids
+        return {who for replid in since for who in self._masters[replid]}
 
 
 def _standing(told: Any) -> Standing | None:

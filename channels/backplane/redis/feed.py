@@ -7,6 +7,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
@@ -31,7 +32,8 @@ class Feed:
     """Subscriptions of one server. `heard(name, payload)`, `subscribed(name)`, `refused()` and `closed()` are called by
     its task.
 
-    `sharded` names those that are subscribed with SSUBSCRIBE. Opened again when it ends, with everything wanted.
+    `is_sharded` names those that are subscribed with SSUBSCRIBE. Opened again when it ends, with everything wanted.
+    What the server refuses is asked for again, with pauses, each name by itself: one may be what spoils the others.
     """
 
     def __init__(
@@ -58,12 +60,21 @@ class Feed:
         self._is_sharded = is_sharded
         self._backoff = Backoff(*options.backoff)
         self._wanted: dict[str, None] = {}
+        self._unconfirmed: dict[str, None] = {}
+        """Of those, what the server has not confirmed on this connection."""
+        self._refusals = Backoff(*options.backoff)
+        self._retry: asyncio.TimerHandle | None = None
         self._connection: AbstractConnection | None = None
         self._sending: asyncio.Queue[tuple[str | bytes, ...]] = asyncio.Queue()
         self._work: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Feed {'open' if self.is_open else self.reason}, {len(self._wanted)} subscriptions>"
+
+    @property
+    def unconfirmed(self) -> int:
+        """Subscriptions that are wanted and not heard."""
+        return len(self._unconfirmed) if self._connection is not None else len(self._wanted)
 
     def subscribe(self, name: str) -> None:
         """Hear what is published on `name`, from the moment on that `subscribed` tells."""
@@ -73,6 +84,7 @@ class Feed:
 
     def unsubscribe(self, name: str) -> None:
         """Hear it no longer."""
+        self._unconfirmed.pop(name, None)
         if self._wanted.pop(name, 0) is None and self._connection is not None:
             self._sending.put_nowait(("SUNSUBSCRIBE" if self._is_sharded(name) else "UNSUBSCRIBE", name))
 
@@ -121,6 +133,8 @@ class Feed:
         finally:
             self._connection = None
             self.is_open = False
+            self._unconfirmed.clear()
+            self._stop_retrying()
             for task in self._work:
                 task.cancel()
             outcomes = await asyncio.gather(*self._work, return_exceptions=True)
@@ -141,7 +155,9 @@ class Feed:
                 message = await connection.read_response(timeout=math.inf, disconnect_on_error=False, push_request=True)
             except ResponseError as error:
                 logger.warning("Redis refuses a subscription: %s", error)
+                self._figures.details["redis/subscription"] += 1
                 self._refused()
+                self._try_again()
                 continue
             except OversizeError:
                 self._figures.fault("too_large", "feed")
@@ -162,6 +178,9 @@ class Feed:
                 self._heard(name, payload)
         elif kind in CONFIRMATIONS:
             self.is_open = True
+            self._unconfirmed.pop(name, None)
+            if not self._unconfirmed:
+                self._stop_retrying()
             if name in self._wanted:
                 self._subscribed(name)
         elif kind in ENDS and name in self._wanted:
@@ -172,9 +191,29 @@ class Feed:
             command = await self._sending.get()
             await connection.send_command(*command, check_health=False)
 
+    def _try_again(self) -> None:
+        """The server has refused something: what it has not confirmed is asked for again in a while."""
+        if self._unconfirmed and self._retry is None:
+            self._refusals.failed()
+            self._retry = asyncio.get_running_loop().call_later(self._refusals.length(), self._retry_some)
+
+    def _retry_some(self) -> None:
+        self._retry = None
+        some = list(islice(self._unconfirmed, NAMES_AT_ONCE))
+        for name in some:
+            del self._unconfirmed[name]  # others have their turn before it is tried once more
+            self._send_subscriptions([name])
+
+    def _stop_retrying(self) -> None:
+        self._refusals.succeeded()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
     def _send_subscriptions(self, names: Iterable[str]) -> None:
         plain = []
         for name in names:
+            self._unconfirmed[name] = None
             if self._is_sharded(name):
                 self._sending.put_nowait(("SSUBSCRIBE", name))  # of one slot only, so one at a time
             else:

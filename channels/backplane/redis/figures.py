@@ -24,7 +24,7 @@ class RedisFigures:
         self.rotations: Counter[tuple[str, str]] = Counter()
         """By channel and reason: missing, replication, behind, two_pasts, damaged, token, former."""
         self.errors: Counter[str] = Counter()
-        """redis, canary, epoch, partition, unreadable, too_large, outbox."""
+        """redis, canary, epoch, partition, unreadable, unproven, too_large, outbox."""
         self.details: Counter[str] = Counter()
         """Finer than `errors`, and what is no error: `kind/reason`."""
         self.server: dict[str, Reported] = {}
@@ -71,7 +71,7 @@ class RedisFigures:
         self.rotations[key if key in self.rotations or len(self.rotations) < MOST_CHANNELS else ("", reason)] += 1
         self.errors["epoch"] += 1
 
-    def fault(self, kind: str, reason: str) -> None:
+    def fault(self, kind: str, reason: str, times: int = 1) -> None:
         """Something went wrong: `kind` is one of `errors`."""
-        self.errors[kind] += 1
-        self.details[f"{kind}/{reason}"] += 1
+        self.errors[kind] += times
+        self.details[f"{kind}/{reason}"] += times

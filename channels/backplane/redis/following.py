@@ -8,11 +8,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
+from channels._native import decode_entries
 from channels.backplane import Followed, Ready, Replicas
 from channels.backplane.redis.continuity import Claims
 from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.replica import NOWHERE, Judgement, Replica, Standing, Taken
 from channels.backplane.redis.segment import Segment, UnreadableError, read_segment
+from channels.backplane.redis.waiter import Waiter
 from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Position
 
@@ -22,57 +24,20 @@ HOLE_PATIENCE = 0.1
 """Seconds that an own append may be known before what was stored ahead of it is heard."""
 
 
-class Waiter:
-    """Somebody who asked for a channel to be as new as the store."""
-
-    __slots__ = ("_done", "_timer", "is_answered", "is_proof", "wanted")
-
-    def __init__(self, wanted: Position | None, done: Ready, *, is_proof: bool) -> None:
-        self.wanted = wanted
-        self.is_proof = is_proof
-        self.is_answered = False
-        self._done = done
-        self._timer: asyncio.TimerHandle | None = None
-
-    def expire_with(self, error: BrokerError, seconds: float) -> None:
-        """Hear `error` if nothing else came within `seconds`."""
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.answer, error)
-
-    def is_met_by(self, replica: Replica) -> bool:
-        """Whether the log holds what is wanted, or the wanted place is of a history that is over."""
-        if not replica.is_synced:
-            return False
-        if self.wanted is None:
-            return replica.is_whole
-        if self.wanted.epoch == replica.epoch:
-            return self.wanted.offset <= replica.head
-        return self.wanted.epoch in replica.former
-
-    def proves_loss(self, replica: Replica) -> bool:
-        """Whether an entry that this hub has told of is not in the store (N4)."""
-        wanted = self.wanted
-        return self.is_proof and wanted is not None and wanted.epoch == replica.epoch and wanted.offset > replica.head
-
-    def answer(self, error: BrokerError | None) -> None:
-        """Tell, once."""
-        if self.is_answered:
-            return
-        self.is_answered = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._done(error)
-
-
 class Following:
     """All replicas of this node.
 
-    `suspected(replica)` hears of each that is to be read; `disputed(replica)` of two pasts (N7), which end in a
-    rotation; `followed(replica)` and `unfollowed(replica)` of channels that begin or cease to be followed.
+    `suspected(replica)` hears of each that is to be read; `misled(channel)` of one whose subscription still leads to a
+    former master; `followed(replica)` and `unfollowed(replica)` of channels that begin or cease to be followed.
+    `is_former(channel, batch)` says whether the master that stored a segment is believed no longer.
+
+    What is heard proves nothing: it is applied if it follows, and else the store is read.
     """
 
     def __init__(self, replicas: Replicas, figures: RedisFigures, *, bus_message: int, patience: float) -> None:
         self.suspected: Callable[[Replica], None] = lambda _: None
-        self.disputed: Callable[[Replica], None] = lambda _: None
+        self.misled: Callable[[str], None] = lambda _: None
+        self.is_former: Callable[[str, str], bool] = lambda *_: False
         self.followed: Callable[[Replica], None] = lambda _: None
         self.unfollowed: Callable[[Replica], None] = lambda _: None
         self.is_down: Callable[[], bool] = lambda: False
@@ -209,21 +174,30 @@ class Following:
             self._claims.acked(channel, told)
             return
         replica.acked = told
-        if not self.take(replica, segment) and replica.is_synced:
+        if self.take(replica, segment, is_answer=True):
+            return
+        if replica.is_disputed:
+            self.suspect(replica)
+        elif replica.is_synced:
             # Most likely what lies between is on its way on the other connection.
             asyncio.get_running_loop().call_later(HOLE_PATIENCE, self._look_again, replica)
 
-    def take(self, replica: Replica, segment: Segment) -> bool:
-        """Do with `segment` what is to be done. -> False if the store has to be read for it"""
-        judgement = replica.judge(segment)
+    def take(self, replica: Replica, segment: Segment, *, is_answer: bool = False) -> bool:
+        """Do with `segment` what is to be done. -> False if the store has to be read for it
+
+        `is_answer`: the store itself has just said so, whichever master has stored it.
+        """
+        judgement = replica.judge(segment) if is_answer else self._judge(replica, segment)
         if judgement is Judgement.APPLY:
             return self.apply(replica, segment) is Taken.YES and self.take_parked(replica)
         if judgement is Judgement.KNOWN:
             return True
-        if judgement is Judgement.TWO_PASTS:
-            self.disputed(replica)
-            return True
-        replica.park(segment)
+        if judgement is Judgement.FORMER:
+            self.misled(replica.channel)
+        elif judgement is Judgement.TWO_PASTS:
+            replica.is_disputed = True
+        else:
+            replica.park(segment)
         return False
 
     def take_parked(self, replica: Replica, *, is_read: bool = False) -> bool:
@@ -232,18 +206,21 @@ class Following:
         `is_read`: the store has just said which epoch it is in; what is of another one is not kept, and if it is of a
         later one, the next look tells.
         """
-        for segment in replica.take_parked():
-            judgement = replica.judge(segment)
+        is_clear = True
+        for parked in replica.take_parked():
+            judgement = self._judge(replica, parked.segment)
             if judgement is Judgement.APPLY:
-                if self.apply(replica, segment) is not Taken.YES:
+                if self.apply(replica, parked.segment) is not Taken.YES:
                     return False
             elif judgement is Judgement.TWO_PASTS:
-                self.disputed(replica)
-            elif judgement is Judgement.OTHER_EPOCH and is_read:
-                replica.is_suspect = True
+                replica.is_disputed, is_clear = True, False
+            elif judgement is Judgement.FORMER or (judgement is Judgement.OTHER_EPOCH and is_read):
+                is_clear = False
             elif judgement is not Judgement.KNOWN:
-                replica.park(segment)
-        return not replica.parked
+                replica.put_back(parked)
+        if is_read and not is_clear:
+            replica.is_suspect = True
+        return is_clear and not replica.parked
 
     # --- the door -----------------------------------------------------------------------------------------------------
 
@@ -259,14 +236,14 @@ class Following:
             return Taken.UNREADABLE
         except BrokerError as error:
             logger.warning("the log of %s takes nothing: %s", channel, error)
-            replica.target = max(replica.target, segment.last)
+            replica.expect(segment.last)
             return Taken.REFUSED
+        if position.offset != segment.last:
+            logger.error("%s: expected entries up to %d, came those up to %s", channel, segment.last, position)
+            segment = segment._replace(length=position.offset - segment.first + 1)
+            self.suspect(replica)
         replica.applied(segment)
         self._changed(replica)
-        if position != (segment.epoch, segment.last):
-            logger.error("%s: expected entries up to %d, came those up to %s", channel, segment.last, position)
-            replica.head = position.offset
-            self.disputed(replica)
         return Taken.YES
 
     def begin(self, replica: Replica, position: Position) -> bool:
@@ -281,14 +258,23 @@ class Following:
         return True
 
     def restore(self, replica: Replica, newest: Iterable[tuple[int, bytes]]) -> None:
-        """The newest entry per key, as far as the log has got (N13)."""
-        known = sorted(one for one in newest if one[0] <= replica.head)
+        """The newest entry per key, as far as the log has got (N13). One that cannot be read is left out."""
+        by_offset = {offset: entry for offset, entry in newest if 1 <= offset <= replica.head}
+        known = sorted(by_offset.items())
         try:
-            self._replicas.restore(replica.channel, known)
+            try:
+                self._replicas.restore(replica.channel, known)
+            except ValueError:
+                readable = [one for one in known if _is_entry(one[1])]
+                self._unreadable(replica, len(known) - len(readable), "expected one entry of each key")
+                self._replicas.restore(replica.channel, readable)
         except (BrokerError, ValueError) as error:
-            self._figures.fault("unreadable", "newest")
-            logger.warning("the newest entries of %s were dropped: %s", replica.channel, error)
+            self._unreadable(replica, len(known), error)
         replica.lacks_newest = False
+
+    def _unreadable(self, replica: Replica, count: int, error: object) -> None:
+        self._figures.fault("unreadable", "newest", count)
+        logger.warning("%d of the newest entries of %s were dropped: %s", count, replica.channel, error)
 
     def suspect(self, replica: Replica) -> None:
         """The store is to be read: something is or may be missing."""
@@ -305,6 +291,12 @@ class Following:
         return self.claim(channel) or NOWHERE
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _judge(self, replica: Replica, segment: Segment) -> Judgement:
+        if self.is_former(replica.channel, segment.batch):
+            self._figures.details["bus/former"] += 1
+            return Judgement.FORMER
+        return replica.judge(segment)
 
     def _begin(self, limits: Followed) -> Replica:
         replica = self._all[limits.channel] = Replica(limits)
@@ -333,3 +325,10 @@ class Following:
     def _look_again(self, replica: Replica) -> None:
         if self._all.get(replica.channel) is replica and replica.head < replica.target:
             self.suspect(replica)
+
+
+def _is_entry(data: bytes) -> bool:
+    try:
+        return len(decode_entries(data)) == 1
+    except ValueError:
+        return False

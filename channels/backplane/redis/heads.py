@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels.backplane.redis.appending import Appending
 from channels.backplane.redis.errors import StoreError
@@ -30,16 +30,33 @@ ANEW_AT_ONCE = 64
 TOLD_AT_ONCE = 1_000
 
 
-class Heads:
-    """Compares. `lost(channel)` hears that a message has not come, which makes the subscription suspect."""
+class _Doubt(NamedTuple):
+    """A head of the store that this node has not reached, and the round in which that was seen."""
 
-    def __init__(self, store: Store, following: Following, appending: Appending, lost: Callable[[str], None]) -> None:
+    epoch: str
+    head: int
+    since: int
+
+
+class Heads:
+    """Compares. `lost(channel)` hears that a message has not come, which makes the subscription suspect.
+
+    What other nodes tell proves nothing, and only makes this one look at the store.
+    """
+
+    def __init__(
+        self, store: Store, following: Following, appending: Appending, lost: Callable[[str], None], at_once: int
+    ) -> None:
         self._store = store
         self._following = following
         self._appending = appending
         self._lost = lost
-        self._doubts: dict[str, tuple[str, int, int]] = {}
-        """Heads that this node has not reached, by channel: epoch, offset, and the round in which it was told."""
+        self._slots = asyncio.Semaphore(at_once)
+        self.is_retired: Callable[[str, str], bool] = lambda *_: False
+        """Whether the master of a replication id is believed no longer of a channel."""
+        self._doubts: dict[str, _Doubt] = {}
+        self._rumours: dict[str, tuple[str, int]] = {}
+        """Heads that another node has told of, epoch and offset, by channel."""
         self._turn: list[str] = []
         self._anew: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -56,7 +73,8 @@ class Heads:
                 continue
             epoch, head = place
             if epoch == replica.epoch:
-                self._doubt(replica, epoch, head)
+                if head > replica.head:
+                    self._rumours[channel] = (epoch, head)
             elif epoch not in replica.former:
                 self._following.suspect(replica)
 
@@ -64,7 +82,7 @@ class Heads:
         """Once a second: resolve the doubts of the last round, and look at the store."""
         self._following.round += 1
         self._resolve()
-        await asyncio.gather(*map(self._look, self._chosen()))
+        await asyncio.gather(*map(self._look, dict.fromkeys((*self._rumoured(), *self._chosen()))))
 
     def doubt_all(self, reason: str) -> None:
         """The store is not what it was: compare everything that is followed, however quiet."""
@@ -96,6 +114,7 @@ class Heads:
     def forget(self, channel: str) -> None:
         """It is followed no longer."""
         self._doubts.pop(channel, None)
+        self._rumours.pop(channel, None)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -117,15 +136,23 @@ class Heads:
                 chosen[replica] = None
         return list(chosen)
 
-    def _resolve(self) -> None:
-        for channel, (epoch, head, since) in list(self._doubts.items()):
+    def _rumoured(self) -> Iterator[Replica]:
+        """Of what was told, what still is news, so that the store is asked."""
+        rumours, self._rumours = self._rumours, {}
+        for channel, (epoch, head) in rumours.items():
             replica = self._following.get(channel)
-            if replica is None or replica.epoch != epoch or replica.head >= head:
+            if replica is not None and replica.epoch == epoch and replica.head < head:
+                yield replica
+
+    def _resolve(self) -> None:
+        for channel, doubt in list(self._doubts.items()):
+            replica = self._following.get(channel)
+            if replica is None or replica.epoch != doubt.epoch or replica.head >= doubt.head:
                 del self._doubts[channel]
-            elif self._following.round - since > 1:
+            elif self._following.round - doubt.since > 1:
                 del self._doubts[channel]
                 is_news = not replica.is_suspect and not replica.is_reading
-                replica.target = max(replica.target, head)
+                replica.expect(doubt.head)
                 self._following.suspect(replica)
                 if is_news:
                     self._lost(channel)
@@ -133,8 +160,8 @@ class Heads:
     def _doubt(self, replica: Replica, epoch: str, head: int) -> None:
         if head > replica.head:
             known = self._doubts.get(replica.channel)
-            if known is None or known[0] != epoch or known[1] <= replica.head:
-                self._doubts[replica.channel] = (epoch, head, self._following.round)
+            if known is None or known.epoch != epoch or known.head <= replica.head:
+                self._doubts[replica.channel] = _Doubt(epoch, head, self._following.round)
 
     async def _look_anew(self, replica: Replica) -> None:
         there = await self._look(replica)
@@ -149,23 +176,34 @@ class Heads:
     async def _look(self, replica: Replica) -> Standing | None:
         """-> where the store stands; None if it has not answered"""
         keys, limits = self._store.keys, replica.limits
-        before = replica.standing
-        try:
-            reply = await self._store.run(
-                TOUCH,
-                (keys.meta(limits.channel), keys.log(limits.channel), keys.last(limits.channel)),
-                limits.max_entries,
-                limits.max_bytes,
-                int(limits.seconds * 1_000),
-                self._appending.ttl(limits),
-            )
-        except StoreError:
-            return None
+        meta = keys.meta(limits.channel)
+        async with self._slots:
+            before = replica.standing
+            try:
+                reply = await self._store.run(
+                    TOUCH,
+                    (meta, keys.log(limits.channel), keys.last(limits.channel)),
+                    limits.max_entries,
+                    limits.max_bytes,
+                    int(limits.seconds * 1_000),
+                    self._appending.ttl(limits),
+                    self._store.replid(meta),
+                )
+            except StoreError:
+                return None
         if not reply:
             self._following.suspect(replica)
             return NOWHERE
-        there = Standing(reply[0].decode(), int(reply[1]), reply[2].decode())
+        epoch, head, batch, written_by, replid = reply
+        if self.is_retired(limits.channel, replid.decode()):
+            self._store.reconnect(meta, "it leads to a former master")
+            return None
+        there = Standing(epoch.decode(), int(head), batch.decode())
         if self._following.get(limits.channel) is not replica or not replica.is_synced:
+            return there
+        if written_by not in (b"", replid):
+            # Whether its history goes on is decided now, while those are there who know what they have told (N5).
+            self._following.suspect(replica)
             return there
         if there.epoch != replica.epoch:
             if there.epoch != before.epoch:  # else the node has gone on meanwhile

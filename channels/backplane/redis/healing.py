@@ -2,30 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from struct import Struct
 from typing import Any, NamedTuple
 
 from channels.backplane.redis.appending import EMPTY, Answer, Appending, Changed, Verdict
 from channels.backplane.redis.errors import NotSentError, StoreError
 from channels.backplane.redis.figures import RedisFigures
-from channels.backplane.redis.following import Following, Waiter
+from channels.backplane.redis.following import Following
 from channels.backplane.redis.options import MIB, RedisOptions
-from channels.backplane.redis.replica import Judgement, Replica, Taken
-from channels.backplane.redis.scripts import READ
+from channels.backplane.redis.replica import Judgement, Replica, Standing, Taken
+from channels.backplane.redis.scripts import NEWEST, READ
 from channels.backplane.redis.segment import UnreadableError, last_of, read_stored
 from channels.backplane.redis.store import Store
+from channels.backplane.redis.waiter import Waiter
 from channels.errors import LogUnavailable
 from channels.publication import Position
 
 logger = logging.getLogger(__name__)
 
 READ_TOGETHER = 64
-"""Channels of one read."""
+"""Channels that are read at once, each at its own pace, and of holes those of one round."""
 READ_BYTES = 4 * MIB
-"""Of one read, over all its channels."""
+"""Of the answers to all that are being read."""
 LEAST_BYTES = 65_536
-NEWEST_PAGE = 1_000
+NEWEST_BYTES = MIB
+"""Of one page of the newest entries per key, and what the last of them has more."""
 
 _offset = Struct("<Q")
 
@@ -51,18 +54,20 @@ class Healing:
         self._options = options
         self._urgent: dict[str, None] = {}
         self._holes: dict[str, None] = {}
+        self._reading = 0
         self._ends: dict[str, tuple[str, str]] = {}
         """Epochs that are to end, by channel: name and reason."""
         self.decide: Callable[[str, Changed], Awaitable[Verdict | None]] | None = None
         """Proves continuity or gives up on it (N5)."""
-        self.is_retired: Callable[[str], bool] = lambda _: False
-        """Whether the master of a replication id is believed no longer."""
+        self.is_retired: Callable[[str, str], bool] = lambda *_: False
+        """Whether the master of a replication id is believed no longer of a channel."""
         self.hears_soon: Callable[[str], bool] = lambda _: True
         """Whether a subscription is confirmed soon; then nothing is read before, lest something fall between."""
+        self.failed: Callable[[str, Exception], None] = lambda *_: None
+        """Hears of what should never fail."""
         self._wake_urgent = asyncio.Event()
         self._wake_holes = asyncio.Event()
         following.suspected = self.suspected
-        following.disputed = lambda replica: self.end_epoch(replica, "two_pasts")
 
     def suspected(self, replica: Replica) -> None:
         """`replica` is to be read."""
@@ -82,55 +87,64 @@ class Healing:
 
     async def read_urgent(self) -> None:
         """For ever: read what somebody waits for, and what was never read."""
-        while True:
-            await self._wake_urgent.wait()
-            self._wake_urgent.clear()
-            await self._read_all(self._urgent)
+        await self._serve(self._urgent, self._wake_urgent)
 
     async def read_holes(self) -> None:
         """For ever: read what is missing, at the rate that is allowed."""
-        while True:
-            await self._wake_holes.wait()
-            self._wake_holes.clear()
-            await self._read_all(self._holes, pause=1.0 / self._options.heal_rate)
+        await self._serve(self._holes, self._wake_holes, pause=1.0 / self._options.heal_rate)
 
-    async def _read_all(self, queue: dict[str, None], pause: float = 0.0) -> None:
+    async def _serve(self, queue: dict[str, None], wake: asyncio.Event, pause: float = 0.0) -> None:
         loop = asyncio.get_running_loop()
-        while queue:
-            replicas = self._take(queue)
-            if not replicas:
-                return  # those that are left are being read, or not subscribed yet: they come back
-            until = loop.time() + pause
-            # Without the store nothing can be read; who waits hears it by a timer of his own.
-            await self._store.wait_up(self._store.keys.meta(replicas[0].channel), loop.time() + 1.0)
-            budget = max(READ_BYTES // len(replicas), LEAST_BYTES)
-            await asyncio.gather(*(self._read(replica, budget) for replica in replicas))
-            await asyncio.sleep(max(until - loop.time(), 0.0))
+        slots = asyncio.Semaphore(READ_TOGETHER)
+        async with asyncio.TaskGroup() as reads:
+            while True:
+                await wake.wait()
+                wake.clear()
+                until, count = loop.time() + pause, 0
+                for replica in islice(self._ready(queue), READ_TOGETHER):
+                    replica.is_reading = True
+                    count += 1
+                    await slots.acquire()
+                    reads.create_task(self._read_safely(replica, slots))
+                if count == READ_TOGETHER:
+                    wake.set()
+                await asyncio.sleep(max(until - loop.time(), 0.0))
 
-    def _take(self, queue: dict[str, None]) -> list[Replica]:
-        taken: list[Replica] = []
+    def _ready(self, queue: dict[str, None]) -> Iterator[Replica]:
+        """What can be read now, taken out of `queue`. The rest is being read, or not subscribed yet, and comes back."""
         for channel in list(queue):
             replica = self._following.get(channel)
             if replica is None:
-                del queue[channel]
+                queue.pop(channel, None)
             elif not replica.is_reading and (replica.is_subscribed or not self.hears_soon(channel)):
-                del queue[channel]
-                taken.append(replica)
-                if len(taken) == READ_TOGETHER:
-                    break
-        return taken
+                queue.pop(channel, None)
+                yield replica
+
+    async def _read_safely(self, replica: Replica, slots: asyncio.Semaphore) -> None:
+        self._reading += 1
+        try:
+            await self._read(replica)
+        except Exception as error:
+            logger.exception("%s could not be read", replica.channel)
+            self.failed(f"reading {replica.channel}", error)
+        finally:
+            self._reading -= 1
+            slots.release()
 
     # --- one channel --------------------------------------------------------------------------------------------------
 
-    async def _read(self, replica: Replica, budget: int) -> None:
+    async def _read(self, replica: Replica) -> None:
         following = self._following
         waiters = following.take_waiters(replica)
         hears = replica.is_subscribed
-        replica.is_reading, replica.is_suspect = True, False
+        replica.is_suspect = False
         is_done = False
         try:
+            # Without the store nothing can be read; who waits hears it by a timer of his own.
+            meta = self._store.keys.meta(replica.channel)
+            await self._store.wait_up(meta, asyncio.get_running_loop().time() + 1.0)
             await self._end_if_disputed(replica)
-            is_done = await self._catch_up(replica, budget)
+            is_done = await self._catch_up(replica)
         except StoreError as error:
             logger.info("%s could not be read: %s", replica.channel, error)
         finally:
@@ -160,36 +174,44 @@ class Healing:
         elif following.has_waiters(replica) or (replica.is_suspect and replica.is_subscribed):
             self.suspected(replica)
 
-    async def _catch_up(self, replica: Replica, budget: int) -> bool:
+    async def _catch_up(self, replica: Replica) -> bool:
         """Read until the log is what the store holds. -> whether it is"""
         following = self._following
         while True:
-            before, known = replica.own, (replica.epoch, max(replica.standing.head, replica.target))
-            reply = await self._ask(replica, budget)
+            before, told = replica.own, replica.standing
+            replica.asked()
+            reply = await self._ask(replica)
             if following.get(replica.channel) is not replica:
                 return True
-            if replica.is_synced and self._has_gone_back(replica, reply, known):
+            if replica.is_synced and self._has_gone_back(replica, reply, told):
                 return False
             if not self._take_in(replica, reply):
                 return False
+            disproved = replica.answered(reply.head)
+            if disproved:
+                self._figures.fault("unproven", "heard", disproved)
+                logger.warning("of %s was heard what its store does not hold", replica.channel)
             following.take_parked(replica, is_read=True)
             if replica.head >= max(reply.head, replica.target):
                 break
             if replica.own == before:
                 return False
         if replica.lacks_newest:
-            following.restore(replica, await self._newest(replica))
+            newest = await self._newest(replica)
+            if newest is None:
+                return False
+            following.restore(replica, newest)
         return replica.has_all_known
 
-    def _has_gone_back(self, replica: Replica, reply: _Reply, known: tuple[str, int]) -> bool:
-        """The store lacks what it had, as this node knows: that history ends (N4). -> whether it is so"""
+    def _has_gone_back(self, replica: Replica, reply: _Reply, told: Standing) -> bool:
+        """The store lacks what this node has told somebody: that history ends (N4). -> whether it is so"""
         if reply.epoch in replica.former:
             self._ends[replica.channel] = (reply.epoch, "former")
-        elif reply.epoch == known[0] and reply.head < known[1]:
+        elif reply.epoch == told.epoch and reply.head < told.head:
             self._ends[replica.channel] = (reply.epoch, "behind")
         return replica.channel in self._ends
 
-    async def _ask(self, replica: Replica, budget: int) -> _Reply:
+    async def _ask(self, replica: Replica) -> _Reply:
         keys, channel, own = self._store.keys, replica.channel, replica.own
         meta = keys.meta(channel)
         epoch, head, batch, why, replid, items, written_by = await self._store.run(
@@ -200,10 +222,10 @@ class Healing:
             self._store.replid(meta),
             self._store.publish,
             *own,
-            budget,
+            max(READ_BYTES // self._reading, LEAST_BYTES),
             self._appending.ttl(replica.limits),
         )
-        if self.is_retired(replid.decode()):
+        if self.is_retired(channel, replid.decode()):
             self._store.reconnect(meta, "it leads to a former master")
             raise NotSentError("the master is no longer one")
         if written_by not in (b"", replid):
@@ -252,7 +274,7 @@ class Healing:
                 return False
             judgement = replica.judge(segment)
         if judgement is Judgement.TWO_PASTS:
-            following.disputed(replica)
+            self.end_epoch(replica, "two_pasts")
             return False
         if judgement is not Judgement.APPLY:
             return True
@@ -263,15 +285,24 @@ class Healing:
             )  # nobody can read these entries: nobody waits for them
         return taken is Taken.YES
 
-    async def _newest(self, replica: Replica) -> Iterable[tuple[int, bytes]]:
-        key = self._store.keys.last(replica.channel)
-        found: dict[bytes, tuple[int, bytes]] = {}
-        cursor = b"0"
+    async def _newest(self, replica: Replica) -> Iterable[tuple[int, bytes]] | None:
+        """-> (offset, entry) of each key; None if another history began, or another master answered, meanwhile"""
+        keys, channel = self._store.keys, replica.channel
+        meta, found = keys.meta(channel), dict[bytes, tuple[int, bytes]]()
+        cursor, master = b"0", b""
         while True:
-            cursor, page = await self._store.call("newest", key, "HSCAN", key, cursor, "COUNT", NEWEST_PAGE)
+            epoch, replid, cursor, page = await self._store.run(
+                NEWEST, (meta, keys.last(channel)), self._store.replid(meta), cursor, NEWEST_BYTES
+            )
+            is_other = replid != (master or replid) or self.is_retired(channel, replid.decode())
+            if is_other or epoch.decode() != replica.epoch:
+                return None
+            master = replid
             for name, value in zip(page[::2], page[1::2], strict=True):
                 if len(value) >= _offset.size:
                     found[name] = (_offset.unpack_from(value)[0], value[_offset.size :])
+                else:
+                    self._figures.fault("unreadable", "newest")
             if cursor == b"0":
                 return found.values()
 

@@ -42,11 +42,11 @@ class Keys:
         return f"{self._prefix}:{{{channel}}}:mid:{_digest(subject, mid)}"
 
     def batch(self, channel: str, batch: str) -> str:
-        """What a batch was answered."""
+        """What a caller's batch was answered."""
         return f"{self._prefix}:{{{channel}}}:mid:b:{batch}"
 
     def fence(self, channel: str, run: str) -> str:
-        """The last call of a node's run that was executed."""
+        """The last call of a node's run that was executed, and its answer where it is remembered nowhere else."""
         return f"{self._prefix}:{{{channel}}}:mid:f:{run}"
 
     def claim(self, session: str) -> str:

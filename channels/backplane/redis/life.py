@@ -129,14 +129,16 @@ class Life:
         ]
 
     async def recently(self) -> set[str]:
-        """Who was there within 10 s before anybody said something last, as the store knows; raises `StoreError`."""
+        """Runs, as `node/run`, that were there within 10 s before anybody said something last; raises `StoreError`."""
         fields = await self._fields()
         times = {name: float(at) for name, at in fields.items() if not name.startswith(("run:", "gone:", "bye:"))}
         least = max(times.values(), default=0.0) - SILENT_SECONDS * 1_000
-        there = {name.partition(":")[2] for name, at in times.items() if ":" in name and at >= least}
-        if fields.get(f"run:{self._node}", b"").decode() == self._run:
-            there.discard(self._node)  # this very life of it
-        return there
+        there = set()
+        for name, at in times.items():
+            kind, is_node, node = name.partition(":")
+            if is_node and at >= least:
+                there.add(node if kind == "left" else f"{node}/{fields.get(f'run:{node}', b'').decode()}")
+        return there - {f"{self._node}/{self._run}"}
 
     def _joined(self) -> Store:
         if self._store is None:

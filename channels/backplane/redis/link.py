@@ -4,8 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Any
+from contextlib import nullcontext, suppress
+from typing import Any, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection
 
@@ -16,19 +16,33 @@ from channels.backplane.redis.figures import RedisFigures
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.pipe import Pipe
 from channels.backplane.redis.scripts import ALL, Script
+from channels.backplane.redis.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
+AT_ONCE = frozenset({"beat", "echo"})
+"""Commands that wait for no slot: one of each a second, and a node that is late with them counts as gone."""
 PROBE_STEPS = 3
 """While the circuit is open, a probe waits as long as after so many failed attempts."""
 
 Dial = Callable[[], Awaitable[AbstractConnection]]
 
 
+class Opened(NamedTuple):
+    """There is a new command connection."""
+
+    replid: str
+    """Of its master."""
+    is_other: bool
+    """It writes another history than the one before."""
+    begun_at: float
+    """When it was looked for, by the clock of the loop."""
+
+
 class Link:
     """Commands go through here. `is_up` says whether it is worth trying; `call` fails at once where it is not.
 
-    `opened(is_other)` hears of each connection, and whether its master writes another history than the one before.
+    `opened` hears of each connection. `failure` says what of this, and not of Redis, is amiss.
     """
 
     def __init__(
@@ -36,7 +50,7 @@ class Link:
         dial: Dial,
         options: RedisOptions,
         figures: RedisFigures,
-        opened: Callable[[bool], None],
+        opened: Callable[[Opened], None],
         *,
         scripts: Sequence[Script] = ALL,
     ) -> None:
@@ -53,10 +67,12 @@ class Link:
         self._scripts = scripts
         self._pipe: Pipe | None = None
         self._gone: list[Pipe] = []
+        self._doubted: set[str] = set()
+        """Ids of masters that are former ones, somebody says."""
         self._up = asyncio.Event()
         self._attention = asyncio.Event()
         self._slots = asyncio.Semaphore(options.pool)
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def __repr__(self) -> str:
         return f"<Link {'up' if self.is_up else self.reason}, {self.breaker!r}>"
@@ -66,16 +82,18 @@ class Link:
         """Commands are answered, as far as is known."""
         return self._up.is_set()
 
+    @property
+    def failure(self) -> str | None:
+        """Why commands are not answered, or may not be soon; None: they are."""
+        return self._tasks.failure or (None if self.is_up else self.reason)
+
     def start(self) -> None:
         """Connect, and stay connected."""
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        self._tasks.start("connecting", self._keep)
 
     async def stop(self) -> None:
         """Close; what is on its way is unanswered."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        await self._tasks.stop()
         self._discard("the node stops")
         await self._close_gone()
 
@@ -92,7 +110,7 @@ class Link:
 
         `asks`: the slot is on its way to this server of a cluster (ASK).
         """
-        async with self._slots:
+        async with nullcontext() if name in AT_ONCE else self._slots:
             pipe = self._pipe
             if pipe is None or not self._up.is_set():
                 raise NotSentError(self.reason)
@@ -123,9 +141,16 @@ class Link:
 
     def reconnect(self, reason: str) -> None:
         """Leave this connection: it leads to the wrong place."""
+        if self._pipe is None:
+            return  # another is being made
         logger.warning("the command connection is opened anew: %s", reason)
         self._figures.fault("redis", "former master")
         self._discard(reason)
+
+    def leave(self, replid: str) -> None:
+        """Leave this connection if its master has that id: another node calls it a former one."""
+        self._doubted.add(replid)
+        self._attention.set()
 
     # --- the one task that connects -----------------------------------------------------------------------------------
 
@@ -143,6 +168,9 @@ class Link:
                 self._discard(str(error))
                 self._fault(str(error), kind="connect")
                 continue
+            except Exception as error:
+                self._discard(repr(error))  # half a greeting is none
+                raise
             if self.breaker.is_open or self._pipe is None:
                 continue  # one success is not enough
             backoff.succeeded()
@@ -153,9 +181,16 @@ class Link:
     async def _ensure(self) -> None:
         """Connect, or probe the connection with one command; raises `StoreError`."""
         if self._pipe is None:
+            begun_at = asyncio.get_running_loop().time()
             pipe = self._pipe = Pipe(await self._dial(), self._options.command, self._lost)
             former, self.replid = self.replid, await _greet(pipe, self._scripts)
-            self._opened(former not in ("", self.replid))
+            self._opened(Opened(self.replid, former not in ("", self.replid), begun_at))
+        elif self._doubted:
+            doubted, self._doubted = self._doubted, set()
+            self.replid = _replication(await self._pipe.call("INFO", "replication"))["master_replid"]
+            if self.replid in doubted:
+                self.reconnect("another node calls its master a former one")
+                return
         else:
             await self._pipe.call("PING")
         self.breaker.succeeded()

@@ -7,8 +7,10 @@ import asyncio
 import logging
 import math
 from functools import partial
+from typing import TYPE_CHECKING
 
 from channels.backplane.redis.bus import RedisBus
+from channels.backplane.redis.canary import REMEMBERED
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
 from channels.backplane.redis.ear import Ear
 from channels.backplane.redis.figures import RedisFigures
@@ -18,6 +20,9 @@ from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import Replica
 from channels.backplane.redis.store import Place, Store
 from channels.backplane.redis.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +44,10 @@ class Listener:
         options: RedisOptions,
         run: str,
     ) -> None:
-        self.has_opened = asyncio.Event()
-        """Set when there is a new connection, which is to be proven soon."""
+        self.hurried: Callable[[], None] = lambda: None
+        """Hears of each new connection, which is to be proven soon."""
         self.proven_at = -math.inf
-        """When a canary came back last: then the bus worked."""
+        """When what went out through the command connection came back to every ear: then the whole bus worked (N5)."""
         self._store = store
         self._following = following
         self._bus = bus
@@ -56,6 +61,8 @@ class Listener:
         self._homes: dict[str, Ear] = {}
         """Which ear hears a channel, by the name that is subscribed to."""
         self._number = 0
+        self._echoes: dict[int, set[Ear]] = {}
+        """Which ears have not heard an echo yet, by its number."""
 
     def __repr__(self) -> str:
         return f"<Listener {list(self._ears.values())}>"
@@ -110,11 +117,11 @@ class Listener:
         for ear in self._ears.values():
             ear.feed.hurry()
 
-    def doubt(self, channel: str) -> None:
-        """A message of `channel` has not come: listen on a new connection."""
+    def doubt(self, channel: str, reason: str = "head") -> None:
+        """A message of `channel` has not come, or one of a former master has: listen on a new connection."""
         ear = self._homes.get(self._store.keys.live(channel))
         if ear is not None:
-            ear.feed.reopen("head")
+            ear.feed.reopen(reason)
 
     def tick(self) -> None:
         """Once a second: send the canaries, and see whether those before them came back."""
@@ -132,6 +139,9 @@ class Listener:
         self._number += 1
         for ear in self._ears.values():
             ear.echo.sent(self._number, now)
+        self._echoes[self._number] = set(self._ears.values())
+        if len(self._echoes) > REMEMBERED:
+            del self._echoes[next(iter(self._echoes))]
         payload = write_control(self._bus.unnumbered(ECHO, {"echo": self._number}))
         await self._store.call("echo", control, "PUBLISH", control, payload)
 
@@ -200,8 +210,15 @@ class Listener:
         now = self._loop.time()
         canary, echo = message.body.get("canary"), message.body.get("echo")
         if isinstance(echo, int):
-            ear.echo.returned(echo, now)
-        elif isinstance(canary, int) and message.body.get("ear") == ear.name and ear.canary.returned(canary, now):
+            if ear.echo.returned(echo, now):
+                self._echoed(ear, echo, now)
+        elif isinstance(canary, int) and message.body.get("ear") == ear.name:
+            ear.canary.returned(canary, now)
+
+    def _echoed(self, ear: Ear, number: int, now: float) -> None:
+        waiting = self._echoes.get(number, set())
+        waiting.discard(ear)
+        if not waiting and self._echoes.pop(number, None) is not None:
             self.proven_at = now
             self._bus.proven(now)
 
@@ -211,7 +228,7 @@ class Listener:
             self._store.hurry(next((place for place, one in self._ears.items() if one is ear), None))
             self._bus.opened()
             self._send_canary(ear)
-            self.has_opened.set()
+            self.hurried()
             return
         replica = self._following.get(self._channels.get(name, ""))
         if replica is not None and self._homes.get(name) is ear:

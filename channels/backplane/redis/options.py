@@ -48,6 +48,8 @@ class RedisOptions:
     """Of the entries of one append; a single publication may be larger."""
     bus_message: int = 4 * MIB
     """What is larger on the bus is not read; what would become so is not sent."""
+    newest_bytes: int = 64 * MIB
+    """Of the newest entries per key that a channel keeps (S6), with their keys; what is beyond leaves by and by."""
     heal_rate: float = 10.0
     """Reads per second that fill holes; each covers the channels that wait for one."""
     tick: float = 1.0

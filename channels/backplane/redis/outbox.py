@@ -65,7 +65,7 @@ class Outbox:
     """All lanes of a node.
 
     `decide` proves continuity or gives up on it (N5). `wait_up` waits for the server of a channel, `reconnect` leaves
-    one that is no longer the master.
+    one that is no longer the master. `failed` hears of what should never fail.
     """
 
     def __init__(
@@ -80,8 +80,9 @@ class Outbox:
         wait_up: Callable[[str, float], Coroutine[None, None, bool]],
         decide: Callable[[str, Changed], Coroutine[None, None, Verdict | None]],
         rotated: Callable[[str, str, str], None],
-        is_retired: Callable[[str], bool],
+        is_retired: Callable[[str, str], bool],
         reconnect: Callable[[str, str], None],
+        failed: Callable[[str, Exception], None],
         wall: Callable[[], float] = time.time,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -97,6 +98,7 @@ class Outbox:
         self._rotated = rotated
         self._is_retired = is_retired
         self._reconnect = reconnect
+        self._failed = failed
         self._wall = wall
         self._uniform = uniform
         self._lanes: dict[str, _Lane] = {}
@@ -220,14 +222,23 @@ class Outbox:
     async def _run(self, lane: _Lane) -> None:
         try:
             while works := self._gather(lane):
-                sent = self._pack(lane.channel, works)
-                if sent is not None:
-                    await self._send_safely(lane, sent)
-        except Exception:
-            logger.exception("appends of %s failed: what waits of it is answered in time", lane.channel)
+                try:
+                    sent = self._pack(lane.channel, works)
+                    if sent is not None:
+                        await self._send(lane, sent)
+                except Exception as error:
+                    logger.exception("an append of %s failed", lane.channel)
+                    self._failed(f"appending to {lane.channel}", error)
+                    self._abandon(works, f"appending failed: {error!r}")
         finally:
             # Without an await since the queue was found empty: nothing can have come in between.
             del self._lanes[lane.channel]
+
+    def _abandon(self, works: Sequence[Work], text: str) -> None:
+        for work in works:
+            if work.sent is not None:
+                work.sent.is_uncertain = True  # whatever it was, it may have been stored before
+            self._give_up(work, text)
 
     def _gather(self, lane: _Lane) -> list[Work]:
         """What goes with the next append: as much as may, in order, and a batch with an id of its own alone."""
@@ -270,13 +281,6 @@ class Outbox:
         sent = Sent(packing.batch(name, self._fence), packing.works)
         self._figures.batch_sizes.observe(sent.batch.length)
         return sent
-
-    async def _send_safely(self, lane: _Lane, sent: Sent) -> None:
-        try:
-            await self._send(lane, sent)
-        except Exception:
-            sent.is_uncertain = True  # whatever it was, it may have been stored before
-            raise
 
     async def _send(self, lane: _Lane, sent: Sent) -> None:
         """Send until it is answered or nobody wants the answer."""
@@ -322,7 +326,7 @@ class Outbox:
             raise
         finally:
             sent.is_sending = False
-        if not isinstance(answer, Changed | Late) and self._is_retired(answer.replid):
+        if not isinstance(answer, Changed | Late) and self._is_retired(channel, answer.replid):
             sent.is_uncertain = True
             self._reconnect(channel, "it leads to a former master")
             raise UnansweredError("the master is no longer one")
@@ -345,7 +349,10 @@ class Outbox:
     def _answered(self, channel: str, sent: Sent, answer: Answer) -> None:
         if answer.kept:
             entries = kept_entries(sent.batch, answer)
-            self._channels.own(channel, Segment(answer.epoch, answer.first, answer.kept, sent.batch.name, entries))
+            segment = Segment(answer.epoch, answer.first, answer.kept, answer.batch, entries, answer.before)
+            self._channels.own(channel, segment)
+        if answer.left:
+            self._figures.details["newest/left"] += answer.left
         for work, results in sent.shares(channel, answer):
             if not work.is_answered:
                 self._settle(work)

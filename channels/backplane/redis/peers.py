@@ -77,8 +77,15 @@ class Peers:
         return {node: age for node, age, has_left in self._heard(now, SILENT_SECONDS) if not has_left}
 
     def known(self, now: float, within: float) -> set[str]:
-        """The other nodes that were heard of within so many seconds; those that have left know what they told, too."""
-        return {node for node, *_ in self._heard(now, within)}
+        """Other runs of nodes that were heard of within so many seconds, as `node/run`.
+
+        Those that have left know what they told, too, and so do former lives.
+        """
+        return {
+            f"{node}/{name}"
+            for (node, name), run in self._runs.items()
+            if name != self._run and run.heard_at and now - run.heard_at <= within
+        }
 
     def is_namesake_heard(self, now: float) -> bool:
         """Whether another process bears the name of this node."""

@@ -1,10 +1,10 @@
 """One connection with many commands on their way: answers come in the order of the commands."""
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from hiredis import pack_command
@@ -12,6 +12,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
 from channels.backplane.redis.errors import NotSentError, StoreError, UnansweredError, refusal
+
+logger = logging.getLogger(__name__)
 
 READS_AT_ONCE = 64
 """Answers taken before other tasks of the loop have their turn."""
@@ -66,10 +68,10 @@ class Pipe:
     async def close(self) -> None:
         """End it; who waits hears that nothing was answered."""
         self._end("closed by this node")
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        await self._connection.disconnect(nowait=True)
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            await self._connection.disconnect(nowait=True)
 
     def end(self, reason: str) -> None:
         """End it without waiting for that: `close` does."""
@@ -91,6 +93,9 @@ class Pipe:
                     await asyncio.sleep(0)
         except (RedisError, OSError) as error:
             self._end(str(error) or type(error).__name__)
+        except Exception as error:
+            logger.exception("answers of Redis could not be read")
+            self._end(f"reading failed: {error!r}")
 
     async def _write(self) -> None:
         try:
@@ -104,6 +109,9 @@ class Pipe:
                 await self._connection.send_packed_command(chunk, check_health=False)
         except (RedisError, OSError) as error:
             self._end(str(error) or type(error).__name__)
+        except Exception as error:
+            logger.exception("commands to Redis could not be written")
+            self._end(f"writing failed: {error!r}")
 
     def _answer(self, call: _Call, reply: Any) -> None:
         if call.future.done():

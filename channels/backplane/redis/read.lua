@@ -20,7 +20,7 @@ local own = own_replid(given)
 if why ~= '' then
   meta = begin_history(log, last, fresh, own)
   save_meta(meta_key, meta)
-  tell(publish, live, meta.epoch, 1, 0, '', node, '')
+  tell(publish, live, meta.epoch, 1, 0, '', '', node, '')
 end
 if ttl > 0 then
   redis.call('EXPIRE', meta_key, ttl)

@@ -31,6 +31,13 @@ NOWHERE = Standing("", 0, "")
 """Of a node that knows nothing of the channel."""
 
 
+class Parked(NamedTuple):
+    """A segment that waits for what is missing before it, and the question to the store after which it was heard."""
+
+    question: int
+    segment: Segment
+
+
 class Judgement(Enum):
     """What is to be done with a segment."""
 
@@ -43,7 +50,9 @@ class Judgement(Enum):
     OTHER_EPOCH = auto()
     """A history that this node does not know has begun."""
     TWO_PASTS = auto()
-    """Other entries have the places that entries of this node have."""
+    """It has other entries where this node has its own, or follows others than those of this node."""
+    FORMER = auto()
+    """It was stored by a master that is believed no longer."""
 
 
 class Taken(Enum):
@@ -61,13 +70,17 @@ class Replica:
 
     __slots__ = (
         "_batches",
+        "_expected",
         "_parked_bytes",
+        "_question",
+        "_was_disputed",
         "acked",
         "changed_round",
         "epoch",
         "former",
         "head",
         "is_broken",
+        "is_disputed",
         "is_reading",
         "is_subscribed",
         "is_suspect",
@@ -93,14 +106,20 @@ class Replica:
         self.lacks_newest = False
         """The newest entries per key are to be read."""
         self.target = 0
-        """The highest offset of this epoch that is known to exist."""
+        """The highest offset of this epoch that was heard to exist. Only a read of the store proves it."""
         self.acked = NOWHERE
         """The newest of this node's own appends, whether its log has got there or not."""
         self.former: deque[str] = deque(maxlen=FORMER_EPOCHS)
-        self.parked: list[Segment] = []
+        self.is_disputed = False
+        """What was heard has another past than this log; only the store can tell which of them is true."""
+        self.parked: list[Parked] = []
         """Heard ahead of what is missing."""
         self.changed_round = -1
         """The second in which it changed last."""
+        self._question = 0
+        self._expected = 0
+        """The highest offset that was heard of since the last question."""
+        self._was_disputed = False
         self._parked_bytes = 0
         self._batches: deque[tuple[int, str]] = deque(maxlen=REMEMBERED_BATCHES)
 
@@ -159,7 +178,7 @@ class Replica:
         if segment.length == 0:
             return Judgement.KNOWN
         if segment.first == self.head + 1:
-            return Judgement.APPLY
+            return Judgement.APPLY if self._follows(segment) else Judgement.TWO_PASTS
         if segment.first > self.head:
             return Judgement.HOLE
         if segment.last > self.head or self._is_disputed(segment):
@@ -178,11 +197,12 @@ class Replica:
             self.former.append(self.epoch)
         if position.epoch != self.epoch or not self.is_synced:
             self.target = position.offset
+            self._expected = 0
+            self.is_disputed = self._was_disputed = False
         self.epoch, self.head = position
         self.is_synced = True
         # What was heard of other epochs is over, or is heard of again.
-        self.parked = [segment for segment in self.parked if segment.epoch == self.epoch]
-        self._parked_bytes = sum(len(segment.entries) for segment in self.parked)
+        self._keep([one for one in self.parked if one.segment.epoch == self.epoch])
         self._batches.clear()
         self.lacks_newest = self.limits.last_per_key and position.offset > 0
 
@@ -190,24 +210,66 @@ class Replica:
         """The segment that ends at the head has this batch id, though the log has nothing of it."""
         self._batches.append((self.head, batch))
 
+    def expect(self, offset: int) -> None:
+        """Somebody says that there is something at `offset` of this epoch."""
+        self.target = max(self.target, offset)
+        self._expected = max(self._expected, offset)
+
     def park(self, segment: Segment) -> None:
         """Keep `segment` for later; if there is no room it will be read instead."""
         if segment.epoch == self.epoch:
-            self.target = max(self.target, segment.last)
-        size = len(segment.entries)
+            self.expect(segment.last)
+        self.put_back(Parked(self._question, segment))
+
+    def put_back(self, parked: Parked) -> None:
+        """Keep it for later once more."""
+        size = len(parked.segment.entries)
         if len(self.parked) < MAX_PARKED and self._parked_bytes + size <= MAX_PARKED_BYTES:
-            self.parked.append(segment)
+            self.parked.append(parked)
             self._parked_bytes += size
 
-    def take_parked(self) -> list[Segment]:
+    def take_parked(self) -> list[Parked]:
         """What was kept for later, in the order of the places; it is kept no longer."""
         parked, self.parked, self._parked_bytes = self.parked, [], 0
-        return sorted(parked, key=lambda segment: segment.first)
+        return sorted(parked, key=lambda one: one.segment.first)
+
+    def asked(self) -> None:
+        """The store is asked now. What was heard before has to be in its answer."""
+        self._question += 1
+        self._expected = 0
+        self._was_disputed, self.is_disputed = self.is_disputed, False
+
+    def answered(self, head: int) -> int:
+        """The store has answered, and the log has taken it: the head of this epoch was `head`. -> what it disproves
+
+        What was heard before the question and lies beyond is forgotten. A past in dispute is the one that this log has:
+        else the store would have begun another epoch.
+        """
+        kept = [one for one in self.parked if one.question >= self._question or not self._is_beyond(one.segment, head)]
+        disproved = len(self.parked) - len(kept) + self._was_disputed
+        self._was_disputed = False
+        if len(kept) < len(self.parked):
+            self._keep(kept)
+        heard = (one.segment.last for one in kept if one.segment.epoch == self.epoch)
+        self.target = max(self.head, head, self._expected, *heard)
+        return disproved
 
     def rest(self) -> None:
         """The channel is quiet: remember only the newest batch."""
         while len(self._batches) > 1:
             self._batches.popleft()
+
+    def _keep(self, parked: list[Parked]) -> None:
+        self.parked = parked
+        self._parked_bytes = sum(len(one.segment.entries) for one in parked)
+
+    def _is_beyond(self, segment: Segment, head: int) -> bool:
+        return segment.epoch == self.epoch and segment.last > head
+
+    def _follows(self, segment: Segment) -> bool:
+        """Whether the segment before it is the one that this log ends with, as far as both are known."""
+        own = self.batch
+        return not own or not segment.before or own == segment.before
 
     def _is_disputed(self, segment: Segment) -> bool:
         """Whether this node remembers another segment at the places of this one."""

@@ -22,6 +22,7 @@ class Script:
 APPEND = Script("append", "common", "append")
 READ = Script("read", "common", "read")
 TOUCH = Script("touch", "common", "touch")
+NEWEST = Script("newest", "common", "newest")
 
 TELL = Script("tell", "common", "tell")
 BEAT = Script("beat", "common", "beat")
@@ -31,4 +32,4 @@ TOLD = Script("told", "here", "told")
 BURY = Script("bury", "here", "bury")
 FORMER = Script("former", "former")
 
-ALL = (APPEND, READ, TOUCH, TELL, BEAT, CLAIM, MEMBER, TOLD, BURY, FORMER)
+ALL = (APPEND, READ, TOUCH, NEWEST, TELL, BEAT, CLAIM, MEMBER, TOLD, BURY, FORMER)

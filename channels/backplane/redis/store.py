@@ -9,7 +9,7 @@ from channels.backplane.redis.connection import Address, Dialer
 from channels.backplane.redis.errors import MissingScriptError
 from channels.backplane.redis.figures import RedisFigures, Reported
 from channels.backplane.redis.keys import Keys
-from channels.backplane.redis.link import Link
+from channels.backplane.redis.link import Link, Opened
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.scripts import Script
 
@@ -66,6 +66,9 @@ class Store(Protocol):
     def reconnect(self, key: str, reason: str) -> None:
         """Leave the connection to the server of `key`, and find its master anew."""
 
+    def leave(self, key: str, replid: str) -> None:
+        """`reconnect`, if the connection to the server of `key` leads to the master of that id, as it says itself."""
+
     def hurry(self, place: Place) -> None:
         """The server is there: whoever waits before the next attempt need not."""
 
@@ -76,7 +79,7 @@ class Store(Protocol):
 class SingleStore:
     """One Redis, or the master that Sentinel names. `opened` as of `Link`."""
 
-    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[bool], None]) -> None:
+    def __init__(self, options: RedisOptions, figures: RedisFigures, opened: Callable[[Opened], None]) -> None:
         self.keys = Keys(options.prefix)
         self.publish = "PUBLISH"
         self.dialer = Dialer(options)
@@ -115,7 +118,7 @@ class SingleStore:
     @property
     def failure(self) -> str | None:
         """See `Store`."""
-        return None if self.link.is_up else self.link.reason
+        return self.link.failure
 
     async def wait_up(self, key: str, until: float) -> bool:
         """See `Store`."""
@@ -140,6 +143,10 @@ class SingleStore:
     def reconnect(self, key: str, reason: str) -> None:
         """See `Store`."""
         self.link.reconnect(reason)
+
+    def leave(self, key: str, replid: str) -> None:
+        """See `Store`."""
+        self.link.leave(replid)
 
     def hurry(self, place: Place) -> None:
         """See `Store`."""

@@ -1,4 +1,7 @@
-"""Tasks that are meant to run for ever: one that dies is named, counted, and begun again."""
+"""Tasks that are meant to run for ever: one that dies is named, counted, and begun again.
+
+What is done once and fails as nothing should is told here as well (`died`).
+"""
 
 import asyncio
 import logging
@@ -43,6 +46,12 @@ class Tasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def died(self, name: str, error: Exception) -> None:
+        """A piece of work that does not run for ever has failed as nothing should: it is told for a while."""
+        self.deaths += 1
+        self._dead[name] = repr(error)
+        asyncio.get_running_loop().call_later(RESTART_SECONDS, self._dead.pop, name, None)
 
     async def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:

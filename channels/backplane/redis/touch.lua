@@ -1,6 +1,7 @@
 -- Where a channel stands (N9); what is over its age leaves, and what is followed lives on (N18).
 -- KEYS: meta, log, last
 local most, bytes, age, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local given = ARGV[5]
 local meta = load_meta(KEYS[1])
 if not meta then
   return {}
@@ -13,4 +14,4 @@ if ttl > 0 then
     redis.call('EXPIRE', KEYS[i], ttl)
   end
 end
-return {meta.epoch, text(meta.head), meta.batch, meta.replid}
+return {meta.epoch, text(meta.head), meta.batch, meta.replid, own_replid(given)}

@@ -182,7 +182,8 @@ class Packing:
 
     def batch(self, name: str, fence: int) -> Batch:
         """All of them."""
-        return Batch(name, fence, len(self._entries), b"".join(self._entries), self._mids, self._named)
+        is_named = self.works[0].batch_id is not None
+        return Batch(name, fence, len(self._entries), b"".join(self._entries), self._mids, self._named, is_named)
 
 
 def kept_entries(batch: Batch, answer: Answer) -> bytes:

@@ -17,7 +17,7 @@ from channels.backplane.redis.appending import EMPTY, Answer, Appending, Batch, 
 from channels.backplane.redis.keys import Keys
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import NOWHERE, Standing
-from channels.backplane.redis.scripts import APPEND, READ, TOUCH, Script
+from channels.backplane.redis.scripts import APPEND, NEWEST, READ, TOUCH, Script
 from channels.backplane.redis.segment import read_segment, read_stored
 from channels.publication import Position
 from tests.support.redis import RedisServer
@@ -166,7 +166,8 @@ class Machine(RuleBasedStateMachine):
             if mid is not None
         ]
         keys = [(index, event, event == "c") for index, (event, _) in enumerate(entries)]
-        return Batch(f"b{self.number}", self.number, len(entries), b"".join(raw), mids, keys)
+        is_named = self.number % 3 == 0
+        return Batch(f"b{self.number}", self.number, len(entries), b"".join(raw), mids, keys, is_named)
 
     def standing(self, says: str) -> Standing:
         model = self.model
@@ -192,7 +193,7 @@ class Machine(RuleBasedStateMachine):
         answer = asyncio.run(self.appending.append(LIMITS, standing, batch, verdict, force=force))
         fresh = f"e{self.epochs:05d}"
         model = self.model
-        if batch.length and batch.name in model.batches:
+        if batch.name in model.batches and (batch.is_named or batch.fence == model.fence):
             assert answer == model.batches[batch.name]._replace(replid=self.own)
             return
         if batch.length and batch.fence <= model.fence:
@@ -230,7 +231,8 @@ class Machine(RuleBasedStateMachine):
 
     def store_in_model(self, batch: Batch, entries: list[tuple[str, str | None]], answer: Answer) -> None:
         model = self.model
-        first, repeats = model.head + 1, {}
+        first, repeats, before = model.head + 1, {}, model.batch
+        name = f"{batch.name}.{self.own[:8]}"
         fresh: dict[str, tuple[bytes, str]] = {}
         for index, (event, mid) in enumerate(entries):
             if mid is not None:
@@ -248,9 +250,9 @@ class Machine(RuleBasedStateMachine):
         model.mids |= fresh
         kept = model.head - first + 1
         if kept:
-            model.batch = batch.name
-            model.boundaries[model.head] = batch.name
-        assert answer == Answer(model.epoch, first, kept, model.head, answer.why, self.own, repeats)
+            model.batch = name
+            model.boundaries[model.head] = name
+        assert answer == Answer(model.epoch, first, kept, model.head, answer.why, self.own, repeats, name, before)
         if batch.length:
             model.batches[batch.name] = answer._replace(why=answer.why)
             model.fence = batch.fence
@@ -282,6 +284,8 @@ class Machine(RuleBasedStateMachine):
             for key, value in zip(newest[::2], newest[1::2], strict=True)
         }
         assert found == model.newest
+        size = sum(map(len, newest))
+        assert int(command("HGET", keys.meta("actions"), "newest")) == size
 
 
 @pytest.mark.clause("N2", "N3", "N4", "P1")
@@ -332,12 +336,29 @@ async def test_a_call_that_was_overtaken_by_a_later_one_of_its_node_is_not_done(
 
 
 @pytest.mark.clause("N3")
+@pytest.mark.parametrize("is_named", [False, True], ids=["of the node", "of a caller"])
+async def test_the_answer_to_a_call_is_the_same_when_it_is_repeated(store: RawStore, is_named: bool) -> None:
+    (entry,) = encode_entries([("e", b"1", None, None, None, None)], 1.0)
+    calls = [Batch(f"b{number}", number, 1, entry, is_named=is_named) for number in (1, 2)]
+    appending = appending_of(store)
+    first, again, second, second_again = [
+        await appending.append(LIMITS, NOWHERE, call) for call in (calls[0], calls[0], calls[1], calls[1])
+    ]
+    assert (first, second) == (again, second_again)
+    assert store.server.command("HGET", "ng:{actions}:meta", "head") == b"2"
+    late = await appending.append(LIMITS, NOWHERE, calls[0])
+    assert (late == first) if is_named else isinstance(late, Late)
+
+
+@pytest.mark.clause("N3")
 async def test_a_segment_is_published_as_it_is_stored(store: RawStore) -> None:
     with store.server.listening("ng:{actions}:live") as heard:
         await append(store, 1)
-        segment = read_segment(heard())
-    (item,) = store.server.command("XRANGE", "ng:{actions}:log", "-", "+")
-    assert segment == read_stored(item)
+        await append(store, 2)
+        segments = [read_segment(heard()) for _ in range(2)]
+    items = store.server.command("XRANGE", "ng:{actions}:log", "-", "+")
+    assert segments == [read_stored(item) for item in items]
+    assert [segments[0].before, segments[1].before] == ["", segments[0].batch]
 
 
 async def test_retention_by_bytes_and_by_age_lets_old_segments_leave(store: RawStore) -> None:
@@ -365,9 +386,9 @@ async def test_a_quiet_channel_loses_what_is_too_old_when_it_is_touched(store: R
         await append(store, number)
     store.server.wait_for(_time_passes(store.server))
     keys = [f"ng:{{actions}}:{name}" for name in ("meta", "log", "last")]
-    touched = await store.run(TOUCH, keys, 1_000, 1_000_000, 0, 0)
+    touched = await store.run(TOUCH, keys, 1_000, 1_000_000, 0, 0, "")
     assert (touched[1], store.server.command("XLEN", keys[1])) == (b"5", 1)
-    assert await store.run(TOUCH, ["ng:{x}:meta", "ng:{x}:log", "ng:{x}:last"], 1, 1, 1, 0) == []
+    assert await store.run(TOUCH, ["ng:{x}:meta", "ng:{x}:log", "ng:{x}:last"], 1, 1, 1, 0, "") == []
 
 
 async def test_keys_beyond_the_bound_leave_those_unchanged_longest_first(store: RawStore) -> None:
@@ -385,6 +406,47 @@ async def test_keys_beyond_the_bound_leave_those_unchanged_longest_first(store: 
     assert len(kept) == 10
     assert max(kept) == 59
     assert sum(kept) / 10 > 30  # of eight looked at, the oldest goes
+
+
+@pytest.mark.clause("S6")
+async def test_newest_entries_beyond_the_bytes_leave_and_are_counted(store: RawStore) -> None:
+    options = RedisOptions("redis://", "n", newest_bytes=50_000)
+    appending, left = Appending(store, options, "run"), 0  # type: ignore[arg-type]
+    for number in range(1, 200):
+        size = 8_000 if number % 10 == 0 else 100
+        (entry,) = encode_entries([("e", b'"' + b"x" * size + b'"', f"k{number}", None, None, None)], 1.0)
+        batch = Batch(f"b{number}", number, 1, entry, (), [(0, f"k{number}", False)])
+        answer = await appending.append(LIMITS, NOWHERE, batch)
+        assert isinstance(answer, Answer)
+        left += answer.left
+        held = store.server.command("HGETALL", "ng:{actions}:last")
+        assert sum(map(len, held)) <= 50_000
+        assert int(store.server.command("HGET", "ng:{actions}:meta", "newest")) == sum(map(len, held))
+    assert b"k199" in held
+    assert left == 199 - len(held) // 2
+
+
+@pytest.mark.clause("N13")
+async def test_newest_entries_are_read_in_pages_of_bounded_bytes(store: RawStore) -> None:
+    appending = appending_of(store)
+    for number in range(1, 400):
+        size = 20_000 if number % 4 == 0 else 10
+        (entry,) = encode_entries([("e", b'"' + b"x" * size + b'"', f"k{number}", None, None, None)], 1.0)
+        await appending.append(LIMITS, NOWHERE, Batch(f"b{number}", number, 1, entry, (), [(0, f"k{number}", False)]))
+    cursor, found = "0", set()
+    sizes: list[int] = []
+    while cursor != "0" or not sizes:
+        epoch, replid, raw, page = await store.run(
+            NEWEST, ["ng:{actions}:meta", "ng:{actions}:last"], "", cursor, 200_000
+        )
+        cursor = raw.decode()
+        sizes.append(sum(map(len, page)))
+        found |= set(page[::2])
+    meta = store.server.command("HMGET", "ng:{actions}:meta", "epoch", "replid")
+    assert [epoch, replid] == meta
+    assert found == {f"k{number}".encode() for number in range(1, 400)}
+    assert max(sizes) <= 200_000 + 64 * 20_100
+    assert len(sizes) >= 5
 
 
 @pytest.mark.clause("N4")
@@ -420,17 +482,57 @@ async def test_a_read_is_bounded_by_bytes_and_goes_on_from_where_it_ended(store:
 @pytest.mark.clause("N7", "N4")
 async def test_a_read_from_a_past_that_is_not_stored_ends_the_epoch(store: RawStore) -> None:
     limits = LIMITS._replace(max_entries=1_000)
-    for number in range(1, 6):
+    last = [await append(store, number, 10, limits) for number in range(1, 6)][-1]
+    assert isinstance(last, Answer)
+    keys = [f"ng:{{actions}}:{name}" for name in ("meta", "log", "last", "live")]
+
+    def name(number: int) -> str:
+        return f"b{number}.{last.replid[:8]}"
+
+    async def why(head: int, batch: str) -> str:
+        reply = await store.run(READ, keys, "n", "fresh-one", "", "PUBLISH", last.epoch, head, batch, 20_000, 0)
+        return str(reply[3].decode())
+
+    assert [await why(3, name(3)), await why(5, name(5)), await why(0, ""), await why(3, "")] == ["", "", "", ""]
+    assert await why(3, "other") == "two_pasts"
+
+
+@pytest.mark.clause("N7", "N4")
+async def test_a_past_is_compared_though_its_last_segment_has_left_the_store(store: RawStore) -> None:
+    """The segment behind it names it; and within a segment nobody can stand, whatever he knows."""
+    limits = LIMITS._replace(max_entries=1_000)
+    for number in range(1, 4):
         last = await append(store, number, 10, limits)
     assert isinstance(last, Answer)
+    raw = encode_entries([(event, b"1", None, None, None, None) for event in "ab"], 1.0)
+    await appending_of(store).append(limits, NOWHERE, Batch("b4", 4, 2, b"".join(raw)))
+    store.server.command("XTRIM", "ng:{actions}:log", "MINID", "5-0")
     keys = [f"ng:{{actions}}:{name}" for name in ("meta", "log", "last", "live")]
 
     async def why(head: int, batch: str) -> str:
         reply = await store.run(READ, keys, "n", "fresh-one", "", "PUBLISH", last.epoch, head, batch, 20_000, 0)
         return str(reply[3].decode())
 
-    assert [await why(3, "b3"), await why(5, "b5"), await why(0, ""), await why(3, "")] == ["", "", "", ""]
+    assert [await why(3, last.batch), await why(2, "other"), await why(3, "")] == ["", "", ""]
+    assert store.server.command("HGET", keys[0], "epoch").decode() == last.epoch
+    saved = store.server.command("DUMP", keys[1]), store.server.command("DUMP", keys[0])
     assert await why(3, "other") == "two_pasts"
+    for key, dump in zip((keys[1], keys[0]), saved, strict=True):
+        store.server.command("RESTORE", key, "0", dump, "REPLACE")
+    assert await why(4, "") == "two_pasts"
+
+
+@pytest.mark.clause("N3", "N7")
+async def test_a_batch_that_is_sent_again_to_another_master_after_others_has_another_name(store: RawStore) -> None:
+    names = []
+    for store.given, others in (("r1" * 20, [1]), ("r2" * 20, [1, 2])):
+        store.server.command("FLUSHALL")
+        for number in others:
+            await append(store, number)
+        answer = await append(store, 7)
+        assert isinstance(answer, Answer)
+        names.append((answer.batch, answer.before))
+    assert names == [("b7.r1r1r1r1", "b1.r1r1r1r1"), ("b7.r2r2r2r2", "b2.r2r2r2r2")]
 
 
 def test_scripts_are_known_by_the_name_that_redis_gives_them(server: RedisServer) -> None:

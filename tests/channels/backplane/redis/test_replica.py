@@ -50,6 +50,40 @@ def test_a_boundary_where_this_node_has_none_is_another_past(replica: Replica) -
     assert replica.judge(segment(8, 9, "b9")) is TWO_PASTS
 
 
+@pytest.mark.clause("N7", "P1")
+@pytest.mark.parametrize(
+    ("before", "judgement"), [("b10", APPLY), ("", APPLY), ("other", TWO_PASTS)], ids=["follows", "unknown", "does not"]
+)
+def test_the_next_segment_follows_the_one_that_this_log_ends_with(
+    replica: Replica, before: str, judgement: Judgement
+) -> None:
+    assert replica.judge(segment(11, 11)._replace(before=before)) is judgement
+
+
+@pytest.mark.clause("N7")
+def test_what_follows_an_end_that_is_not_known_is_taken(replica: Replica) -> None:
+    replica.begun(Position("e1", 20))
+    assert replica.judge(segment(21, 21)._replace(before="b20")) is APPLY
+    replica.remember("b20")
+    assert replica.judge(segment(21, 21)._replace(before="other")) is TWO_PASTS
+
+
+@pytest.mark.clause("N7")
+def test_what_was_heard_before_a_question_and_is_not_in_the_answer_is_forgotten(replica: Replica) -> None:
+    replica.park(segment(40, 41))
+    replica.park(segment(12, 12))
+    replica.expect(2**60)
+    replica.asked()
+    replica.park(segment(50, 50))
+    assert replica.answered(12) == 1
+    assert [one.segment.first for one in replica.parked] == [12, 50]
+    assert replica.target == 50  # it was heard after the question: another one tells
+    replica.put_back(replica.take_parked()[1])
+    replica.asked()
+    assert replica.answered(12) == 1
+    assert (replica.target, replica.parked) == (12, [])
+
+
 def test_what_comes_late_of_a_history_that_is_over_is_nothing(replica: Replica) -> None:
     replica.begun(Position("e2", 0))
     assert replica.judge(segment(11, 11)) is KNOWN
@@ -79,7 +113,7 @@ def test_parked_segments_are_bounded_and_come_back_in_order(replica: Replica) ->
         replica.park(segment(20 + number, 20 + number))
     parked = replica.take_parked()
     assert len(parked) == MAX_PARKED
-    assert [one.first for one in parked] == sorted(one.first for one in parked)
+    assert [one.segment.first for one in parked] == sorted(one.segment.first for one in parked)
     assert (replica.target, replica.lag, replica.parked) == (20 + MAX_PARKED + 4, MAX_PARKED + 14, [])
 
 
@@ -88,7 +122,7 @@ def test_what_was_heard_of_an_epoch_that_never_came_is_not_kept_for_ever(replica
     replica.park(segment(1, 1, epoch="e2"))
     replica.park(segment(4, 4, epoch="e3"))
     replica.begun(Position("e3", 0))
-    assert [one.epoch for one in replica.take_parked()] == ["e3"]
+    assert [one.segment.epoch for one in replica.take_parked()] == ["e3"]
 
 
 def test_it_is_whole_when_it_hears_and_lacks_nothing_that_is_known(replica: Replica) -> None:

@@ -3,14 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.backplane.redis.control import Control, UnreadableControlError, read_control, write_control
-from channels.backplane.redis.segment import Segment, UnreadableError, last_of, read_segment, read_stored
+from channels.backplane.redis.segment import Segment, UnreadableError, is_by, last_of, read_segment, read_stored
 
 
 def written(segment: Segment, node: str = "n") -> bytes:
-    texts = b"".join(len(text).to_bytes(1, "little") + text.encode() for text in (segment.epoch, segment.batch, node))
+    names = (segment.epoch, segment.batch, segment.before, node)
+    texts = b"".join(len(text).to_bytes(1, "little") + text.encode() for text in names)
     place = segment.first.to_bytes(8, "little") + segment.length.to_bytes(2, "little")
     place += len(segment.entries).to_bytes(4, "little")
-    return b"\x01" + texts + place + segment.entries
+    return b"\x02" + texts + place + segment.entries
 
 
 @pytest.mark.clause("N17")
@@ -44,7 +45,7 @@ def test_a_segment_that_is_cut_before_its_entries_is_unreadable(length: int) -> 
 
 
 def test_a_segment_is_read_as_it_was_written() -> None:
-    segment = Segment("epoch", 2**52, 256, "batch", b"entries")
+    segment = Segment("epoch", 2**52, 256, "batch", b"entries", "the one before")
     assert read_segment(written(segment)) == segment
     assert segment.last == 2**52 + 255
 
@@ -60,6 +61,7 @@ def test_a_place_that_is_none_is_unreadable(segment: Segment) -> None:
 def test_what_the_stream_holds_is_read_by_name_and_ends_where_its_id_says() -> None:
     fields = [b"epoch", b"epoch", b"first", b"5", b"count", b"2", b"batch", b"b", b"node", b"n", b"entries", b"xy"]
     assert read_stored([b"6-0", fields]) == Segment("epoch", 5, 2, "b", b"xy")
+    assert read_stored([b"6-0", [*fields, b"before", b"a"]]).before == "a"
     assert last_of([b"6-0", fields]) == 6
     with pytest.raises(UnreadableError):
         read_stored([b"6-0", fields[:-2]])
@@ -86,3 +88,11 @@ def test_a_message_between_nodes_that_is_none_is_unreadable(payload: bytes) -> N
 def test_a_message_between_nodes_is_read_as_it_was_written() -> None:
     message = Control("n", "r", 3, 1, "kick", {"n": [1, None]}, True)
     assert read_control(write_control(message), 1_000) == message
+
+
+@pytest.mark.clause("N5")
+@pytest.mark.parametrize(
+    ("batch", "is_so"), [("run-1f.4fa0c213", True), ("run-1f.5fa0c213", False), ("run-1f", False), ("run-1f.", False)]
+)
+def test_the_name_of_a_segment_says_which_master_stored_it(batch: str, is_so: bool) -> None:
+    assert is_by(batch, "4fa0c213" * 5) is is_so
