@@ -5,6 +5,7 @@ by calling a function. Who executes the effects is `hub.connections`.
 """
 
 from hub.session.effects import (
+    Accept,
     Alarm,
     Announce,
     Close,
@@ -23,6 +24,7 @@ from hub.session.session import Session
 from hub.session.states import TRANSITIONS, State, Trigger
 
 __all__ = [
+    "Accept",
     "TRANSITIONS",
     "Alarm",
     "Announce",

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::closing::{Cause, Closing, Verdict};
+use crate::content::Accepts;
 use crate::cursor::Cursor;
 use crate::entry::Encoding;
 use crate::figures::{ConnectionFigures, Figures};
+use crate::form::Form;
 use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
 use crate::outbound::Outbound;
 use crate::peer::{Peer, Service};
@@ -65,16 +67,19 @@ pub struct Connection {
     pub kept_waiting: KeptWaiting,
     /// Bytes of its largest message.
     pub max_message: u64,
+    /// The content encodings that its peer decodes itself (B9).
+    pub accepts: Accepts,
     /// What others may read about it.
     pub figures: Arc<ConnectionFigures>,
 }
 
 impl Connection {
-    /// A connection that has just come.
+    /// A connection that has just come; `deflate`: that was negotiated (B2).
     pub fn new(
         id: u64,
         transport: Transport,
         service: Service,
+        deflate: bool,
         settings: &Settings,
         now: Instant,
     ) -> Self {
@@ -87,6 +92,7 @@ impl Connection {
                 max_message: settings.max_message,
                 skip_factor: SKIP_FACTOR,
                 max_empty_fragments: settings.max_empty_fragments,
+                deflate,
             }),
             peer: Peer::new(settings, now),
             cursors: Vec::new(),
@@ -99,15 +105,25 @@ impl Connection {
             queued: false,
             kept_waiting: KeptWaiting::No,
             max_message: settings.max_message,
+            accepts: Accepts::default(),
             figures: Arc::default(),
         }
     }
 
-    /// The form of its messages.
+    /// The subprotocol of its messages.
     pub fn encoding(&self) -> Encoding {
         match self.service {
             Service::Hub(encoding) => encoding,
             Service::Echo => Encoding::Json,
+        }
+    }
+
+    /// How its messages are written.
+    pub fn form(&self) -> Form {
+        Form {
+            encoding: self.encoding(),
+            deflate: self.reader.takes_compressed(),
+            accepts: self.accepts,
         }
     }
 
