@@ -15,7 +15,9 @@ from hub.protocol.unreadable import Unreadable
 HEADER = {"type": "publish", "id": 9, "channel": "actions", "event": "camera.frame", "content_type": "image/jpeg"}
 
 
-def frame(header: Any = HEADER, payload: bytes = b"\xff\xd8", length: int | None = None, first: bytes = b"\x01") -> bytes:
+def frame(
+    header: Any = HEADER, payload: bytes = b"\xff\xd8", length: int | None = None, first: bytes = b"\x01"
+) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return first + (len(text) if length is None else length).to_bytes(4, "big") + text + payload
 

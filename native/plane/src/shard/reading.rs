@@ -18,7 +18,8 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub(super) enum Outcome {
     GoesOn,
-    InboxFull,
+    /// What is left of it is parsed later: the inbox is full, or it has become too many bytes (L19).
+    Waits,
     Ends(Verdict),
 }
 
@@ -119,7 +120,7 @@ impl Shard {
         }
     }
 
-    /// Frames to events. What was not parsed because the inbox is full is kept, and parsed before anything else is read.
+    /// Frames to events. What was not parsed because it has to wait is kept, and parsed before anything else is read.
     pub(super) fn parse(&mut self, slot: usize, input: &mut [u8], now: Instant) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
@@ -137,14 +138,14 @@ impl Shard {
             };
             match outcome {
                 Outcome::GoesOn => ControlFlow::Continue(()),
-                Outcome::InboxFull | Outcome::Ends(_) => ControlFlow::Break(()),
+                Outcome::Waits | Outcome::Ends(_) => ControlFlow::Break(()),
             }
         });
         connection.peer.parsed(&reader, now);
         connection.reader = reader;
         match parsed {
             Ok(count) => {
-                if let (Outcome::InboxFull, Some(rest)) = (&outcome, input.get(count..)) {
+                if let (Outcome::Waits, Some(rest)) = (&outcome, input.get(count..)) {
                     connection.rest = rest.to_vec();
                     connection.readable = true;
                 }
@@ -163,7 +164,7 @@ impl Shard {
             self.shared.figures.heartbeat.observe(after);
         }
         match outcome {
-            Outcome::GoesOn | Outcome::InboxFull => {}
+            Outcome::GoesOn | Outcome::Waits => {}
             Outcome::Ends(verdict) if verdict.cause == Cause::Peer => {
                 self.peer_closed(slot, verdict, now);
             }
@@ -249,7 +250,7 @@ pub(super) fn receive(
     };
     match connection.peer.receive(incoming, &mut reception) {
         ControlFlow::Continue(()) => Outcome::GoesOn,
-        ControlFlow::Break(None) => Outcome::InboxFull,
+        ControlFlow::Break(None) => Outcome::Waits,
         ControlFlow::Break(Some(verdict)) => Outcome::Ends(verdict),
     }
 }
@@ -298,7 +299,10 @@ fn inflate(
         }
         Inflated::Corrupt => return corrupt(Fault::Deflate),
     };
-    receive(connection, batch, shared, now, &incoming)
+    match receive(connection, batch, shared, now, &incoming) {
+        Outcome::GoesOn if connection.peer.paused_until(now).is_some() => Outcome::Waits,
+        outcome => outcome,
+    }
 }
 
 /// What ends a connection whose input cannot be read any further, and that took messages of `max_message`.
