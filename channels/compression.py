@@ -17,6 +17,8 @@ LEAST_TEXT, LEAST_JSON, LEAST_BINARY = 512, 1_024, 2_048
 GZIP_FROM = 65_536
 # Where the encoding saves less than this part, the content goes as it is.
 LEAST_GAIN = 0.1
+# What a hub takes for a bomb is not encoded either (L9).
+MAX_RATIO = 100
 MAX_DECODED = 8 << 20
 
 _WINDOWS = {"gzip": 31, "zlib": 15, "deflate": -15}
@@ -52,7 +54,7 @@ class Compressor:
         encoding = "gzip" if len(data) >= GZIP_FROM else "zlib"
         encoder = zlib.compressobj(self._level, zlib.DEFLATED, _WINDOWS[encoding])
         encoded = encoder.compress(data) + encoder.flush()
-        if len(encoded) > len(data) * (1 - LEAST_GAIN):
+        if not len(data) / MAX_RATIO <= len(encoded) <= len(data) * (1 - LEAST_GAIN):
             return Encoded(data, None)
         return Encoded(encoded, encoding)
 

@@ -24,8 +24,8 @@ from hub.session.session import Session
 from hub.session.states import TRANSITIONS, State, Trigger
 
 __all__ = [
-    "Accept",
     "TRANSITIONS",
+    "Accept",
     "Alarm",
     "Announce",
     "Close",
