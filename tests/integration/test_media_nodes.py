@@ -78,7 +78,7 @@ def test_media_reach_the_subscribers_of_another_node_byte_for_byte(nodes: tuple[
 
 
 @needs_redis
-@pytest.mark.clause("N13", "S5", "S6", "F10")
+@pytest.mark.clause("N13", "S5", "S6")
 @pytest.mark.timeout(120)
 def test_a_node_that_comes_later_has_them_from_the_store() -> None:
     with RedisServer() as redis:

@@ -234,7 +234,7 @@ def test_media_is_replayed_after_a_reconnect(ws_hub: RunningHub, subprotocol: st
     assert [event["offset"] - seen["offset"] for event in events] == [1, 2, 3]
 
 
-@pytest.mark.clause("S5", "S6", "F10")
+@pytest.mark.clause("S5", "S6")
 def test_a_snapshot_holds_the_newest_payload_of_each_key(ws_hub: RunningHub) -> None:
     with peer(ws_hub) as source:
         for key, payload in (("a", b"old"), ("b", b"gone"), ("a", b"new")):

@@ -13,7 +13,7 @@ import pytest
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CASES = json.loads((VECTORS / "compression.json").read_text())["cases"]
-FRAMES = json.loads((VECTORS / "media.json").read_text())["frames"]
+FRAMES = json.loads((VECTORS / "media.json").read_text())["cases"]
 NOISE = random.Random(7).randbytes(100_000)
 
 

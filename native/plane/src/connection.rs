@@ -67,6 +67,8 @@ pub struct Connection {
     pub kept_waiting: KeptWaiting,
     /// Bytes of its largest message.
     pub max_message: u64,
+    /// permessage-deflate was negotiated (B2).
+    pub deflate: bool,
     /// The content encodings that its peer decodes itself (B9).
     pub accepts: Accepts,
     /// What others may read about it.
@@ -105,6 +107,7 @@ impl Connection {
             queued: false,
             kept_waiting: KeptWaiting::No,
             max_message: settings.max_message,
+            deflate,
             accepts: Accepts::default(),
             figures: Arc::default(),
         }
@@ -122,7 +125,7 @@ impl Connection {
     pub fn form(&self) -> Form {
         Form {
             encoding: self.encoding(),
-            deflate: self.reader.takes_compressed(),
+            deflate: self.deflate,
             accepts: self.accepts,
         }
     }

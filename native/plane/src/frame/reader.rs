@@ -37,11 +37,6 @@ impl FrameReader {
         self.limits.max_message = n;
     }
 
-    /// Whether messages may come compressed (B2).
-    pub fn takes_compressed(&self) -> bool {
-        self.limits.deflate
-    }
-
     /// Takes all of `input`, unmasking it in place, and hands over in order what it completes. Whole messages inside `input`
     /// are slices of it; an unfinished one is kept, its UTF-8 checked as far as it has come.
     ///
