@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from neurograph_ws_client import Backoff, BadRequest, Event, Last, NeurographWSClient, State, create_image_message
+from websockets.asyncio.client import connect
 
 from tests.support.hub import RunningHub
 
@@ -30,7 +31,7 @@ async def test_an_image_is_published_and_received(ws_hub: RunningHub, encoding: 
         client_of(ws_hub, encoding="msgpack") as packed,
     ):
         readers = [await one.subscribe("actions", start="new") for one in (text, packed)]
-        meta = {"format": "png", "width": 64, "height": 32}
+        meta: dict[str, Any] = {"format": "png", "width": 64, "height": 32}
         stored = await source.publish_media(
             "actions", PNG, event="shot", content_type="image/png", meta=meta, key="cam-1"
         )
@@ -53,9 +54,10 @@ async def test_a_payload_that_pays_is_encoded_once_and_opened_by_who_reads(ws_hu
         assert [event.data for event in events] == [json.loads(LINES), table, b"small"]
         counted = ws_hub.call(lambda hub: dict(hub.counters.values["payloads"]))
         assert counted == {("zlib", "ok"): 2, ("none", "ok"): 1}
-        for own in (None, "gzip"):
+        plain: tuple[Any, ...] = (None, "gzip")
+        for own in plain:
             with pytest.raises(BadRequest, match="422 content_invalid"):
-                await source.publish_media("actions", b"{", event="x", content_type="application/json", encoding=own)  # type: ignore[arg-type]
+                await source.publish_media("actions", b"{", event="x", content_type="application/json", encoding=own)
 
 
 @pytest.mark.clause("R8", "R14")
@@ -96,8 +98,6 @@ async def test_compression_is_negotiated_by_default_and_can_be_left_out() -> Non
 
 @pytest.mark.clause("B4")
 async def test_a_ready_made_message_is_sent_as_it_is(ws_hub: RunningHub) -> None:
-    from websockets.asyncio.client import connect
-
     frame = create_image_message(PNG, format="png", width=8, height=8, id=1)
     token = {"Authorization": f"Bearer {ws_hub.token('admin')}"}
     async with client_of(ws_hub) as reader, connect(ws_hub.url, additional_headers=token) as socket:

@@ -195,9 +195,9 @@ def test_the_library_reads_and_writes_what_is_compressed(hub: RunningHub, subpro
         admin.ask(type="subscribe", channel="metrics", delivery="all", **{"from": {"last": 50}})
         assert [event["data"][1] for event in admin.events("metrics", 50)] == list(range(50))
         before = hub.hub.plane.stats()["deflated"]
-        admin.ask_media(b"0" * 5_000, channel="logs", event="x", content_type="text/plain")
-        reader.ask(type="subscribe", channel="logs", **{"from": {"last": 1}})
-        assert reader.events("logs", 1)[0]["data"] == b"0" * 5_000
+        admin.ask_media(b"0" * 5_000, channel="actions", event="x", content_type="text/plain")
+        reader.ask(type="subscribe", channel="actions", **{"from": {"last": 1}})
+        assert reader.events("actions", 1)[0]["data"] == b"0" * 5_000
         assert hub.hub.plane.stats()["deflated"] == before  # media never is
 
 

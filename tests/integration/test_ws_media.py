@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.hub import RunningHub
+from tests.support.media import media_frame
 from tests.support.ws import MSGPACK, Peer
 
 Start = Callable[..., RunningHub]
@@ -168,8 +169,6 @@ def test_what_takes_a_thread_keeps_its_place_and_holds_up_nobody_else(ws_hub: Ru
     with peer(ws_hub) as source, peer(ws_hub) as reader:
         reader.ask(type="connect", accept=["gzip"])
         reader.ask(type="subscribe", channel="actions")
-        from tests.support.media import media_frame
-
         head = {"type": "publish", "channel": "actions", "content_type": "application/json", "content_encoding": "gzip"}
         source.send(
             {"type": "publish", "id": 1, "channel": "actions", "event": "e1"},
@@ -180,7 +179,7 @@ def test_what_takes_a_thread_keeps_its_place_and_holds_up_nobody_else(ws_hub: Ru
             {"type": "subscribe", "id": 6, "channel": "logs"},
             {"type": "ping", "id": 7},
         )
-        answers = {}
+        answers: dict[Any, Any] = {}
         while len(answers) < 7:
             answer = source.receive()
             answers[answer.get("id")] = answer
@@ -249,7 +248,7 @@ def test_a_snapshot_holds_the_newest_payload_of_each_key(ws_hub: RunningHub) -> 
         )
         with peer(ws_hub, MSGPACK) as reader:
             reader.ask(type="subscribe", channel="status")
-            shots = []
+            shots: list[Any] = []
             source.ask_media(b"end", channel="status", event="shot", content_type="image/png", key="z")
             while not shots or shots[-1]["key"] != "z":
                 shots.append(reader.next("event", event="shot"))
