@@ -48,7 +48,7 @@ class CompressionVectors:
     def test_what_a_hub_would_take_for_a_bomb_goes_as_it_is(self) -> None:
         assert self.compressor.compress(bytes(100_000)).encoding is None
 
-    @pytest.mark.accept("F2", "R10")
+    @pytest.mark.accept("F2")
     def test_the_documents_call(self) -> None:
         large_data = {"events": [{"id": number, "type": "signal", "priority": number % 5} for number in range(250)]}
         size = len(json.dumps(large_data))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::closing::{Cause, Closing, Verdict};
-use crate::content::Accepts;
 use crate::cursor::Cursor;
 use crate::entry::Encoding;
 use crate::figures::{ConnectionFigures, Figures};
@@ -67,10 +66,8 @@ pub struct Connection {
     pub kept_waiting: KeptWaiting,
     /// Bytes of its largest message.
     pub max_message: u64,
-    /// permessage-deflate was negotiated (B2).
-    pub deflate: bool,
-    /// The content encodings that its peer decodes itself (B9).
-    pub accepts: Accepts,
+    /// How messages are written to it.
+    pub form: Form,
     /// What others may read about it.
     pub figures: Arc<ConnectionFigures>,
 }
@@ -107,27 +104,17 @@ impl Connection {
             queued: false,
             kept_waiting: KeptWaiting::No,
             max_message: settings.max_message,
-            deflate,
-            accepts: Accepts::default(),
+            form: Form {
+                deflate,
+                ..service.encoding().into()
+            },
             figures: Arc::default(),
         }
     }
 
     /// The subprotocol of its messages.
     pub fn encoding(&self) -> Encoding {
-        match self.service {
-            Service::Hub(encoding) => encoding,
-            Service::Echo => Encoding::Json,
-        }
-    }
-
-    /// How its messages are written.
-    pub fn form(&self) -> Form {
-        Form {
-            encoding: self.encoding(),
-            deflate: self.deflate,
-            accepts: self.accepts,
-        }
+        self.form.encoding
     }
 
     /// Change the limit of a message, also of one that has begun.

@@ -22,6 +22,16 @@ pub enum Service {
     Echo,
 }
 
+impl Service {
+    /// The subprotocol of its messages.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Self::Hub(encoding) => encoding,
+            Self::Echo => Encoding::Json,
+        }
+    }
+}
+
 /// Where what was received goes.
 #[derive(Debug)]
 pub struct Reception<'a> {

@@ -303,7 +303,7 @@ impl PyPlane {
         let many = entries.len() > MANY;
         let marks = marks_of(marks, entries.len())?;
         let entries: Vec<NewEntry> = entries
-            .iter()
+            .into_iter()
             .map(|one| NewEntry::from(one.members()))
             .collect();
         if many {

@@ -90,7 +90,7 @@ fn size_and_ratio_are_bounded() {
         meta: None,
     };
     let zlib = content("application/octet-stream", Some(ContentEncoding::Zlib));
-    let zeros = encoded(ContentEncoding::Zlib, &[0; 100_000]);
+    let zeros = encoded(ContentEncoding::Zlib, &vec![0; 100_000]);
     assert_eq!(
         Err(Refusal::Ratio(100)),
         check_payload(&zeros, &zlib, 1 << 20, 100)

@@ -1,6 +1,6 @@
 //! One channel in several forms: with compression and without, encoded and decoded (B2, B3, B9).
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::command::Command;
 use crate::content::{Accepts, Content, ContentEncoding, OwnContent};

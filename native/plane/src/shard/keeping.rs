@@ -18,7 +18,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        if std::mem::replace(&mut connection.accepts, accepts) == accepts {
+        if std::mem::replace(&mut connection.form.accepts, accepts) == accepts {
             return;
         }
         for at in 0..connection.cursors.len() {
@@ -32,7 +32,7 @@ impl Shard {
         let Some(connection) = self.connections.get(slot) else {
             return;
         };
-        let (form, Some(cursor)) = (connection.form(), connection.cursors.get(at)) else {
+        let (form, Some(cursor)) = (connection.form, connection.cursors.get(at)) else {
             return;
         };
         let (channel, former) = (Arc::clone(&cursor.channel), cursor.view);

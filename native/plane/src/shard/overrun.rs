@@ -19,7 +19,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Step::Nothing;
         };
-        let mut writer = Writer::new(connection.form(), &mut self.deflater);
+        let mut writer = Writer::new(connection.form, &mut self.deflater);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
@@ -84,7 +84,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Step::Nothing;
         };
-        let mut writer = Writer::new(connection.form(), &mut self.deflater);
+        let mut writer = Writer::new(connection.form, &mut self.deflater);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };

@@ -24,11 +24,7 @@ impl Shard {
         let Some(slot) = self.open_slot(command.conn) else {
             return;
         };
-        let Some(form) = self
-            .connections
-            .get(slot)
-            .map(crate::connection::Connection::form)
-        else {
+        let Some(form) = self.connections.get(slot).map(|connection| connection.form) else {
             return;
         };
         // Counted as following before the log is looked at; the cursor takes this over below.
@@ -77,7 +73,7 @@ impl Shard {
     /// One message behind the answers that wait already.
     pub(super) fn queue_message(&mut self, slot: usize, message: &[u8]) {
         if let Some(connection) = self.connections.get_mut(slot) {
-            let mut writer = Writer::new(connection.form(), &mut self.deflater);
+            let mut writer = Writer::new(connection.form, &mut self.deflater);
             writer.write(connection.out.answers(), message);
         }
     }

@@ -38,14 +38,11 @@ impl Views {
             let view = self.all.get(**number);
             view.is_some_and(|view| view.form == form)
         };
-        let number = match views.iter().find(is_it) {
-            Some(number) => *number,
-            None => {
-                let number = self.all.insert(View::new(Arc::clone(channel), form));
-                views.push(number);
-                number
-            }
-        };
+        let number = views.iter().find(is_it).copied().unwrap_or_else(|| {
+            let number = self.all.insert(View::new(Arc::clone(channel), form));
+            views.push(number);
+            number
+        });
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;
         }

@@ -150,7 +150,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Ok(Step::Nothing);
         };
-        let form = connection.form();
+        let form = connection.form;
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Ok(Step::Nothing);
         };
@@ -210,7 +210,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Ok(Step::Nothing);
         };
-        let (id, form) = (connection.id, connection.form());
+        let (id, form) = (connection.id, connection.form);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Ok(Step::Nothing);
         };
