@@ -39,6 +39,8 @@ class Workload:
 
     title: str
     arguments: tuple[str, ...]
+    floor: tuple[str, ...] | None = None
+    """Arguments for the floor, where it cannot do what the servers do; none: the same."""
 
 
 WORKLOADS = {
@@ -49,6 +51,11 @@ WORKLOADS = {
     "W3": Workload(
         "100 subscribers of one channel, 2,000 events/s of 128 B",
         ("--subscribers", "100", "--rate", "2000", "--payload", "128"),
+    ),
+    "W6": Workload(
+        "W1 with 1 KiB of compressible JSON, permessage-deflate negotiated by all; the floor as in W1",
+        ("--subscribers", "1000", "--rate", "50", "--payload", "1024", "--pad", "json", "--deflate"),
+        ("--subscribers", "1000", "--rate", "50", "--payload", "128"),
     ),
 }
 
@@ -143,13 +150,13 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def measure(
-    generator: Path, server: Server, workload: Workload, duration: float, cores: tuple[int, int]
+    generator: Path, server: Server, arguments: tuple[str, ...], duration: float, cores: tuple[int, int]
 ) -> dict[str, Any]:
     """One run of the generator against a fresh server."""
     with running(server, cores[0]) as (port, pid):
         command = ["taskset", "-c", str(cores[1]), str(generator), "--protocol", "ng", "--channel", "metrics"]
         command += ["--url", f"ws://127.0.0.1:{port}/ws{server.query}", "--server-pid", str(pid)]
-        command += ["--duration", str(duration), *workload.arguments]
+        command += ["--duration", str(duration), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise SystemExit(f"the generator ended with {done.returncode}: {done.stderr.strip()}")
@@ -214,7 +221,8 @@ def main() -> None:
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     for number in range(options.rounds):
         for name in chosen:
-            run = measure(generator, known[name], workload, options.duration, cores)
+            arguments = workload.floor if name == "floor" and workload.floor else workload.arguments
+            run = measure(generator, known[name], arguments, options.duration, cores)
             results[name].append(run)
             figure = f"{run['cpu_s_per_million']:.2f} CPU-s per million, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
             print(f"round {number + 1}  {name:22} {figure}, other CPU {run['other_cpu_s']:.1f} s", file=sys.stderr)

@@ -61,7 +61,7 @@ class PlaneOverloaded(PlaneError):  # noqa: N818 - the protocol's word
 class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
-    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `append`, `subscribe`,
+    What is queued by `send`, `send_many`, `close`, `close_all`, `set_max_message`, `accept`, `append`, `subscribe`,
     `unsubscribe`, `ack`, `positions`, `rotate_log`, `begin_log`, `apply_entries`, `restore_newest` and `close_log` is
     done in that order when the I/O thread next wakes, which `flush` sees to; all others wake it themselves. A command
     for a connection that is gone does nothing and is counted. An argument that is not as described raises `ValueError`.
@@ -111,12 +111,24 @@ class Plane:
 
     # connections
     def attach(
-        self, fd: int, head: bytes, tail: bytes, *, encoding: Encoding = "json", max_message: int | None = None
+        self,
+        fd: int,
+        head: bytes,
+        tail: bytes,
+        *,
+        encoding: Encoding = "json",
+        deflate: bool = False,
+        max_message: int | None = None,
     ) -> int:
-        """Own socket `fd` at once (also on error): send `head` first, parse `tail` first. -> connection"""
+        """Own socket `fd` at once (also on error): send `head` first, parse `tail` first. -> connection
+
+        `deflate`: `head` has negotiated permessage-deflate without context take-over on either side (B2).
+        """
     def attach_virtual(self, *, encoding: Encoding = "json", max_message: int | None = None) -> int:
         """A connection without a socket: messages come by `feed`, leave by `take_output`."""
-    def attach_echo(self, fd: int, head: bytes, tail: bytes, *, max_message: int = 16_777_216) -> int:
+    def attach_echo(
+        self, fd: int, head: bytes, tail: bytes, *, deflate: bool = False, max_message: int = 16_777_216
+    ) -> int:
         """A connection whose messages are echoed on the I/O thread (conformance suites only)."""
     def feed(self, conn: int, data: bytes, *, binary: bool) -> bool:
         """One message from the peer of a virtual connection. False: taken, but wait for EVENT_FEED before the next."""
@@ -132,6 +144,8 @@ class Plane:
         """Send what was queued by `send`, then a close frame; EVENT_CLOSED follows within `close_wait` seconds."""
     def close_all(self, code: int, reason: str) -> None: ...
     def set_max_message(self, conn: int, max_message: int) -> None: ...
+    def accept(self, conn: int, encodings: Sequence[str]) -> None:
+        """The peer decodes these content encodings itself from now on (M21, B9); unknown ones count for nothing."""
     def flush(self) -> None:
         """Wake the I/O threads for what was queued since; call once per turn of the loop."""
 
@@ -186,13 +200,15 @@ class Plane:
     def append(
         self,
         log: int,
-        entries: Sequence[tuple[str, bytes, str | None, bytes | None, str | None, str | None]],
+        entries: Entries,
         ts: float,
         marks: Sequence[bytes | None] | None = None,
     ) -> tuple[str, int]:
         """Append (event, data JSON, key, tags JSON, traceparent, tracestate) each. -> (epoch, offset of the first).
 
-        `data` and `tags` must be valid JSON text; they are not looked into. `ts`: seconds of the wall clock (M45).
+        `data` and `tags` must be valid JSON text; they are not looked into. With a seventh element (media type,
+        content encoding, meta JSON) `data` is a payload, which `check_content` and `check_payload` have passed.
+        `ts`: seconds of the wall clock (M45).
         `marks`, one for each entry, are kept in the files of a durable log. Raises `PlaneOverloaded` there.
         """
     def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
@@ -270,7 +286,30 @@ def check_json(data: bytes) -> None:
 def json_to_msgpack(data: bytes) -> bytes:
     """The msgpack form of valid JSON text (M14)."""
 
-Entries = Sequence[tuple[str, bytes, str | None, bytes | None, str | None, str | None]]
+CONTENT_ENCODINGS: Final[tuple[str, ...]]
+"""The content encodings that payloads may have (B7)."""
+
+def check_content(media_type: str, meta: bytes | None = None) -> None:
+    """What is said of a payload (B6). Raises `ValueError`, which begins with the member: `content_type` or `meta`."""
+
+def check_payload(
+    payload: bytes, media_type: str, encoding: str | None, *, max_decoded: int, max_ratio: int
+) -> tuple[Literal["too_large", "content_invalid"], str, int | None] | None:
+    """Decode a payload that is encoded, within the limits, and scan what is JSON (B8, L9). -> what is wrong with it:
+    name of the error, a sentence, the limit passed. No more is reserved than the limits allow."""
+
+def is_much(payload: bytes, media_type: str, encoding: str | None, budget: int) -> bool:
+    """Whether `check_payload` would look into more than `budget` bytes, encoded or decoded."""
+
+def is_null(payload: bytes, media_type: str, encoding: str | None) -> bool:
+    """Whether a payload is JSON `null`, encoded or not (S6, F10)."""
+
+_Content = tuple[str, str | None, bytes | None]
+_Entry = tuple[str, bytes, str | None, bytes | None, str | None, str | None]
+_ContentEntry = tuple[str, bytes, str | None, bytes | None, str | None, str | None, _Content]
+_Timed = tuple[str, bytes, str | None, bytes | None, str | None, str | None, float]
+_TimedContent = tuple[str, bytes, str | None, bytes | None, str | None, str | None, _Content, float]
+Entries = Sequence[_Entry | _ContentEntry]
 
 def encode_entries(entries: Entries, ts: float) -> list[bytes]:
     """Each entry (as for `Plane.append`) with its time as bytes that `Plane.apply_entries` reads on any node.
@@ -279,8 +318,11 @@ def encode_entries(entries: Entries, ts: float) -> list[bytes]:
     may stand one after the other. `ValueError` for what no node would take.
     """
 
-def decode_entries(data: bytes) -> list[tuple[str, bytes, str | None, bytes | None, str | None, str | None, float]]:
-    """What `encode_entries` made, one or several, with the time last. `ValueError` if it is not whole or not that."""
+def decode_entries(data: bytes) -> list[_Timed | _TimedContent]:
+    """What `encode_entries` made, one or several, with the time last, behind the content where there is some.
+
+    `ValueError` if it is not whole or not that.
+    """
 
 # --- the SignalSystem (signals.md 2) ----------------------------------------------------------------------------------
 

@@ -7,11 +7,14 @@ got. A window that is full refuses, because forgetting early would break the pro
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import orjson
 
 from channels.errors import MidConflict, Overloaded
+
+if TYPE_CHECKING:
+    from channels.publication import Publication
 
 WINDOW_SECONDS = 300.0
 MAX_MIDS = 200_000
@@ -45,6 +48,15 @@ def digest(*parts: str | bytes | None) -> bytes:
     raws = [part.encode() if isinstance(part, str) else part and _canonical(part) for part in parts]
     framed = [b"-" if raw is None else b"%d:%b" % (len(raw), raw) for raw in raws]
     return hashlib.blake2b(b"".join(framed), digest_size=DIGEST_BYTES).digest()
+
+
+def fingerprint(publication: "Publication") -> bytes:
+    """What a repeat of `publication` must have in common with it (M31); a payload counts by its bytes."""
+    label = publication.event, publication.key, publication.tags
+    if publication.content is None:
+        return digest(*label, publication.data)
+    payload = hashlib.blake2b(publication.data, digest_size=DIGEST_BYTES).hexdigest()
+    return digest(*label, *publication.content, payload)
 
 
 def _canonical(json: bytes) -> bytes:

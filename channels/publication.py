@@ -3,8 +3,21 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-Entry = tuple[str, bytes, str | None, bytes | None, str | None, str | None]
-"""(event, data JSON, key, tags JSON, traceparent, tracestate): what a log takes."""
+
+class Content(NamedTuple):
+    """What a payload is that is no plain JSON, or of which more was said (B4-B7)."""
+
+    media_type: str
+    encoding: str | None = None
+    """One of `CONTENT_ENCODINGS`."""
+    meta: bytes | None = None
+    """JSON text of an object (B6)."""
+
+
+PlainEntry = tuple[str, bytes, str | None, bytes | None, str | None, str | None]
+ContentEntry = tuple[str, bytes, str | None, bytes | None, str | None, str | None, tuple[str, str | None, bytes | None]]
+Entry = PlainEntry | ContentEntry
+"""(event, data JSON, key, tags JSON, traceparent, tracestate): what a log takes; with `Content`, data is a payload."""
 
 
 class Position(NamedTuple):
@@ -41,11 +54,14 @@ class Publication:
     subject: str = ""
     """Scope of `mid` (M31): the subject, or the session of an anonymous connection."""
     mid: str | None = None
+    content: Content | None = None
+    """What `data` is, where that is no plain JSON."""
 
     @property
     def entry(self) -> Entry:
         """What the log keeps of it."""
-        return self.event, self.data, self.key, self.tags, self.traceparent, self.tracestate
+        plain = self.event, self.data, self.key, self.tags, self.traceparent, self.tracestate
+        return plain if self.content is None else (*plain, self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,12 @@ class Settings(BaseSettings):
     """Bytes of a publish or emit (L7)."""
     max_control: Annotated[ByteSize, Field(ge=1_024, le=16_777_216)] = ByteSize(65_536)
     """Bytes of any other message (L8)."""
-    max_decoded: Annotated[ByteSize, Field(ge=1_024)] = ByteSize(8_388_608)
-    """Bytes of a decoded payload (L9): told in welcome; bounds encoded payloads, which this version refuses."""
+    max_decoded: Annotated[ByteSize, Field(ge=1_024, le=134_217_728)] = ByteSize(8_388_608)
+    """Bytes of a payload when it is decoded (L9); told in welcome."""
+    max_ratio: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """How many times as long a payload may become when it is decoded (L9)."""
+    deflate: bool = True
+    """Negotiate permessage-deflate with clients that offer it (B2)."""
     max_subscriptions: Count = 64
     """Subscriptions of a connection (L13)."""
     max_in_flight: Count = 256

@@ -55,8 +55,6 @@ ALARM_STEP = 1.0
 FORGET = "forget"
 """Reason of a close by which a client wants its tokens dead (R15)."""
 
-_FRAMES = frozenset({EVENT_TEXT, EVENT_BINARY})
-
 log = structlog.get_logger("hub.ws")
 
 
@@ -263,7 +261,9 @@ class Connections:
             self._located(connection, a)
         elif kind == EVENT_UNREADABLE:
             self._performer.perform(connection, connection.session.received_unreadable(a, b))
-        elif kind in _FRAMES:
+        elif kind == EVENT_BINARY:
+            self._performer.perform(connection, connection.session.received_binary(a, self.moment()))
+        elif kind == EVENT_TEXT:
             self._performer.perform(connection, connection.session.received_foreign())
         elif connection.relay is not None and kind == EVENT_OUTPUT:
             connection.relay.output_ready()

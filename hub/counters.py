@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
         "messages_received": (("type",), "messages from clients, a batch counted by its content"),
         "subscriptions": (("channel", "result"), "subscribe requests per channel"),
         "errors": (("layer", "reason"), "every refusal and fault"),
+        "payloads": (("encoding", "result"), "published payloads that are no plain JSON, by their content encoding"),
         "auth": (("kind", "result"), "logins by kind of credential"),
         "recoveries": (("result",), "sessions that were to be resumed: resumed, partial, refused"),
         "rate_limited": (("bucket",), "requests refused with 429"),

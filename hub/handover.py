@@ -249,7 +249,7 @@ class _Upgrade(ServerProtocol):
         """C12 is the endpoint's."""
 
     def process_extensions(self, headers: Headers) -> tuple[None, list[Any]]:
-        """Every offer is declined (B2)."""
+        """B2 is the endpoint's, who can compress only what it writes itself: a relay declines every offer."""
         return None, []
 
     def process_subprotocol(self, headers: Headers) -> None:
@@ -310,7 +310,7 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope") and self.offers_handover and self.scheme == "ws":
             self.scope["extensions"][EXTENSION] = {"detach": self.detach}
 
-    def detach(self, subprotocol: str | None = None) -> Detached | None:
+    def detach(self, subprotocol: str | None = None, extensions: str | None = None) -> Detached | None:
         """The socket, and the 101 to send on it; None where it cannot be had now, and the caller relays.
 
         One synchronous step: from here on this connection neither reads nor writes, and uvicorn does not count it.
@@ -326,6 +326,8 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         fd = os.dup(sock.fileno())
         if subprotocol is not None:
             self.response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        if extensions is not None:
+            self.response.headers["Sec-WebSocket-Extensions"] = extensions
         self.conn.send_response(self.response)
         head = b"".join(self.conn.data_to_send())
         self._detached = self.handshake_complete = self.close_sent = True

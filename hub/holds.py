@@ -1,4 +1,4 @@
-"""A subscription that waits for its logs, and what of its connection waits behind it (C14, M7, N18)."""
+"""What a connection waits for, its subscription's logs or a look into a payload, and what waits behind it (N18)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,11 +19,11 @@ _WAIT = (
 
 
 class Hold:
-    """One connection has at most one; it ends when the backplane has answered, or with the connection."""
+    """One connection has at most one; it ends when its effect can be done or refused, or with the connection."""
 
     __slots__ = ("effect", "waiting")
 
-    def __init__(self, effect: effects.Subscribe) -> None:
+    def __init__(self, effect: effects.Subscribe | effects.Publish) -> None:
         self.effect = effect
         self.waiting: list[Effect] = []
 

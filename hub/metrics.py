@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _PLANE_COUNTERS = {
     "connections_opened": ("opened", "connections handed over to the plane or relayed"),
     "stalled": ("stalls", "connections closed because their sockets took nothing"),
+    "deflated": ("deflated", "messages compressed, an event once for all of its view"),
+    "deflate_in_bytes": ("deflate_bytes_in", "bytes of messages before they were compressed"),
+    "deflate_out_bytes": ("deflate_bytes_out", "bytes of messages after they were compressed"),
+    "inflated": ("inflated", "compressed messages from clients"),
+    "inflate_in_bytes": ("inflate_bytes_in", "bytes of compressed messages from clients"),
+    "inflate_out_bytes": ("inflate_bytes_out", "bytes of these messages decompressed"),
+    "bombs": ("bombs", "compressed messages from clients that would have become larger than they may (L20)"),
     "panics": ("panics", "panics of the native plane that were contained"),
     "late_commands": ("late", "commands for connections or logs that were gone"),
 }

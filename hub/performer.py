@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import orjson
 import structlog
 
-from channels.errors import BrokerError, LogUnavailable
+from channels.errors import BrokerError, LogUnavailable, Overloaded
 from channels.publication import Publication, Stored
 from hub.alarms import Alarms
 from hub.connection import Connection
+from hub.contents import Contents
 from hub.holds import Hold
 from hub.protocol import answers, close_codes
+from hub.protocol.errors import Refusal
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -54,6 +56,7 @@ class Performer:
         self._emissions = emissions
         self._admission = admission
         self._counters = counters
+        self._contents = Contents(counters)
         self._answers: list[tuple[int, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         emissions.on_settled = self._answer_settled
@@ -68,6 +71,7 @@ class Performer:
             effects.TakeOver: lambda connection, effect: self.on_takeover(connection, effect.session),
             effects.Publish: self._publish,
             effects.Emit: emissions.add,
+            effects.Accept: lambda connection, effect: self._plane.accept(connection.number, effect.encodings),
             effects.SetLimit: self._set_limit,
             effects.Announce: self._announce,
             effects.Alarm: self._set_alarm,
@@ -83,6 +87,7 @@ class Performer:
     def stop(self) -> None:
         """Nothing is scheduled any more."""
         self._loop = None
+        self._contents.stop()
 
     def begin(self) -> None:
         """A turn is under way, which ends with `finish`."""
@@ -205,14 +210,22 @@ class Performer:
 
     def _followed(self, connection: Connection, hold: Hold, errors: "Errors") -> None:
         """The backplane has answered: go on where the connection waits, unless it has gone."""
-        if connection.hold is not hold:
-            return
+        if connection.hold is hold and isinstance(hold.effect, effects.Subscribe):
+            connection.session.release(hold.effect.ticket)
+            self._go_on(connection, hold, partial(self._put_cursors, connection, hold.effect, errors))
+
+    def _looked_into(self, connection: Connection, hold: Hold, fault: Refusal | BrokerError | None) -> None:
+        """The payload of a publish was looked into: store it, or say why not, unless the connection has gone."""
+        if connection.hold is hold and isinstance(hold.effect, effects.Publish):
+            self._go_on(connection, hold, partial(self._store_unless, connection, hold.effect, fault))
+
+    def _go_on(self, connection: Connection, hold: Hold, act: Callable[[], None]) -> None:
+        """Do what was waited for, and then what has waited behind it."""
         connection.hold = None
         session = connection.session
-        session.release(hold.effect.ticket)
         session.backlog = None
         try:
-            self._put_cursors(connection, hold.effect, errors)
+            act()
             self.perform(connection, hold.waiting)
             if connection.hold is not None:
                 session.backlog = len(connection.hold.waiting)
@@ -222,8 +235,11 @@ class Performer:
         self.finish_soon()
 
     def give_up(self, connection: Connection) -> None:
-        """What must be done now does not wait for logs: the subscriptions that do are refused, for the time being."""
+        """What must be done now waits for nothing: what the connection waits for is refused, for the time being."""
         while (hold := connection.hold) is not None:
+            if isinstance(hold.effect, effects.Publish):
+                self._looked_into(connection, hold, Overloaded("the payload was not looked into in time"))
+                continue
             channels = [spec.channel for spec in hold.effect.specs]
             text = "the log of {} was not ready in time"
             self._followed(
@@ -250,6 +266,26 @@ class Performer:
         self._broker.watermark(connection.number, effect.channels)
 
     def _publish(self, connection: Connection, effect: effects.Publish) -> None:
+        publication, policy = effect.publication, connection.session.surroundings.policy
+        if publication.content is None:
+            self._store(connection, effect)
+        elif self._contents.is_much(publication.data, publication.content):
+            hold = Hold(effect)
+            connection.hold, connection.session.backlog = hold, 0
+            done = partial(self._looked_into, connection, hold)
+            self._contents.fault_later(publication.data, publication.content, policy, done)
+        else:
+            self._store_unless(connection, effect, self._contents.fault(publication.data, publication.content, policy))
+
+    def _store_unless(
+        self, connection: Connection, effect: effects.Publish, fault: Refusal | BrokerError | None
+    ) -> None:
+        if fault is None:
+            self._store(connection, effect)
+        else:
+            self.perform(connection, connection.session.failed(effect.ticket, fault))
+
+    def _store(self, connection: Connection, effect: effects.Publish) -> None:
         self._settle((effect.publication.channel,))
         self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect))
 

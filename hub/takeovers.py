@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hub.connection import Connection
 from hub.owners import Owners
 from hub.performer import Performer
+from hub.session import effects
 
 if TYPE_CHECKING:
     from hub.cluster.claims import Claims
@@ -28,7 +29,9 @@ class Takeovers:
     def written(self, connection: Connection) -> None:
         """A question about `connection` was answered: what was said before it is written (R11)."""
         self._owners.part(connection, self._taken_over, connection.answers)
-        if self.claims is not None and connection.hold is None:  # else its `welcome` is not sent yet
+        hold = connection.hold
+        is_welcome_sent = hold is None or isinstance(hold.effect, effects.Publish)
+        if self.claims is not None and is_welcome_sent:
             self.claims.written(connection.owns)
 
     def closed(self, connection: Connection) -> bool:

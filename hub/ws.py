@@ -24,6 +24,7 @@ from hub.handshake import UPGRADE_REQUIRED
 from hub.http.guard import is_known_host, unknown_host
 from hub.protocol import close_codes
 from hub.protocol.credentials import Presented, find_credentials
+from hub.protocol.extensions import negotiate_deflate
 from hub.protocol.subprotocols import CODECS, Choice, negotiate, read_offers
 from hub.quantities import Network
 from hub.relay import Relay
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hub.counters import Counters
 
 PATH = "/ws"
+EXTENSIONS = b"sec-websocket-extensions"
 FOREIGN_ORIGIN = "this origin may not connect; the hub's own may, and those in NG_ORIGINS"
 
 log = structlog.get_logger("hub.ws")
@@ -46,6 +48,7 @@ class EntranceRules:
     """The settings of the same names."""
 
     anonymous: bool = True
+    deflate: bool = True
     url_credentials: bool = True
     origins: tuple[str, ...] = ()
     proxies: tuple[Network, ...] = ()
@@ -78,7 +81,8 @@ class Entrance:
         choice = negotiate(handshake.offers)
         newcomer = self._judge(handshake, choice, address)
         try:
-            detached = _detach(scope, choice.selected)
+            extensions = negotiate_deflate(_headers(scope, EXTENSIONS)) if self._rules.deflate else None
+            detached = _detach(scope, choice.selected, extensions)
         except ConnectionError:
             self._connections.counters.error("handshake", "gone")
         except OSError as error:
@@ -87,7 +91,7 @@ class Entrance:
             await _answer(Denial(503, "this node has no descriptor left", "limit/files", 5.0), scope, receive, send)
         else:
             if detached is not None:
-                self._hand_over(detached, newcomer)
+                self._hand_over(detached, newcomer, is_deflated=extensions is not None)
             else:
                 await self._relay(newcomer, choice, receive, send)
 
@@ -138,7 +142,7 @@ class Entrance:
         except AuthError as error:
             return None, (error.slug, error.message)
 
-    def _hand_over(self, detached: Detached, newcomer: Newcomer) -> None:
+    def _hand_over(self, detached: Detached, newcomer: Newcomer, *, is_deflated: bool) -> None:
         plane = self._connections.plane
         try:
             number = plane.attach(
@@ -146,6 +150,7 @@ class Entrance:
                 detached.head,
                 detached.tail,
                 encoding=newcomer.codec.encoding,
+                deflate=is_deflated,
                 max_message=self._connections.first_limit(newcomer),
             )
         except PlaneError as error:
@@ -204,10 +209,10 @@ def _headers(scope: Scope, wanted: bytes) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == wanted]
 
 
-def _detach(scope: Scope, subprotocol: str | None) -> Detached | None:
+def _detach(scope: Scope, subprotocol: str | None, extensions: str | None) -> Detached | None:
     """The socket; None where it has to be relayed. Raises what `HubWebSocketProtocol.detach` raises."""
     extension: dict[str, Any] | None = scope.get("extensions", {}).get(EXTENSION)
-    return None if extension is None else extension["detach"](subprotocol)
+    return None if extension is None else extension["detach"](subprotocol, extensions)
 
 
 async def _answer(denial: Denial, scope: Scope, receive: Receive, send: Send) -> None:
@@ -254,11 +259,12 @@ class Echo:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handed over only: a relay would test the server's framing instead of ours."""
         await receive()
-        detached = _detach(scope, None)
+        extensions = negotiate_deflate(_headers(scope, EXTENSIONS))
+        detached = _detach(scope, None, extensions)
         if detached is None:
             await _answer(Denial(503, "no socket can be handed over here", "handshake/echo", 5.0), scope, receive, send)
             return
-        self._plane.attach_echo(detached.fd, detached.head, detached.tail)
+        self._plane.attach_echo(detached.fd, detached.head, detached.tail, deflate=extensions is not None)
         self._plane.flush()
 
 

@@ -2,7 +2,7 @@
 
 from channels.backplane import Result
 from channels.backplane.placing import Finish, Placing, Placings
-from channels.dedup import MidKey, MidWindow, digest, mark_of
+from channels.dedup import MidKey, MidWindow, fingerprint, mark_of
 from channels.errors import BrokerError, MidConflict
 from channels.publication import Entry, Publication, Stored
 
@@ -36,7 +36,7 @@ class Batch:
             self._answers.append(self._admit(publication, None))
             return
         key = MidKey(publication.channel, publication.subject, publication.mid)
-        content = digest(publication.event, publication.key, publication.tags, publication.data)
+        content = fingerprint(publication)
         try:
             self._answers.append(self._known(key, content) or self._admit_once(key, content, publication))
         except BrokerError as error:

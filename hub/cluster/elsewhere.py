@@ -17,6 +17,8 @@ from hub.last_seen import LastSeen
 CHANNEL = "connections"
 Row = Mapping[str, Any]
 """`user`, `role`, `node`, `address`, `client`, `since` (C22)."""
+_PLAIN = 3
+"""tags, traceparent, tracestate: what stands between key and time of an entry that is plain JSON."""
 
 
 class Former(NamedTuple):
@@ -44,8 +46,9 @@ class Elsewhere:
 
     def applied(self, entries: bytes) -> None:
         """See `Observer`."""
-        for event, data, key, _, _, _, ts in decode_entries(entries):
-            row = orjson.loads(data)
+        for event, data, key, *others, ts in decode_entries(entries):
+            # With content it is a publish of an operator's, and no row of ours.
+            row = orjson.loads(data) if len(others) == _PLAIN else None
             if key is not None and isinstance(row, dict):
                 self._read(event, key, row, ts)
 

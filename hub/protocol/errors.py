@@ -80,8 +80,7 @@ UNREADABLE = frozenset({"bad_json", "bad_message", "unknown_type"})
 class Refusal(Exception):  # noqa: N818 - the protocol's word; the client erred, not the hub
     """A message is refused. `error` is a row of `ERRORS`; the other members are those of E2, absent where None.
 
-    `closes` (slug and detail of a close code) ends the connection after the answer. `not_served`: the message is
-    well-formed, and asks for a part of the protocol that this hub does not serve.
+    `closes` (slug and detail of a close code) ends the connection after the answer.
     """
 
     def __init__(
@@ -94,7 +93,6 @@ class Refusal(Exception):  # noqa: N818 - the protocol's word; the client erred,
         retry_after: float | None = None,
         channel: str | None = None,
         closes: tuple[str, str] | None = None,
-        not_served: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = ERRORS[error]
@@ -104,8 +102,8 @@ class Refusal(Exception):  # noqa: N818 - the protocol's word; the client erred,
         self.retry_after = retry_after
         self.channel = channel
         self.closes = closes
-        self.is_unreadable = error in UNREADABLE and not not_served
-        """Whether it is one of those that M15 counts: what was read and cannot be served is none."""
+        self.is_unreadable = error in UNREADABLE
+        """Whether it is one of those that M15 counts."""
 
     @property
     def error(self) -> str:

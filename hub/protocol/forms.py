@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
+from channels._native import check_content
 from channels.names import check_tags, is_channel_name, is_event_name, is_key, is_mid, trace_context
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import (
@@ -19,6 +21,7 @@ from hub.protocol.messages import (
     Connect,
     Emit,
     GetReconnectionToken,
+    MediaPublish,
     Named,
     Ping,
     Publish,
@@ -37,6 +40,8 @@ POSITION_FORM = (
 )
 _POSITION = re.compile(r"[A-Za-z0-9_-]{4,16}:(0|[1-9][0-9]{0,15})")
 _KINDS = {b"{": "an object", b"[": "an array", b"t": "true", b"f": "false"}
+DEFAULT_TYPE = "application/octet-stream"
+"""What a payload is of which nothing is said (B6)."""
 _MEDIA = ("content_type", "content_encoding", "meta")
 
 
@@ -52,7 +57,7 @@ def is_position(text: str) -> bool:
     return _POSITION.fullmatch(text) is not None and int(text.rsplit(":", 1)[1]) <= MAX_ID
 
 
-def check_form(message: ClientMessage, resume_events: int) -> None:
+def check_form(message: ClientMessage | MediaPublish, resume_events: int) -> None:
     """Raise `Refusal` if `message` is not as section 3 says. `resume_events`: the largest N of `{"last":N}` (M24)."""
     kind = type(message)
     if kind is not Ack and message.id is not None and not is_id(message.id):  # type: ignore[union-attr]
@@ -65,6 +70,16 @@ def names_of(message: Named) -> tuple[str, ...]:
     if message.channel is not None:
         return (message.channel,)
     return tuple(dict.fromkeys(message.channels or ()))
+
+
+def type_of(message: MediaPublish) -> str:
+    """The media type of its payload (B6)."""
+    return DEFAULT_TYPE if message.content_type is None else message.content_type
+
+
+def meta_of(message: MediaPublish) -> bytes | None:
+    """`meta` as JSON text."""
+    return None if message.meta is None else msgspec.json.encode(message.meta)
 
 
 # --- one check per type -----------------------------------------------------------------------------------------------
@@ -114,7 +129,23 @@ def _check_start(message: Subscribe, resume_events: int) -> None:
 def _publish(message: Publish, _resume_events: int) -> None:
     if message.content_type is not None or message.content_encoding is not None or message.meta is not None:
         member = next(name for name in _MEDIA if getattr(message, name) is not None)
-        raise _bad(member, "belongs to media frames and msgpack bin only (M29), which this hub does not serve yet")
+        raise _bad(member, "expected in media frames and beside msgpack bin only (M29), came with data or without")
+    _check_entry(message)
+
+
+def _media_publish(message: MediaPublish, _resume_events: int) -> None:
+    if bytes(message.data):
+        raise _bad("data", "expected none beside the payload of a media frame (B4), came some")
+    _check_entry(message)
+    try:
+        check_content(type_of(message), meta_of(message))
+    except ValueError as error:
+        path = str(error).partition(":")[0]
+        shown = f", came {came(message.content_type)}" if path == "content_type" else ""
+        raise Refusal("bad_message", f"{error}{shown}", path=path) from None
+
+
+def _check_entry(message: Publish) -> None:
     _check_channel("channel", message.channel)
     _check_event("event", message.event)
     _check_labels(message)
@@ -147,6 +178,7 @@ _CHECKS: Mapping[type, Callable[[Any, int], None]] = {
     Subscribe: _subscribe,
     Unsubscribe: lambda message, _resume_events: _check_named(message),
     Publish: _publish,
+    MediaPublish: _media_publish,
     Emit: _emit,
     Ack: _ack,
     Ping: _ping,
@@ -157,8 +189,8 @@ _CHECKS: Mapping[type, Callable[[Any, int], None]] = {
 # --- members ----------------------------------------------------------------------------------------------------------
 
 
-def _bad(path: str, message: str, *, not_served: bool = False) -> Refusal:
-    return Refusal("bad_message", f"{path}: {message}", path=path, not_served=not_served)
+def _bad(path: str, message: str) -> Refusal:
+    return Refusal("bad_message", f"{path}: {message}", path=path)
 
 
 def _check_named(message: Named) -> None:

@@ -6,7 +6,7 @@ Types and required members are checked by the decoder; what else makes a message
 
 from typing import Any, Literal
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct, field, structs
 
 MAX_ID = 2**53 - 1
 Id = int | str
@@ -75,6 +75,17 @@ class Publish(Message, tag="publish", kw_only=True):
     meta: dict[str, Raw] | None = None
 
 
+class MediaPublish(Publish, tag="publish", kw_only=True):
+    """A `publish` whose `data` is bytes: of a media frame, or `bin` (B4, B5). Never what a decoder makes of JSON."""
+
+    payload: bytes
+
+    @classmethod
+    def of(cls, message: Publish, payload: bytes) -> "MediaPublish":
+        """`message`, which came with `payload`."""
+        return cls(payload=payload, **structs.asdict(message))
+
+
 class Emit(Message, tag="emit", kw_only=True):
     """Send one signal or a batch through the SignalSystem (M32-M35).
 
@@ -110,7 +121,7 @@ class GetReconnectionToken(Message, tag="get_reconnection_token"):
 
 
 ClientMessage = Connect | Subscribe | Unsubscribe | Publish | Emit | Ack | Ping | GetReconnectionToken
-TYPES: dict[type, str] = {kind: kind.__struct_config__.tag for kind in ClientMessage.__args__}
+TYPES: dict[type, str] = {kind: kind.__struct_config__.tag for kind in (MediaPublish, *ClientMessage.__args__)}
 """Class -> value of `type`."""
 CLIENT_TYPES = frozenset(TYPES.values())
 SERVER_TYPES = frozenset(

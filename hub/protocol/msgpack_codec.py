@@ -14,10 +14,9 @@ from channels._native import check_json
 from hub.protocol.codec import Encoding, Members, member_of
 from hub.protocol.errors import Refusal
 from hub.protocol.json_codec import JsonCodec
+from hub.protocol.media import with_payload
 from hub.protocol.unreadable import BATCH_FORM, MAX_BATCH, OBJECT_FORM, Inbound, Sized, bad, in_array, salvage
 from hub.protocol.wording import MAX_SHOWN, came
-
-MEDIA = "media are not served by this hub yet; expected data that JSON can hold"
 
 
 class MsgpackCodec:
@@ -44,8 +43,9 @@ class MsgpackCodec:
         ]
 
     def _decode_value(self, value: Any) -> Inbound:
-        if type(value) is dict and value.get("type") == "publish" and type(value.get("data")) is bytes:
-            return salvage(value, Refusal("bad_message", f"data: {MEDIA}", path="data", not_served=True))  # B5
+        if isinstance(value, dict) and value.get("type") == "publish" and type(value.get("data")) is bytes:
+            payload = value.pop("data")
+            return with_payload(self._decode_value(value), payload)  # B5
         try:
             _check_value(value)
             text = orjson.dumps(value)

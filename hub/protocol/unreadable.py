@@ -9,7 +9,7 @@ import orjson
 
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import is_id
-from hub.protocol.messages import CLIENT_TYPES, SERVER_TYPES, TYPES, ClientMessage, Id
+from hub.protocol.messages import CLIENT_TYPES, SERVER_TYPES, TYPES, ClientMessage, Id, MediaPublish
 from hub.protocol.wording import came, complaint_of
 
 MAX_BATCH = 256
@@ -29,7 +29,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     mid: str | None = None
 
 
-Inbound = ClientMessage | Unreadable
+Inbound = ClientMessage | MediaPublish | Unreadable
 Sized = tuple[Inbound, int]
 """A message and its size on the wire."""
 

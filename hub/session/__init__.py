@@ -5,6 +5,7 @@ by calling a function. Who executes the effects is `hub.connections`.
 """
 
 from hub.session.effects import (
+    Accept,
     Alarm,
     Announce,
     Close,
@@ -24,6 +25,7 @@ from hub.session.states import TRANSITIONS, State, Trigger
 
 __all__ = [
     "TRANSITIONS",
+    "Accept",
     "Alarm",
     "Announce",
     "Close",

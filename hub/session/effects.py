@@ -92,6 +92,12 @@ class TakeOver(Struct, gc=False):
     session: str
 
 
+class Accept(Struct, gc=False):
+    """The client decodes these content encodings itself from now on (M21)."""
+
+    encodings: tuple[str, ...]
+
+
 class SetLimit(Struct, gc=False):
     """Messages of at most so many bytes are read from now on (L7, L8)."""
 
@@ -149,6 +155,7 @@ Effect = (
     | TakeOver
     | Publish
     | Emit
+    | Accept
     | SetLimit
     | Announce
     | Alarm

@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import check_form, is_id
+from hub.protocol.media import decode_media
 from hub.protocol.messages import (
     TYPES,
     Ack,
     Connect,
     Emit,
     GetReconnectionToken,
+    MediaPublish,
     Ping,
     Publish,
     Subscribe,
     Unsubscribe,
 )
-from hub.protocol.unreadable import Unreadable
+from hub.protocol.unreadable import Inbound, Unreadable
 from hub.session import following, login, resuming, sending
 from hub.session.answering import ORDERED_REQUESTS
 from hub.session.effects import Fault, Release, Ticket
@@ -38,18 +40,25 @@ def receive(session: "Session", frame: bytes, moment: Moment) -> None:
     for message, size in session.codec.decode(frame):
         if session.is_deaf:
             return
-        if type(message) is Unreadable:
-            _receive_unreadable(session, message, size)
-        else:
-            _receive_message(session, message, size, moment)
+        _receive_one(session, message, size, moment)
+
+
+def receive_binary(session: "Session", frame: bytes, moment: Moment) -> None:
+    """A binary frame of a JSON subprotocol: a media frame (B4)."""
+    if not session.is_deaf:
+        _receive_one(session, decode_media(frame), len(frame), moment)
 
 
 def receive_foreign(session: "Session") -> None:
-    """A frame of the kind that the subprotocol does not speak."""
-    if session.codec.encoding == "msgpack":
-        session.close("protocol_broken", "text frames are illegal under ng-ws.v1.msgpack")
-    elif not session.is_deaf:
-        _refuse(session, _NOBODY, Refusal("bad_message", "this hub does not serve media frames yet; send text frames"))
+    """A text frame under msgpack (C2)."""
+    session.close("protocol_broken", "text frames are illegal under ng-ws.v1.msgpack")
+
+
+def _receive_one(session: "Session", message: Inbound, size: int, moment: Moment) -> None:
+    if type(message) is Unreadable:
+        _receive_unreadable(session, message, size)
+    else:
+        _receive_message(session, message, size, moment)
 
 
 def receive_unreadable(session: "Session", error: str, message: str) -> None:
@@ -205,6 +214,7 @@ _HANDLERS: Mapping[type, Callable[[Any, Any, Moment], None]] = {
     Subscribe: following.subscribe,
     Unsubscribe: following.unsubscribe,
     Publish: sending.publish,
+    MediaPublish: sending.publish,
     Emit: sending.emit,
     Ping: sending.ping,
     Ack: following.ack,

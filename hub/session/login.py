@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from channels._native import CONTENT_ENCODINGS
 from channels.permissions import Right, Role
 from hub.auth import AuthError, Identity
 from hub.protocol import answers
@@ -71,8 +72,10 @@ def connect(session: "Session", message: Connect, moment: Moment) -> None:
         except Refusal:
             session.client = before
             raise
+        session.accept(message.accept)
         return
     session.client = client
+    session.accept(message.accept)
     become(session, identity, moment, id=message.id, is_renamed=client != before)
 
 
@@ -190,8 +193,7 @@ def welcome(
     members["limits"] = _limits(session)
     if session.surroundings.is_alone():
         members["local"] = True
-    # No content encoding is served yet, neither in `publish` nor towards subscribers (B7).
-    members["encodings"] = []
+    members["encodings"] = list(CONTENT_ENCODINGS)
     members["channels"] = _channels(session)
     return answers.answer("welcome", id, **members)
 

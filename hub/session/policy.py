@@ -40,6 +40,7 @@ class Policy:
     max_control: int = 65_536
     max_payload: int = 65_536
     max_decoded: int = 8_388_608
+    max_ratio: int = 100
     max_subscriptions: int = 64
     max_in_flight: int = 256
     emit_batch: int = 1_000

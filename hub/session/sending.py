@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from channels._native import CONTENT_ENCODINGS
 from channels.broker import Publication
 from channels.permissions import Right
+from channels.publication import Content
 from hub.protocol import answers
 from hub.protocol.errors import Refusal
-from hub.protocol.messages import Emit, Ping, Publish
+from hub.protocol.forms import meta_of, type_of
+from hub.protocol.messages import Emit, MediaPublish, Ping, Publish
 from hub.protocol.wording import came
 from hub.session import effects
 from hub.session.effects import Ticket
@@ -33,7 +36,7 @@ def ping(session: "Session", message: Ping, moment: Moment) -> None:
 
 
 def publish(session: "Session", message: Publish, moment: Moment) -> None:
-    """Rate, existence, right; the store answers (M30)."""
+    """Rate, existence, right; the store answers (M30), once the payload of media was looked into (B8)."""
     channel = message.channel
     config, rights = session.look_up(channel)
     if config is None or config.publish_rate is None:
@@ -44,20 +47,36 @@ def publish(session: "Session", message: Publish, moment: Moment) -> None:
         raise Refusal("unknown_channel", f"there is no channel {channel}")
     if Right.BROADCAST not in rights:
         raise Refusal("forbidden", f"role {session.identity.role} may not broadcast on {channel}")
+    content, data = None, bytes(message.data) or b"null"
+    if isinstance(message, MediaPublish):
+        content, data = _content_of(message), message.payload
     ticket = Ticket("publish", message.id, channel, message.mid)
     session.await_answer(ticket)
     publication = Publication(
         channel,
         message.event,
-        bytes(message.data) or b"null",
+        data,
         message.key,
         orjson.dumps(message.tags) if message.tags else None,
         message.traceparent,
         message.tracestate,
         owner(session) if message.mid is not None else "",
         message.mid,
+        content,
     )
     session.do(effects.Publish(publication, ticket))
+
+
+def _content_of(message: MediaPublish) -> Content:
+    encoding = message.content_encoding
+    if encoding is not None and encoding not in CONTENT_ENCODINGS:
+        known = ", ".join(CONTENT_ENCODINGS)
+        raise Refusal(
+            "encoding_unsupported",
+            f"content_encoding: expected one of {known}, came {came(encoding)}",
+            path="content_encoding",
+        )
+    return Content(type_of(message), encoding, meta_of(message))
 
 
 def emit(session: "Session", message: Emit, moment: Moment) -> None:

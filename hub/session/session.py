@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from channels._native import CONTENT_ENCODINGS
 from channels.broker import Position
 from channels.buckets import Rate
 from channels.config import ChannelConfig
@@ -18,7 +19,7 @@ from hub.protocol.codec import Codec
 from hub.session import following, freshness, intake, login, resuming
 from hub.session.allowance import Allowance
 from hub.session.answering import Answering
-from hub.session.effects import Alarm, Announce, Close, Effect, SetLimit, Subscribe
+from hub.session.effects import Accept, Alarm, Announce, Close, Effect, SetLimit, Subscribe
 from hub.session.known_channels import KnownChannels
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
@@ -31,6 +32,7 @@ class Session(Answering):
     __slots__ = (
         "_known",
         "accepted",
+        "accepts",
         "address",
         "allowance",
         "client",
@@ -71,6 +73,8 @@ class Session(Answering):
         self.since = moment.wall
         self.opened_at = moment.now
         self.client: dict[str, str] | None = None
+        self.accepts: tuple[str, ...] = ()
+        """Content encodings that the client decodes itself (M21)."""
         self.subscriptions: dict[str, dict[str, Any]] = {}
         """Channel -> options, as `subscribed` told them."""
         self.accepted = 0
@@ -108,8 +112,13 @@ class Session(Answering):
         intake.receive(self, frame, moment)
         return self._take()
 
+    def received_binary(self, frame: bytes, moment: Moment) -> list[Effect]:
+        """A binary frame of a JSON subprotocol: a media frame (B4)."""
+        intake.receive_binary(self, frame, moment)
+        return self._take()
+
     def received_foreign(self) -> list[Effect]:
-        """A text frame under msgpack, or a binary one under JSON (C2, B4)."""
+        """A text frame under msgpack (C2)."""
         intake.receive_foreign(self)
         return self._take()
 
@@ -249,6 +258,13 @@ class Session(Answering):
     def is_deaf(self) -> bool:
         """Whether what still comes is no longer applied (X6, R12)."""
         return self.is_superseded or self.state in OVER
+
+    def accept(self, encodings: Iterable[str] | None) -> None:
+        """The client decodes these itself from now on; None: as before (M21)."""
+        known = self.accepts if encodings is None else tuple(name for name in CONTENT_ENCODINGS if name in encodings)
+        if known != self.accepts:
+            self.accepts = known
+            self.do(Accept(known))
 
     def set_alarm(self, moment: Moment) -> None:
         """Be called when something is due; an alarm that is set takes the place of the one before."""

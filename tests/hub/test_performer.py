@@ -8,10 +8,13 @@ import pytest
 
 from channels._native import EVENT_TEXT
 from channels.broker import Stored
+from channels.buckets import Rate
 from channels.errors import LogUnavailable, Overloaded
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity
+from hub.contents import Contents
 from hub.session import Session
+from tests.support.media import media_frame
 from tests.support.node import Node, Peer
 
 ADMIN = Identity("root", Role.ADMIN)
@@ -264,3 +267,52 @@ def turn(node: Node, peer: Peer, *messages: dict[str, Any]) -> None:
     events = [(peer.number, EVENT_TEXT, json.dumps(message).encode(), None) for message in messages]
     node.connections._turns.backlog.extend(events)
     node.connections._turns.take()
+
+
+@pytest.mark.clause("B8", "C14", "C17")
+async def test_a_payload_that_is_still_looked_into_does_not_keep_a_change_of_role_waiting(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publish is refused for the time being, what waited behind it goes on, and the late answer changes nothing."""
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(Contents, "is_much", lambda *_: True)
+    monkeypatch.setattr(Contents, "fault_later", lambda _self, _data, _content, _policy, done: waiting.append(done))
+    peer = node.peer(ADMIN)
+    await peer.next("welcome")
+    head = {"type": "publish", "id": 1, "channel": "actions", "event": "x", "content_encoding": "gzip"}
+    node.plane.feed(peer.number, media_frame(head, b"payload"), binary=True)
+    peer.send({**PUBLISH, "id": 2}, {"type": "ping", "id": 3})
+    await peer.next("pong")
+    assert [message["type"] for message in peer.seen if "id" in message] == ["pong"]
+    assert node.connections.change_role(peer.connection.session.conn, Role.VIEWER)
+    error = await peer.next("error")
+    assert (error["id"], error["code"], error["error"], error["channel"]) == (1, 503, "overloaded", "actions")
+    assert (await peer.next("ack"))["id"] == 2
+    waiting[0](None)
+    peer.send({"type": "ping", "id": 4})
+    await peer.next("pong")
+    assert [message.get("id") for message in peer.seen if message["type"] in ("ack", "error")] == [1, 2]
+
+
+@pytest.mark.clause("B8", "C14", "M6")
+async def test_what_waits_behind_a_payload_is_bounded_and_goes_with_the_connection(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(Contents, "is_much", lambda *_: True)
+    monkeypatch.setattr(Contents, "fault_later", lambda _self, _data, _content, _policy, done: waiting.append(done))
+    fast = Identity("root", Role.ADMIN, rates={"publish": Rate(1_000, 1_000)})
+    peer, other = node.peer(fast), node.peer(ADMIN)
+    await peer.next("welcome")
+    head = {"type": "publish", "channel": "actions", "event": "x", "content_encoding": "gzip"}
+    node.plane.feed(peer.number, media_frame(head, b"payload"), binary=True)
+    peer.send(*[{**PUBLISH, "id": None}] * 257)
+    error = await peer.next("error")
+    assert (error["code"], error["error"], error["limit"]) == (429, "too_many_in_flight", 256)
+    node.plane.feed_close(peer.number, 1000, "")
+    node.plane.flush()
+    await peer.gone()
+    waiting[0](None)
+    other.send({"type": "ping"})
+    await other.next("pong")
+    assert node.broker.history("actions") == []

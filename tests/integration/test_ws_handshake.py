@@ -90,13 +90,6 @@ def test_frames_in_the_segment_of_the_request_are_applied_in_order(ws_hub: Runni
         assert received.index(b"101 Switching") < received.index(b'"welcome"') < received.index(b'"subscribed"')
 
 
-@pytest.mark.clause("B2")
-def test_compression_is_declined_whatever_is_offered(ws_hub: RunningHub) -> None:
-    for offer in ("permessage-deflate", "permessage-deflate; server_max_window_bits=99"):
-        with raw(ws_hub, headers=f"Sec-WebSocket-Extensions: {offer}\r\n") as peer:
-            assert b"extensions" not in read_until(peer, b'"welcome"').split(b"\r\n\r\n")[0].lower()
-
-
 @pytest.mark.clause("C3")
 @pytest.mark.parametrize("header", [b"Sec-WebSocket-Protocol", b"X-Anything"])
 def test_bytes_that_are_not_ascii_make_a_value_unknown_and_nothing_else(ws_hub: RunningHub, header: bytes) -> None:

@@ -48,7 +48,7 @@ class FakeLog:
         self.head, self.ring, self.size = head, ring, size
 
     def append(self, entry: "Entry", ts: float) -> None:
-        event, data, key, tags, traceparent, tracestate = entry
+        event, data, key, tags, traceparent, tracestate = entry[:6]
         self.head += 1
         self.appended += 1
         message: dict[str, Any] = {

@@ -278,13 +278,13 @@ class FakePlane:
         if (epoch, first) != (found.epoch, found.head + 1) or not read:
             raise ValueError(f"expected {found.epoch}:{found.head + 1}, came {epoch}:{first}")
         for entry in read:
-            found.append(entry[:6], entry[6])
+            found.append(entry[:-1], entry[-1])
         return found.head
 
     def restore_newest(self, log: int, newest: Sequence[tuple[int, bytes]]) -> None:
         for offset, entry in newest:
             (one,) = _native.decode_entries(entry)
-            self._log(log).restore(offset, one[:6], one[6])
+            self._log(log).restore(offset, one[:-1], one[-1])
 
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         connection = self.connections.get(conn)

@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.support.hub import RunningHub
+from tests.support.media import media_frame, read_media
 
 PATIENCE = 10.0
 MSGPACK = "ng-ws.v1.msgpack"
@@ -32,6 +33,7 @@ class Peer:
         query: str = "",
         headers: dict[str, str] | None = None,
         reads: bool = True,
+        compression: str | None = None,
     ) -> None:
         credential = token or (hub.token(role, subject) if role else None)
         bearer = {"Authorization": f"Bearer {credential}"} if credential else {}
@@ -40,7 +42,7 @@ class Peer:
             hub.url + query,
             additional_headers={**bearer, **(headers or {})},
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
-            compression=None,
+            compression=compression,
             open_timeout=PATIENCE,
             close_timeout=PATIENCE,
             ping_interval=None,
@@ -77,11 +79,23 @@ class Peer:
         """The next message; `TimeoutError` if none comes."""
         if not self._pending:
             frame = self.socket.recv(timeout)
-            decoded = msgpack.unpackb(frame) if isinstance(frame, bytes) else json.loads(frame)
+            decoded = self._decode(frame)
             self._pending = decoded if isinstance(decoded, list) else [decoded]
         message = self._pending.pop(0)
         self.received.append(message)
         return message
+
+    def _decode(self, frame: str | bytes) -> Any:
+        if isinstance(frame, str):
+            return json.loads(frame)
+        return msgpack.unpackb(frame) if self.subprotocol == MSGPACK else read_media(frame)
+
+    def ask_media(self, payload: bytes, **message: Any) -> dict[str, Any]:
+        """Publish `payload` in the form of the subprotocol, with a fresh id; the answer that carries it."""
+        number = next(self._ids)
+        given = {"type": "publish", **message, "id": number}
+        self.send({**given, "data": payload} if self.subprotocol == MSGPACK else media_frame(given, payload))
+        return self.until(lambda answer: answer.get("id") == number)
 
     def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next message that `wanted` accepts; what comes before it is passed over."""

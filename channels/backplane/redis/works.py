@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from channels._native import decode_entries, encode_entries
+from channels._native import decode_entries, encode_entries, is_null
 from channels.backplane import Done, Placed, Result
 from channels.backplane.redis.appending import Answer, Batch
 from channels.backplane.redis.keys import Keys
 from channels.channel import PRESENCE
-from channels.dedup import digest
+from channels.dedup import fingerprint
 from channels.errors import BrokerError, MidConflict
 from channels.publication import Entry, Position, Publication, Stored
 
@@ -57,7 +57,7 @@ class Publications(_Work):
     def mids(self, keys: Keys, first: int) -> list[Mid]:
         """Those that carry one; the first entry is number `first` of its batch."""
         return [
-            (first + at, keys.mid(one.channel, one.subject, one.mid), digest(one.event, one.key, one.tags, one.data))
+            (first + at, keys.mid(one.channel, one.subject, one.mid), fingerprint(one))
             for at, one in enumerate(self._publications)
             if one.mid is not None
         ]
@@ -101,7 +101,7 @@ class Signals(_Work):
 
     def named(self, entries: Sequence[bytes]) -> list[Entry]:
         """The entries, readable: only where a channel keeps the last one per key."""
-        return [one[:6] for one in decode_entries(b"".join(entries))]
+        return [one[:-1] for one in decode_entries(b"".join(entries))]
 
     def answer(self, results: Sequence[Result]) -> None:
         """Tell the place of the last one, once."""
@@ -217,7 +217,9 @@ def _results(channel: str, batch: Batch, answer: Answer) -> list[Result]:
 
 def _removes(channel: str, entry: Entry) -> bool:
     """S6: whether the entry takes its key out of later snapshots."""
-    return entry[1] == b"null" or (entry[0] == "leave" and (channel == "connections" or channel.endswith(PRESENCE)))
+    if entry[0] == "leave" and (channel == "connections" or channel.endswith(PRESENCE)):
+        return True
+    return entry[1] == b"null" if len(entry) == 6 else is_null(entry[1], *entry[6][:2])
 
 
 def _position(stored: Stored) -> Position:

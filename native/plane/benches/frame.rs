@@ -10,6 +10,7 @@ const LIMITS: ReaderLimits = ReaderLimits {
     max_message: 1 << 20,
     skip_factor: 8,
     max_empty_fragments: 64,
+    deflate: false,
 };
 
 fn client_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {

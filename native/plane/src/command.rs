@@ -9,6 +9,7 @@ use mio::Waker;
 
 use crate::channel::Channel;
 use crate::closing::Verdict;
+use crate::content::Accepts;
 use crate::cursor::Options;
 use crate::figures::ConnectionFigures;
 use crate::peer::Service;
@@ -69,6 +70,8 @@ pub enum Command {
     CloseAll(Verdict),
     /// Another limit of a message.
     MaxMessage(u64, u64),
+    /// What the peer decodes itself (M21).
+    Accept(u64, Accepts),
     /// Cursors and their answer, in one step.
     Subscribe(Box<Subscribe>),
     /// Cursors go, then the answer.
@@ -110,6 +113,7 @@ impl Command {
             | Self::Send(conn, _)
             | Self::Close(conn, _)
             | Self::MaxMessage(conn, _)
+            | Self::Accept(conn, _)
             | Self::Ack(conn, _)
             | Self::Positions(conn)
             | Self::Watermark(conn, _)
@@ -137,6 +141,8 @@ pub struct Attach {
     pub via: Via,
     /// What is done with its messages.
     pub service: Service,
+    /// permessage-deflate was negotiated (B2).
+    pub deflate: bool,
     /// Sent first, as it is.
     pub head: Box<[u8]>,
     /// Read already.

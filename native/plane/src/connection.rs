@@ -7,6 +7,7 @@ use crate::closing::{Cause, Closing, Verdict};
 use crate::cursor::Cursor;
 use crate::entry::Encoding;
 use crate::figures::{ConnectionFigures, Figures};
+use crate::form::Form;
 use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
 use crate::outbound::Outbound;
 use crate::peer::{Peer, Service};
@@ -65,16 +66,19 @@ pub struct Connection {
     pub kept_waiting: KeptWaiting,
     /// Bytes of its largest message.
     pub max_message: u64,
+    /// How messages are written to it.
+    pub form: Form,
     /// What others may read about it.
     pub figures: Arc<ConnectionFigures>,
 }
 
 impl Connection {
-    /// A connection that has just come.
+    /// A connection that has just come; `deflate`: that was negotiated (B2).
     pub fn new(
         id: u64,
         transport: Transport,
         service: Service,
+        deflate: bool,
         settings: &Settings,
         now: Instant,
     ) -> Self {
@@ -87,6 +91,7 @@ impl Connection {
                 max_message: settings.max_message,
                 skip_factor: SKIP_FACTOR,
                 max_empty_fragments: settings.max_empty_fragments,
+                deflate,
             }),
             peer: Peer::new(settings, now),
             cursors: Vec::new(),
@@ -99,16 +104,17 @@ impl Connection {
             queued: false,
             kept_waiting: KeptWaiting::No,
             max_message: settings.max_message,
+            form: Form {
+                deflate,
+                ..service.encoding().into()
+            },
             figures: Arc::default(),
         }
     }
 
-    /// The form of its messages.
+    /// The subprotocol of its messages.
     pub fn encoding(&self) -> Encoding {
-        match self.service {
-            Service::Hub(encoding) => encoding,
-            Service::Echo => Encoding::Json,
-        }
+        self.form.encoding
     }
 
     /// Change the limit of a message, also of one that has begun.

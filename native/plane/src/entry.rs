@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::content::{Content, Message, OwnContent, Payload, is_null};
+use crate::form::Form;
 use crate::frame::Opcode;
 use crate::json::{escape, msgpack};
 use crate::members::Members;
@@ -26,12 +28,12 @@ impl Encoding {
     }
 }
 
-/// An event on its way into a log. `data` and `tags` are JSON text that somebody has checked.
+/// An event on its way into a log. `data` (unless `content` says otherwise) and `tags` are JSON text that somebody has checked.
 #[derive(Clone, Debug, Default)]
 pub struct NewEntry {
     /// Name of the event (M16).
     pub event: Box<str>,
-    /// Any JSON value, passed on byte for byte.
+    /// Any JSON value, or the payload of `content`; passed on byte for byte.
     pub data: Box<[u8]>,
     /// Conflation key (S3).
     pub key: Option<Box<str>>,
@@ -41,6 +43,8 @@ pub struct NewEntry {
     pub traceparent: Option<Box<str>>,
     /// W3C trace context (M17).
     pub tracestate: Option<Box<str>>,
+    /// What `data` is, where that is no plain JSON or the publisher said more of it (B4, B5).
+    pub content: Option<Box<OwnContent>>,
 }
 
 /// An entry in its place.
@@ -51,7 +55,9 @@ pub struct Entry {
     event: Box<str>,
     key: Option<Box<str>>,
     removes: bool,
+    /// The message; without `data` where there is a payload.
     json: Vec<u8>,
+    payload: Option<Box<Payload>>,
 }
 
 /// A `ts`, and how it is written; the same for all entries of one append.
@@ -100,23 +106,39 @@ impl Entry {
         self.removes
     }
 
-    /// The `event` message as JSON text.
-    pub fn json(&self) -> &[u8] {
-        &self.json
+    /// The `event` message as JSON text, with `data` if that is JSON.
+    pub fn json(&self) -> Cow<'_, [u8]> {
+        match &self.payload {
+            None => Cow::Borrowed(&self.json),
+            Some(payload) => payload.text(&self.json),
+        }
     }
 
-    /// The `event` message in the form of a connection. The log pays for the JSON alone: msgpack is made for each view, and
-    /// again for each replay, and kept nowhere else.
-    pub fn payload(&self, encoding: Encoding) -> Cow<'_, [u8]> {
-        match encoding {
-            Encoding::Json => Cow::Borrowed(&self.json),
-            Encoding::Msgpack => Cow::Owned(to_msgpack(&self.json, self.offset)),
+    /// The `event` message in the form of a view. The log pays for the JSON, or the payload, alone: other forms are made for
+    /// each view, and again for each replay, and kept nowhere else.
+    pub fn message(&self, form: Form) -> Message<'_> {
+        if let Some(payload) = &self.payload {
+            return payload.message(&self.json, form);
         }
+        Message {
+            opcode: form.encoding.opcode(),
+            payload: match form.encoding {
+                Encoding::Json => Cow::Borrowed(&*self.json),
+                Encoding::Msgpack => Cow::Owned(to_msgpack(&self.json, self.offset)),
+            },
+            is_compressible: true,
+        }
+    }
+
+    /// Whether its messages differ by what their receivers decode themselves.
+    pub fn is_encoded(&self) -> bool {
+        self.payload.as_ref().is_some_and(|one| one.is_encoded())
     }
 
     /// Bytes it is counted with.
     pub fn size(&self) -> usize {
-        self.json.len() + OVERHEAD
+        let payload = self.payload.as_ref().map_or(0, |one| one.len());
+        self.json.len() + payload + OVERHEAD
     }
 }
 
@@ -151,6 +173,10 @@ impl Composer {
             ts: ts.seconds,
             removes: removes(&members, self.leaves),
             json: message(&self.head, offset, &ts.text, &members),
+            payload: match &new.content {
+                Some(content) => payload(&content.as_content(), || new.data),
+                None => None,
+            },
             event: new.event,
             key: new.key,
         }
@@ -163,21 +189,38 @@ impl Composer {
             ts: ts.seconds,
             removes: removes(members, self.leaves),
             json: message(&self.head, offset, &ts.text, members),
+            payload: members
+                .content
+                .and_then(|content| payload(&content, || members.data.into())),
             event: members.event.into(),
             key: members.key.map(Box::from),
         }
     }
 }
 
+/// The payload that an entry has beside its message.
+fn payload(content: &Content<'_>, bytes: impl FnOnce() -> Box<[u8]>) -> Option<Box<Payload>> {
+    (!content.is_data()).then(|| Box::new(Payload::new(bytes(), content)))
+}
+
+/// S6.
 fn removes(members: &Members<'_>, leaves: Option<&str>) -> bool {
-    members.data == b"null" || leaves == Some(members.event)
+    let is_null = match &members.content {
+        None => members.data == b"null",
+        Some(content) => is_null(members.data, content),
+    };
+    is_null || leaves == Some(members.event)
 }
 
 fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
     let texts = [new.key, new.traceparent, new.tracestate];
     let optional = texts.map(|text| text.map_or(0, |text| text.len() + 20));
     let tags = new.tags.map_or(0, |tags| tags.len() + 8);
-    let fixed = head.len() + new.event.len() + ts.len() + new.data.len() + 56;
+    let data = if new.has_data() { new.data } else { b"" };
+    let content = new.content.map_or(0, |content| {
+        content.media_type.len() + content.meta.map_or(0, <[u8]>::len) + 64
+    });
+    let fixed = head.len() + new.event.len() + ts.len() + data.len() + 56 + content;
     // Enough unless something is escaped.
     let mut out = Vec::with_capacity(fixed + tags + optional.iter().sum::<usize>());
     out.extend_from_slice(head);
@@ -186,8 +229,10 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
     escape::write_str(&mut out, new.event);
     out.extend_from_slice(br#","ts":"#);
     out.extend_from_slice(ts.as_bytes());
-    out.extend_from_slice(br#","data":"#);
-    out.extend_from_slice(new.data);
+    if new.has_data() {
+        out.extend_from_slice(br#","data":"#);
+        out.extend_from_slice(data);
+    }
     write_optional(&mut out, br#","key":"#, new.key);
     if let Some(tags) = new.tags {
         out.extend_from_slice(br#","tags":"#);
@@ -195,8 +240,23 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
     }
     write_optional(&mut out, br#","traceparent":"#, new.traceparent);
     write_optional(&mut out, br#","tracestate":"#, new.tracestate);
+    if let Some(content) = &new.content {
+        write_content(&mut out, content);
+    }
     out.push(b'}');
     out
+}
+
+/// The encoding comes last: who gets the payload decoded is not told of it.
+fn write_content(out: &mut Vec<u8>, content: &Content<'_>) {
+    write_optional(out, br#","content_type":"#, Some(content.media_type));
+    if let Some(meta) = content.meta {
+        out.extend_from_slice(br#","meta":"#);
+        out.extend_from_slice(meta);
+    }
+    if let Some(encoding) = content.encoding {
+        Payload::write_encoding(encoding, out);
+    }
 }
 
 /// Decimal digits, without the machinery of formatting: this runs for every entry.
@@ -264,7 +324,7 @@ mod tests {
             ..NewEntry::default()
         });
         let expected = r#"{"type":"event","channel":"logs","offset":7,"event":"line","ts":1767225600.12,"data":{"a": 1e2}}"#;
-        assert_eq!(expected, std::str::from_utf8(bare.json()).unwrap());
+        assert_eq!(expected, std::str::from_utf8(&bare.json()).unwrap());
         let full = entry(NewEntry {
             event: "line".into(),
             data: b"1"[..].into(),
@@ -272,9 +332,10 @@ mod tests {
             tags: Some(b"{\"t\":\"v\"}"[..].into()),
             traceparent: Some("00-1".into()),
             tracestate: Some("x=1".into()),
+            content: None,
         });
         let expected = r#"{"type":"event","channel":"logs","offset":7,"event":"line","ts":1767225600.12,"data":1,"key":"k\"","tags":{"t":"v"},"traceparent":"00-1","tracestate":"x=1"}"#;
-        assert_eq!(expected, std::str::from_utf8(full.json()).unwrap());
+        assert_eq!(expected, std::str::from_utf8(&full.json()).unwrap());
     }
 
     /// P2: an offset is decimal without leading zeros, however large.
@@ -316,8 +377,9 @@ mod tests {
             data: b"1"[..].into(),
             ..NewEntry::default()
         });
-        assert!(matches!(entry.payload(Encoding::Msgpack), Cow::Owned(_)));
-        assert!(matches!(entry.payload(Encoding::Json), Cow::Borrowed(_)));
+        let payload = |encoding: Encoding| entry.message(encoding.into()).payload;
+        assert!(matches!(payload(Encoding::Msgpack), Cow::Owned(_)));
+        assert!(matches!(payload(Encoding::Json), Cow::Borrowed(_)));
         let parts = size_of::<Entry>() + entry.json.len() + entry.event.len();
         assert!(parts <= entry.size(), "{parts}");
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::channel::Channel;
-use crate::entry::{Encoding, Entry};
+use crate::entry::Entry;
+use crate::form::Writer;
 use crate::segment::SEGMENT;
 use crate::staging::Staging;
 
@@ -70,7 +71,7 @@ impl Feed {
         &mut self,
         (channel, turn): (&Channel, u64),
         (upto, most): (u64, u64),
-        encoding: Encoding,
+        writer: &mut Writer<'_>,
         batch: &mut Vec<Arc<Entry>>,
     ) -> Refill {
         self.staging.restart();
@@ -83,7 +84,7 @@ impl Feed {
             }
             for entry in batch.drain(..) {
                 self.after = entry.offset();
-                self.staging.push_entry(&entry, encoding);
+                self.staging.push_entry(&entry, writer);
             }
         }
         self.ready_or(Refill::Reached)

@@ -62,6 +62,20 @@ pub struct Figures {
     pub window_waits: Count,
     /// Messages that were no messages.
     pub unreadable: Count,
+    /// Messages compressed: an event once for all of its view (B3).
+    pub deflated: Count,
+    /// Their bytes before.
+    pub deflate_bytes_in: Count,
+    /// Their bytes after.
+    pub deflate_bytes_out: Count,
+    /// Compressed messages from peers that were whole and within their limit.
+    pub inflated: Count,
+    /// Their bytes as they came.
+    pub inflate_bytes_in: Count,
+    /// Their bytes.
+    pub inflate_bytes_out: Count,
+    /// Compressed messages from peers that would have become larger than they may (L20).
+    pub bombs: Count,
     /// Commands for connections or logs that were gone.
     pub late: Count,
     /// Times that reading stopped because Python did not drain.

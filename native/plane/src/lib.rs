@@ -16,7 +16,9 @@ mod channel;
 mod closing;
 mod command;
 mod connection;
+mod content;
 mod cursor;
+mod deflate;
 mod directory;
 mod durable;
 mod entry;
@@ -25,6 +27,7 @@ mod error;
 mod feed;
 mod fields;
 mod figures;
+mod form;
 pub mod frame;
 mod gap;
 mod histogram;
@@ -61,6 +64,10 @@ pub use batch::{Batch, Event};
 pub use bucket::Rate;
 pub use channel::Channel;
 pub use closing::{Cause, Verdict};
+pub use content::{
+    Accepts, Content, ContentEncoding, MAX_DECODED, OwnContent, Refusal, check_payload, is_much,
+    is_null,
+};
 pub use cursor::{Delivery, OnSlow, Options};
 pub use durable::{Durable, DurableFigures, Fsync, Mark, Note, Reason};
 pub use entry::Entry;
@@ -75,6 +82,7 @@ pub use logs::{LogId, Logs};
 pub use members::Members;
 pub use newest::Newest;
 pub use plane::{Appended, ConnId, Plane, Subscription};
+pub use rules::{Breach, check_content};
 pub use settings::Settings;
 pub use start::Start;
 pub use transport::is_open;

@@ -18,7 +18,7 @@ pub use crate::rules::is_time;
 
 const VERSION: u8 = 1;
 
-/// Bytes of an entry that nobody makes: `data`, and the little that stands around it.
+/// Bytes of an entry that nobody makes: `data`, and the little that stands around it, of which `meta` is half.
 const MAX_ENTRY: usize = rules::MAX_DATA + (64 << 10);
 
 /// An entry as another node made it.
@@ -104,6 +104,9 @@ pub fn pack_checked(out: &mut Vec<u8>, ts: f64, members: &Members<'_>) {
         members.tags.map_or(0, <[u8]>::len),
         members.traceparent.map_or(0, str::len),
         members.tracestate.map_or(0, str::len),
+        members.content.map_or(0, |one| {
+            one.media_type.len() + one.meta.map_or(0, <[u8]>::len) + 9
+        }),
     ];
     out.reserve(all.iter().sum::<usize>() + 40);
     out.extend_from_slice(&[0, 0, 0, 0, VERSION]);
@@ -171,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::content::{Content, ContentEncoding, OwnContent};
     use crate::entry::NewEntry;
 
     const TRACE: &str = "00-7d3c1fa2b84e4c0f9a6be1520c8d7f31-5b1e9c40d2a7f638-01";
@@ -191,6 +195,23 @@ mod tests {
         });
         let trace = prop::option::of(prop::option::of("[ -~]{1,20}"));
         let key = prop::option::of("\\PC{1,20}");
+        let content = prop::option::of((
+            prop::sample::select(
+                &[
+                    "image/jpeg",
+                    "application/json",
+                    "text/plain; charset=\"x;y\"",
+                ][..],
+            ),
+            prop::sample::select(
+                &[
+                    None,
+                    Some(ContentEncoding::Gzip),
+                    Some(ContentEncoding::Deflate),
+                ][..],
+            ),
+            prop::sample::select(&[None, Some("{}"), Some("{\"width\":7}")][..]),
+        ));
         let event = "[A-Za-z0-9_:-]{1,9}(\\.[a-z]{1,5}){0,3}";
         (
             -1e10..1e10,
@@ -199,8 +220,18 @@ mod tests {
             key,
             prop::option::of(tags),
             trace,
+            content,
         )
-            .prop_map(|(ts, event, data, key, tags, trace)| {
+            .prop_map(|(ts, event, data, key, tags, trace, content)| {
+                let content = content.map(|(media_type, encoding, meta)| {
+                    let meta = meta.map(str::as_bytes);
+                    let content = Content {
+                        media_type,
+                        encoding,
+                        meta,
+                    };
+                    Box::new(OwnContent::from(content))
+                });
                 let tags = tags.map(|tags| serde_json::to_vec(&tags).unwrap().into());
                 let traceparent = trace.is_some().then(|| TRACE.into());
                 let tracestate = trace.flatten().map(Into::into);
@@ -214,6 +245,7 @@ mod tests {
                         tags,
                         traceparent,
                         tracestate,
+                        content,
                     },
                 )
             })

@@ -22,6 +22,16 @@ pub enum Service {
     Echo,
 }
 
+impl Service {
+    /// The subprotocol of its messages.
+    pub fn encoding(self) -> Encoding {
+        match self {
+            Self::Hub(encoding) => encoding,
+            Self::Echo => Encoding::Json,
+        }
+    }
+}
+
 /// Where what was received goes.
 #[derive(Debug)]
 pub struct Reception<'a> {
@@ -93,6 +103,14 @@ impl Peer {
         self.paused_until = (!debt.is_zero()).then(|| now + debt);
     }
 
+    /// What came compressed counts with all of its bytes (L20).
+    pub fn inflated(&mut self, before: usize, after: usize, settings: &Settings, now: Instant) {
+        let more = after.saturating_sub(before);
+        let cost = f64::from(u32::try_from(more).unwrap_or(u32::MAX));
+        let debt = self.bytes.charge(settings.byte_rate, cost, now);
+        self.paused_until = (!debt.is_zero()).then(|| now + debt);
+    }
+
     /// Until when nothing may be read (L19).
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.paused_until.filter(|until| *until > now)
@@ -120,7 +138,8 @@ impl Peer {
             Incoming::Text(text) => self.message(text, false, to),
             Incoming::Binary(bytes) => self.message(bytes, true, to),
             Incoming::TooLarge { size } => self.too_large(*size, to),
-            Incoming::Close { .. } => ControlFlow::Continue(()),
+            // It has become one of the others.
+            Incoming::Compressed { .. } | Incoming::Close { .. } => ControlFlow::Continue(()),
         }
     }
 
@@ -196,7 +215,7 @@ impl Peer {
             return ControlFlow::Break(Some(Verdict::new(1009, "too_large", Cause::Limit)));
         }
         let text = format!(
-            "a message of at most {} bytes was expected, one of {size} came",
+            "a message of at most {} bytes was expected, one of {size} or more came",
             to.max_message
         );
         self.unreadable("too_large", text, to);
@@ -315,6 +334,7 @@ mod tests {
             max_message: 100,
             skip_factor: 8,
             max_empty_fragments: 1,
+            deflate: false,
         });
         assert_eq!(
             Ok(1),

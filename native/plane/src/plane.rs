@@ -16,6 +16,7 @@ use mio::{Poll, Waker};
 
 use crate::closing::{Cause, Verdict};
 use crate::command::{Command, Port};
+use crate::content::Accepts;
 use crate::directory::{Directory, Handle};
 use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
@@ -294,6 +295,11 @@ impl Plane {
     /// Change the limit of a connection's messages.
     pub fn set_max_message(&self, conn: ConnId, max_message: u64) {
         self.command(conn, Command::MaxMessage(conn, max_message));
+    }
+
+    /// The peer of a connection decodes these content encodings itself (M21).
+    pub fn accept(&self, conn: ConnId, accepts: Accepts) {
+        self.command(conn, Command::Accept(conn, accepts));
     }
 
     /// Figures of the plane.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::channel::Channel;
-use crate::entry::{Encoding, Entry};
+use crate::entry::Entry;
 use crate::feed::{Feed, Refill};
+use crate::form::Writer;
 use crate::log::Log;
 use crate::newest::Newest;
 use crate::picks::Picks;
@@ -148,7 +149,7 @@ impl Round {
     pub fn refill(
         &mut self,
         (channel, turn): (&Channel, u64),
-        encoding: Encoding,
+        writer: &mut Writer<'_>,
         allowed: usize,
     ) -> Refill {
         self.staging.restart();
@@ -160,7 +161,7 @@ impl Round {
         let found = self.find(&log, allowed, &mut chunk);
         drop(log);
         for entry in chunk {
-            self.staging.push_entry(&entry, encoding);
+            self.staging.push_entry(&entry, writer);
         }
         if self.staging.is_drained() && matches!(self.phase, Phase::Idle) {
             // Everything between was removed, or conflated into what came before.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::content::{Content, is_media_type};
 use crate::json;
 use crate::members::Members;
 
@@ -36,7 +37,10 @@ pub fn check(members: &Members<'_>) -> Result<(), Breach> {
     if members.data.len() > MAX_DATA {
         return expected("data", "at most 16 MiB");
     }
-    if let Err(fault) = json::check_data(members.data) {
+    // B8: what is encoded was decoded where it was published, and is again for those who do not do so themselves.
+    if members.has_data()
+        && let Err(fault) = json::check_data(members.data)
+    {
         return Err(Breach("data", fault.to_string()));
     }
     if !members.key.is_none_or(is_key) {
@@ -58,7 +62,21 @@ pub fn check(members: &Members<'_>) -> Result<(), Breach> {
             "1 to 512 printable characters, behind a traceparent",
         );
     }
-    Ok(())
+    members
+        .content
+        .map_or(Ok(()), |content| check_content(&content))
+}
+
+/// B6: what is said of a payload.
+pub fn check_content(content: &Content<'_>) -> Result<(), Breach> {
+    if !is_media_type(content.media_type) {
+        let what = "a media type of at most 128 bytes, like image/jpeg";
+        return Err(Breach("content_type", format!("expected {what}")));
+    }
+    match content.meta.map(json::check_meta) {
+        Some(Err(fault)) => Err(Breach("meta", fault.to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// Whether this is a time: finite, and no further away than its seconds can be counted.
@@ -134,6 +152,7 @@ mod tests {
         tags: None,
         traceparent: None,
         tracestate: None,
+        content: None,
     };
 
     fn breach(members: &Members<'_>) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 //! Messages composed for one cursor alone: a replay, a round, a gap.
 
-use crate::entry::{Encoding, Entry};
-use crate::frame::write_message;
+use crate::entry::Entry;
+use crate::form::Writer;
 use crate::gap::Gap;
 use crate::segment::{SEGMENT, Segment};
 use crate::unfinished::Unfinished;
@@ -74,24 +74,19 @@ impl Staging {
         *self = Self::new(offset);
     }
 
-    /// Add a message that settles `offset`.
-    pub fn push(&mut self, offset: u64, encoding: Encoding, payload: &[u8]) {
-        let opcode = encoding.opcode();
-        if !self
-            .chunk
-            .push(offset, |out| write_message(out, opcode, payload))
-        {
+    /// Add a message that settles `offset`, which is what `write` appends.
+    fn push(&mut self, offset: u64, mut write: impl FnMut(&mut Vec<u8>)) {
+        if !self.chunk.push(offset, &mut write) {
             // Only a chunk that was sent is added to, and what is unfinished of it lives on by itself.
             self.chunk = Segment::new(0);
             self.at = 0;
-            self.chunk
-                .push(offset, |out| write_message(out, opcode, payload));
+            self.chunk.push(offset, write);
         }
     }
 
     /// Add a gap.
-    pub fn push_gap(&mut self, gap: &Gap, encoding: Encoding, message: &[u8]) {
-        self.push(gap.to, encoding, message);
+    pub fn push_gap(&mut self, gap: &Gap, message: &[u8], writer: &mut Writer<'_>) {
+        self.push(gap.to, |out| writer.write(out, message));
         self.gap = Some(gap.clone());
     }
 
@@ -116,8 +111,8 @@ impl Staging {
     }
 
     /// Add an entry.
-    pub fn push_entry(&mut self, entry: &Entry, encoding: Encoding) {
-        self.push(entry.offset(), encoding, &entry.payload(encoding));
+    pub fn push_entry(&mut self, entry: &Entry, writer: &mut Writer<'_>) {
+        self.push(entry.offset(), |out| writer.write_entry(out, entry));
     }
 
     /// What to send next.
@@ -137,10 +132,12 @@ impl Staging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Opcode, write_message};
 
     fn send(staging: &mut Staging, offset: u64, size: usize) {
         staging.restart();
-        staging.push(offset, Encoding::Json, &vec![b'1'; size]);
+        let payload = vec![b'1'; size];
+        staging.push(offset, |out| write_message(out, Opcode::Text, &payload));
         let len = staging.rest(usize::MAX).len();
         staging.advance(len);
     }

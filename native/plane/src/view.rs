@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::channel::Channel;
-use crate::entry::{Encoding, Entry};
-use crate::frame::write_message;
+use crate::entry::Entry;
+use crate::form::{Form, Writer};
 use crate::segment::{SEGMENT, Segment};
 
 /// A cursor that is caught up as far as its socket takes the bytes.
@@ -18,13 +18,13 @@ pub struct Follower {
     pub position: u64,
 }
 
-/// The stream of one (channel, encoding) on one I/O thread. A filter and compression would be further parts of that pair.
+/// The stream of one (channel, form) on one I/O thread. A filter would be a further part of that pair.
 #[derive(Debug)]
 pub struct View {
     /// Where its entries come from.
     pub channel: Arc<Channel>,
     /// How they are written.
-    pub encoding: Encoding,
+    pub form: Form,
     /// The cursors that are sent from the segments; dense, so that one pass is a loop over an array.
     pub followers: Vec<Follower>,
     /// Connections with a cursor that waits for something new by another way than following.
@@ -45,14 +45,14 @@ pub struct View {
 
 impl View {
     /// A view that begins where the log stands.
-    pub fn new(channel: Arc<Channel>, encoding: Encoding) -> Self {
+    pub fn new(channel: Arc<Channel>, form: Form) -> Self {
         let (turn, head) = {
             let log = channel.log();
             (log.turn(), log.head())
         };
         Self {
             channel,
-            encoding,
+            form,
             followers: Vec::new(),
             waiting: Vec::new(),
             left_waiting: 0,
@@ -81,16 +81,16 @@ impl View {
         self.bytes
     }
 
-    /// Write an entry, the next one after the head.
-    pub fn push(&mut self, entry: &Entry) {
-        let (payload, opcode) = (entry.payload(self.encoding), self.encoding.opcode());
+    /// Write an entry, the next one after the head, by a writer of this form.
+    pub fn push(&mut self, entry: &Entry, writer: &mut Writer<'_>) {
+        let message = entry.message(self.form);
+        let packed = writer.pack(&message);
         let end = self.end();
         let full = |segment: &Segment| {
-            !segment.is_empty() && segment.len().saturating_add(payload.len()) > SEGMENT
+            !segment.is_empty() && segment.len().saturating_add(packed.len()) > SEGMENT
         };
-        let write = |segment: &mut Segment| {
-            segment.push(entry.offset(), |out| write_message(out, opcode, &payload))
-        };
+        let write =
+            |segment: &mut Segment| segment.push(entry.offset(), |out| packed.write_to(out));
         let written = match self.segments.back_mut() {
             Some(segment) if !full(segment) => write(segment),
             _ => false,

@@ -4,8 +4,8 @@ use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use ::plane::{
-    Appended, Delivery, Encoding, Epoch, Fsync, LogId, Members, NewEntry, Note, OnSlow, Options,
-    PlaneError, Position, Rate, Start, Subscription,
+    Accepts, Appended, Content, ContentEncoding, Delivery, Encoding, Epoch, Fsync, LogId, Members,
+    Note, OnSlow, Options, PlaneError, Position, Rate, Start, Subscription,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -13,8 +13,10 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::error::{PyPlaneError, Raised, expected, is_overflow};
 
-/// `(event, data, key, tags, traceparent, tracestate)`
-pub type PyEntry = (
+/// `(media type, encoding, meta)`
+pub type PyContent = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedBytes>);
+
+type PlainEntry = (
     PyBackedStr,
     PyBackedBytes,
     Option<PyBackedStr>,
@@ -22,6 +24,85 @@ pub type PyEntry = (
     Option<PyBackedStr>,
     Option<PyBackedStr>,
 );
+type FullEntry = (
+    PyBackedStr,
+    PyBackedBytes,
+    Option<PyBackedStr>,
+    Option<PyBackedBytes>,
+    Option<PyBackedStr>,
+    Option<PyBackedStr>,
+    PyContent,
+);
+
+/// `(event, data, key, tags, traceparent, tracestate)`, and what `data` is where that is said.
+pub struct PyEntry {
+    event: PyBackedStr,
+    /// JSON text, or a payload.
+    pub data: PyBackedBytes,
+    key: Option<PyBackedStr>,
+    tags: Option<PyBackedBytes>,
+    traceparent: Option<PyBackedStr>,
+    tracestate: Option<PyBackedStr>,
+    content: Option<(PyContent, Option<ContentEncoding>)>,
+}
+
+impl<'py> FromPyObject<'_, 'py> for PyEntry {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let is_full = object.cast::<PyTuple>().is_ok_and(|one| one.len() == 7);
+        let (plain, content) = if is_full {
+            let (event, data, key, tags, traceparent, tracestate, content): FullEntry =
+                object.extract()?;
+            let encoding = content.1.as_deref().map(content_encoding).transpose()?;
+            let plain = (event, data, key, tags, traceparent, tracestate);
+            (plain, Some((content, encoding)))
+        } else {
+            (object.extract::<PlainEntry>()?, None)
+        };
+        let (event, data, key, tags, traceparent, tracestate) = plain;
+        Ok(Self {
+            event,
+            data,
+            key,
+            tags,
+            traceparent,
+            tracestate,
+            content,
+        })
+    }
+}
+
+impl PyEntry {
+    /// Borrowed.
+    pub fn members(&self) -> Members<'_> {
+        Members {
+            event: &self.event,
+            data: &self.data,
+            key: self.key.as_deref(),
+            tags: self.tags.as_deref(),
+            traceparent: self.traceparent.as_deref(),
+            tracestate: self.tracestate.as_deref(),
+            content: self.content.as_ref().map(|(content, encoding)| Content {
+                media_type: &content.0,
+                encoding: *encoding,
+                meta: content.2.as_deref(),
+            }),
+        }
+    }
+}
+
+/// B7.
+pub fn content_encoding(name: &str) -> PyResult<ContentEncoding> {
+    ContentEncoding::named(name)
+        .ok_or_else(|| expected("content_encoding", "gzip, zlib or deflate", name))
+}
+
+/// Those of `names` that the hub knows: a client may accept others as well (M21).
+pub fn accepts_of(names: &[PyBackedStr]) -> Accepts {
+    let known = names.iter().filter_map(|name| ContentEncoding::named(name));
+    known.fold(Accepts::default(), Accepts::with)
+}
 
 /// `(log, delivery, on_slow, max_rate, start, keep, ack)`
 pub type PySpec<'py> = (
@@ -81,29 +162,6 @@ pub fn owned(fd: i32) -> PyResult<OwnedFd> {
     }
     // SAFETY: it is open, as was just seen, and the caller gives it away by the contract of `attach`.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-pub fn entry((event, data, key, tags, traceparent, tracestate): PyEntry) -> NewEntry {
-    NewEntry {
-        event: Box::from(&*event),
-        data: Box::from(&*data),
-        key: key.map(|text| Box::from(&*text)),
-        tags: tags.map(|bytes| Box::from(&*bytes)),
-        traceparent: traceparent.map(|text| Box::from(&*text)),
-        tracestate: tracestate.map(|text| Box::from(&*text)),
-    }
-}
-
-/// The same without a copy.
-pub fn members((event, data, key, tags, traceparent, tracestate): &PyEntry) -> Members<'_> {
-    Members {
-        event,
-        data,
-        key: key.as_deref(),
-        tags: tags.as_deref(),
-        traceparent: traceparent.as_deref(),
-        tracestate: tracestate.as_deref(),
-    }
 }
 
 /// An offset: an integer that is none raises `TypeError`, one that cannot be one `ValueError`.

@@ -2,6 +2,7 @@
 //!
 //! Here belong conversions between Python and Rust values and the mapping of errors; no logic.
 
+mod content;
 mod convert;
 mod error;
 mod json;
@@ -19,5 +20,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     plane::register(module)?;
     json::register(module)?;
     replicas::register(module)?;
+    content::register(module)?;
     signal::register(module)
 }

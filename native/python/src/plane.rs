@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use ::plane::{Durable, LogId, NewEntry, Plane, Retention, Settings};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::convert::{
-    PyEntry, PySpec, appended, at_least_one, encoding_of, entry, fsync_of, marks_of, note, owned,
-    rate, seconds, subscription,
+    PyEntry, PySpec, accepts_of, appended, at_least_one, encoding_of, fsync_of, marks_of, note,
+    owned, rate, seconds, subscription,
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::signal::{self, SignalBatch};
@@ -120,20 +120,21 @@ impl PyPlane {
         Ok(events)
     }
 
-    #[pyo3(signature = (fd, head, tail, *, encoding = "json", max_message = None))]
+    #[pyo3(signature = (fd, head, tail, *, encoding = "json", deflate = false, max_message = None))]
     fn attach(
         &self,
         fd: i32,
         head: &[u8],
         tail: &[u8],
         encoding: &str,
+        deflate: bool,
         max_message: Option<u64>,
     ) -> PyResult<u64> {
         let fd = owned(fd)?;
         let encoding = encoding_of(encoding)?;
         Ok(self
             .inner
-            .attach(fd, head, tail, encoding, max_message)
+            .attach(fd, head, tail, encoding, deflate, max_message)
             .map_err(Raised::from)?)
     }
 
@@ -146,12 +147,19 @@ impl PyPlane {
             .map_err(Raised::from)?)
     }
 
-    #[pyo3(signature = (fd, head, tail, *, max_message = 16_777_216))]
-    fn attach_echo(&self, fd: i32, head: &[u8], tail: &[u8], max_message: u64) -> PyResult<u64> {
+    #[pyo3(signature = (fd, head, tail, *, deflate = false, max_message = 16_777_216))]
+    fn attach_echo(
+        &self,
+        fd: i32,
+        head: &[u8],
+        tail: &[u8],
+        deflate: bool,
+        max_message: u64,
+    ) -> PyResult<u64> {
         let fd = owned(fd)?;
         Ok(self
             .inner
-            .attach_echo(fd, head, tail, max_message)
+            .attach_echo(fd, head, tail, deflate, max_message)
             .map_err(Raised::from)?)
     }
 
@@ -199,6 +207,14 @@ impl PyPlane {
 
     fn set_max_message(&self, conn: u64, max_message: u64) {
         self.inner.set_max_message(conn, max_message);
+    }
+
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "what Python gave is held by it"
+    )]
+    fn accept(&self, conn: u64, encodings: Vec<PyBackedStr>) {
+        self.inner.accept(conn, accepts_of(&encodings));
     }
 
     fn flush(&self) {
@@ -286,7 +302,10 @@ impl PyPlane {
     ) -> PyResult<(String, u64)> {
         let many = entries.len() > MANY;
         let marks = marks_of(marks, entries.len())?;
-        let entries: Vec<NewEntry> = entries.into_iter().map(entry).collect();
+        let entries: Vec<NewEntry> = entries
+            .into_iter()
+            .map(|one| NewEntry::from(one.members()))
+            .collect();
         if many {
             return appended(py.detach(|| self.inner.append(log, entries, ts, marks)));
         }
@@ -383,7 +402,7 @@ impl PyPlane {
             .collect();
         Ok(entries
             .iter()
-            .map(|entry| PyBytes::new(py, entry.json()))
+            .map(|entry| PyBytes::new(py, &entry.json()))
             .collect())
     }
 

@@ -1,12 +1,12 @@
 //! Entries on their way between nodes: what is done with them, and their binary form.
 
-use ::plane::{LogId, Members, Plane, packed};
+use ::plane::{ContentEncoding, LogId, Members, Plane, packed};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
-use crate::convert::{PyEntry, members, offset_of, position_of};
+use crate::convert::{PyEntry, offset_of, position_of};
 use crate::error::Raised;
 
 /// From so many bytes on the GIL is given up while they are read or written: some tens of microseconds.
@@ -65,7 +65,7 @@ fn encode_entries(
     entries: Vec<PyEntry>,
     ts: f64,
 ) -> PyResult<Vec<Bound<'_, PyBytes>>> {
-    let all: Vec<Members<'_>> = entries.iter().map(members).collect();
+    let all: Vec<Members<'_>> = entries.iter().map(PyEntry::members).collect();
     let mut packed = Packed::default();
     let mut pack = || {
         let mut numbered = all.iter().enumerate();
@@ -104,19 +104,9 @@ impl Packed {
     }
 }
 
-type Decoded<'py> = (
-    &'py str,
-    Bound<'py, PyBytes>,
-    Option<&'py str>,
-    Option<Bound<'py, PyBytes>>,
-    Option<&'py str>,
-    Option<&'py str>,
-    f64,
-);
-
 /// What `encode_entries` made, one or several.
 #[pyfunction]
-fn decode_entries<'py>(py: Python<'py>, data: &'py [u8]) -> PyResult<Vec<Decoded<'py>>> {
+fn decode_entries<'py>(py: Python<'py>, data: &'py [u8]) -> PyResult<Vec<Bound<'py, PyTuple>>> {
     let unpack = || packed::unpack(data);
     let entries = if data.len() > MUCH {
         py.detach(unpack)
@@ -125,17 +115,29 @@ fn decode_entries<'py>(py: Python<'py>, data: &'py [u8]) -> PyResult<Vec<Decoded
     };
     let entries = entries.map_err(|refused| PyValueError::new_err(refused.to_string()))?;
     let decoded = entries.into_iter().map(|packed::Packed { ts, members }| {
-        (
+        let plain = (
             members.event,
             PyBytes::new(py, members.data),
             members.key,
             members.tags.map(|tags| PyBytes::new(py, tags)),
             members.traceparent,
             members.tracestate,
-            ts,
-        )
+        );
+        let (event, data, key, tags, traceparent, tracestate) = plain;
+        match members.content {
+            None => (event, data, key, tags, traceparent, tracestate, ts).into_pyobject(py),
+            Some(content) => {
+                let content = (
+                    content.media_type,
+                    content.encoding.map(ContentEncoding::name),
+                    content.meta.map(|meta| PyBytes::new(py, meta)),
+                );
+                let all = (event, data, key, tags, traceparent, tracestate, content, ts);
+                all.into_pyobject(py)
+            }
+        }
     });
-    Ok(decoded.collect())
+    decoded.collect()
 }
 
 /// What this file adds to the module.

@@ -38,6 +38,7 @@ fn new_entry(entry: signal::Entry) -> plane::NewEntry {
         tags: extra.and_then(|extra| extra.tags.as_deref()).map(Box::from),
         traceparent: extra.and_then(|extra| extra.traceparent.as_ref()).map(text),
         tracestate: extra.and_then(|extra| extra.tracestate.as_ref()).map(text),
+        content: None,
     }
 }
 

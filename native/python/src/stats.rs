@@ -7,6 +7,8 @@
 //! | `connections` | gauge: connections that have not ended |
 //! | `opened`, `closed` | connections attached; ended, by close code |
 //! | `messages_in`, `bytes_in`, `unreadable` | from peers, up to a second old |
+//! | `deflated`, `deflate_bytes_in`, `deflate_bytes_out` | messages compressed, an event once for all of its view; their bytes before and after |
+//! | `inflated`, `inflate_bytes_in`, `inflate_bytes_out`, `bombs` | compressed messages from peers; their bytes before and after; those beyond their limit (L20) |
 //! | `answers`, `deliveries`, `bytes_out` | messages queued by `send` and with subscriptions; events and gaps written; bytes written in turns |
 //! | `stalls`, `overruns`, `panics`, `late`, `inbox_full` | 4213 for bytes or answers not taken; 4213 for overruns; panics contained; commands for what was gone; times reading stopped for Python |
 //! | `watermarks` | pushes that told clients where they stand (P9) |
@@ -34,6 +36,13 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("messages_in", &figures.messages_in),
         ("bytes_in", &figures.bytes_in),
         ("unreadable", &figures.unreadable),
+        ("deflated", &figures.deflated),
+        ("deflate_bytes_in", &figures.deflate_bytes_in),
+        ("deflate_bytes_out", &figures.deflate_bytes_out),
+        ("inflated", &figures.inflated),
+        ("inflate_bytes_in", &figures.inflate_bytes_in),
+        ("inflate_bytes_out", &figures.inflate_bytes_out),
+        ("bombs", &figures.bombs),
         ("answers", &figures.answers),
         ("deliveries", &figures.deliveries),
         ("bytes_out", &figures.bytes_out),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.protocol.messages import Ping, Publish
+from hub.protocol.messages import MediaPublish, Ping, Publish
 from hub.protocol.subprotocols import CODECS
 from hub.protocol.unreadable import Unreadable
 
@@ -88,14 +88,23 @@ def test_what_msgpack_may_not_hold_is_400(frame: bytes) -> None:
     assert refusal(frame) == "bad_message"
 
 
-@pytest.mark.clause("M4", "M14", "B5", "M15")
-def test_bin_as_data_is_told_to_be_unserved_with_what_the_answer_repeats() -> None:
-    ((message, _),) = MSGPACK.decode(packed({**publish(b"bytes"), "id": 7, "mid": "m"}))
+@pytest.mark.clause("M14", "B5")
+def test_bin_as_the_whole_of_data_is_a_payload() -> None:
+    given = {**publish(b"\x00\xff"), "id": 7, "mid": "m", "content_type": "image/png", "meta": {"width": 7}}
+    ((message, size),) = MSGPACK.decode(packed(given))
+    assert isinstance(message, MediaPublish)
+    assert (message.payload, message.id, message.mid, size) == (b"\x00\xff", 7, "m", len(packed(given)))
+    assert (message.content_type, bytes(message.data)) == ("image/png", b"")
+    messages = [one for one, _ in MSGPACK.decode(packed([given, publish([1])]))]
+    assert [type(one) for one in messages] == [MediaPublish, Publish]
+
+
+@pytest.mark.clause("M14", "B5")
+@pytest.mark.parametrize("data", [[b"a"], {"a": b"b"}, {"a": [1, b"c"]}])
+def test_bin_within_data_is_refused(data: Any) -> None:
+    ((message, _),) = MSGPACK.decode(packed({**publish(data), "id": 7}))
     assert isinstance(message, Unreadable)
-    assert (message.type, message.id, message.channel, message.mid) == ("publish", 7, "logs", "m")
-    assert (message.refusal.error, message.refusal.path) == ("bad_message", "data")
-    assert message.refusal.message == ("data: media are not served by this hub yet; expected data that JSON can hold")
-    assert not message.refusal.is_unreadable
+    assert (message.refusal.error, message.refusal.path, message.id) == ("bad_message", "data", 7)
 
 
 @pytest.mark.clause("M4", "M14")

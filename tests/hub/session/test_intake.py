@@ -69,14 +69,6 @@ def test_unknown_members_are_ignored() -> None:
 
 
 @pytest.mark.clause("M15")
-def test_what_is_read_and_not_served_yet_does_not_count_as_unreadable() -> None:
-    media = {"type": "publish", "channel": "logs", "event": "x", "data": b"\x00"}
-    answers = bench(subprotocol="ng-ws.v1.msgpack").send(*[media] * 12, *[b"\xc1"] * 9, PING)
-    assert [answer["type"] for answer in answers] == ["error"] * 21 + ["pong"]
-    assert {answer["code"] for answer in answers[:21]} == {400}
-
-
-@pytest.mark.clause("M15")
 def test_ten_unreadable_messages_in_a_row_close_with_4000() -> None:
     unreadable = [b'{"a":1}', b'{"type":"nonsense"}', b'{"type":"publish"}', b"{", b'{"type":"ping","t":[]}']
     answers = bench().send(*unreadable * 2, PING)
@@ -107,10 +99,12 @@ def test_what_the_plane_skipped_is_413_with_the_limit_and_does_not_count() -> No
     assert (answer["code"], answer["error"], answer["limit"]) == (413, "too_large", 1_048_576)
 
 
-@pytest.mark.clause("B4")
-def test_a_binary_frame_under_json_is_400() -> None:
+@pytest.mark.clause("B4", "M15")
+def test_a_binary_frame_that_is_no_media_frame_is_400_and_counts_as_unreadable() -> None:
     peer = bench()
-    assert errors(peer.take(peer.session.received_foreign())) == [(400, "bad_message")]
+    for _ in range(10):
+        answers = peer.take(peer.session.received_binary(b"{}", peer.moment))
+    assert (errors(answers), answers[-1].code) == ([(400, "bad_message")], 4000)
 
 
 @pytest.mark.clause("C2")

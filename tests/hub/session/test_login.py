@@ -8,7 +8,7 @@ from channels.buckets import Rate
 from channels.config import Catalog
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity, Revocation
-from hub.session import Alarm, Announce, Close, Policy, SetLimit, State, Unsubscribe
+from hub.session import Accept, Alarm, Announce, Close, Policy, SetLimit, State, Unsubscribe
 from hub.session.policy import Surroundings
 from tests.hub.session.support import HOUR, START, Bench, admin, bench, developer, identity, log_in
 
@@ -97,7 +97,7 @@ def test_welcome_shows_every_member_and_nothing_that_does_not_apply() -> None:
                 "default": [60, 10],
             },
         },
-        "encodings": [],
+        "encodings": ["gzip", "zlib", "deflate"],
         "channels": {"metrics": {"rights": ["subscribe"]}, "status": {"rights": ["subscribe"]}},
     }
 
@@ -183,8 +183,26 @@ def test_while_a_login_is_required_everything_but_ping_and_connect_is_401() -> N
 def test_a_connect_with_neither_token_nor_resume_names_the_client() -> None:
     peer = bench(developer())
     answers = peer.send({"type": "connect", "client": {"name": "dash", "version": "1.4"}, "accept": ["gzip"]})
-    assert types(answers) == ["welcome", Announce]
-    assert (answers[1].event, answers[1].data["client"]) == ("update", {"name": "dash", "version": "1.4"})
+    assert types(answers) == [Accept, "welcome", Announce]
+    assert (answers[2].event, answers[2].data["client"]) == ("update", {"name": "dash", "version": "1.4"})
+
+
+@pytest.mark.clause("M21", "B9")
+def test_accept_names_what_the_client_decodes_and_without_it_nothing_changes() -> None:
+    peer = bench(developer())
+
+    def accepted(**members: Any) -> list[tuple[str, ...]]:
+        peer.send({"type": "connect", **members})
+        found = [effect.encodings for effect in peer.log if isinstance(effect, Accept)]
+        peer.log.clear()
+        return found
+
+    assert accepted() == []
+    assert accepted(accept=["br", "deflate", "gzip"]) == [("gzip", "deflate")]
+    assert accepted(client={"name": "x"}) == []
+    assert accepted(token="nobody", accept=[]) == []  # what is refused changes nothing (M20)
+    assert accepted(accept=["deflate", "gzip", "br"]) == []
+    assert accepted(accept=[]) == [()]
 
 
 @pytest.mark.clause("C22")

@@ -6,9 +6,19 @@ What belongs here: the client side of PROTOCOL.md and nothing of the server. `se
 
 from ._version import __version__
 from .answers import Emitted, Limits, Neighbor, Published, Welcome
+from .binary import (
+    BinaryHandler,
+    binary_handler,
+    create_audio_message,
+    create_data_message,
+    create_image_message,
+    create_message,
+    create_video_message,
+)
 from .calls import AUTO
 from .channels import Channel
 from .client import NeurographWSClient
+from .compression import Compressor, Encoded, compress_json, decompress_json, default_compressor
 from .encoder import Axis, encode_text
 from .errors import (
     AuthError,
@@ -47,11 +57,14 @@ __all__ = [
     "Axis",
     "Backoff",
     "BadRequest",
+    "BinaryHandler",
     "Channel",
     "ClientStats",
     "Closed",
+    "Compressor",
     "Disconnected",
     "Emitted",
+    "Encoded",
     "Event",
     "FileStore",
     "Gap",
@@ -90,5 +103,14 @@ __all__ = [
     "UnknownChannel",
     "Welcome",
     "__version__",
+    "binary_handler",
+    "compress_json",
+    "create_audio_message",
+    "create_data_message",
+    "create_image_message",
+    "create_message",
+    "create_video_message",
+    "decompress_json",
+    "default_compressor",
     "encode_text",
 ]

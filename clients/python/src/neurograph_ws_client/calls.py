@@ -1,13 +1,15 @@
 # ruff: noqa: ASYNC109 - a time-out in seconds is what the documents promise
 """What an application asks of the hub: publish, emit, ping, and messages as they stand in the protocol."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from .answers import Emitted, Published, emitted_from
 from .channels import Channel
+from .compression import Encoded, default_compressor
 from .effects import Resolve
 from .encoder import encode_text
 from .errors import ProtocolViolation
@@ -16,6 +18,9 @@ from .restoring import ReconnectionToken
 from .vectors import Vector, as_numbers, as_rows
 
 T = TypeVar("T")
+
+# Bytes of a payload that are encoded on the loop: some milliseconds.
+AT_ONCE = 131_072
 
 AUTO: Any = object()
 """As `mid`: a name made here, so that a publish may be repeated after a cut without being stored twice."""
@@ -51,6 +56,47 @@ class Calls:
         optional = {"key": key, "tags": tags, "mid": self._new_mid() if mid is AUTO else mid}
         answer = await self._ask(message, optional, timeout, retry=retry)
         return _read(Published.from_wire, answer.answer, name)
+
+    async def publish_media(
+        self,
+        channel: Channel | str,
+        payload: bytes,
+        *,
+        event: str,
+        content_type: str,
+        meta: Mapping[str, str | float | bool] | None = None,
+        encoding: Literal["auto", "gzip", "zlib", "deflate"] | None = "auto",
+        key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        mid: str | None = AUTO,
+        timeout: float | None = None,
+        retry: bool = False,
+    ) -> Published:
+        """Store bytes: an image, sound, anything that has a media type; resolves like `publish`.
+
+        `meta` says more of it: format, width, height, duration, sample_rate, others (B6). With `encoding="auto"` the
+        payload is encoded where that is worth it and the hub can decode it (B10); a name says that `payload` is encoded
+        so already, None that it goes as it is. Subscribers get it byte for byte, or decoded if they do not decode.
+        """
+        name, content = str(channel), payload
+        chosen: str | None = encoding
+        if encoding == "auto":
+            content, chosen = await self._encoded(payload, content_type)
+        message = {"type": "publish", "channel": name, "event": event, "content_type": content_type, "data": content}
+        optional = {"meta": meta, "content_encoding": chosen, "key": key, "tags": tags}
+        optional["mid"] = self._new_mid() if mid is AUTO else mid
+        answer = await self._ask(message, optional, timeout, retry=retry)
+        return _read(Published.from_wire, answer.answer, name)
+
+    async def _encoded(self, payload: bytes, content_type: str) -> Encoded:
+        """`payload` by the compressor's choice; a large one in a thread, which holds nothing up."""
+        if len(payload) > AT_ONCE:
+            encoded = await asyncio.to_thread(default_compressor.compress, payload, content_type)
+        else:
+            encoded = default_compressor.compress(payload, content_type)
+        welcome = self._link.session.welcome
+        served = () if welcome is None else welcome.encodings
+        return encoded if encoded.encoding in served else Encoded(payload, None)
 
     async def emit(
         self,

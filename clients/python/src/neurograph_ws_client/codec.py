@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from .checks import place_of_fault
+from .media import MEDIA, is_media, join, split
 
 Message = Mapping[str, Any]
 
@@ -50,13 +51,18 @@ except ImportError:
 
 
 class JsonCodec:
-    """JSON text, UTF-8."""
+    """JSON text, UTF-8; a message whose `data` is bytes is a media frame (B4)."""
 
     subprotocol = "ng-ws.v1.json"
     is_text = True
 
     def encode(self, message: Message | Sequence[Message]) -> bytes:
         """Write compact JSON; NaN and lone surrogates are refused (M10), told with their place."""
+        if isinstance(message, Mapping) and is_media(message):
+            return join(self._text({name: value for name, value in message.items() if name != "data"}), message["data"])
+        return self._text(message)
+
+    def _text(self, message: Message | Sequence[Message]) -> bytes:
         try:
             return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except TypeError as fault:
@@ -67,8 +73,12 @@ class JsonCodec:
             raise ValueError("expected a JSON value, got one that is nested too deeply") from fault
 
     def decode(self, payload: bytes) -> Any:
-        """Read JSON."""
-        return _read_json(payload)
+        """Read JSON, or a media frame, which no JSON begins like."""
+        if payload[:1] != MEDIA:
+            return _read_json(payload)
+        header, data = split(payload)
+        message = _read_json(header)
+        return {**message, "data": data} if isinstance(message, dict) else message
 
 
 class MsgpackCodec:

@@ -13,6 +13,9 @@ from websockets.typing import Subprotocol
 
 from ._version import __version__
 from .codec import Codec
+from .contents import opened
+from .deflate import offers
+from .media import MEDIA
 from .urls import Address, is_loopback
 from .wire import FIRST_LIMIT, Wire
 
@@ -69,6 +72,7 @@ class Connection:
         self._is_paused = False
         self._holders = 0
         self._is_lost = False
+        self._max_content = FIRST_LIMIT
         self._closing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -88,14 +92,22 @@ class Connection:
         return self._holders > 0
 
     def limit(self, max_message: int) -> None:
-        """Refuse longer messages from now on, before they are read."""
+        """Refuse longer messages from now on, before they are read, and longer content before it is decoded."""
         self._wire.limit(max_message)
+        self._max_content = max_message
+
+    def decode(self, payload: bytes) -> Any:
+        """A message or an array of them, their content decoded (B9); ValueError where it cannot be read."""
+        decoded = self.codec.decode(payload)
+        if isinstance(decoded, list):
+            return [opened(message, self._max_content) for message in decoded]
+        return opened(decoded, self._max_content)
 
     def send_nowait(self, payload: bytes) -> bool:
         """Write one message; False where the connection is ending."""
         if self._wire.protocol.state is not WireState.OPEN:
             return False
-        if self.codec.is_text:
+        if self.codec.is_text and payload[:1] != MEDIA:
             self._wire.protocol.send_text(payload)
         else:
             self._wire.protocol.send_binary(payload)
@@ -217,7 +229,8 @@ async def _attempt(opening: Opening, url: str, token: str | None) -> Wire:
     attempt = connect(
         url,
         subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],
-        compression="deflate" if opening.compression else None,
+        compression=None,
+        extensions=offers() if opening.compression else None,
         additional_headers=headers,
         user_agent_header=f"neurograph-ws-client/{__version__}",
         proxy=None if is_loopback(url) else opening.proxy,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from .media import MEDIA
 from .positions import Position
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Event(Mapping[str, Any], Generic[T]):
 
     @property
     def data(self) -> T:
-        """What was published: any JSON value."""
+        """What was published: any JSON value, or the bytes of media."""
         return self.message.get("data")  # type: ignore[return-value]  # the caller names T, the wire cannot check it
 
     @property
@@ -76,11 +77,25 @@ class Event(Mapping[str, Any], Generic[T]):
         return self.message.get("traceparent")
 
     @property
+    def content_type(self) -> str | None:
+        """The media type of `data`, where that is said: of media always, of JSON where the publisher gave it."""
+        return self.message.get("content_type")
+
+    @property
+    def meta(self) -> Mapping[str, Any] | None:
+        """What the publisher said about media: format, width, height, duration, sample_rate, or other members."""
+        return self.message.get("meta")
+
+    @property
     def wire(self) -> bytes:
-        """Its JSON object as UTF-8: as it came, or written anew where it came as MessagePack or in an array."""
-        if self._wire is None:
-            return json.dumps(self.message, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._wire
+        """Its JSON object as UTF-8: as it came, or written anew where it came as MessagePack or in an array.
+
+        Of media it is all but `data`, which has no JSON form.
+        """
+        if self._wire is not None and self._wire[:1] != MEDIA:
+            return self._wire
+        told = {name: value for name, value in self.message.items() if not isinstance(value, bytes)}
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
     def __getitem__(self, name: str) -> Any:
         data = self.data

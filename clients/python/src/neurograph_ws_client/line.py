@@ -47,6 +47,8 @@ class Line:
         self.is_resumed = False
         self.is_restoring = False
         self.is_restored = False
+        # The content encodings that this hub was told we decode (M21).
+        self.accepts: list[str] = []
         # Until when the welcome, and then the answers to what is restored, are awaited.
         self.greet_by: float | None = None
         # Until when a connection that was replaced may finish what it had accepted.

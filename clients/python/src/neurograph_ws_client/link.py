@@ -236,7 +236,7 @@ class Link:
             return
         self.bytes_in += len(payload)
         try:
-            decoded = connection.codec.decode(payload)
+            decoded = connection.decode(payload)
         except ValueError as fault:
             self.run(self.session.misread(str(fault)))
             return

@@ -1,10 +1,11 @@
 """How a connection comes in order: resumed by its reconnection token, else asked for channel by channel (R3, R14)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .asking import NAMING, OWN, Asked, Asking
+from .compression import ENCODINGS
 from .effects import Effect, Send, Tell
 from .errors import HubError, error_from
 from .follows import Follow, Follows
@@ -57,6 +58,8 @@ class Restoring:
         self._asking = asking
         self._timeout = timeout
         self._client = client
+        # What the last hub decodes as we do: the next one is told at once (M21).
+        self._accepts: list[str] = []
         self._is_resumable = is_resumable
 
     def forget(self) -> None:
@@ -70,13 +73,14 @@ class Restoring:
         line.is_resuming = True
         positions = self._follows.positions(is_adopting=self._adopts)
         message = {"type": "connect", "resume": self.token, **({"positions": positions} if positions else {})}
-        return self._ask(line, message | self._named(), Resuming(line), now)
+        line.accepts = self._accepts
+        return self._ask(line, message | self._named() | _accepting(line.accepts), Resuming(line), now)
 
     def greeted(self, line: Line, now: float) -> list[Effect]:
         """The first welcome: ask for everything, unless the answer to a resume says more."""
         if line.is_resuming:
             return []
-        named = self._named()
+        named = self._named() | self._news(line)
         effects = self._ask(line, {"type": "connect", **named}, NAMING, now) if named else []
         return _joined([*effects, *self._rest(line, now), *self._ask_token(line, now)])
 
@@ -100,6 +104,8 @@ class Restoring:
         self._adopts = False
         effects += self._refused(line, message.get("errors") or {}, now)
         sends = self._asking.stop(unwanted, OWN, line, now) if unwanted else []
+        if news := self._news(line):
+            effects += self._ask(line, {"type": "connect", **news}, OWN, now)
         return effects + _joined([*sends, *self.stale(line, now), *self._rest(line, now)])
 
     def _restored(self, channel: str, told: Mapping[str, Any]) -> Follow | None:
@@ -162,9 +168,22 @@ class Restoring:
     def _named(self) -> dict[str, Any]:
         return {"client": dict(self._client)} if self._client else {}
 
+    def _news(self, line: Line) -> dict[str, Any]:
+        """The content encodings that we decode and this hub has, unless it was told (M21)."""
+        served = () if line.welcome is None else line.welcome.encodings
+        self._accepts = [name for name in ENCODINGS if name in served]
+        if line.accepts == self._accepts:
+            return {}
+        line.accepts = self._accepts
+        return _accepting(line.accepts)
+
     def is_done(self, line: Line) -> bool:
         """Whether everything has its answer."""
         return line.is_restoring and not line.is_restored and self._asking.is_settled(line)
+
+
+def _accepting(encodings: Sequence[str]) -> dict[str, Any]:
+    return {"accept": list(encodings)} if encodings else {}
 
 
 def _differs(options: Mapping[str, Any], told: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from .connection import Connection, Opening, Receiver, Refused, open_connection
 from .errors import TooLarge
 from .journal import Journal
 from .masking import log_messages
+from .media import is_media
 from .reasons import reason_of
 from .tasks import current_task
 from .urls import masked
@@ -157,7 +158,7 @@ class Sockets:
         connection = self._by_number.get(number)
         if connection is None:
             return
-        if len(messages) > 1 and connection.takes_arrays:
+        if len(messages) > 1 and connection.takes_arrays and not any(map(is_media, messages)):
             self.write_one(connection, messages)
             return
         for message in messages:

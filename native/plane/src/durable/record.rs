@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! frame   length u32, checksum u32, checksum of these u32, then the body (all little-endian)
-//! body    offset u64, ts f64, flags u8, event, data, and those of key, tags, traceparent, tracestate, mark that the flags say;
-//!         each behind its length u32
+//! body    offset u64, then the members (see `members`), and a mark behind its length u32 if the flags say so
 //! ```
 
 use crate::durable::frame::{self, Fields, Found, put_counted};
@@ -158,6 +157,7 @@ mod tests {
     #![allow(clippy::panic)]
 
     use super::*;
+    use crate::content::{Content, OwnContent};
 
     /// What is read back is what was written, whichever members it has.
     #[test]
@@ -172,6 +172,13 @@ mod tests {
                 tags: text(2).map(|text| text.as_bytes().into()),
                 traceparent: text(4),
                 tracestate: text(8),
+                content: (members & 2 == 0).then(|| {
+                    Box::new(OwnContent::from(Content {
+                        media_type: "image/png",
+                        encoding: None,
+                        meta: (members & 4 == 0).then_some(b"{}"),
+                    }))
+                }),
             };
             let mark = (members & 16 != 0).then_some(&b"\x00m"[..]);
             let mut out = Vec::new();

@@ -2,9 +2,8 @@
 
 use super::{Fault, Opcode};
 
-/// No extension was negotiated, so none of the reserved bits has a meaning. A connection with permessage-deflate will pass
-/// RSV1 here, and look at [`Head::rsv`].
-pub(super) const NO_EXTENSION: u8 = 0;
+/// The reserved bit of permessage-deflate (RFC 7692 §6): the message that begins with this frame is compressed.
+pub(super) const COMPRESSED: u8 = 0x40;
 
 /// Bytes of the longest head.
 const MAX: usize = 14;
@@ -19,8 +18,8 @@ const LENGTH: u8 = 0x7f;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub fin: bool,
-    /// The reserved bits, all of them among those that were allowed.
-    pub rsv: u8,
+    /// The first frame of a message that is compressed.
+    pub is_compressed: bool,
     pub opcode: Opcode,
     /// Declared payload bytes, below 2^63.
     pub len: u64,
@@ -30,12 +29,12 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head that `bytes` begin with; `None` while it may still become one.
-    pub fn parse(bytes: &[u8], rsv_allowed: u8) -> Result<Option<Self>, Fault> {
+    /// The head that `bytes` begin with; `None` while it may still become one. `deflate`: that was negotiated.
+    pub fn parse(bytes: &[u8], deflate: bool) -> Result<Option<Self>, Fault> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
         };
-        let opcode = opcode_of(first, rsv_allowed)?;
+        let opcode = opcode_of(first, deflate)?;
         let Some((&second, rest)) = rest.split_first() else {
             return Ok(None);
         };
@@ -48,7 +47,7 @@ impl Head {
         };
         Ok(Some(Self {
             fin: first & FIN != 0,
-            rsv: first & RSV,
+            is_compressed: first & COMPRESSED != 0,
             opcode,
             len,
             mask,
@@ -83,11 +82,11 @@ impl PartialHead {
     pub fn complete(
         &mut self,
         input: &[u8],
-        rsv_allowed: u8,
+        deflate: bool,
     ) -> Result<Option<(Head, usize)>, Fault> {
         let kept = self.len;
         if kept == 0
-            && let Some(head) = Head::parse(input, rsv_allowed)?
+            && let Some(head) = Head::parse(input, deflate)?
         {
             return Ok(Some((head, head.size)));
         }
@@ -96,7 +95,7 @@ impl PartialHead {
         }
         self.len = kept.saturating_add(input.len()).min(MAX);
         let joined = self.bytes.get(..self.len).unwrap_or_default();
-        let Some(head) = Head::parse(joined, rsv_allowed)? else {
+        let Some(head) = Head::parse(joined, deflate)? else {
             return Ok(None);
         };
         self.len = 0;
@@ -105,9 +104,10 @@ impl PartialHead {
     }
 }
 
-/// fr1: reserved bits, reserved opcodes, fragmented control frames.
-fn opcode_of(first: u8, rsv_allowed: u8) -> Result<Opcode, Fault> {
-    if first & RSV & !rsv_allowed != 0 {
+/// fr1: reserved bits, reserved opcodes, fragmented control frames. fr8: a message says that it is compressed where it begins.
+fn opcode_of(first: u8, deflate: bool) -> Result<Opcode, Fault> {
+    let allowed = if deflate { COMPRESSED } else { 0 };
+    if first & RSV & !allowed != 0 {
         return Err(Fault::Protocol(
             "protocol_error; expected reserved bits of 0",
         ));
@@ -117,6 +117,11 @@ fn opcode_of(first: u8, rsv_allowed: u8) -> Result<Opcode, Fault> {
             "protocol_error; expected opcode 0, 1, 2, 8, 9 or 10",
         ));
     };
+    if first & COMPRESSED != 0 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(Fault::Protocol(
+            "protocol_error; expected RSV1 at the beginning of a message only",
+        ));
+    }
     if opcode.is_control() && first & FIN == 0 {
         return Err(Fault::Protocol(
             "protocol_error; expected a control frame in one piece",

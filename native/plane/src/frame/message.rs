@@ -6,8 +6,10 @@ use super::{Fault, Incoming, Opcode, ReaderLimits};
 
 #[derive(Debug)]
 pub(super) struct Message {
-    /// Of text, how far its UTF-8 has been seen.
+    /// Of text that is not compressed, how far its UTF-8 has been seen.
     text: Option<Utf8Stream>,
+    is_text: bool,
+    is_compressed: bool,
     buffer: Vec<u8>,
     /// What its frames have declared up to now.
     size: u64,
@@ -17,9 +19,12 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub fn new(opcode: Opcode) -> Self {
+    pub fn new(opcode: Opcode, is_compressed: bool) -> Self {
+        let is_text = opcode == Opcode::Text;
         Self {
-            text: (opcode == Opcode::Text).then(Utf8Stream::default),
+            text: (is_text && !is_compressed).then(Utf8Stream::default),
+            is_text,
+            is_compressed,
             buffer: Vec::new(),
             size: 0,
             skipped: false,
@@ -33,7 +38,7 @@ impl Message {
         if self.size > limits.max_message.saturating_mul(limits.skip_factor) {
             return Err(Fault::TooLarge);
         }
-        if self.size > limits.max_message {
+        if self.size > limits.max_wire(self.is_compressed) {
             self.skipped = true;
             self.buffer = Vec::new();
         }
@@ -70,6 +75,10 @@ impl Message {
     pub fn whole(&self) -> Result<Incoming<'_>, Fault> {
         match &self.text {
             _ if self.skipped => Ok(Incoming::TooLarge { size: self.size }),
+            _ if self.is_compressed => Ok(Incoming::Compressed {
+                is_text: self.is_text,
+                payload: &self.buffer,
+            }),
             Some(text) => text.end().map(|()| Incoming::Text(&self.buffer)),
             None => Ok(Incoming::Binary(&self.buffer)),
         }

@@ -27,7 +27,9 @@ mod writer;
 
 pub use reader::FrameReader;
 pub use server_frames::{ServerFrame, ServerFrames};
-pub use writer::{MAX_FRAGMENT, wire_len, write_close, write_control, write_message};
+pub use writer::{
+    MAX_FRAGMENT, wire_len, write_close, write_compressed, write_control, write_message,
+};
 
 /// The opcodes of RFC 6455 §5.2; all others are a protocol fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +77,20 @@ pub struct ReaderLimits {
     pub skip_factor: u64,
     /// Empty fragments in a row that are still taken (L16).
     pub max_empty_fragments: u32,
+    /// Messages may be compressed (B2).
+    pub deflate: bool,
+}
+
+impl ReaderLimits {
+    /// Bytes on the wire of a message that may be within the limit: what cannot be compressed becomes a little longer.
+    fn max_wire(&self, is_compressed: bool) -> u64 {
+        let more = if is_compressed {
+            (self.max_message >> 10).saturating_add(64)
+        } else {
+            0
+        };
+        self.max_message.saturating_add(more)
+    }
 }
 
 /// What has come in whole.
@@ -84,6 +100,13 @@ pub enum Incoming<'a> {
     Text(&'a [u8]),
     /// A binary message.
     Binary(&'a [u8]),
+    /// A message that is still compressed (RFC 7692); its text is not yet known to be UTF-8.
+    Compressed {
+        /// Whether it is text.
+        is_text: bool,
+        /// What came, without the four bytes that every such message would end with.
+        payload: &'a [u8],
+    },
     /// To be answered by a pong with the same payload.
     Ping(&'a [u8]),
     /// An answer to a ping, or a life sign.
@@ -109,6 +132,8 @@ pub enum Fault {
     Protocol(&'static str),
     /// Text, or a close reason, that is not UTF-8.
     Utf8,
+    /// A compressed message that does not decompress (fr8).
+    Deflate,
     /// More than may be skipped (L10).
     TooLarge,
     /// Too many empty fragments in a row (L16).
@@ -120,7 +145,7 @@ impl Fault {
     pub fn close_code(&self) -> u16 {
         match self {
             Self::Protocol(_) => 1002,
-            Self::Utf8 => 1007,
+            Self::Utf8 | Self::Deflate => 1007,
             Self::TooLarge => 4013,
             Self::EmptyFragments => 4229,
         }
@@ -131,6 +156,7 @@ impl Fault {
         match self {
             Self::Protocol(reason) => reason,
             Self::Utf8 => "invalid_utf8",
+            Self::Deflate => "invalid_deflate",
             Self::TooLarge => "too_large",
             Self::EmptyFragments => "rate_abuse; empty fragments",
         }

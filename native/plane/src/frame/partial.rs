@@ -1,6 +1,6 @@
 //! What a connection owns while something of its client has come in part.
 
-use super::head::{Head, NO_EXTENSION, PartialHead};
+use super::head::{Head, PartialHead};
 use super::mask::{turned, unmask};
 use super::message::Message;
 use super::{Fault, Incoming, Opcode, ReaderLimits, reader};
@@ -52,7 +52,9 @@ impl Partial {
     /// What is whole now that `frame` is.
     pub fn completed_by(&self, frame: &Frame) -> Result<Option<Incoming<'_>>, Fault> {
         match &self.message {
-            _ if frame.opcode.is_control() => reader::whole(frame.opcode, &self.control).map(Some),
+            _ if frame.opcode.is_control() => {
+                reader::whole(frame.opcode, false, &self.control).map(Some)
+            }
             Some(message) if frame.fin => message.whole().map(Some),
             _ => Ok(None),
         }
@@ -85,7 +87,7 @@ impl Partial {
         if let Some(frame) = self.frame.take() {
             return Ok((Some(frame), input));
         }
-        let Some((head, used)) = self.head.complete(input, NO_EXTENSION)? else {
+        let Some((head, used)) = self.head.complete(input, limits.deflate)? else {
             return Ok((None, &mut []));
         };
         let (_, rest) = input.split_at_mut(used);
@@ -110,7 +112,7 @@ impl Partial {
         if !head.opcode.is_control() {
             let message = self
                 .message
-                .get_or_insert_with(|| Message::new(head.opcode));
+                .get_or_insert_with(|| Message::new(head.opcode, head.is_compressed));
             message.declare(head, limits)?;
         }
         Ok(Frame {

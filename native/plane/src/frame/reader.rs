@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use super::head::{Head, NO_EXTENSION};
+use super::head::Head;
 use super::mask::unmask;
 use super::partial::Partial;
 use super::{Fault, Incoming, Opcode, ReaderLimits, close};
@@ -85,7 +85,8 @@ impl FrameReader {
         let (frame, rest) = input.split_at_mut(frame_len);
         let (_, payload) = frame.split_at_mut(head.size);
         unmask(payload, head.mask);
-        Ok((self.hand_over(whole(head.opcode, payload)?, sink), rest))
+        let incoming = whole(head.opcode, head.is_compressed, payload)?;
+        Ok((self.hand_over(incoming, sink), rest))
     }
 
     /// The head and length of a message or control frame that `input` holds from its first byte to its last.
@@ -93,10 +94,11 @@ impl FrameReader {
         if self.partial.is_some() {
             return Ok(None);
         }
-        let head = Head::parse(input, NO_EXTENSION)?;
+        let head = Head::parse(input, self.limits.deflate)?;
         Ok(head.and_then(|head| {
             let frame_len = head.frame_len()?;
-            let taken_whole = head.opcode.is_control() || head.len <= self.limits.max_message;
+            let most = self.limits.max_wire(head.is_compressed);
+            let taken_whole = head.opcode.is_control() || head.len <= most;
             (head.is_single() && taken_whole && frame_len <= input.len())
                 .then_some((head, frame_len))
         }))
@@ -137,8 +139,16 @@ impl FrameReader {
 }
 
 /// An unmasked message or control frame that came in one piece.
-pub(super) fn whole(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Fault> {
+pub(super) fn whole(
+    opcode: Opcode,
+    is_compressed: bool,
+    payload: &[u8],
+) -> Result<Incoming<'_>, Fault> {
     match opcode {
+        Opcode::Text | Opcode::Binary if is_compressed => Ok(Incoming::Compressed {
+            is_text: opcode == Opcode::Text,
+            payload,
+        }),
         Opcode::Text => match simdutf8::basic::from_utf8(payload) {
             Ok(_) => Ok(Incoming::Text(payload)),
             Err(_) => Err(Fault::Utf8),

@@ -1,6 +1,7 @@
 //! Server frames: unmasked, so that a frame is the same bytes for every subscriber.
 
 use super::Opcode;
+use super::head::COMPRESSED;
 
 /// Payload bytes of the largest frame the server sends (B1), so that control frames can pass between fragments.
 pub const MAX_FRAGMENT: usize = 64 * 1024;
@@ -12,19 +13,29 @@ const FIN: u8 = 0x80;
 
 /// Append a text or binary message; one over [`MAX_FRAGMENT`] in fragments (B1).
 pub fn write_message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    write_fragments(out, opcode as u8, payload);
+}
+
+/// The same for a payload that permessage-deflate has made (RFC 7692 §6).
+pub fn write_compressed(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    write_fragments(out, COMPRESSED | opcode as u8, payload);
+}
+
+/// Only the first frame tells what the message is.
+fn write_fragments(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
     out.reserve(wire_len(payload.len()));
-    let mut opcode = opcode;
+    let mut first = first;
     let mut rest = payload;
     while let Some((fragment, more)) = rest.split_at_checked(MAX_FRAGMENT) {
         if more.is_empty() {
             break;
         }
-        write_head(out, opcode as u8, fragment.len());
+        write_head(out, first, fragment.len());
         out.extend_from_slice(fragment);
-        opcode = Opcode::Continuation;
+        first = Opcode::Continuation as u8;
         rest = more;
     }
-    write_head(out, FIN | opcode as u8, rest.len());
+    write_head(out, FIN | first, rest.len());
     out.extend_from_slice(rest);
 }
 

@@ -16,6 +16,7 @@ pub mod escape;
 mod fault;
 mod keys;
 mod lexer;
+mod meta;
 pub mod msgpack;
 mod number;
 mod plain;
@@ -27,5 +28,6 @@ mod tests;
 mod walk;
 
 pub use fault::JsonFault;
+pub use meta::check_meta;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};
 pub use tags::check_tags;

@@ -198,6 +198,29 @@ pub fn write_str(out: &mut Vec<u8>, value: &str) {
     write_raw_str(out, value.as_bytes());
 }
 
+/// Append bytes.
+pub fn write_bin(out: &mut Vec<u8>, value: &[u8]) {
+    // As long as strings.
+    let len = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) => out.extend_from_slice(&[0xc4, len]),
+        (_, Ok(len)) => write_head(out, 0xc5, len.to_be_bytes()),
+        _ => write_head(out, 0xc6, len.to_be_bytes()),
+    }
+    out.extend_from_slice(value);
+}
+
+/// A map of up to 14 pairs, which `out` begins with, is to have one pair more.
+pub fn grow_map(out: &mut [u8]) {
+    let [short, ..] = MAP;
+    if let Some(head) = out
+        .first_mut()
+        .filter(|head| (short..short | 15).contains(*head))
+    {
+        *head = head.saturating_add(1);
+    }
+}
+
 /// Append the head of a map; its `len` keys and values follow in turn.
 pub fn write_map_len(out: &mut Vec<u8>, len: u32) {
     write_len(out, len, MAP);

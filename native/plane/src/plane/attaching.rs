@@ -14,17 +14,30 @@ use crate::peer::Service;
 use crate::pipe::{Fed, Pipe, Taken};
 use crate::plane::{ConnId, Plane};
 
+/// A connection that is to be attached.
+struct New<'a> {
+    via: Via,
+    pipe: Option<Arc<Pipe>>,
+    head: &'a [u8],
+    tail: &'a [u8],
+    service: Service,
+    deflate: bool,
+    max_message: Option<u64>,
+}
+
 impl Plane {
-    /// Own a socket: `head` is sent first, `tail` is parsed first. It is closed on any error.
+    /// Own a socket: `head` is sent first, `tail` is parsed first; `deflate` was negotiated (B2). It is closed on any error.
     pub fn attach(
         &self,
         fd: OwnedFd,
         head: &[u8],
         tail: &[u8],
         encoding: Encoding,
+        deflate: bool,
         max_message: Option<u64>,
     ) -> Result<ConnId, PlaneError> {
-        self.attach_socket(fd, head, tail, Service::Hub(encoding), max_message)
+        let service = Service::Hub(encoding);
+        self.attach_socket(fd, head, tail, service, deflate, max_message)
     }
 
     /// Own a socket whose messages are echoed.
@@ -33,9 +46,10 @@ impl Plane {
         fd: OwnedFd,
         head: &[u8],
         tail: &[u8],
+        deflate: bool,
         max_message: u64,
     ) -> Result<ConnId, PlaneError> {
-        self.attach_socket(fd, head, tail, Service::Echo, Some(max_message))
+        self.attach_socket(fd, head, tail, Service::Echo, deflate, Some(max_message))
     }
 
     fn attach_socket(
@@ -44,6 +58,7 @@ impl Plane {
         head: &[u8],
         tail: &[u8],
         service: Service,
+        deflate: bool,
         max_message: Option<u64>,
     ) -> Result<ConnId, PlaneError> {
         let kind = SockRef::from(&fd).r#type()?;
@@ -52,7 +67,15 @@ impl Plane {
                 "a stream socket was expected, the descriptor is a {kind:?}"
             )));
         }
-        self.attach_via(Via::Socket(fd), None, head, tail, service, max_message)
+        self.attach_new(New {
+            via: Via::Socket(fd),
+            pipe: None,
+            head,
+            tail,
+            service,
+            deflate,
+            max_message,
+        })
     }
 
     /// A connection whose messages come by [`Self::feed`] and leave by [`Self::take_output`].
@@ -62,26 +85,19 @@ impl Plane {
         max_message: Option<u64>,
     ) -> Result<ConnId, PlaneError> {
         let pipe = Arc::new(Pipe::default());
-        let via = Via::Virtual(Arc::clone(&pipe));
-        self.attach_via(
-            via,
-            Some(pipe),
-            b"",
-            b"",
-            Service::Hub(encoding),
+        self.attach_new(New {
+            via: Via::Virtual(Arc::clone(&pipe)),
+            pipe: Some(pipe),
+            head: b"",
+            tail: b"",
+            service: Service::Hub(encoding),
+            // The ASGI server writes the frames.
+            deflate: false,
             max_message,
-        )
+        })
     }
 
-    fn attach_via(
-        &self,
-        via: Via,
-        pipe: Option<Arc<Pipe>>,
-        head: &[u8],
-        tail: &[u8],
-        service: Service,
-        max_message: Option<u64>,
-    ) -> Result<ConnId, PlaneError> {
+    fn attach_new(&self, new: New<'_>) -> Result<ConnId, PlaneError> {
         let ports = self.ports()?;
         let load = |port: &Arc<Port>| port.connections.load(SeqCst);
         let (number, port) = ports
@@ -96,17 +112,18 @@ impl Plane {
             conn,
             Handle {
                 figures: Arc::clone(&figures),
-                pipe,
+                pipe: new.pipe,
             },
         );
         self.shared.figures.opened.add(1);
         port.push_now(Command::Attach(Box::new(Attach {
             conn,
-            via,
-            service,
-            head: head.into(),
-            tail: tail.into(),
-            max_message: max_message.unwrap_or(self.shared.settings.max_message),
+            via: new.via,
+            service: new.service,
+            deflate: new.deflate,
+            head: new.head.into(),
+            tail: new.tail.into(),
+            max_message: new.max_message.unwrap_or(self.shared.settings.max_message),
             figures,
         })));
         Ok(conn)

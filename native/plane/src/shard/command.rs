@@ -71,6 +71,7 @@ impl Shard {
                     connection.set_max_message(max_message);
                 }
             }
+            Command::Accept(conn, accepts) => self.accept(conn, accepts),
             Command::Subscribe(subscribe) => self.subscribe(*subscribe, now),
             Command::Unsubscribe {
                 conn,
@@ -98,6 +99,7 @@ impl Shard {
             conn,
             via,
             service,
+            deflate,
             head,
             mut tail,
             max_message,
@@ -112,7 +114,8 @@ impl Shard {
             self.attach_failed(conn);
             return;
         };
-        let mut connection = Connection::new(conn, transport, service, self.settings(), now);
+        let mut connection =
+            Connection::new(conn, transport, service, deflate, self.settings(), now);
         connection.set_max_message(max_message);
         connection.figures = figures;
         connection.out.open_with(&head);

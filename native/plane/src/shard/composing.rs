@@ -6,6 +6,7 @@ use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Entry;
 use crate::feed::Feed;
+use crate::form::Writer;
 use crate::segment::SEGMENT;
 use crate::shard::Shard;
 use crate::shard::views::way_from;
@@ -61,8 +62,9 @@ impl Shard {
             return 0;
         };
         let before = view.bytes();
+        let mut writer = Writer::new(view.form, &mut self.deflater);
         for entry in entries {
-            view.push(entry);
+            view.push(entry, &mut writer);
         }
         let composed = view.bytes() - before;
         self.views.bytes += composed;

@@ -25,6 +25,8 @@ mod conflation;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod ops;
@@ -58,6 +60,7 @@ use crate::batch::{Batch, Event};
 use crate::closing::Verdict;
 use crate::command::Port;
 use crate::connection::Connection;
+use crate::deflate::{Deflater, Inflater};
 use crate::directory::Directory;
 use crate::entry::Entry;
 use crate::figures::Figures;
@@ -102,6 +105,9 @@ pub struct Shard {
     scans: scan::Scans,
     batch: Batch,
     buffer: Vec<u8>,
+    /// One of each for all connections (B2).
+    deflater: Deflater,
+    inflater: Inflater,
     entries: Vec<Arc<Entry>>,
     /// Connections whose positions are to be told at the end of the turn, if what waited for them is written.
     asked: Vec<u64>,
@@ -124,6 +130,8 @@ impl Shard {
             scans: scan::Scans::new(now, shared.settings.scan_interval()),
             batch: Batch::default(),
             buffer: vec![0; shared.settings.turn_read.max(1)],
+            deflater: Deflater::default(),
+            inflater: Inflater::default(),
             entries: Vec::new(),
             asked: Vec::new(),
             stop_at: None,
@@ -253,6 +261,12 @@ impl Shard {
 
     /// Hand everything that has happened to Python.
     pub fn report(&mut self) {
+        let (messages, bytes, left) = self.deflater.take_counted();
+        if messages > 0 {
+            self.shared.figures.deflated.add(messages);
+            self.shared.figures.deflate_bytes_in.add(bytes);
+            self.shared.figures.deflate_bytes_out.add(left);
+        }
         self.tell_positions();
         self.shared.inbox.hand_over(&mut self.batch);
     }

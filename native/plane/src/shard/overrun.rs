@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::closing::Verdict;
 use crate::cursor::{Delivery, OnSlow, Way};
-use crate::entry::Encoding;
 use crate::feed::Feed;
+use crate::form::Writer;
 use crate::gap::{Gap, GapReason};
 use crate::log::Log;
 use crate::round::Round;
@@ -19,7 +19,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Step::Nothing;
         };
-        let encoding = connection.encoding();
+        let mut writer = Writer::new(connection.form, &mut self.deflater);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
@@ -65,15 +65,15 @@ impl Shard {
             let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
             Gap::within(log.epoch(), from, to, GapReason::Slow)
         };
-        let message = gap.message(&cursor.channel.name, log.epoch(), encoding);
+        let message = gap.message(&cursor.channel.name, log.epoch(), writer.form.encoding);
         drop(log);
         cursor.channel.figures().count_gap(&gap);
         match &mut cursor.way {
             Way::Feed(feed) => {
-                feed.staging.push_gap(&gap, encoding, &message);
+                feed.staging.push_gap(&gap, &message, &mut writer);
                 feed.skip_to(gap.to);
             }
-            Way::Round(round) => stage_gap(round, &gap, encoding, &message),
+            Way::Round(round) => stage_gap(round, &gap, &message, &mut writer),
             Way::Follow(_) => {}
         }
         Step::Went
@@ -84,7 +84,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Step::Nothing;
         };
-        let encoding = connection.encoding();
+        let mut writer = Writer::new(connection.form, &mut self.deflater);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Step::Nothing;
         };
@@ -104,7 +104,7 @@ impl Shard {
         let Some(gap) = gap else {
             return Step::Went;
         };
-        let message = gap.message(&cursor.channel.name, &cursor.epoch, encoding);
+        let message = gap.message(&cursor.channel.name, &cursor.epoch, writer.form.encoding);
         cursor.channel.figures().count_gap(&gap);
         let staging = match &mut cursor.way {
             Way::Feed(feed) => {
@@ -117,7 +117,7 @@ impl Shard {
             }
             Way::Follow(_) => return Step::Nothing,
         };
-        staging.push_gap(&gap, encoding, &message);
+        staging.push_gap(&gap, &message, &mut writer);
         Step::Went
     }
 }
@@ -131,12 +131,12 @@ fn back_to_the_beginning(log: &Log, from: u64) -> Gap {
     }
 }
 
-fn stage_gap(round: &mut Round, gap: &Gap, encoding: Encoding, message: &[u8]) {
+fn stage_gap(round: &mut Round, gap: &Gap, message: &[u8], writer: &mut Writer<'_>) {
     if gap.to < round.after() {
         round.start_over();
     } else {
         round.skip_to(gap.to);
     }
     round.again = true;
-    round.staging.push_gap(gap, encoding, message);
+    round.staging.push_gap(gap, message, writer);
 }

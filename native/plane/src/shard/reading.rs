@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::batch::Batch;
 use crate::closing::{Cause, Verdict};
 use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
+use crate::deflate::{Inflated, Inflater};
 use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
 use crate::outbound::Progress;
 use crate::peer::Reception;
@@ -17,7 +18,8 @@ use crate::transport::Transport;
 #[derive(Debug)]
 pub(super) enum Outcome {
     GoesOn,
-    InboxFull,
+    /// What is left of it is parsed later: the inbox is full, or it has become too many bytes (L19).
+    Waits,
     Ends(Verdict),
 }
 
@@ -118,25 +120,32 @@ impl Shard {
         }
     }
 
-    /// Frames to events. What was not parsed because the inbox is full is kept, and parsed before anything else is read.
+    /// Frames to events. What was not parsed because it has to wait is kept, and parsed before anything else is read.
     pub(super) fn parse(&mut self, slot: usize, input: &mut [u8], now: Instant) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         let mut outcome = Outcome::GoesOn;
         let mut reader = std::mem::replace(&mut connection.reader, placeholder());
+        let (batch, inflater) = (&mut self.batch, &mut self.inflater);
         let parsed = reader.read(input, &mut |incoming| {
-            outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
+            outcome = match incoming {
+                Incoming::Compressed { is_text, payload } => {
+                    let message = (is_text, payload);
+                    inflate(connection, batch, &self.shared, now, inflater, message)
+                }
+                whole => receive(connection, batch, &self.shared, now, &whole),
+            };
             match outcome {
                 Outcome::GoesOn => ControlFlow::Continue(()),
-                Outcome::InboxFull | Outcome::Ends(_) => ControlFlow::Break(()),
+                Outcome::Waits | Outcome::Ends(_) => ControlFlow::Break(()),
             }
         });
         connection.peer.parsed(&reader, now);
         connection.reader = reader;
         match parsed {
             Ok(count) => {
-                if let (Outcome::InboxFull, Some(rest)) = (&outcome, input.get(count..)) {
+                if let (Outcome::Waits, Some(rest)) = (&outcome, input.get(count..)) {
                     connection.rest = rest.to_vec();
                     connection.readable = true;
                 }
@@ -155,7 +164,7 @@ impl Shard {
             self.shared.figures.heartbeat.observe(after);
         }
         match outcome {
-            Outcome::GoesOn | Outcome::InboxFull => {}
+            Outcome::GoesOn | Outcome::Waits => {}
             Outcome::Ends(verdict) if verdict.cause == Cause::Peer => {
                 self.peer_closed(slot, verdict, now);
             }
@@ -216,6 +225,7 @@ fn placeholder() -> FrameReader {
         max_message: 0,
         skip_factor: 0,
         max_empty_fragments: 0,
+        deflate: false,
     })
 }
 
@@ -240,15 +250,65 @@ pub(super) fn receive(
     };
     match connection.peer.receive(incoming, &mut reception) {
         ControlFlow::Continue(()) => Outcome::GoesOn,
-        ControlFlow::Break(None) => Outcome::InboxFull,
+        ControlFlow::Break(None) => Outcome::Waits,
         ControlFlow::Break(Some(verdict)) => Outcome::Ends(verdict),
+    }
+}
+
+/// Decompress a message, as far as its limit allows, and judge it.
+fn inflate(
+    connection: &mut Connection,
+    batch: &mut Batch,
+    shared: &Shared,
+    now: Instant,
+    inflater: &mut Inflater,
+    (is_text, payload): (bool, &[u8]),
+) -> Outcome {
+    if connection.closing.is_some() {
+        // Discarded (section 14).
+        return Outcome::GoesOn;
+    }
+    let (figures, limit) = (&shared.figures, connection.max_message);
+    let corrupt = |fault| Outcome::Ends(faulty(fault, limit));
+    let incoming = match inflater.inflate(payload, limit) {
+        Inflated::Whole(text) if is_text && simdutf8::basic::from_utf8(text).is_err() => {
+            return corrupt(Fault::Utf8);
+        }
+        Inflated::Whole(message) => {
+            figures.inflated.add(1);
+            figures.inflate_bytes_in.add(payload.len() as u64);
+            figures.inflate_bytes_out.add(message.len() as u64);
+            connection
+                .peer
+                .inflated(payload.len(), message.len(), &shared.settings, now);
+            if is_text {
+                Incoming::Text(message)
+            } else {
+                Incoming::Binary(message)
+            }
+        }
+        Inflated::TooLarge => {
+            figures.bombs.add(1);
+            let inflated = usize::try_from(limit).unwrap_or(usize::MAX);
+            connection
+                .peer
+                .inflated(payload.len(), inflated, &shared.settings, now);
+            Incoming::TooLarge {
+                size: limit.saturating_add(1),
+            }
+        }
+        Inflated::Corrupt => return corrupt(Fault::Deflate),
+    };
+    match receive(connection, batch, shared, now, &incoming) {
+        Outcome::GoesOn if connection.peer.paused_until(now).is_some() => Outcome::Waits,
+        outcome => outcome,
     }
 }
 
 /// What ends a connection whose input cannot be read any further, and that took messages of `max_message`.
 pub(super) fn faulty(fault: Fault, max_message: u64) -> Verdict {
     let cause = match fault {
-        Fault::Protocol(_) | Fault::Utf8 => Cause::Protocol,
+        Fault::Protocol(_) | Fault::Utf8 | Fault::Deflate => Cause::Protocol,
         Fault::TooLarge | Fault::EmptyFragments => Cause::Limit,
     };
     let reason = match fault {

@@ -100,6 +100,11 @@ impl Rig {
 
     /// A peer whose side holds `capacity` bytes that it has not taken yet.
     pub fn connect(&mut self, conn: u64, capacity: usize, encoding: Encoding) {
+        self.connect_as(conn, capacity, encoding, false);
+    }
+
+    /// The same, with permessage-deflate or without.
+    pub fn connect_as(&mut self, conn: u64, capacity: usize, encoding: Encoding, deflate: bool) {
         let pipe = Arc::new(Pipe::with_capacity(capacity));
         self.pipes.insert(conn, Arc::clone(&pipe));
         self.received.insert(conn, Vec::new());
@@ -107,6 +112,7 @@ impl Rig {
             conn,
             via: Via::Virtual(pipe),
             service: Service::Hub(encoding),
+            deflate,
             head: Box::default(),
             tail: Vec::new(),
             max_message: self.shared.settings.max_message,
@@ -118,8 +124,14 @@ impl Rig {
     pub fn connect_faulty(&mut self, conn: u64, writes: u32) {
         let settings = &self.shared.settings;
         let service = Service::Hub(Encoding::Json);
-        let connection =
-            Connection::new(conn, Transport::Faulty(writes), service, settings, self.now);
+        let connection = Connection::new(
+            conn,
+            Transport::Faulty(writes),
+            service,
+            false,
+            settings,
+            self.now,
+        );
         let slot = self.shard.connections.insert(connection);
         self.shard.slots.insert(conn, slot);
     }

@@ -10,7 +10,7 @@ use crate::cursor::{Cursor, Delivery, Pace, Way};
 use crate::entry::Encoding;
 use crate::epoch::Epoch;
 use crate::feed::Feed;
-use crate::frame::write_message;
+use crate::form::{Form, Writer};
 use crate::json::{escape, msgpack};
 use crate::round::Round;
 use crate::shard::Shard;
@@ -24,11 +24,7 @@ impl Shard {
         let Some(slot) = self.open_slot(command.conn) else {
             return;
         };
-        let Some(encoding) = self
-            .connections
-            .get(slot)
-            .map(crate::connection::Connection::encoding)
-        else {
+        let Some(form) = self.connections.get(slot).map(|connection| connection.form) else {
             return;
         };
         // Counted as following before the log is looked at; the cursor takes this over below.
@@ -36,7 +32,7 @@ impl Shard {
             .specs
             .into_iter()
             .map(|spec| {
-                let view = self.join_view(&spec.channel, encoding);
+                let view = self.join_view(&spec.channel, form);
                 (spec, view)
             })
             .collect();
@@ -46,9 +42,9 @@ impl Shard {
             .map(|spec| self.place(slot, spec))
             .collect();
         cap_replay(&mut placed, self.settings().resume_events);
-        self.answer(slot, &command.reply, &placed, encoding);
+        self.answer(slot, &command.reply, &placed, form.encoding);
         for (one, view) in placed.into_iter().zip(views) {
-            self.install(slot, one, view, encoding, now);
+            self.install(slot, one, view, form, now);
         }
         self.enqueue(slot);
     }
@@ -77,19 +73,12 @@ impl Shard {
     /// One message behind the answers that wait already.
     pub(super) fn queue_message(&mut self, slot: usize, message: &[u8]) {
         if let Some(connection) = self.connections.get_mut(slot) {
-            let opcode = connection.encoding().opcode();
-            write_message(connection.out.answers(), opcode, message);
+            let mut writer = Writer::new(connection.form, &mut self.deflater);
+            writer.write(connection.out.answers(), message);
         }
     }
 
-    fn install(
-        &mut self,
-        slot: usize,
-        placed: Placed,
-        view: usize,
-        encoding: Encoding,
-        now: Instant,
-    ) {
+    fn install(&mut self, slot: usize, placed: Placed, view: usize, form: Form, now: Instant) {
         let Placed {
             spec,
             epoch,
@@ -117,7 +106,10 @@ impl Shard {
             channel: Arc::clone(&spec.channel),
         };
         match (opening, held) {
-            (Some(opening), _) => cursor.way = begin(&opening, &spec, &cursor.epoch, encoding),
+            (Some(opening), _) => {
+                let mut writer = Writer::new(form, &mut self.deflater);
+                cursor.way = begin(&opening, &spec, &cursor.epoch, &mut writer);
+            }
             (None, Some(at)) => self.take_over(slot, at, &mut cursor),
             (None, None) => return,
         }
@@ -189,12 +181,12 @@ impl Shard {
 }
 
 /// How a new cursor begins: its gap first, then what comes after.
-fn begin(opening: &Opening, spec: &Spec, epoch: &Epoch, encoding: Encoding) -> Way {
+fn begin(opening: &Opening, spec: &Spec, epoch: &Epoch, writer: &mut Writer<'_>) -> Way {
     let mut feed = Feed::new(opening.after);
     if let Some(gap) = &opening.gap {
         spec.channel.figures().count_gap(gap);
-        let message = gap.message(&spec.channel.name, epoch, encoding);
-        feed.staging.push_gap(gap, encoding, &message);
+        let message = gap.message(&spec.channel.name, epoch, writer.form.encoding);
+        feed.staging.push_gap(gap, &message, writer);
     }
     match spec.options.delivery {
         Delivery::All => Way::Feed(Box::new(feed)),

@@ -7,9 +7,9 @@ use slab::Slab;
 
 use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
-use crate::entry::Encoding;
 use crate::epoch::Position;
 use crate::feed::Feed;
+use crate::form::Form;
 use crate::round::Round;
 use crate::shard::Shard;
 use crate::view::{Follower, View};
@@ -18,7 +18,7 @@ use crate::view::{Follower, View};
 #[derive(Debug, Default)]
 pub(super) struct Views {
     pub(super) all: Slab<View>,
-    by_channel: HashMap<(u64, Encoding), usize>,
+    by_channel: HashMap<u64, Vec<usize>>,
     /// Views with entries that were not yet written.
     pub(super) dirty: Vec<usize>,
     /// Bytes of all segments.
@@ -28,17 +28,21 @@ pub(super) struct Views {
 impl Views {
     /// The views of a channel.
     pub(super) fn of(&self, channel: u64) -> impl Iterator<Item = usize> {
-        [Encoding::Json, Encoding::Msgpack]
-            .into_iter()
-            .filter_map(move |encoding| self.by_channel.get(&(channel, encoding)).copied())
+        self.by_channel.get(&channel).into_iter().flatten().copied()
     }
 
-    /// One cursor more on the view of (channel, encoding), which is made if it is the first.
-    fn join(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
-        let number = *self
-            .by_channel
-            .entry((channel.id, encoding))
-            .or_insert_with(|| self.all.insert(View::new(Arc::clone(channel), encoding)));
+    /// One cursor more on the view of (channel, form), which is made if it is the first.
+    fn join(&mut self, channel: &Arc<Channel>, form: Form) -> usize {
+        let views = self.by_channel.entry(channel.id).or_default();
+        let is_it = |number: &&usize| {
+            let view = self.all.get(**number);
+            view.is_some_and(|view| view.form == form)
+        };
+        let number = views.iter().find(is_it).copied().unwrap_or_else(|| {
+            let number = self.all.insert(View::new(Arc::clone(channel), form));
+            views.push(number);
+            number
+        });
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;
         }
@@ -55,17 +59,23 @@ impl Views {
             // What it was told of and has not read, nobody will read.
             view.channel.heard(thread);
             self.bytes -= view.bytes();
-            self.by_channel.remove(&(view.channel.id, view.encoding));
+            let channel = view.channel.id;
             self.all.remove(number);
+            if let Some(views) = self.by_channel.get_mut(&channel) {
+                views.retain(|other| *other != number);
+                if views.is_empty() {
+                    self.by_channel.remove(&channel);
+                }
+            }
         }
     }
 }
 
 impl Shard {
     /// A cursor comes. The thread is counted as following before the log is looked at, so that no append is missed.
-    pub(super) fn join_view(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
+    pub(super) fn join_view(&mut self, channel: &Arc<Channel>, form: Form) -> usize {
         channel.join(self.thread);
-        self.views.join(channel, encoding)
+        self.views.join(channel, form)
     }
 
     /// A cursor goes.
@@ -76,8 +86,13 @@ impl Shard {
         if cursor.waiting {
             self.left_waiting(cursor.view);
         }
-        self.views.leave(cursor.view, self.thread);
-        cursor.channel.leave(self.thread);
+        self.leave_view(&cursor.channel, cursor.view);
+    }
+
+    /// A cursor is on this view no more.
+    pub(super) fn leave_view(&mut self, channel: &Channel, number: usize) {
+        self.views.leave(number, self.thread);
+        channel.leave(self.thread);
     }
 
     /// All cursors of a connection go.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::connection::KeptWaiting;
 use crate::cursor::Way;
 use crate::feed::{Feed, Refill};
+use crate::form::Writer;
 use crate::outbound::Progress;
 use crate::shard::Shard;
 use crate::window::Window;
@@ -149,7 +150,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Ok(Step::Nothing);
         };
-        let encoding = connection.encoding();
+        let form = connection.form;
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Ok(Step::Nothing);
         };
@@ -185,7 +186,8 @@ impl Shard {
         let found = if most == 0 {
             feed.look(log.0, log.1)
         } else {
-            feed.refill(log, (view.head(), most), encoding, &mut self.entries)
+            let mut writer = Writer::new(form, &mut self.deflater);
+            feed.refill(log, (view.head(), most), &mut writer, &mut self.entries)
         };
         Ok(match found {
             Refill::Ready => Step::Went,
@@ -208,7 +210,7 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Ok(Step::Nothing);
         };
-        let (id, encoding) = (connection.id, connection.encoding());
+        let (id, form) = (connection.id, connection.form);
         let Some(cursor) = connection.cursors.get_mut(at) else {
             return Ok(Step::Nothing);
         };
@@ -255,7 +257,8 @@ impl Shard {
             }
             return Ok(Step::Nothing);
         }
-        match round.refill(log, encoding, allowed) {
+        let mut writer = Writer::new(form, &mut self.deflater);
+        match round.refill(log, &mut writer, allowed) {
             Refill::Ready => {
                 if let Some(pace) = &mut cursor.pace {
                     pace.sent(round.staging.messages(), now);

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Fault, FrameReader, Incoming, ReaderLimits};
 
+mod compressed;
 mod framing;
 mod model;
 mod random;
@@ -14,6 +15,7 @@ const LIMITS: ReaderLimits = ReaderLimits {
     max_message: 1 << 20,
     skip_factor: 8,
     max_empty_fragments: 64,
+    deflate: false,
 };
 
 /// An [`Incoming`] that outlives its input.
@@ -25,6 +27,7 @@ pub(super) enum Seen {
     Pong(Vec<u8>),
     Close(Option<u16>, String),
     TooLarge(u64),
+    Compressed(bool, Vec<u8>),
 }
 
 impl From<Incoming<'_>> for Seen {
@@ -36,6 +39,9 @@ impl From<Incoming<'_>> for Seen {
             Incoming::Pong(bytes) => Self::Pong(bytes.to_vec()),
             Incoming::Close { code, reason } => Self::Close(code, reason.to_owned()),
             Incoming::TooLarge { size } => Self::TooLarge(size),
+            Incoming::Compressed { is_text, payload } => {
+                Self::Compressed(is_text, payload.to_vec())
+            }
         }
     }
 }

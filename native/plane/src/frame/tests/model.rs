@@ -7,6 +7,7 @@ pub(super) const LIMITS: ReaderLimits = ReaderLimits {
     max_message: 40,
     skip_factor: 3,
     max_empty_fragments: 2,
+    deflate: false,
 };
 
 /// A frame of which everything up to its mask has come.
