@@ -1,7 +1,7 @@
 """The flight recorder: what happened to connections, also after they have ended (G13).
 
-The plane keeps the records, bounded in bytes, number and time (`NG_RECORDER_…`). Here it is known whose they are, so that
-they are found by connection, session or subject, and here the hub's own part is told: who came, what was refused.
+The plane keeps the records, bounded in bytes, number and time (`NG_RECORDER_…`). Here it is known whose they are, so
+that they are found by connection, session or subject, and the hub's own part is told: who came, what was refused.
 """
 
 from collections import OrderedDict
@@ -74,7 +74,7 @@ class Recorder:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def stories(self, name: str | None = None, limit: int = MOST_STORIES) -> list[Story]:
-        """Of the connection, the session or the subject of that name, or of all; the open ones first, then the newest."""
+        """Of the connection, session or subject of that name, or of all; the open ones first, then the newest."""
         self.sweep()
         found = ((number, about) for number, about in self._known() if name is None or _is_of(about, name))
         return [self._told(number, about) for number, about in islice(found, limit)]

@@ -18,7 +18,7 @@ LOGS = "logs"
 
 
 async def stories(call: Call) -> dict[str, Any]:
-    """Of a connection, a session or a subject, of all nodes; `?limit=` of each node. Open ones first, then the newest."""
+    """Of a connection, a session or a subject, of all nodes, `?limit=` of each; open ones first, then the newest."""
     call.require(Role.ADMIN)
     name = call.request.path_params["name"]
     limit = number(call, "limit", 20, 1, MOST_STORIES)
@@ -36,7 +36,7 @@ async def stories(call: Call) -> dict[str, Any]:
 
 
 async def recorder(call: Call) -> dict[str, Any]:
-    """The flight recorder of this node: its state, the newest of its log, and the stories it holds; `?limit=` stories."""
+    """The flight recorder of this node: its state, the newest of its log, and `?limit=` of its stories."""
     call.require(Role.ADMIN)
     limit = number(call, "limit", 1_000, 1, MAX_DUMPED)
     hub, settings = call.hub, call.hub.settings

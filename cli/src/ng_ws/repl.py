@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from neurograph_ws_client import Event, Gap, HubError, NeurographWSClient, State, StateChange, encode_text
+from neurograph_ws_client.urls import masked
 
 from .emit import vector_of
 from .exits import Exit, Failed
@@ -64,24 +65,25 @@ class _Repl:
 
     async def run(self) -> Exit:
         """From the first connection to the end."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - within asyncio.run
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
-        self._client.on("error", lambda fault: self._notes.warn(one_line(fault)))
-        self._client.on("state", self._state_changed)
+        talking = asyncio.ensure_future(self._talk())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, talking.cancel)
         try:
-            welcome = await self._client.connect()
-            self._notes.say(f"{welcome.role} at {self._client.url}; /help says what can be typed")
-            self._prompt()
-            async for line in stdin_lines():
-                if line.strip() in {"/quit", "/exit"}:
-                    return Exit.OK
-                await self._line(line.strip())
-                self._prompt()
-        except asyncio.CancelledError:
-            return Exit.INTERRUPTED
+            await asyncio.wait({talking})
         finally:
             await close(self._client)
+        return Exit.INTERRUPTED if talking.cancelled() else talking.result()
+
+    async def _talk(self) -> Exit:
+        self._client.on("error", lambda fault: self._notes.warn(one_line(fault)))
+        self._client.on("state", self._state_changed)
+        welcome = await self._client.connect()
+        self._notes.say(f"{welcome.role} at {masked(self._client.url)}; /help says what can be typed")
+        self._prompt()
+        async for line in stdin_lines():
+            if line.strip() in {"/quit", "/exit"}:
+                break
+            await self._line(line.strip())
+            self._prompt()
         return Exit.OK
 
     def _prompt(self) -> None:

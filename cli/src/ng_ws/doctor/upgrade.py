@@ -22,6 +22,14 @@ _WS = (
 )
 
 
+class Straight(connect):
+    """A connection to where it was said to be: a redirect is an answer, not another address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Where the library would go on."""
+        return exc
+
+
 @dataclass(frozen=True, slots=True)
 class Upgraded:
     """An open WebSocket, and what was found on the way."""
@@ -37,7 +45,7 @@ async def upgrade(place: Place, settings: Settings, origin: str | None) -> Upgra
     if place.is_tls:
         tls = trusting() if settings.is_insecure else ssl.create_default_context()
     try:
-        socket = await connect(
+        socket = await Straight(
             place.url,
             additional_headers=headers,
             origin=None if origin is None else Origin(origin),
@@ -111,12 +119,12 @@ def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Findin
             )
         case 403:
             return fail("upgrade", told, "next: the hub or a proxy refuses this address or page", Exit.PERMISSION)
+        case 404 if place.path == "/ws":
+            hint = "next: what answers is no hub, or a proxy that does not pass /ws on to one"
+            return fail("upgrade", f"{told} at {place.path}", hint)
         case 404:
-            return fail(
-                "upgrade",
-                f"{told} at {place.path}",
-                f"next: hubs listen at /ws: --url {place.scheme}://{place.host}:{place.port}/ws",
-            )
+            hint = f"next: hubs listen at /ws: --url {place.scheme}://{place.host}:{place.port}/ws"
+            return fail("upgrade", f"{told} at {place.path}", hint)
         case 426 | 200:
             return fail("upgrade", f"{told}: the request arrived without its Upgrade header", _WS)
         case 429:

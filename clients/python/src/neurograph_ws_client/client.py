@@ -215,7 +215,8 @@ class NeurographWSClient(Calls):
         """Follow a channel, now or as soon as there is a connection, and again after each reconnect.
 
         A handler, plain or async, gets the events one at a time; without one, iterate the result. Awaiting the result
-        tells that it is active, or why not. `filter` is that of the protocol (F): only what fits is owed. What is left out takes the channel's defaults at the hub (S12).
+        tells that it is active, or why not. `filter` is that of the protocol (F): only what
+        fits is owed. What is left out takes the channel's defaults at the hub (S12).
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
         most N events beyond what was handled here, and sends again after a cut what was not (S10). ValueError for an
         option that is none of these.
