@@ -5,15 +5,17 @@ own, which the program shows. `--check` changes nothing and exits 1 where a docu
 """
 
 import argparse
+import contextlib
+import io
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ng_ws.app import HelpAsked, app
 from ng_ws.commands import COMMANDS, GROUPS
 from ng_ws.exits import Exit
 from ng_ws.main import NAME, WIDTH
@@ -48,9 +50,10 @@ def settings_table() -> str:
 
 def help_of(*command: str) -> str:
     """What a command of `ng-ws` says with `--help`, as typer renders it."""
-    environ = {**os.environ, "COLUMNS": str(WIDTH)}
-    line = (sys.executable, "-m", "ng_ws", *command, "--no-color", "--help")
-    return subprocess.run(line, env=environ, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        app([*command, "--help"], prog_name=NAME, standalone_mode=False, obj=HelpAsked())
+    return shown.getvalue()
 
 
 def commands_table() -> str:
@@ -115,6 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
+    os.environ["COLUMNS"] = str(WIDTH)
     stale = []
     for name, (file, make) in PARTS.items():
         stale += _renew(file, lambda text, name=name, make=make: with_part(text, name, make()), check=check)  # type: ignore[misc]

@@ -31,6 +31,9 @@ async def test_a_story_tells_who_came_what_was_refused_and_why_it_ended(node: No
     peer.send(
         {"type": "connect", "client": {"name": "dash", "version": "2"}},
         {"type": "subscribe", "channels": ["status", "logs"]},
+    )
+    await peer.next("subscribed")
+    peer.send(
         {"type": "publish", "channel": "status", "event": "x"},
         {"type": "unsubscribe", "channel": "status"},
     )
