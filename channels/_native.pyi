@@ -96,10 +96,14 @@ class Plane:
         log_segment: int = 16_777_216,
         log_queue: int = 65_536,
         log_queue_bytes: int = 67_108_864,
+        recorder_bytes: int = 4_096,
+        recorder_ended: int = 10_000,
+        recorder_seconds: float = 900.0,
     ) -> Self:
         """`data_dir` is made if it is not there, and taken until the plane has stopped; `PlaneError` if that cannot be.
 
         `log_queue`, `log_queue_bytes`: what may wait to be written, over all durable logs.
+        `recorder_…`: bytes of the story of a connection (0: none), how many are kept of ended ones, and how long.
         """
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
@@ -272,6 +276,19 @@ class Plane:
         """Counters and histograms since the start; names and shapes: native/python/src/stats.rs."""
     def connection_stats(self, conn: int) -> dict[str, int] | None:
         """messages_in, bytes_in, bytes_out, subscriptions, unread_answers (bytes), blocked (0 or 1); up to 1 s old."""
+    def story(self, conn: int) -> tuple[float, list[tuple[float, float, int, str, str]], int] | None:
+        """What happened to a connection that is open, or has ended and is remembered; None: it is not.
+
+        Wall clock of its beginning, records, and how many went to make room. A record: wall clock of the first time
+        and of the last, how often in a row, kind, text. Kinds: native/plane/src/story/kind.rs.
+        """
+    def note(self, conn: int, kind: str, text: str) -> None:
+        """Record something that only Python knows; the text is cut at 256 bytes. Too late is no error.
+
+        Raises `ValueError` for an unknown kind.
+        """
+    def remembers(self) -> tuple[int, int]:
+        """How many ended connections are remembered, and the bytes of their stories."""
 
 Start = (
     Literal["new", "snapshot"]

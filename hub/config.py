@@ -260,6 +260,12 @@ class Settings(BaseSettings):
     """Memory of all logs."""
     view_memory: Annotated[ByteSize, Field(ge=1_048_576)] = ByteSize(268_435_456)
     """Memory of wire segments."""
+    recorder_bytes: Annotated[ByteSize, Field(ge=0, le=65_536)] = ByteSize(4_096)
+    """Bytes of the story of a connection (ng-ws explain); 0: none is kept."""
+    recorder_ended: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """Ended connections whose stories are kept; the oldest go first."""
+    recorder_seconds: Seconds = 900
+    """Seconds for which they are kept."""
     metrics_interval: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
     """Seconds between the hub's own metrics."""
 

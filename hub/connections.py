@@ -32,6 +32,7 @@ from hub.endings import blame
 from hub.last_seen import LastSeen
 from hub.leaving import Leaving
 from hub.performer import Performer
+from hub.recorder import Recorder
 from hub.session import Effect, Moment, Session, State
 from hub.session.policy import Surroundings
 from hub.session.states import OVER
@@ -72,6 +73,7 @@ class Connections:
         *,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
+        recorder: Recorder | None = None,
     ) -> None:
         self.plane = plane
         self.surroundings = surroundings
@@ -98,6 +100,8 @@ class Connections:
         self.prefix = f"c-{secrets.token_hex(4)}"
         """What the names of its connections begin with, unique across nodes and restarts."""
         self.last_seen = LastSeen()
+        self.recorder = recorder or Recorder(plane, wall=wall)
+        self.recorder.open = lambda: self._chosen(None, None)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -152,6 +156,7 @@ class Connections:
         connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
         self._table[number] = connection
         self._numbers[session.conn] = number
+        self.recorder.opened(connection)
         self.takeovers.opened(connection)
         self.admission.opened(newcomer.address if counts else None, waits=waits)
         if newcomer.refusal is None:
@@ -291,6 +296,7 @@ class Connections:
         if (label := blame(code, reason, cause)) is not None:
             self.counters.error(*label.split("/"))
         self._performer.perform(connection, session.ended(code))
+        self.recorder.ended(connection, code, reason, cause)
         if connection.relay is not None:
             connection.relay.closed(code, reason)
         self._leaving.departures.ended(connection.number)

@@ -113,6 +113,7 @@ class Hub:
             self.counters,
             monotonic=self.monotonic,
             wall=self.wall,
+            recorder=parts.recorder(self.plane, settings, self.wall),
         )
         revocations = self.authenticator.revocations
         revocations.listen(self.connections.revoke)

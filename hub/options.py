@@ -32,6 +32,9 @@ def plane_options(settings: Settings) -> dict[str, Any]:
         "log_segment",
         "log_queue",
         "log_queue_bytes",
+        "recorder_bytes",
+        "recorder_ended",
+        "recorder_seconds",
     )
     rates = ("message_rate", "control_rate", "byte_rate")
     return {

@@ -1,6 +1,7 @@
 """Parts of a hub that need more than one setting to be made."""
 
 import secrets
+from collections.abc import Callable
 
 import structlog
 
@@ -11,6 +12,7 @@ from hub.auth.development import DevelopmentState
 from hub.auth.issuer import DevelopmentIssuer, read_users
 from hub.config import Settings
 from hub.options import plane_options
+from hub.recorder import Recorder
 
 log = structlog.get_logger("hub")
 
@@ -33,6 +35,11 @@ def plane(settings: Settings) -> Plane:
         return Plane(**plane_options(settings))
     except PlaneError as error:
         raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
+
+
+def recorder(plane: Plane, settings: Settings, wall: Callable[[], float]) -> Recorder:
+    """What happened to connections."""
+    return Recorder(plane, most=settings.recorder_ended, seconds=settings.recorder_seconds, wall=wall)
 
 
 def issuer(settings: Settings, development: DevelopmentState) -> DevelopmentIssuer:

@@ -58,6 +58,7 @@ class Takeovers:
     def _take_over(self, connection: Connection, session: str) -> None:
         """`connection` has resumed `session`: whoever had it is read no more (R12), and goes once R11 is due."""
         former = self._owners.take_over(connection, session)
+        connection.session.note("resumed", f"{session}{'' if former is None else f', from {former.session.conn}'}")
         if former is not None:
             self._performer.perform(former, former.session.superseded())
         if self.claims is not None:

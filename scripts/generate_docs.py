@@ -1,16 +1,24 @@
-"""Write into the documents what they take from the code: the picture of states and the table of settings.
+"""Write into the documents what they take from the code: the picture of states, the table of settings, the commands.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; `--check` changes nothing and exits 1
-where a document is out of date.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the helps of `ng-ws` are files of their
+own, which the program shows. `--check` changes nothing and exits 1 where a document is out of date.
 """
 
 import argparse
+import contextlib
+import io
+import os
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ng_ws.app import HelpAsked, app
+from ng_ws.commands import COMMANDS, GROUPS
+from ng_ws.exits import Exit
+from ng_ws.main import NAME, WIDTH
 from pydantic_core import PydanticUndefined
 
 from channels.buckets import Rate
@@ -40,6 +48,29 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
+def help_of(*command: str) -> str:
+    """What a command of `ng-ws` says with `--help`, as typer renders it."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        app([*command, "--help"], prog_name=NAME, standalone_mode=False, obj=HelpAsked())
+    return shown.getvalue()
+
+
+def commands_table() -> str:
+    """Every command with its first example."""
+    lines = ["| command | | for example |", "|---|---|---|"]
+    for name, entry in COMMANDS.items():
+        example = re.search(r"^ *\$ (.*)$", help_of(name), re.MULTILINE)
+        shown = "" if example is None else f"`{example[1].strip()}`".replace("|", "\\|")
+        lines.append(f"| `{name}` | {entry.about} | {shown} |")
+    return "\n".join(lines)
+
+
+def exits_table() -> str:
+    """Every exit code with its meaning."""
+    return "\n".join(["| code | |", "|---:|---|", *(f"| {code.value} | {code.meaning} |" for code in Exit)])
+
+
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "computed"
@@ -53,6 +84,12 @@ def _default(value: Any) -> str:
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "states": ("PROTOCOL.md", states_picture),
     "settings": ("docs/SETTINGS.md", settings_table),
+    "commands": ("docs/CLI.md", commands_table),
+    "exits": ("docs/CLI.md", exits_table),
+}
+HELPS = [(), *((name,) for name in COMMANDS), *((group, name) for group, names in GROUPS.items() for name in names)]
+WHOLE: dict[str, Callable[[], str]] = {
+    f"cli/src/ng_ws/helps/{'-'.join((NAME, *command))}.txt": partial(help_of, *command) for command in HELPS
 }
 
 
@@ -64,20 +101,29 @@ def with_part(text: str, name: str, part: str) -> str:
     return pattern.sub(lambda match: f"{match[1]}{part}{match[2]}", text)
 
 
+def _renew(file: str, fresh_of: Callable[[str], str], *, check: bool) -> list[str]:
+    """Rewrite a file that is out of date, unless it is only to be checked. -> its name if it was"""
+    path = ROOT / file
+    text = path.read_text() if path.exists() else ""
+    fresh = fresh_of(text)
+    if fresh == text:
+        return []
+    if not check:
+        path.write_text(fresh)
+    return [file]
+
+
 def main() -> int:
     """Rewrite, or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
+    os.environ["COLUMNS"] = str(WIDTH)
     stale = []
     for name, (file, make) in PARTS.items():
-        path = ROOT / file
-        text = path.read_text()
-        fresh = with_part(text, name, make())
-        if fresh != text:
-            stale.append(file)
-            if not check:
-                path.write_text(fresh)
+        stale += _renew(file, lambda text, name=name, make=make: with_part(text, name, make()), check=check)  # type: ignore[misc]
+    for file, make in WHOLE.items():
+        stale += _renew(file, lambda _text, make=make: make(), check=check)  # type: ignore[misc]
     print("\n".join(f"{'out of date' if check else 'written'}: {file}" for file in stale) or "nothing to do")
     return 1 if check and stale else 0
 

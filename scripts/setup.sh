@@ -38,7 +38,7 @@ if [ "$(cat $venv/.packages 2>/dev/null)" != "$wanted" ]; then
   # Pip first, on its own: older ones do not know dependency groups.
   python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
   python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
-  python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "clients/python[fast,msgpack]" -e cli
+  python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "clients/python[fast,msgpack]" -e "cli[tui]"
   printf '%s' "$wanted" > $venv/.packages
   rm -f $venv/.native
 fi

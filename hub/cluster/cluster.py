@@ -12,6 +12,7 @@ from hub.cluster.elsewhere import CHANNEL, Elsewhere
 from hub.cluster.members import Members
 from hub.cluster.orders import Orders
 from hub.cluster.spending import Spending
+from hub.cluster.stories import Stories
 
 if TYPE_CHECKING:
     from channels.directory import OpenLog
@@ -27,6 +28,7 @@ class Cluster:
         self.elsewhere = Elsewhere(bus.node, connections.prefix, connections.last_seen)
         self.members = Members(bus, broker, counters)
         self.orders = Orders(bus, connections, counters)
+        self.stories = Stories(bus, connections.recorder, counters)
         self._claims = Claims(bus, connections.takeovers, surroundings.resumption, counters, moment=connections.moment)
         self._decisions = Decisions(
             bus,

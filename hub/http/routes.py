@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from hub.http import auth, clients, probes, publishing, state
+from hub.http import auth, clients, probes, publishing, state, stories
 from hub.http.endpoints import route
 from hub.hub import Hub
 
@@ -29,6 +29,8 @@ def routes(hub: Hub) -> list[BaseRoute]:
         route(hub, f"{API}/clients/rebalance", clients.rebalance, ["POST"]),
         route(hub, f"{API}/clients/{{conn}}", clients.kick, ["DELETE"]),
         route(hub, f"{API}/clients/{{conn}}", clients.change, ["PATCH"]),
+        route(hub, f"{API}/stories/{{name:path}}", stories.stories),
+        route(hub, f"{API}/recorder", stories.recorder),
         route(hub, "/metrics", probes.metrics, is_open=True),
         Route("/health", probes.probe(lambda: health.is_live)),
         Route("/health/live", probes.probe(lambda: health.is_live)),

@@ -3,7 +3,7 @@
 While a subscription waits for its logs, what must come after its answer waits too; `Send.waits` marks it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.protocol import answers
@@ -25,7 +25,7 @@ ORDERED_REQUESTS = frozenset({"connect", "subscribe", "unsubscribe"})
 class Answering:
     """The part of a session that answers."""
 
-    __slots__ = ("_out", "backlog", "codec", "in_flight", "state", "surroundings")
+    __slots__ = ("_out", "backlog", "codec", "in_flight", "note", "state", "surroundings")
 
     def __init__(self, surroundings: "Surroundings", codec: "Codec", state: State) -> None:
         self.surroundings = surroundings
@@ -35,6 +35,8 @@ class Answering:
         self.backlog: int | None = None
         """Messages that wait behind a subscription which waits for its logs (N18); None: none waits."""
         self._out: list[Effect] = []
+        self.note: Callable[[str, str], None] = lambda _kind, _text: None
+        """The flight recorder (`hub.recorder`): a kind of the plane's stories, and the particulars."""
 
     # --- answers that come later --------------------------------------------------------------------------------------
 
@@ -94,6 +96,9 @@ class Answering:
             duplicate_of=ticket.id if is_open else None,
             errors=errors,
         )
+        about = "" if ticket.channel is None else f" {ticket.channel}"
+        text = f"{ticket.type or 'a message'}{about}: {message['code']} {message['error']}: {message['message']}"
+        self.note("refused", text)
         self.surroundings.tally.count_error(ERRORS[message["error"]].label)
         self.send(message, waits=ticket.type in ORDERED_REQUESTS and not overtakes)
 

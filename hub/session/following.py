@@ -133,6 +133,8 @@ def follow(
     session.accepted += 1
     former = {name: session.subscriptions.get(name) for name in accepted}
     resuming.unfollowed(session, [name for name, spec in accepted.items() if not spec.keep])
+    for name, problem in refused.items():
+        session.note("refused", f"{ticket.type} {name}: {problem['code']} {problem['error']}: {problem['message']}")
     options = {name: _options(spec) for name, spec in accepted.items()}
     session.subscriptions |= options
     reply = session.codec.in_parts(head, options, refused)

@@ -40,6 +40,7 @@ def update(session: "Session", is_stale: IsStale) -> None:
     for channel in fresh:
         if channel not in told.stale:
             told.stale.add(channel)
+            session.note("note", f"the log of {channel} is unreachable")
             session.send(answers.error(LogUnavailable(f"the log of {channel} is unreachable", channel=channel)))
     back = told.stale - set(fresh)
     if back:

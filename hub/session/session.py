@@ -178,6 +178,7 @@ class Session(Answering):
     def leave(self, goaway: dict[str, Any], slug: str = "draining") -> list[Effect]:
         """The client is asked to go elsewhere, with a fresh token where it holds one; nothing new begins (M50)."""
         was_ready = self.state is State.READY
+        self.note("goaway", slug)
         if was_ready:
             self.leaving = slug
         self.step(Trigger.DRAIN_STARTED)
@@ -252,6 +253,7 @@ class Session(Answering):
     def announce(self, event: str) -> None:
         """Tell `connections` (C22)."""
         self.is_announced = True
+        self.note("identity", self._who())
         self.do(Announce(event, self.description()))
 
     @property
@@ -282,6 +284,10 @@ class Session(Answering):
             "client": self.client,
             "since": self.since,
         }
+
+    def _who(self) -> str:
+        client = "" if self.client is None else f", client {' '.join(self.client.values())}"
+        return f"{self.identity.subject or 'nobody'} as {self.identity.role.value}{client}"
 
     def step(self, trigger: Trigger, detail: str = "") -> None:
         """Do what the table says; a trigger that is not in the row of the state changes nothing."""

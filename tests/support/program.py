@@ -17,7 +17,7 @@ class Process:
 
     @classmethod
     async def start(cls, *arguments: str, **environ: str) -> "Process":
-        names = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
+        names = ("PATH", "PYTHONPATH", "HOME", "LANG", "COVERAGE_PROCESS_START")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         return cls(
             await asyncio.create_subprocess_exec(

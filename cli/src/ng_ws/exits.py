@@ -6,16 +6,25 @@ from enum import IntEnum
 class Exit(IntEnum):
     """The exit codes, which scripts may rely on."""
 
-    OK = 0
-    UNEXPECTED = 1
-    USAGE = 2
-    LOGIN = 3
-    PERMISSION = 4
-    CONNECT = 5
-    TIMEOUT = 6
-    RATE_LIMITED = 7
-    DATA_LOST = 8
-    INTERRUPTED = 130
+    OK = 0, "done; also when whoever read the output has seen enough"
+    UNEXPECTED = 1, "something unexpected; recordings differ (`diff`); too little was confirmed (`verify`)"
+    USAGE = 2, "a wrong argument, setting or file; an unknown channel"
+    LOGIN = 3, "no usable credential"
+    PERMISSION = 4, "the role lacks the right"
+    CONNECT = 5, "cannot connect, or the hub ended the connection for good"
+    TIMEOUT = 6, "no answer in time"
+    RATE_LIMITED = 7, "too fast for the hub's rates"
+    DATA_LOST = 8, "data is missing: `--fail-on-gap`, `verify`, `bench sub`"
+    INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM"
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> "Exit":
+        """A code with what it means."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
 
 
 class Failed(Exception):  # noqa: N818 - a command that failed, told in one sentence

@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 
 # The options of the whole program: those that take a value, and the others.
-WITH_VALUE = frozenset({"--url", "--subscribe", "--token", "--token-file", "--format", "--timeout"})
-FLAGS = frozenset({"-v", "--verbose", "-q", "--quiet", "--no-color", "--no-reconnect", "--insecure", "--version"})
+WITH_VALUE = frozenset({"--url", "--subscribe", "--token", "--token-file", "--format", "--timeout", "--context"})
+FLAGS = frozenset(
+    {
+        *("-i", "--interactive", "-v", "--verbose", "-q", "--quiet"),
+        *("--no-color", "--no-reconnect", "--insecure", "--version"),
+    }
+)
 
 
 # The options of `sub`, which hold too where nothing but listening is asked for.
 LISTENING_WITH_VALUE = frozenset(
-    {"--from", "--delivery", "--max-rate", "--ack", "--count", "-n", "--for", "--output", "-o"}
+    {
+        *("--from", "--delivery", "--max-rate", "--ack", "--count", "-n", "--for", "--output", "-o"),
+        *("--filter", "--near", "--radius", "--fields"),
+    }
 )
-LISTENING_FLAGS = frozenset({"--fail-on-gap"})
+LISTENING_FLAGS = frozenset({"--fail-on-gap", "--rate", "--explain-filter"})
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -15,25 +14,24 @@ from neurograph_ws_client import (
     Gap,
     GoAway,
     HubError,
-    Last,
     PermissionDenied,
     Resumed,
-    Since,
-    Start,
     State,
     StateChange,
     Subscription,
     Switched,
     Welcome,
 )
-from neurograph_ws_client.positions import Position
 from neurograph_ws_client.urls import masked
 
-from .durations import shown, since
-from .exits import Exit, Failed, misused
+from .durations import shown
+from .exits import Exit, Failed
 from .failures import explained
 from .hub import close, new_client, one_line
+from .listening import Listening, check_last
 from .notes import Notes
+from .rates import RateMeter
+from .recordings.form import Writer
 from .render import Item, Renderer, renderer
 from .settings import Settings
 from .sink import Sink
@@ -42,8 +40,6 @@ from .sink import Sink
 Ending = Literal["count", "time", "interrupted", "unread"]
 
 
-_STARTS = "new, snapshot, last:N, since:10m, since:2026-11-28T23:26:00 or a position like k3Fq:902"
-
 # How long a reader is waited for after an interruption, in seconds.
 _LAST_WORDS = 0.05
 
@@ -51,67 +47,15 @@ _LAST_WORDS = 0.05
 _AT_ONCE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The options of `sub`."""
-
-    channels: tuple[str, ...] = ()
-    start: Start | None = None
-    delivery: Literal["all", "latest"] | None = None
-    max_rate: float | None = None
-    ack: int | None = None
-    count: int | None = None
-    duration: float | None = None
-    fail_on_gap: bool = False
-    output: Path | None = None
-
-
-def start_of(text: str | None, channels: int = 1) -> Start | None:
-    """Read `--from`; a position is one of a single channel."""
-    match text:
-        case None:
-            return None
-        case "new" | "snapshot":
-            return "new" if text == "new" else "snapshot"
-        case str() if text.startswith("last:") and text[5:].isdecimal() and int(text[5:]) >= 1:
-            return Last(int(text[5:]))
-        case str() if text.startswith("since:"):
-            return Since(since("--from", text[6:]))
-        case str() if not text.startswith("last:") and _is_position(text):
-            if channels == 1:
-                return text
-            raise misused("--from", "one channel with a position, each has its own", f"{text} and {channels} channels")
-    raise misused("--from", _STARTS, text)
-
-
-def _is_position(text: str) -> bool:
-    try:
-        Position.parse(text)
-    except ValueError:
-        return False
-    return True
-
-
-def check_last(start: Start | None, most: int) -> None:
-    """`last:N` asks for no more than this hub replays (M24)."""
-    if isinstance(start, Last) and start.n > most:
-        raise misused("--from", f"last:1 to last:{most} at this hub", f"last:{start.n}")
-
-
-def delivery_of(text: str | None) -> Literal["all", "latest"] | None:
-    """Read `--delivery`."""
-    match text:
-        case None | "all" | "latest":
-            return text
-    raise misused("--delivery", "all or latest", text)
-
-
-async def listen(settings: Settings, options: Listening) -> Exit:
-    """Follow channels; the exit code."""
+async def listen(settings: Settings, options: Listening, recording: Writer | None = None) -> Exit:
+    """Follow channels, for people and pipes or as a recording; the exit code."""
     descriptor = sys.stdout.fileno() if options.output is None else _create(options.output)
     notes = Notes(settings)
     sink = Sink(descriptor)
-    listener = Listener(settings, options, notes, sink, renderer(settings))
+    render: Renderer = recording or renderer(settings, fields=options.fields)
+    if recording is not None:
+        sink.write(recording.header())
+    listener = Listener(settings, options, notes, sink, render)
     try:
         return await listener.run()
     finally:
@@ -135,6 +79,7 @@ class Listener:
         self._missed: set[str] = set()
         self._checked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals: list[HubError] = []
+        self._meter = RateMeter(settings, sink) if options.shows_rate else None
         self._events = 0
         self._gaps = self._gaps_before = 0
 
@@ -149,6 +94,8 @@ class Listener:
             ending = await self._follow()
         finally:
             await close(self._client)
+            if self._meter is not None:
+                self._meter.stop()
             # Who pressed Ctrl-C does not wait for a reader that does not read.
             await self._sink.finish(None if ending in {"count", "time"} else _LAST_WORDS)
         if ending != "unread":
@@ -193,6 +140,7 @@ class Listener:
             channel,
             self._take,
             start=options.start,
+            filter=options.filter,
             delivery=options.delivery,
             max_rate=options.max_rate,
             ack=options.ack,
@@ -226,6 +174,9 @@ class Listener:
             self._events += 1
             if self._events == self._options.count:
                 self._end("count")
+        if self._meter is not None:
+            self._meter.take(item)
+            return None
         return self._sink.write(self._render(item))
 
     def _listen_to_client(self) -> None:

@@ -4,10 +4,19 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from .exits import Exit, Failed
 from .stdout import NobodyReads
+
+NAME = "ng-ws"
+
+# Of the help, as typer has it by default.
+WIDTH = 80
+
+# With it in the environment the shell asks what could come next.
+COMPLETE = "_NG_WS_COMPLETE"
 
 
 def script() -> NoReturn:
@@ -43,16 +52,35 @@ def _run(given: list[str]) -> int:
 
         print(f"ng-ws {__version__}")
         return Exit.OK
+    if given and given[-1] in {"-h", "--help"} and _shows_help(given[:-1]):
+        return Exit.OK
     from .app import HelpAsked, app  # noqa: PLC0415 - a name and a version need no typer
     from .hoist import hoisted  # noqa: PLC0415
 
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        completion_init()
     try:
         help_asked = None if {"-h", "--help"}.isdisjoint(given) else HelpAsked()
-        code = app(hoisted(given), prog_name="ng-ws", standalone_mode=False, obj=help_asked)
+        code = app(hoisted(given), prog_name=NAME, standalone_mode=False, obj=help_asked)
     except SystemExit as end:
+        if COMPLETE in os.environ:
+            return Exit.OK
         # What typer makes of a closed pipe, of nothing else in this mode.
         raise NobodyReads from end
     return code if isinstance(code, int) else Exit.OK
+
+
+def _shows_help(command: Sequence[str]) -> bool:
+    """The help as `make docs` rendered it, for which nothing is imported; False: there is none, or it is too wide."""
+    from shutil import get_terminal_size  # noqa: PLC0415
+
+    file = Path(__file__).parent / "helps" / f"{'-'.join((NAME, *command))}.txt"
+    if COMPLETE in os.environ or get_terminal_size().columns < WIDTH or not file.is_file():
+        return False
+    print(file.read_text(encoding="utf-8"), end="")
+    return True
 
 
 def _explain(fault: Exception, *, is_verbose: bool) -> int:

@@ -81,7 +81,7 @@ def _tell(settings: Settings, channel: str, stored: Published) -> None:
     match settings.format:
         case Format.JSON:
             line = object_line({"channel": channel, "position": stored.position, "duplicate": stored.duplicate})
-        case Format.COMPACT:
+        case Format.COMPACT | Format.RAW:
             line = f"{stored.position}\n".encode()
         case Format.PRETTY:
             line = f"stored on {channel} at {stored.position}\n".encode()

@@ -15,11 +15,20 @@ Item = Event[Any] | Gap
 Renderer = Callable[[Item], bytes]
 
 
-def renderer(settings: Settings, width: int | None = None) -> Renderer:
-    """The renderer for the settings; lines are cut to `width`, by default that of the terminal."""
+def renderer(settings: Settings, width: int | None = None, fields: tuple[str, ...] = ()) -> Renderer:
+    """The renderer for the settings; lines are cut to `width`, by default that of the terminal.
+
+    With `fields`, of an event only these: as an object, or between tabs.
+    """
+    if fields:
+        from .picking import picker  # noqa: PLC0415 - most want everything
+
+        return picker(fields, is_json=settings.format is Format.JSON)
     match settings.format:
         case Format.JSON:
             return as_json
+        case Format.RAW:
+            return as_raw
         case Format.COMPACT:
             columns = width or _terminal_width()
             return lambda item: as_compact(item, columns)
@@ -32,6 +41,14 @@ def renderer(settings: Settings, width: int | None = None) -> Renderer:
 def as_json(item: Item) -> bytes:
     """The object as it came, on one line."""
     return json_line(item.wire) + b"\n"
+
+
+def as_raw(item: Item) -> bytes:
+    """The data alone: a text as it is, anything else as JSON; gaps are told on stderr only."""
+    if isinstance(item, Gap):
+        return b""
+    data = item.data
+    return (data if isinstance(data, str) else compact_json(data)).encode(errors="surrogatepass") + b"\n"
 
 
 def as_compact(item: Item, width: int | None) -> bytes:

@@ -1,4 +1,4 @@
-"""What a command line means: flags, then the environment, then defaults."""
+"""What a command line means: flags, then the environment, then a context, then defaults."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from .contexts import Context, load, path_of
 from .exits import Exit, Failed, misused
 from .stdin import first_line
 
@@ -22,6 +23,8 @@ class Format(StrEnum):
     PRETTY = "pretty"
     JSON = "json"
     COMPACT = "compact"
+    # Of events their data alone, as it was published; elsewhere as compact.
+    RAW = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Flags:
     timeout: float = 5.0
     no_reconnect: bool = False
     is_insecure: bool = False
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ def resolved(
     read_line: Callable[[int], str] = first_line,
     *,
     needs_token: bool = True,
+    has_context: bool = True,
 ) -> Settings:
-    """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT` and the terminal.
+    """Settings from flags, `NG_URL`, `NG_TOKEN`, `NG_FORMAT`, the context and the terminal.
 
     An empty `NG_TOKEN` is refused, but not by who is about to fill it: `needs_token` is False.
     """
@@ -74,21 +79,36 @@ def resolved(
     is_terminal = sys.stdout.isatty()
     if flags.timeout <= 0:
         raise misused("--timeout", "seconds above 0", flags.timeout)
-    name = environ.get("NG_FORMAT")
-    given = flags.format or (format_of(name, "NG_FORMAT") if name else None)
+    context = _context(flags, environ) if has_context else Context()
+    given = flags.format or _format(environ.get("NG_FORMAT"), "NG_FORMAT") or _format(context.format, "context")
+    token = _token(flags, environ, read_line, is_needed=needs_token)
+    if token is None and "NG_TOKEN" not in environ and context.token is not None:
+        token = _checked("context", context.token)
     return Settings(
-        url=flags.url or environ.get("NG_URL") or DEFAULT_URL,
+        url=flags.url or environ.get("NG_URL") or context.url or DEFAULT_URL,
         format=given or (Format.PRETTY if is_terminal else Format.JSON),
         is_format_given=given is not None,
         timeout=flags.timeout,
         subscribe=tuple(name for names in flags.subscribe for name in names.split(",") if name),
-        token=_token(flags, environ, read_line, is_needed=needs_token),
+        token=token,
         is_verbose=flags.is_verbose,
         is_quiet=flags.is_quiet,
         has_color=is_terminal and not flags.no_color and _takes_color(environ),
         reconnects=not flags.no_reconnect,
         is_insecure=flags.is_insecure,
     )
+
+
+def _context(flags: Flags, environ: Mapping[str, str]) -> Context:
+    """The one that is named, else the one that counts, else an empty one."""
+    named = flags.context or environ.get("NG_CONTEXT")
+    contexts = load(path_of(environ))
+    chosen = named or contexts.current
+    return Context() if chosen is None else contexts.get(chosen)
+
+
+def _format(name: str | None, source: str) -> Format | None:
+    return format_of(name, source) if name else None
 
 
 def _takes_color(environ: Mapping[str, str]) -> bool:
@@ -100,7 +120,7 @@ def format_of(name: str, source: str = "--format") -> Format:
     try:
         return Format(name)
     except ValueError:
-        raise misused(source, "pretty, json or compact", name) from None
+        raise misused(source, "pretty, json, compact or raw", name) from None
 
 
 def no_token_in(source: str) -> Failed:

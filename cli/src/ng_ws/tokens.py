@@ -67,16 +67,25 @@ def _password(settings: Settings) -> str:
 def show(settings: Settings, token: str | None) -> None:
     """What a token says about itself. Nothing here checks that it is true."""
     text = _given(settings, token)
-    parts = text.split(".")
-    if len(parts) != 3:
-        raise misused("token", "a JWT of three parts", f"{len(parts)} part of {len(text)} letters: perhaps an API key")
-    shape = {"header": _decoded(parts[0]), "claims": _decoded(parts[1])}
+    shape = {"header": _part(text, 0), "claims": claims_of(text)}
     if settings.format is Format.JSON:
         line = object_line(shape)
     else:
         line = "".join(f"{name:<8} {value}\n" for name, value in _readable(shape)).encode()
     put(line)
     Notes(settings).say("not verified: ng-ws token check asks the hub")
+
+
+def claims_of(token: str) -> Mapping[str, Any]:
+    """What a JWT says, unchecked; `Failed` for what is none."""
+    return _part(token, 1)
+
+
+def _part(token: str, number: int) -> Mapping[str, Any]:
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise misused("token", "a JWT of three parts", f"{len(parts)} part of {len(token)} letters: perhaps an API key")
+    return _decoded(parts[number])
 
 
 def with_token(settings: Settings, token: str | None) -> Settings:
@@ -123,6 +132,20 @@ def _when(value: Any) -> str:
         return "not a time"
     away = float(value) - time()
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC, {'in ' + shown(away) if away >= 0 else shown(-away) + ' ago'}"
+
+
+def revoke(settings: Settings, token_id: str | None, user: str | None) -> None:
+    """Void one token by its id, or everything a user was issued until now (role admin)."""
+    if (token_id is None) == (user is None):
+        hint = "next: ng-ws token show has the id as jti"
+        raise Failed(Exit.USAGE, "token revoke: expected either an ID or --user", hint)
+    body = {"subject": user} if token_id is None else {"token_id": token_id}
+    told = call(settings, "POST", "/api/v1/auth/revoke", body)
+    if settings.format is Format.JSON:
+        put(object_line(told))
+    else:
+        put(f"revoked {escaped(str(told['scope']))} {escaped(str(told['revoked']))}\n".encode())
+    Notes(settings).say("connections it concerns are closed with 4103 on every node")
 
 
 async def check(settings: Settings) -> None:

@@ -130,6 +130,7 @@ impl Connection {
 
     /// Put the close frame behind the answers; nothing follows it (X6). A peer that closed first gets its own code back.
     pub fn begin_close(&mut self, verdict: Verdict, settings: &Settings, now: Instant) {
+        self.figures.story.closing(now, &verdict);
         let peer_done = verdict.cause == Cause::Peer;
         let answers = self.out.answers();
         if peer_done && verdict.code == 1005 {

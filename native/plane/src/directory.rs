@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::figures::ConnectionFigures;
 use crate::pipe::Pipe;
+use crate::story::Ended;
 
 /// Virtual connections that have ended and whose last output was never taken.
 const ENDED: usize = 1_024;
@@ -26,9 +28,18 @@ pub struct Directory(Mutex<Listed>);
 struct Listed {
     handles: HashMap<u64, Handle>,
     ended: VecDeque<u64>,
+    stories: Ended,
 }
 
 impl Directory {
+    /// No connections; of those that will have ended at most so many are remembered, for so long.
+    pub fn remembering(most: usize, keep: Duration) -> Self {
+        Self(Mutex::new(Listed {
+            stories: Ended::new(most, keep),
+            ..Listed::default()
+        }))
+    }
+
     fn listed(&self) -> MutexGuard<'_, Listed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,10 +57,12 @@ impl Directory {
     /// A connection has ended; a pipe that still holds output stays until it was taken.
     pub fn end(&self, conn: u64) {
         let mut listed = self.listed();
-        let pipe = listed
-            .handles
-            .get(&conn)
-            .and_then(|handle| handle.pipe.as_ref());
+        let handle = listed.handles.get(&conn).cloned();
+        if let Some(handle) = &handle {
+            let figures = Arc::clone(&handle.figures);
+            listed.stories.add(conn, figures, Instant::now());
+        }
+        let pipe = handle.and_then(|handle| handle.pipe);
         if pipe.is_none_or(|pipe| pipe.end()) {
             listed.handles.remove(&conn);
             return;
@@ -60,6 +73,22 @@ impl Directory {
         {
             listed.handles.remove(&oldest);
         }
+    }
+
+    /// Figures of a connection that is there, or has ended and is remembered.
+    pub fn remembered(&self, conn: u64) -> Option<Arc<ConnectionFigures>> {
+        let mut listed = self.listed();
+        listed.stories.sweep(Instant::now());
+        let open = listed.handles.get(&conn);
+        let open = open.map(|handle| Arc::clone(&handle.figures));
+        open.or_else(|| listed.stories.find(conn))
+    }
+
+    /// How many ended connections are remembered, and the bytes of their stories.
+    pub fn remembers(&self) -> (usize, usize) {
+        let mut listed = self.listed();
+        listed.stories.sweep(Instant::now());
+        listed.stories.size()
     }
 
     /// The last output of an ended connection was taken.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::gap::{Gap, GapReason};
 use crate::histogram::Histogram;
+use crate::story::Story;
 
 /// A counter or gauge.
 #[derive(Debug, Default)]
@@ -154,4 +155,6 @@ pub struct ConnectionFigures {
     pub unread_answers: Count,
     /// 1 while the socket takes nothing.
     pub blocked: Count,
+    /// What happened to it.
+    pub story: Story,
 }

@@ -25,6 +25,7 @@ use crate::inbox::Inbox;
 use crate::logs::Logs;
 use crate::settings::Settings;
 use crate::shard::Shared;
+use crate::story::{Account, Kind};
 use crate::thread;
 
 pub use following::{Appended, Subscription};
@@ -90,12 +91,13 @@ impl Plane {
         let inbox = Inbox::new(settings.inbox_messages, settings.inbox_bytes)?;
         let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
         let store = Store::open(&settings)?;
+        let directory = Directory::remembering(settings.recorder_ended, settings.recorder_time);
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),
                 figures: Arc::new(Figures::default()),
                 inbox: Arc::new(inbox),
-                directory: Arc::new(Directory::default()),
+                directory: Arc::new(directory),
             },
             logs,
             store,
@@ -315,6 +317,24 @@ impl Plane {
             .flatten()
             .map(|port| port.connections.load(SeqCst))
             .sum()
+    }
+
+    /// What happened to a connection; none if it is not remembered.
+    pub fn story(&self, conn: ConnId) -> Option<Account> {
+        let figures = self.shared.directory.remembered(conn);
+        figures.map(|figures| figures.story.read())
+    }
+
+    /// Something happened to a connection that only its user knows; too late is no error.
+    pub fn note(&self, conn: ConnId, kind: Kind, text: &str) {
+        if let Some(figures) = self.shared.directory.remembered(conn) {
+            figures.story.tell(Instant::now(), kind, text);
+        }
+    }
+
+    /// How many ended connections are remembered, and the bytes of their stories.
+    pub fn remembers(&self) -> (usize, usize) {
+        self.shared.directory.remembers()
     }
 
     /// Figures of one connection.

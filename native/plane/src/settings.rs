@@ -59,6 +59,12 @@ pub struct Settings {
     pub log_queue: usize,
     /// Bytes that may wait to be written.
     pub log_queue_bytes: usize,
+    /// Bytes of the story of a connection; 0: none is kept.
+    pub recorder: usize,
+    /// Ended connections whose stories are kept.
+    pub recorder_ended: usize,
+    /// How long they are kept.
+    pub recorder_time: Duration,
 }
 
 impl Default for Settings {
@@ -89,6 +95,9 @@ impl Default for Settings {
             log_segment: 16 << 20,
             log_queue: 65_536,
             log_queue_bytes: 64 << 20,
+            recorder: 4_096,
+            recorder_ended: 10_000,
+            recorder_time: Duration::from_secs(900),
         }
     }
 }

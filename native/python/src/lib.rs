@@ -10,6 +10,7 @@ mod plane;
 mod replicas;
 mod signal;
 mod stats;
+mod story;
 mod wake;
 
 use pyo3::prelude::*;

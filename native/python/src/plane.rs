@@ -15,6 +15,7 @@ use crate::convert::{
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::signal::{self, SignalBatch};
+use crate::story::{PyAccount, account, kind_of};
 use crate::{replicas, stats, wake};
 
 /// From here on the GIL is given up while entries are composed.
@@ -35,7 +36,7 @@ impl PyPlane {
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
         turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, resume_events = 1_000, data_dir = None,
         fsync = "interval", fsync_interval = 1.0, log_segment = 16_777_216, log_queue = 65_536,
-        log_queue_bytes = 67_108_864))]
+        log_queue_bytes = 67_108_864, recorder_bytes = 4_096, recorder_ended = 10_000, recorder_seconds = 900.0))]
     #[allow(
         clippy::too_many_arguments,
         reason = "every one is a named setting in Python"
@@ -67,6 +68,9 @@ impl PyPlane {
         log_segment: usize,
         log_queue: usize,
         log_queue_bytes: usize,
+        recorder_bytes: usize,
+        recorder_ended: usize,
+        recorder_seconds: f64,
     ) -> PyResult<Self> {
         let settings = Settings {
             io_threads: at_least_one("io_threads", io_threads)?,
@@ -94,6 +98,9 @@ impl PyPlane {
             log_segment,
             log_queue: at_least_one("log_queue", log_queue)?,
             log_queue_bytes: at_least_one("log_queue_bytes", log_queue_bytes)?,
+            recorder: recorder_bytes,
+            recorder_ended,
+            recorder_time: seconds("recorder_seconds", recorder_seconds)?,
         };
         let inner = Arc::new(Plane::new(settings).map_err(Raised::from)?);
         Ok(Self { inner })
@@ -408,6 +415,19 @@ impl PyPlane {
 
     fn sweep(&self, py: Python<'_>, now: f64) {
         py.detach(|| self.inner.sweep(now));
+    }
+
+    fn story(&self, conn: u64) -> Option<PyAccount> {
+        self.inner.story(conn).as_ref().map(account)
+    }
+
+    fn note(&self, conn: u64, kind: &str, text: &str) -> PyResult<()> {
+        self.inner.note(conn, kind_of(kind)?, text);
+        Ok(())
+    }
+
+    fn remembers(&self) -> (usize, usize) {
+        self.inner.remembers()
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

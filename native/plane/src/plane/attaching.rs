@@ -10,6 +10,7 @@ use crate::command::{Attach, Command, Port, Via};
 use crate::directory::Handle;
 use crate::entry::Encoding;
 use crate::error::PlaneError;
+use crate::figures::ConnectionFigures;
 use crate::peer::Service;
 use crate::pipe::{Fed, Pipe, Taken};
 use crate::plane::{ConnId, Plane};
@@ -107,7 +108,9 @@ impl Plane {
             .ok_or(PlaneError::NotStarted)?;
         port.connections.fetch_add(1, SeqCst);
         let conn = self.next_conn.fetch_add(1, SeqCst) * ports.len() as u64 + number as u64;
-        let figures = Arc::default();
+        let figures = Arc::<ConnectionFigures>::default();
+        let limit = self.shared.settings.recorder;
+        figures.story.attached(limit, pipe.is_some());
         self.shared.directory.add(
             conn,
             Handle {

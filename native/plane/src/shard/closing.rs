@@ -137,5 +137,6 @@ impl Shard {
             .add(1);
         }
         connection.report(figures);
+        connection.figures.story.ended(connection);
     }
 }

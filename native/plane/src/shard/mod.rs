@@ -8,6 +8,7 @@ mod fan_out;
 mod feeding;
 mod flush;
 mod keeping;
+mod lags;
 mod overrun;
 mod placing;
 mod reading;
@@ -40,6 +41,8 @@ mod scenarios;
 mod slow_rounds;
 #[cfg(test)]
 mod starts;
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -57,6 +57,7 @@ impl Shard {
             lost
         } else if cursor.options.on_slow == OnSlow::Close {
             drop(log);
+            connection.figures.story.overrun(now, &cursor.channel.name);
             self.begin_close(slot, Verdict::overrun(), now);
             return Step::Nothing;
         } else if keeps_keys {
@@ -66,6 +67,8 @@ impl Shard {
             Gap::within(log.epoch(), from, to, GapReason::Slow)
         };
         let message = gap.message(&cursor.channel.name, log.epoch(), writer.form.encoding);
+        let story = &connection.figures.story;
+        story.gap(now, &cursor.channel.name, &gap, log.epoch());
         drop(log);
         cursor.channel.figures().count_gap(&gap);
         match &mut cursor.way {
@@ -105,6 +108,8 @@ impl Shard {
             return Step::Went;
         };
         let message = gap.message(&cursor.channel.name, &cursor.epoch, writer.form.encoding);
+        let story = &connection.figures.story;
+        story.gap(Instant::now(), &cursor.channel.name, &gap, &cursor.epoch);
         cursor.channel.figures().count_gap(&gap);
         let staging = match &mut cursor.way {
             Way::Feed(feed) => {

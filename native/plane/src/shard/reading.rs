@@ -162,6 +162,9 @@ impl Shard {
             .and_then(|connection| connection.peer.take_pong_after())
         {
             self.shared.figures.heartbeat.observe(after);
+            if let Some(connection) = self.connections.get(slot) {
+                connection.figures.story.pong(now, after);
+            }
         }
         match outcome {
             Outcome::GoesOn | Outcome::Waits => {}

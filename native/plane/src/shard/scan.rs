@@ -8,6 +8,7 @@ use crate::cursor::Cursor;
 use crate::peer::Heartbeat;
 use crate::settings::Settings;
 use crate::shard::Shard;
+use crate::shard::lags::is_lagging;
 
 /// Our own lateness from which on no silence is held against a peer (H5).
 const LATE: Duration = Duration::from_secs(1);
@@ -49,8 +50,12 @@ impl Shard {
         let silence_counts = self.scans.begin(now, patience);
         let mut ended = Vec::new();
         let mut due = Vec::new();
+        let mut lagging = Vec::new();
         let settings = &self.shared.settings;
         for (slot, connection) in &mut self.connections {
+            if is_lagging(connection) {
+                lagging.push(slot);
+            }
             if connection.report(&self.shared.figures) {
                 connection.shrink();
             }
@@ -64,6 +69,7 @@ impl Shard {
                 Judgement::Ends(verdict) => ended.push((slot, verdict)),
             }
         }
+        self.tell_lags(&lagging, now);
         for slot in due {
             self.enqueue(slot);
         }

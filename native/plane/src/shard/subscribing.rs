@@ -16,6 +16,7 @@ use crate::round::Round;
 use crate::shard::Shard;
 use crate::shard::placing::{Placed, cap_replay};
 use crate::start::Opening;
+use crate::story::Kind;
 use crate::window::Window;
 
 impl Shard {
@@ -85,6 +86,7 @@ impl Shard {
             turn,
             position,
             opening,
+            behind,
             ..
         } = placed;
         let held = self
@@ -105,6 +107,7 @@ impl Shard {
             turn,
             channel: Arc::clone(&spec.channel),
         };
+        let opened_with = opening.as_ref().and_then(|opening| opening.gap.clone());
         match (opening, held) {
             (Some(opening), _) => {
                 let mut writer = Writer::new(form, &mut self.deflater);
@@ -122,6 +125,11 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        let story = &connection.figures.story;
+        story.subscribed(now, &cursor, behind);
+        if let Some(gap) = opened_with {
+            story.gap(now, &spec.channel.name, &gap, &cursor.epoch);
+        }
         let replaced = held.and_then(|at| connection.cursors.get_mut(at));
         if let Some(place) = replaced {
             let former = std::mem::replace(place, cursor);
@@ -151,6 +159,10 @@ impl Shard {
             Some(connection.cursors.swap_remove(at))
         });
         if let Some(cursor) = cursor {
+            if let Some(connection) = self.connections.get(slot) {
+                let story = &connection.figures.story;
+                story.tell(Instant::now(), Kind::Unsubscribed, &cursor.channel.name);
+            }
             self.release_cursor(&cursor);
         }
     }

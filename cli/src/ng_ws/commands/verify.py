@@ -1,11 +1,14 @@
-"""The options of `ng-ws verify`, which are many; the rest of the command tree is in `app`."""
+"""Options of `ng-ws verify`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .arguments import above_zero, helped, whole
+from ..arguments import above_zero, helped, whole
+from ..tree import single
+
+app = single()
 
 _VERIFY = helped(
     "ng-ws verify --for 30s --seed 7 --nodes 2",
@@ -18,13 +21,8 @@ _VERIFY = helped(
 )
 
 
-def add_verify(app: typer.Typer, ending: str) -> None:
-    """Put the command into the tree."""
-    short = "Check what a hub delivers, under faults."
-    app.command("verify", help=_VERIFY, short_help=short, epilog=ending)(_verify)
-
-
-def _verify(
+@app.command(help=_VERIFY)
+def verify(
     ctx: typer.Context,
     clients: Annotated[int, typer.Option(parser=whole("--clients", 1, 2000), metavar="N", help="Subscribers.")] = 14,
     publishers: Annotated[int, typer.Option(parser=whole("--publishers", 1, 100), metavar="N", help="Publishers.")] = 3,
@@ -72,8 +70,9 @@ def _verify(
         Path | None, typer.Option(metavar="FILE", help="Keep what happened, one JSON object a line.")
     ] = None,
 ) -> int:
-    from .hub import run  # noqa: PLC0415
-    from .verify.command import Asked, planned, verify  # noqa: PLC0415
+    """Verify."""
+    from ..hub import run  # noqa: PLC0415
+    from ..verify.command import Asked, planned, verify  # noqa: PLC0415
 
     how = (start_hub, hub_command, history, nodes, redis_server)
     asked = Asked(clients, publishers, channels, rate, duration, seed, fault, *how)

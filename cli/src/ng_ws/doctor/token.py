@@ -1,0 +1,44 @@
+"""The token, before it is sent: what it says about its own life."""
+
+from typing import Any
+
+from ..durations import shown
+from ..exits import Exit, Failed
+from ..settings import Settings
+from ..tokens import claims_of
+from .finding import Finding, Stop, fail, ok, warn
+
+_NEW = "next: export NG_TOKEN=$(ng-ws token new --role developer), or ask your identity provider"
+
+# A hub allows as much between its clock and that of the issuer (C9).
+LEEWAY = 30.0
+
+_SOON = 300.0
+
+
+def look(settings: Settings, now: float) -> Finding:
+    """`now`: the clock of this machine, in seconds since 1970; how far that is wrong is seen later."""
+    if settings.token is None:
+        return ok("token", "none: you are anonymous")
+    try:
+        claims = claims_of(settings.token)
+    except Failed:
+        return ok("token", "an API key, or an opaque token: the hub alone can read it")
+    expires = _moment(claims.get("exp"))
+    begins = _moment(claims.get("nbf"))
+    who = f"{claims.get('sub')}, role {claims.get('role')}"
+    if "exp" not in claims or "sub" not in claims or "role" not in claims:
+        lacks = ", ".join(name for name in ("exp", "sub", "role") if name not in claims)
+        return warn("token", f"it lacks {lacks}, which a hub asks for (C9)", _NEW)
+    if expires is not None and now > expires + LEEWAY:
+        raise Stop(fail("token", f"{who}: expired {shown(now - expires)} ago", _NEW, Exit.LOGIN))
+    if begins is not None and now < begins - LEEWAY:
+        text = f"{who}: not valid for another {shown(begins - now)}"
+        raise Stop(fail("token", text, "next: look at the clock of this machine, and of the issuer", Exit.LOGIN))
+    if expires is not None and expires - now < _SOON:
+        return warn("token", f"{who}: good for {shown(max(0.0, expires - now))} only", _NEW)
+    return ok("token", f"{who}: good for {shown(expires - now) if expires else 'an unknown time'}")
+
+
+def _moment(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

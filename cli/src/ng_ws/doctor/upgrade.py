@@ -1,0 +1,155 @@
+"""The upgrade to a WebSocket: refusals, proxies that do not pass it on, other servers."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from neurograph_ws_client.codec import JsonCodec
+from neurograph_ws_client.urls import is_loopback
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from ..exits import Exit
+from ..hub import trusting
+from ..settings import Settings
+from .address import Place
+from .finding import Finding, Stop, fail, ok, warn
+
+_WS = (
+    "next: the proxy or balancer must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; proxy_set_header "
+    "Upgrade $http_upgrade; proxy_set_header Connection upgrade"
+)
+
+
+class Straight(connect):
+    """A connection to where it was said to be: a redirect is an answer, not another address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Where the library would go on."""
+        return exc
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """An open WebSocket, and what was found on the way."""
+
+    socket: ClientConnection
+    findings: list[Finding]
+
+
+async def upgrade(place: Place, settings: Settings, origin: str | None) -> Upgraded:
+    """Open a WebSocket; raises `Stop` with what refused it."""
+    headers = {} if settings.token is None else {"Authorization": f"Bearer {settings.token}"}
+    tls: ssl.SSLContext | None = None
+    if place.is_tls:
+        tls = trusting() if settings.is_insecure else ssl.create_default_context()
+    try:
+        socket = await Straight(
+            place.url,
+            additional_headers=headers,
+            origin=None if origin is None else Origin(origin),
+            subprotocols=[Subprotocol(JsonCodec.subprotocol)],
+            ssl=tls,
+            proxy=None if is_loopback(place.url) else True,
+            ping_interval=None,
+            open_timeout=settings.timeout,
+            close_timeout=1,
+            process_exception=lambda fault: fault,
+        )
+    except InvalidStatus as refusal:
+        raise Stop(_refused(refusal, place, origin)) from refusal
+    except InvalidMessage as fault:
+        text = f"what answers on port {place.port} does not speak HTTP"
+        hint = "next: look at the port; if it is a TLS port, wss:// instead of ws://"
+        raise Stop(fail("upgrade", text, hint)) from fault
+    except InvalidHandshake as fault:
+        raise Stop(fail("upgrade", f"the answer is no upgrade: {fault}", _WS)) from fault
+    except TimeoutError as fault:
+        text = f"no answer to the upgrade within {settings.timeout:g} s"
+        raise Stop(
+            fail("upgrade", text, "next: a longer --timeout; does a proxy hold it back?", Exit.TIMEOUT)
+        ) from fault
+    except (OSError, EOFError) as fault:
+        text = f"the connection was cut during the upgrade: {fault or type(fault).__name__}"
+        raise Stop(fail("upgrade", text, _WS)) from fault
+    return Upgraded(socket, _seen(socket, origin))
+
+
+def _seen(socket: ClientConnection, origin: str | None) -> list[Finding]:
+    response = socket.response
+    headers: Any = {} if response is None else response.headers
+    chosen = socket.subprotocol
+    found = []
+    via = headers.get("Via") or headers.get("X-Served-By")
+    through = f", through {via}" if via else ""
+    deflate = "permessage-deflate" in headers.get("Sec-WebSocket-Extensions", "")
+    if chosen is None:
+        text = f"upgraded, but {JsonCodec.subprotocol} was not chosen{through}: does a proxy drop it?"
+        found.append(warn("upgrade", text, "next: let the proxy pass Sec-WebSocket-Protocol on"))
+    else:
+        found.append(ok("upgrade", f"{chosen}{through}, {'with' if deflate else 'no'} permessage-deflate"))
+    if origin is not None:
+        found.append(ok("origin", f"{origin} may connect"))
+    return found
+
+
+def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Finding:
+    response = refusal.response
+    status, headers = response.status_code, response.headers
+    said = (response.body or b"")[:120].decode(errors="replace").strip().partition("\n")[0]
+    told = f"{status} {response.reason_phrase}{f': {said}' if said and '<' not in said else ''}"
+    match status:
+        case 301 | 302 | 307 | 308:
+            return fail(
+                "upgrade", f"{told}: it is served elsewhere", f"next: --url {_as_ws(headers.get('Location', ''))}"
+            )
+        case 400 if "host" in said.lower():
+            return fail("upgrade", told, f"next: let the hub know its name: NG_HOSTS={place.host}")
+        case 401 | 407:
+            return fail(
+                "upgrade",
+                f"{told}: a proxy before the hub wants a login of its own",
+                "next: ask who runs the proxy",
+                Exit.LOGIN,
+            )
+        case 403 if origin is not None:
+            return fail(
+                "origin", f"{origin} may not connect: {told}", f"next: NG_ORIGINS={origin} at the hub", Exit.PERMISSION
+            )
+        case 403:
+            return fail("upgrade", told, "next: the hub or a proxy refuses this address or page", Exit.PERMISSION)
+        case 404 if place.path == "/ws":
+            hint = "next: what answers is no hub, or a proxy that does not pass /ws on to one"
+            return fail("upgrade", f"{told} at {place.path}", hint)
+        case 404:
+            hint = f"next: hubs listen at /ws: --url {place.scheme}://{place.host}:{place.port}/ws"
+            return fail("upgrade", f"{told} at {place.path}", hint)
+        case 426 | 200:
+            return fail("upgrade", f"{told}: the request arrived without its Upgrade header", _WS)
+        case 429:
+            wait = headers.get("Retry-After") or "a few"
+            return fail(
+                "upgrade",
+                f"{told}: too many handshakes from this address",
+                f"next: again in {wait} s",
+                Exit.RATE_LIMITED,
+            )
+        case 502 | 504:
+            return fail(
+                "upgrade",
+                f"{told}: the proxy does not reach the hub behind it",
+                "next: is the hub up, and does the proxy know its port?",
+            )
+        case 503:
+            again = f"again in {headers['Retry-After']} s; " if "Retry-After" in headers else ""
+            return fail(
+                "upgrade",
+                f"{told}: the hub is full, draining, or not there",
+                f"next: {again}ng-ws status, /health/ready",
+            )
+    return fail("upgrade", told, _WS)
+
+
+def _as_ws(location: str) -> str:
+    return location.replace("http", "ws", 1) if location.startswith("http") else location or "where it points to"
