@@ -7,14 +7,16 @@ mod balance;
 mod bucket;
 mod change;
 mod extent;
+mod frame;
+mod lanes;
 
 #[cfg(test)]
 mod check;
 
-use super::{Entry, Index, IndexInfo, Nearest};
-use crate::histogram::as_f64;
-use crate::vector::{DIMENSIONS, Vector};
-use bucket::{Buckets, CAPACITY, Pile};
+use crate::index::is_inside;
+use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, as_f64};
+use bucket::{Buckets, CAPACITY, Pile, Slot};
+use extent::least_square;
 
 /// No node, no leaf, no place.
 const NONE: u32 = u32::MAX;
@@ -117,11 +119,39 @@ const NO_PLACE: Place = Place {
 };
 
 /// A part of the tree that a search may have to come back to.
-struct Later {
+#[derive(Debug)]
+pub(crate) struct Later {
     link: Link,
     least_square: f32,
     /// How far the point is from the part's region, axis by axis.
     offsets: Vector,
+}
+
+/// Ids as leaves keep them: by their place in the window, from which the newest one tells the id.
+struct Slots {
+    window: u64,
+    newest: u64,
+}
+
+impl Slots {
+    #[allow(clippy::cast_possible_truncation)] // below the window, which is at most 2³¹
+    fn of(&self, id: u64) -> u32 {
+        (id.saturating_sub(1) % self.window) as u32
+    }
+
+    #[inline]
+    fn entry(&self, slot: Slot) -> Entry {
+        let (newest, slot_) = (u64::from(self.of(self.newest)), u64::from(slot.slot));
+        let back = if slot_ <= newest {
+            newest - slot_
+        } else {
+            newest + self.window - slot_
+        };
+        Entry {
+            id: self.newest - back,
+            event_type: slot.event_type,
+        }
+    }
 }
 
 /// The points of a window in a tree.
@@ -132,11 +162,10 @@ pub struct Tree {
     piles: Arena<Pile>,
     /// By place in the window.
     places: Vec<Place>,
-    window: u64,
+    slots: Slots,
     points: u64,
     /// Points that may be moved to restore balance: what inserts have paid for.
     credit: usize,
-    later: Vec<Later>,
 }
 
 impl Tree {
@@ -150,16 +179,10 @@ impl Tree {
             buckets,
             piles: Arena::new(),
             places: Vec::new(),
-            window,
+            slots: Slots { window, newest: 1 },
             points: 0,
             credit: 0,
-            later: Vec::new(),
         }
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // below the window, which is at most 2³¹
-    fn slot(&self, id: u64) -> usize {
-        (id.saturating_sub(1) % self.window) as usize
     }
 
     fn leaves(&self) -> usize {
@@ -192,9 +215,11 @@ impl Tree {
         link
     }
 
-    /// Go down to the leaf that holds `point`; what lies on the other sides and may matter is kept for later.
-    fn descend(&mut self, from: Link, offsets: &Vector, point: &Vector, bound: f32) -> Link {
+    /// Go down to the leaf that holds the point; what lies on the other sides and may matter is kept for later.
+    #[inline]
+    fn descend(&self, from: Link, offsets: &Vector, point: &Vector, nearest: &mut Nearest) -> Link {
         let mut link = from;
+        let bound = nearest.bound();
         while let Target::Split(number) = link.target() {
             let split = &self.splits.things[number];
             let side = split.side(point);
@@ -202,16 +227,17 @@ impl Tree {
             let offset = point[axis] - split.at;
             // One term alone is a bound too; it settles most cases.
             if offset * offset <= bound {
+                let other = split.kids[1 - side];
                 let mut offsets = *offsets;
                 offsets[axis] = offset;
-                let least_square = match split.kids[1 - side].target() {
+                let least_square = match other.target() {
                     Target::Bucket(number) => self.buckets.extent(number).least_square(point),
-                    _ => square(&offsets),
+                    // Summed anew each time: what is never subtracted never becomes "infinity less infinity".
+                    _ => least_square(&offsets),
                 };
                 if least_square <= bound {
-                    let link = split.kids[1 - side];
-                    self.later.push(Later {
-                        link,
+                    nearest.later.push(Later {
+                        link: other,
                         least_square,
                         offsets,
                     });
@@ -222,12 +248,53 @@ impl Tree {
         link
     }
 
-    fn search_leaf(&self, leaf: Link, point: &Vector, nearest: &mut Nearest) {
+    /// -> whether the leaf left any doubt
+    #[inline]
+    fn search_leaf(&self, leaf: Link, query: &Query, nearest: &mut Nearest) -> bool {
         match leaf.target() {
-            Target::Bucket(number) => self.buckets.search(number, point, nearest),
-            Target::Pile(number) => self.piles.things[number].search(point, nearest),
+            Target::Bucket(number) => self.buckets.search(number, query, &self.slots, nearest),
+            Target::Pile(number) => {
+                self.piles.things[number].search(query, &self.slots, nearest);
+                true
+            }
             // `descend` ends at leaves only.
-            Target::Split(_) => (),
+            Target::Split(_) => false,
+        }
+    }
+
+    /// Visit every point whose square is at most `square`, in no order.
+    pub fn visit_within(&self, point: &Vector, square: f32, visit: &mut dyn FnMut(Entry)) {
+        let mut scratch = Nearest::default();
+        scratch.start(usize::MAX, square);
+        self.visit_within_using(&mut scratch, point, visit);
+    }
+
+    pub(crate) fn visit_within_using(
+        &self,
+        scratch: &mut Nearest,
+        point: &Vector,
+        visit: &mut dyn FnMut(Entry),
+    ) {
+        let square = scratch.bound();
+        let mut leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, scratch);
+        loop {
+            match leaf.target() {
+                Target::Bucket(number) => {
+                    let mut visit = |slot| visit(self.slots.entry(slot));
+                    self.buckets.visit_within(number, point, square, &mut visit);
+                }
+                Target::Pile(number) => {
+                    let pile = &self.piles.things[number];
+                    if crate::square_between(point, &pile.point) <= square {
+                        pile.entries(&self.slots).for_each(&mut *visit);
+                    }
+                }
+                Target::Split(_) => (),
+            }
+            let Some(later) = scratch.later.pop() else {
+                return;
+            };
+            leaf = self.descend(later.link, &later.offsets, point, scratch);
         }
     }
 
@@ -244,32 +311,27 @@ impl Tree {
     }
 }
 
-/// Summed in the order of every distance, so that it is never above one that it bounds; summed anew each time, for what is
-/// never subtracted never becomes "infinity less infinity".
-fn square(offsets: &Vector) -> f32 {
-    let mut sum = 0.0;
-    for offset in offsets {
-        sum += offset * offset;
-    }
-    sum
-}
-
 impl Index for Tree {
     fn insert(&mut self, entry: Entry, point: &Vector) {
-        let slot = self.slot(entry.id);
-        if self.places.len() <= slot {
-            self.places.resize(slot + 1, NO_PLACE);
+        self.slots.newest = self.slots.newest.max(entry.id);
+        let slot = Slot {
+            slot: self.slots.of(entry.id),
+            event_type: entry.event_type,
+        };
+        if self.places.len() <= slot.slot as usize {
+            self.places.resize(slot.slot as usize + 1, NO_PLACE);
         }
-        self.add(entry, point);
+        self.add(slot, point);
         self.points += 1;
     }
 
     fn remove(&mut self, id: u64) -> bool {
-        let slot = self.slot(id);
+        let slot = self.slots.of(id) as usize;
         let Some(&place) = self.places.get(slot) else {
             return false;
         };
-        if place.leaf == Link::NOWHERE || self.entry_at(place).is_none_or(|entry| entry.id != id) {
+        let is_kept = |slot| self.slots.entry(slot).id == id;
+        if place.leaf == Link::NOWHERE || !self.slot_at(place).is_some_and(is_kept) {
             return false;
         }
         self.places[slot] = NO_PLACE;
@@ -278,20 +340,68 @@ impl Index for Tree {
         true
     }
 
-    fn search(&mut self, point: &Vector, nearest: &mut Nearest) {
-        let leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, nearest.bound());
-        self.search_leaf(leaf, point, nearest);
-        while let Some(later) = self.later.pop() {
-            if later.least_square <= nearest.bound() {
-                let leaf = self.descend(later.link, &later.offsets, point, nearest.bound());
-                self.search_leaf(leaf, point, nearest);
+    fn search(&self, query: &Query, nearest: &mut Nearest) {
+        let mut leaves = query.budget.map_or(u32::MAX, |budget| budget.leaves);
+        let decisive = query.budget.map_or(f32::MAX, |budget| budget.decisive);
+        let point = &query.point;
+        nearest.later.clear();
+        let leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, nearest);
+        leaves -= u32::from(self.search_leaf(leaf, query, nearest)).min(leaves);
+        while let Some(later) = nearest.later.pop() {
+            if later.least_square > nearest.bound() {
+                continue;
+            }
+            if leaves == 0 {
+                // Enough was seen, unless it is still open whether anything at all is decisively near.
+                let is_decided = nearest
+                    .hits()
+                    .first()
+                    .is_some_and(|hit| hit.square <= decisive);
+                if is_decided || later.least_square > decisive {
+                    nearest.is_exact = false;
+                    continue;
+                }
+            }
+            let leaf = self.descend(later.link, &later.offsets, point, nearest);
+            leaves -= u32::from(self.search_leaf(leaf, query, nearest)).min(leaves);
+        }
+    }
+
+    fn visit_box(&self, lo: &Vector, hi: &Vector, visit: &mut dyn FnMut(Entry)) {
+        let mut open = vec![self.root];
+        while let Some(link) = open.pop() {
+            match link.target() {
+                Target::Split(number) => {
+                    let split = &self.splits.things[number];
+                    let axis = usize::from(split.axis);
+                    if lo[axis] < split.at {
+                        open.push(split.kids[0]);
+                    }
+                    if hi[axis] >= split.at {
+                        open.push(split.kids[1]);
+                    }
+                }
+                Target::Bucket(number) => {
+                    for (slot, point) in self.buckets[number].points() {
+                        if is_inside(&point, lo, hi) {
+                            visit(self.slots.entry(slot));
+                        }
+                    }
+                }
+                Target::Pile(number) => {
+                    let pile = &self.piles.things[number];
+                    if is_inside(&pile.point, lo, hi) {
+                        pile.entries(&self.slots).for_each(&mut *visit);
+                    }
+                }
             }
         }
     }
 
     fn clear(&mut self) {
-        let window = self.window;
-        *self = Self::new(window);
+        let newest = self.slots.newest;
+        *self = Self::new(self.slots.window);
+        self.slots.newest = newest;
     }
 
     fn points(&self) -> u64 {
@@ -300,22 +410,17 @@ impl Index for Tree {
 
     fn info(&self) -> IndexInfo {
         let leaves = self.leaves();
-        let piled: usize = self
-            .piles
-            .things
-            .iter()
-            .map(|pile| pile.entries.len())
-            .sum();
+        let piled: usize = self.piles.things.iter().map(|pile| pile.slots.len()).sum();
         let room = (self.buckets.used() * CAPACITY + piled).max(1);
         let bytes = self.buckets.bytes()
             + self.splits.things.capacity() * size_of::<Split>()
             + self.piles.things.capacity() * size_of::<Pile>()
-            + piled * size_of::<Entry>()
+            + piled * size_of::<Slot>()
             + self.places.capacity() * size_of::<Place>();
         IndexInfo {
             points: self.points,
             buckets: leaves as u64,
-            fill: as_f64(self.points) / as_f64(room as u64),
+            fill: self.points as f64 / as_f64(room),
             depth: self.depth(),
             bytes: bytes as u64,
         }
