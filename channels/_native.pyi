@@ -333,7 +333,8 @@ class SignalSystem:
     by default 131,072, or the capacity if that is smaller): what an emit costs depends on it and on `neighbor_radius`,
     not on `capacity`. `novelty_ttl`: tokens older than so many seconds count neither as known nor as neighbours.
     With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False. With `"bounded"` a search stops
-    after `max_leaves` buckets (`exact` says whether anything may have been missed), but calls nothing novel that is not.
+    after `max_leaves` buckets (`exact` says whether anything may have been missed), but nothing is called novel that is
+    not.
     `auto_connect=k` connects each emit's token with its k nearest (kind "similar", strength = resonance); the table
     holds `max_connections`, what finds no room is counted. `novelty_events`: a novel signal is told once more as
     `signal.anomaly.novelty`, at most ten times a second.

@@ -52,11 +52,15 @@ async def neighbors(call: Call) -> dict[str, Any]:
     may_read(call)
     near = await body_of(call, Near)
     around = _one_of(("vector", near.vector), ("token_id", near.token_id))
-    search = {"k": near.k, "radius": near.radius, "event_type": near.event_type, "scope": near.scope}
-    if near.scope == "all":  # milliseconds per million tokens: not on the loop
-        found = await asyncio.to_thread(lambda: asked(lambda: call.hub.signals.find_neighbors(around, **search)))
-    else:
-        found = asked(lambda: call.hub.signals.find_neighbors(around, **search))
+
+    def search() -> list[Neighbor]:
+        signals = call.hub.signals
+        return asked(
+            lambda: signals.find_neighbors(around, near.k, near.radius, event_type=near.event_type, scope=near.scope)
+        )
+
+    # All tokens take milliseconds per million: not on the loop.
+    found = await asyncio.to_thread(search) if near.scope == "all" else search()
     return {"neighbors": [neighbor.to_dict() for neighbor in found]}
 
 

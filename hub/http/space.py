@@ -56,8 +56,11 @@ def asked(work: Callable[[], T]) -> T:
 
 
 def id_of(call: Call) -> int:
-    """The id in the path."""
-    return int(call.request.path_params["id"])
+    """The id in the path; 404 for what can be none."""
+    text: str = call.request.path_params["id"]
+    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        return int(text)
+    raise missing("id", text[:32])
 
 
 def found(thing: T | None, what: str, wanted: int) -> T:
@@ -67,7 +70,7 @@ def found(thing: T | None, what: str, wanted: int) -> T:
     return thing
 
 
-def missing(what: str, wanted: int) -> HttpProblem:
+def missing(what: str, wanted: int | str) -> HttpProblem:
     """No such thing (any more)."""
     return HttpProblem(404, "not_found", f"there is no {what} {wanted}; it may have left")
 

@@ -141,7 +141,7 @@ def bot_vector(text: str) -> list[float]:
         ("POST", "/tokens/batch", {"vectors": [at(0), [1.0]]}, 422, "vector_invalid", "8 dimensions, got 1"),
         ("PATCH", "/tokens/99", {"weight": 1.0}, 404, "not_found", "there is no token 99"),
         ("GET", "/tokens?limit=0", None, 400, "bad_message", "limit: expected 1 to 1000"),
-        ("GET", "/tokens/999999999999999999999999", None, 404, "not_found", "there is no token"),
+        ("GET", "/tokens/999999999999999999999999", None, 404, "not_found", "there is no id"),
         ("POST", "/connections", {"token_a": 1, "token_b": 99}, 422, "schema_invalid", "token_a must be"),
         ("PATCH", "/connections/99", {"pull_strength": 1.0}, 404, "not_found", "there is no connection 99"),
         ("POST", "/grid/neighbors", {"vector": at(0), "token_id": 1}, 400, "bad_message", "exactly one of"),

@@ -175,17 +175,20 @@ impl Emits {
 
     /// -> microseconds per emit
     fn run(&mut self, is_checked: bool) -> f64 {
-        let block: Vec<Signal> = (0..BLOCK)
-            .map(|_| signal_of(self.source.next()))
-            .collect();
-        self.history.points.extend(block.iter().map(|signal| signal.vector));
+        let block: Vec<Signal> = (0..BLOCK).map(|_| signal_of(self.source.next())).collect();
+        self.history
+            .points
+            .extend(block.iter().map(|signal| signal.vector));
         let step = BLOCK / SAMPLE;
         let mut sample = Vec::new();
         let mut seen = 0_usize;
         let start = cpu_us();
         let mut sink = |outcome: signal::Outcome, hits: &[signal::Hit]| {
             if seen.is_multiple_of(step) {
-                sample.push((outcome.token_id, hits.iter().map(|hit| hit.square).collect::<Vec<_>>()));
+                sample.push((
+                    outcome.token_id,
+                    hits.iter().map(|hit| hit.square).collect::<Vec<_>>(),
+                ));
             }
             seen += 1;
         };
@@ -312,9 +315,9 @@ fn measure_balls(count: usize, low: f64, high: f64, input: &str) {
             wrong += usize::from(truth != found.len());
         }
         let start = cpu_us();
-        for owner in 0..BLOCK {
-            balls.remove(owner as u64, &all[owner]);
-            balls.insert(owner as u64, &all[owner]);
+        for (owner, ball) in (0..).zip(all.iter().take(BLOCK)) {
+            balls.remove(owner, ball);
+            balls.insert(owner, ball);
         }
         churn.push((cpu_us() - start) / BLOCK as f64);
     }

@@ -33,6 +33,6 @@ pub fn square_between(a: &Vector, b: &Vector) -> f32 {
 }
 
 #[allow(clippy::cast_precision_loss)] // counters: 53 bits are enough
-fn as_f64(n: usize) -> f64 {
-    n as f64
+fn share(part: u64, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
 }

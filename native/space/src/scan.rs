@@ -1,7 +1,7 @@
 //! The exact scan: every point of the window is looked at, so the cost of a search grows with the window.
 
 use crate::index::is_inside;
-use crate::{DIMENSIONS, Entry, Hit, Index, IndexInfo, Nearest, Query, Vector, as_f64};
+use crate::{DIMENSIONS, Entry, Hit, Index, IndexInfo, Nearest, Query, Vector, share};
 
 /// Points in a block: wide enough for vector registers, small enough for the stack.
 const BLOCK: usize = 64;
@@ -142,7 +142,7 @@ impl Index for Scan {
         IndexInfo {
             points: self.points,
             buckets: self.blocks.len() as u64,
-            fill: self.points as f64 / as_f64(self.entries.len().max(1)),
+            fill: share(self.points, self.entries.len()),
             depth: 0,
             bytes: bytes as u64,
         }

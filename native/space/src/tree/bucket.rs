@@ -4,12 +4,14 @@ use std::ops::{Index, IndexMut};
 
 use super::extent::Extent;
 use super::frame::Frame;
-use super::lanes::Cells;
+use super::lanes::{Cells, fetch_ahead};
 use super::{Arena, Slots};
 use crate::{DIMENSIONS, Entry, Hit, Nearest, Query, Vector, square_between};
 
 /// Points in a bucket (32 and 64 measured no better, 16 worse).
 pub const CAPACITY: usize = 48;
+/// What a first look at a bucket reads: its frame and its cells.
+const FIRST_LOOK: usize = std::mem::offset_of!(Bucket, rows);
 /// Points that left from the edge of the box, after which it is measured anew.
 const SLACK: u8 = 4;
 
@@ -243,6 +245,12 @@ impl Buckets {
         extent
     }
 
+    /// A look at this bucket is likely to come.
+    #[inline]
+    pub fn expect(&self, number: usize) {
+        fetch_ahead(&*self.arena.things[number], FIRST_LOOK);
+    }
+
     /// Offer every point of a bucket that can be among the nearest. -> whether its box left any doubt
     #[inline]
     pub fn search(
@@ -252,6 +260,8 @@ impl Buckets {
         slots: &Slots,
         nearest: &mut Nearest,
     ) -> bool {
+        // Most boxes that are looked at do not settle it.
+        self.expect(number);
         let is_near = self.boxes[number].least_square(&query.point) <= nearest.bound();
         if is_near {
             self.arena.things[number].search(query, slots, nearest);

@@ -14,7 +14,7 @@ mod lanes;
 mod check;
 
 use crate::index::is_inside;
-use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, as_f64};
+use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, share};
 use bucket::{Buckets, CAPACITY, Pile, Slot};
 use extent::least_square;
 
@@ -236,6 +236,9 @@ impl Tree {
                     _ => least_square(&offsets),
                 };
                 if least_square <= bound {
+                    if let Target::Bucket(number) = other.target() {
+                        self.buckets.expect(number);
+                    }
                     nearest.later.push(Later {
                         link: other,
                         least_square,
@@ -420,7 +423,7 @@ impl Index for Tree {
         IndexInfo {
             points: self.points,
             buckets: leaves as u64,
-            fill: self.points as f64 / as_f64(room),
+            fill: share(self.points, room),
             depth: self.depth(),
             bytes: bytes as u64,
         }
