@@ -44,6 +44,9 @@ fmt: core ## format Python and Rust in place
 bench: core ## the fan-out workload beside its peers, three rounds (about four minutes)
 	$(PY) benchmarks/run.py W1
 
+bench-signals: core ## the SignalSystem's figures, checked against brute force (about ten minutes); soak: benchmarks/signals.py soak
+	$(PY) benchmarks/signals.py
+
 verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
@@ -53,4 +56,4 @@ docs: core ## regenerate what the documents take from the code
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so
 
-.PHONY: help setup core redis run test test-native test-python lint fmt bench verify docs clean
+.PHONY: help setup core redis run test test-native test-python lint fmt bench bench-signals verify docs clean

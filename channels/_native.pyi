@@ -391,7 +391,13 @@ class SignalSystem:
     `index_window` is how many of the newest tokens novelty and neighbours are looked for among (1,024 to `capacity`;
     by default 131,072, or the capacity if that is smaller): what an emit costs depends on it and on `neighbor_radius`,
     not on `capacity`. `novelty_ttl`: tokens older than so many seconds count neither as known nor as neighbours.
-    With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False.
+    With `neighbors="off"` nothing is looked for: no result is novel, `exact` is False. With `"bounded"` a search stops
+    after `max_leaves` buckets (`exact` says whether anything may have been missed), but nothing is called novel that is
+    not.
+    `auto_connect=k` connects each emit's token with its k nearest (kind "similar", strength = resonance); the table
+    holds `max_connections`, what finds no room is counted. `novelty_events`: a novel signal is told once more as
+    `signal.anomaly.novelty`, at most ten times a second.
+    `threads` is how many search for one batch (by default the processors, at most 4); results do not depend on it.
     `overflow="block"`: an emitter waits for room, but the thread that takes the batches is refused instead.
     `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also
     told as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace
@@ -408,13 +414,18 @@ class SignalSystem:
         novelty_radius: float = 0.1,
         novelty_ttl: float | None = None,
         max_neighbors: int = 10,
-        neighbors: Literal["exact", "off"] = "exact",
+        neighbors: Literal["exact", "bounded", "off"] = "exact",
+        max_leaves: int = 24,
         scales: Vector | None = None,
+        auto_connect: int = 0,
+        max_connections: int = 262_144,
         publish: Literal["all", "novel", "none"] = "all",
         event_neighbors: int = 5,
         queue_size: int = 65_536,
         overflow: Literal["refuse", "block", "drop_oldest"] = "refuse",
+        threads: int | None = None,
         token_events: bool = False,
+        novelty_events: bool = False,
         node: str = "",
     ) -> Self: ...
     def emit(
@@ -473,8 +484,38 @@ class SignalSystem:
         """Newest first; `before`: only ids below it. At most 10,000."""
     def count_tokens(self) -> int: ...
     def clear_tokens(self) -> int: ...
-    def find_neighbors(self, vector_or_id: Vector | int, k: int = 10, radius: float | None = None) -> list[Neighbor]:
-        """The at most 64 nearest live tokens of the window, ascending; without `radius`, however far away they are."""
+    def create_connection(
+        self, token_a: int, token_b: int, *, kind: str = "similar", pull_strength: float = 1.0
+    ) -> int:
+        """Connect two live tokens. -> its id
+
+        What is connected by this kind already keeps its id, takes the strength and is activated once more. A
+        connection goes with either of its tokens. Raises `SignalValueError`: no such token, a bad kind (at most 256
+        different ones), or no room (slug `overloaded`).
+        """
+    def get_connection(self, connection_id: int) -> TokenConnection | None: ...
+    def update_connection(self, connection_id: int, *, pull_strength: float) -> bool: ...
+    def delete_connection(self, connection_id: int) -> bool: ...
+    def list_connections(self, *, limit: int = 100, before: int | None = None) -> list[TokenConnection]:
+        """Newest first; `before`: only ids below it. At most 10,000."""
+    def count_connections(self) -> int: ...
+    def get_connections_for_token(self, token_id: int) -> list[TokenConnection]:
+        """Those of which it is either end, newest first; at most 10,000."""
+    def find_neighbors(
+        self,
+        vector_or_id: Vector | int,
+        k: int = 10,
+        radius: float | None = None,
+        *,
+        event_type: str | None = None,
+        scope: Literal["window", "all"] = "window",
+    ) -> list[Neighbor]:
+        """The at most 64 nearest live tokens, ascending; without `radius`, however far away they are.
+
+        `scope="all"` looks at every token that exists, one by one, and without the GIL.
+        """
+    def range_query(self, lo: Vector, hi: Vector, limit: int = 1000) -> list[int]:
+        """Ids of the live tokens of the window with lo <= vector <= hi on every axis, newest first; at most 10,000."""
     def get_grid_info(self) -> dict[str, float]:
         """window, points, buckets, fill, depth, bytes, radius"""
     def set_scales(self, scales: Vector) -> None:
@@ -598,6 +639,29 @@ class Token:
     def to_dict(self) -> dict[str, Any]: ...
 
 @final
+class TokenConnection:
+    """A connection between two tokens as it was when it was looked at: attributes, or items by the same names."""
+
+    @property
+    def connection_id(self) -> int: ...
+    @property
+    def token_a(self) -> int: ...
+    @property
+    def token_b(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def pull_strength(self) -> float: ...
+    @property
+    def preferred_distance(self) -> float | None:
+        """How far apart the tokens were when it was made; None beyond the range of 32-bit floats."""
+    @property
+    def activations(self) -> int:
+        """How often it was made again."""
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+@final
 class Stats:
     """Figures at one moment; counters are since the start or `reset_stats`. Attributes, or items by the same names."""
 
@@ -618,7 +682,15 @@ class Stats:
     @property
     def evicted(self) -> int: ...
     @property
+    def queries(self) -> int:
+        """Questions to the grid."""
+    @property
+    def connections_refused(self) -> int:
+        """Token connections that found no room."""
+    @property
     def tokens(self) -> int: ...
+    @property
+    def token_connections(self) -> int: ...
     @property
     def token_bytes(self) -> int: ...
     @property

@@ -278,12 +278,20 @@ class Settings(BaseSettings):
     """Largest distance of a neighbour."""
     signal_novelty_radius: Annotated[float, Field(gt=0, le=1e9)] = 0.1
     """No token within: novel."""
-    signal_neighbors: Literal["exact", "off"] = "exact"
-    """Search of neighbours."""
+    signal_neighbors: Literal["exact", "bounded", "off"] = "exact"
+    """Search of neighbours; bounded: at most 24 buckets, and nothing is called novel that is not."""
+    signal_threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Threads that search for one batch; none: one per processor, at most 4."""
+    signal_auto_connect: Annotated[int, Field(ge=0, le=10)] = 0
+    """Nearest tokens that each signal is connected with."""
+    signal_warm: Annotated[int, Field(ge=0, le=1_048_576)] = 0
+    """Vectors of the log of signals that the window is filled with at the start."""
     signal_publish: Literal["all", "novel", "none"] = "all"
     """Which signals become events."""
     signal_token_events: bool = False
     """A token.created for each emit as well."""
+    signal_novelty_events: bool = False
+    """A signal.anomaly.novelty for novel signals as well, at most ten a second."""
 
     # tables of the TOML file
     channels: Table = Field(default_factory=dict)

@@ -143,7 +143,7 @@ class Emissions:
                     texts = [result.to_json() for result in item.results]
                     item.answer = item.emitted(texts, processing_time_us=_time_of(item))
             else:
-                item.answer = _refusal(outcome)
+                item.answer = refusal_of(outcome)
 
     # --- with mid -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ def _native_item(effect: Emit) -> Any:
     )
 
 
-def _refusal(error: "SignalValueError | SignalOverloaded") -> Refusal:
+def refusal_of(error: "SignalValueError | SignalOverloaded") -> Refusal:
     """The SignalSystem's refusal in the words of the protocol."""
     if isinstance(error, SignalOverloaded):
         return Refusal("overloaded", str(error))

@@ -40,6 +40,7 @@ from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
 from hub.session.policy import Policy, Surroundings, Tally
 from hub.vitals import watch
+from hub.warming import warm
 
 TICK = 1.0
 """Seconds between two sweeps."""
@@ -160,6 +161,8 @@ class Hub:
         self._listen_to_logs()
         self.plane.start()
         await self.broker.start()
+        if self.settings.signal_warm:
+            await warm(self.signals, self.broker, self.settings.signal_warm)
         self.pump.start()
         self.connections.start()
         if self.cluster is not None:
@@ -268,6 +271,7 @@ class Hub:
             "connections": len(self.connections),
             "connections_by_role": {role.value: count for role, count in roles.items()},
             "tokens": self.signals.count_tokens(),
+            "token_connections": self.signals.count_connections(),
             "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],

@@ -51,8 +51,11 @@ def signal_options(settings: Settings) -> dict[str, Any]:
         "neighbor_radius": settings.signal_radius,
         "novelty_radius": settings.signal_novelty_radius,
         "neighbors": settings.signal_neighbors,
+        "threads": settings.signal_threads,
+        "auto_connect": settings.signal_auto_connect,
         "publish": settings.signal_publish,
         "token_events": settings.signal_token_events,
+        "novelty_events": settings.signal_novelty_events,
         "node": settings.node,
     }
 

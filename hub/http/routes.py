@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from hub.http import auth, clients, probes, publishing, state, stories
+from hub.http import auth, clients, grid, probes, publishing, state, stories, tokens
 from hub.http.endpoints import route
 from hub.hub import Hub
 
@@ -25,6 +25,24 @@ def routes(hub: Hub) -> list[BaseRoute]:
         route(hub, f"{API}/modules", state.modules),
         route(hub, f"{API}/channels", state.channels),
         route(hub, f"{API}/channels/{{channel:path}}", state.history),
+        route(hub, f"{API}/tokens", tokens.create_token, ["POST"]),
+        route(hub, f"{API}/tokens", tokens.list_tokens),
+        route(hub, f"{API}/tokens", tokens.clear_tokens, ["DELETE"]),
+        route(hub, f"{API}/tokens/batch", tokens.create_tokens, ["POST"]),
+        route(hub, f"{API}/tokens/count", tokens.count_tokens),
+        route(hub, f"{API}/tokens/{{id}}", tokens.get_token),
+        route(hub, f"{API}/tokens/{{id}}", tokens.change_token, ["PATCH"]),
+        route(hub, f"{API}/tokens/{{id}}", tokens.delete_token, ["DELETE"]),
+        route(hub, f"{API}/connections", tokens.create_connection, ["POST"]),
+        route(hub, f"{API}/connections", tokens.list_connections),
+        route(hub, f"{API}/connections/count", tokens.count_connections),
+        route(hub, f"{API}/connections/{{id}}", tokens.get_connection),
+        route(hub, f"{API}/connections/{{id}}", tokens.change_connection, ["PATCH"]),
+        route(hub, f"{API}/connections/{{id}}", tokens.delete_connection, ["DELETE"]),
+        route(hub, f"{API}/grid", grid.info),
+        route(hub, f"{API}/grid/neighbors", grid.neighbors, ["POST"]),
+        route(hub, f"{API}/grid/range", grid.inside, ["POST"]),
+        route(hub, f"{API}/query", grid.query, ["POST"]),
         route(hub, f"{API}/clients", clients.list_clients),
         route(hub, f"{API}/clients/rebalance", clients.rebalance, ["POST"]),
         route(hub, f"{API}/clients/{{conn}}", clients.kick, ["DELETE"]),

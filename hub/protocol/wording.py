@@ -15,6 +15,7 @@ ID_FORM = "an integer from 0 to 2^53-1 or text of 1 to 64 bytes"
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.?([^.\[\]]+)")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _TYPES = re.compile(r"Expected `([^`]*)`")
 _KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
@@ -56,6 +57,9 @@ def complaint_of(error: msgspec.ValidationError, document: Any, kind: type) -> C
     if missing := _MISSING.match(what):
         path = ".".join([*steps, missing[1]])
         return Complaint(path, f"{path}: expected {_expected(what, path, kind)}, it is missing")
+    if unknown := _UNKNOWN.match(what):
+        path = ".".join([*steps, unknown[1][:MAX_SHOWN]])
+        return Complaint(path, f"{path}: no such member; expected {', '.join(getattr(kind, '__struct_fields__', ()))}")
     path, value = _find(document, steps, what)
     sentence = f"expected {_expected(what, path, kind)}, came {came(value)}"
     return Complaint(path, f"{path}: {sentence}" if path else sentence)

@@ -71,6 +71,9 @@ def core_document(core: Mapping[str, Any], before: Mapping[str, Any], elapsed: f
     return {
         "events_per_sec": round(emitted / elapsed, 1),
         "total_tokens": core["tokens"],
+        "token_connections": core["token_connections"],
+        "window_points": core["window_points"],
+        "index_depth": core["index_depth"],
         "novel_ratio": round(novel / emitted, 4) if emitted else 0.0,
         "p50_us": round(core["emit_p50_us"], 3),
         "p99_us": round(core["emit_p99_us"], 3),

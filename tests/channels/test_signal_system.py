@@ -507,7 +507,7 @@ def test_what_was_warmed_is_known_and_told_to_nobody() -> None:
         ({"max_neighbors": 65}, "max_neighbors must be 1 to 64, got 65"),
         ({"event_neighbors": 65}, "event_neighbors must be 0 to 64, got 65"),
         ({"queue_size": 1}, "queue_size must be 64 to 4194304, got 1"),
-        ({"neighbors": "some"}, 'neighbors must be "exact" or "off", got "some"'),
+        ({"neighbors": "some"}, 'neighbors must be "exact" or "bounded" or "off", got "some"'),
         ({"publish": "few"}, 'publish must be "all" or "novel" or "none", got "few"'),
         ({"overflow": "panic"}, 'overflow must be "refuse" or "block" or "drop_oldest", got "panic"'),
         ({"scales": [1.0] * 7}, "vector must have 8 dimensions, got 7"),
@@ -699,8 +699,8 @@ def test_metrics_are_exported_as_prometheus_reads_them(system: SignalSystem) -> 
         system.emit("a", VECTOR)
     families = {family.name: family for family in text_string_to_metric_families(system.export_metrics())}
     prefix = "neurograph_signal_"
-    counters = {"emits", "novel", "refused", "dropped"}
-    gauges = {"tokens", "window_points", "index_depth", "index_fill", "queue_depth"}
+    counters = {"emits", "novel", "refused", "dropped", "evicted", "queries", "connections_refused"}
+    gauges = {"tokens", "token_connections", "window_points", "index_depth", "index_fill", "queue_depth"}
     assert families.keys() == {prefix + name for name in counters | gauges | {"emit_seconds"}}
     assert families[prefix + "emits"].samples[0].value == 3
     samples = {sample.name: sample.value for sample in families[prefix + "emit_seconds"].samples}

@@ -97,3 +97,15 @@ async def test_a_dashboard_takes_twenty_lines(hub: RunningHub) -> None:
     os.close(terminal)
     code = (EXAMPLES / "dashboard_20_lines.py").read_text().partition("async def main")[2]
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
+
+
+@pytest.mark.accept("J6", "X4")
+async def test_the_embedder_knows_what_lies_near_by_meaning() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / "embedder.py"),
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(EXAMPLES.parent)},
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), SOON)
+    assert [line.split("  ")[1].strip() for line in told.decode().splitlines()] == ["new", "known", "new", "known"]

@@ -2,8 +2,10 @@
 
 mod arguments;
 mod batch;
+mod connection;
 mod extra;
 mod fields;
+mod grid;
 mod many;
 mod neighbor;
 mod options;
@@ -57,6 +59,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::BatchResult>()?;
     module.add_class::<neighbor::Neighbor>()?;
     module.add_class::<token::Token>()?;
+    module.add_class::<connection::TokenConnection>()?;
     module.add_class::<stats::Stats>()?;
     module.add_class::<SignalBatch>()?;
     module.add("SignalValueError", py.get_type::<SignalValueError>())?;

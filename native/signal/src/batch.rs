@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::index::Hit;
+use space::Hit;
+
+use crate::connections::NamedConnection;
 use crate::json::{write_f32, write_seconds, write_str, write_uint};
 use crate::names::Names;
 use crate::queue::{Dropped, Segment, Taken};
-use crate::record::{Change, Extra, Record, SignalRecord, Sum};
+use crate::record::{Change, Extra, Novelty, Question, Record, SignalRecord, Sum};
 use crate::token::Token;
 use crate::vector::Vector;
 
@@ -82,7 +84,7 @@ impl Batch {
         let first = usize::from(self.taken.dropped.is_some());
         let place = |(place, (_, record)): (usize, (_, &Record))| match record {
             Record::Signal(signal) => Some((signal.token_id, place)),
-            Record::Token(..) | Record::Tokens(..) => None,
+            _ => None,
         };
         (first..).zip(self.records()).filter_map(place).collect()
     }
@@ -116,6 +118,18 @@ impl Batch {
                 self.token_data(token, &name(token.event_type)),
             ),
             Record::Tokens(change, sum) => plain(change.event(), self.sum_data(*change, sum)),
+            Record::Connections(change, list) => {
+                plain(change.connection_event(), self.connections_data(list))
+            }
+            Record::Severed(count, _) => plain(
+                Change::Deleted.connection_event(),
+                self.severed_data(*count),
+            ),
+            Record::Novelty(novelty) => plain(
+                "signal.anomaly.novelty",
+                self.novelty_data(novelty, &name(novelty.event_type)),
+            ),
+            Record::Question(question) => plain("grid.query", self.question_data(question)),
         });
         lost.chain(events)
     }
@@ -183,6 +197,57 @@ impl Batch {
         out
     }
 
+    fn connections_data(&self, list: &[NamedConnection]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + 160 * list.len());
+        out.extend_from_slice(b"{\"connections\":[");
+        for (n, one) in list.iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            write_connection(&mut out, one);
+        }
+        out.push(b']');
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
+    fn severed_data(&self, count: u64) -> Vec<u8> {
+        let mut out = b"{\"reason\":\"token\",\"count\":".to_vec();
+        write_uint(&mut out, count);
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
+    fn novelty_data(&self, novelty: &Novelty, event: &str) -> Vec<u8> {
+        let mut out = b"{\"token_id\":".to_vec();
+        write_uint(&mut out, novelty.token_id);
+        out.extend_from_slice(b",\"nearest_dist\":");
+        write_distance(&mut out, novelty.nearest_dist);
+        out.extend_from_slice(b",\"event\":");
+        write_str(&mut out, event);
+        out.extend_from_slice(b",\"left_out\":");
+        write_uint(&mut out, novelty.left_out);
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
+    fn question_data(&self, question: &Question) -> Vec<u8> {
+        let radius = question
+            .radius
+            .map_or_else(|| "null".to_owned(), |radius| format!("{radius:?}"));
+        let (k, hits, us) = (question.k, question.hits, question.us);
+        let mut out = format!(
+            "{{\"k\":{k},\"radius\":{radius},\"hits\":{hits},\"processing_time_us\":{us:.3}"
+        )
+        .into_bytes();
+        self.write_node(&mut out);
+        out.push(b'}');
+        out
+    }
+
     fn dropped_entry(&self, dropped: Dropped) -> Entry {
         let mut out = b"{\"count\":".to_vec();
         write_uint(&mut out, dropped.count);
@@ -238,6 +303,27 @@ impl Entry {
         out.push(b'}');
         out
     }
+}
+
+fn write_connection(out: &mut Vec<u8>, one: &NamedConnection) {
+    let connection = &one.connection;
+    for (name, number) in [
+        ("{\"connection_id\":", one.id),
+        (",\"token_a\":", connection.token_a),
+        (",\"token_b\":", connection.token_b),
+    ] {
+        out.extend_from_slice(name.as_bytes());
+        write_uint(out, number);
+    }
+    out.extend_from_slice(b",\"kind\":");
+    write_str(out, &one.kind);
+    out.extend_from_slice(b",\"pull_strength\":");
+    write_f32(out, connection.pull_strength);
+    out.extend_from_slice(b",\"preferred_distance\":");
+    write_distance(out, connection.preferred_distance);
+    out.extend_from_slice(b",\"activations\":");
+    write_uint(out, u64::from(connection.activations));
+    out.push(b'}');
 }
 
 fn plain(event: &str, data: Vec<u8>) -> Entry {

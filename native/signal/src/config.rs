@@ -14,6 +14,12 @@ const MAX_RADIUS: f64 = 1e9;
 const MIN_QUEUE: usize = 64;
 /// Largest queue.
 const MAX_QUEUE: usize = 1 << 22;
+/// Most buckets that a bounded search may be allowed.
+const MAX_LEAVES: u32 = 1 << 20;
+/// Most token connections.
+const MAX_CONNECTIONS: usize = 1 << 26;
+/// Most threads that search for one batch.
+const MAX_THREADS: usize = 64;
 /// Longest node name in bytes.
 const MAX_NODE: usize = 256;
 
@@ -22,6 +28,8 @@ const MAX_NODE: usize = 256;
 pub enum Neighbors {
     /// Every emit finds the true nearest ones.
     Exact,
+    /// As far as `max_leaves` buckets tell; what is called novel is novel all the same.
+    Bounded,
     /// No index: no emit is novel, none has neighbours.
     Off,
 }
@@ -60,6 +68,8 @@ pub struct Config {
     pub novelty_ttl: Option<f64>,
     pub max_neighbors: usize,
     pub neighbors: Neighbors,
+    /// Buckets that a bounded search looks into.
+    pub max_leaves: u32,
     pub scales: Vector,
     pub publish: Publish,
     pub event_neighbors: usize,
@@ -67,6 +77,13 @@ pub struct Config {
     pub overflow: Overflow,
     /// Whether an emit tells of its token too.
     pub token_events: bool,
+    /// Whether novel signals are told once more, a few per second.
+    pub novelty_events: bool,
+    /// With how many of its nearest an emit connects its token.
+    pub auto_connect: usize,
+    pub max_connections: usize,
+    /// Threads that search for one batch; 1: the caller's.
+    pub threads: usize,
     /// The name that events carry.
     pub node: String,
 }
@@ -84,12 +101,17 @@ impl Default for Config {
             novelty_ttl: None,
             max_neighbors: 10,
             neighbors: Neighbors::Exact,
+            max_leaves: 24,
             scales: [1.0; DIMENSIONS],
             publish: Publish::All,
             event_neighbors: 5,
             queue_size: 65_536,
             overflow: Overflow::Refuse,
             token_events: false,
+            novelty_events: false,
+            auto_connect: 0,
+            max_connections: 262_144,
+            threads: 1,
             node: String::new(),
         }
     }
@@ -122,6 +144,13 @@ impl Config {
             "max_neighbors",
             "1 to 64",
             k,
+        )?;
+        let n = self.auto_connect;
+        require(
+            n <= k,
+            "auto_connect",
+            format!("0 to max_neighbors ({k})"),
+            n,
         )?;
         let n = self.event_neighbors;
         require(n <= MAX_NEIGHBORS, "event_neighbors", "0 to 64", n)?;
@@ -161,7 +190,18 @@ impl Config {
             "queue_size",
             "64 to 4194304",
             queue,
-        )
+        )?;
+        let n = self.max_leaves;
+        require(
+            (1..=MAX_LEAVES).contains(&n),
+            "max_leaves",
+            "1 to 1048576",
+            n,
+        )?;
+        let n = self.max_connections;
+        require(n <= MAX_CONNECTIONS, "max_connections", "0 to 67108864", n)?;
+        let n = self.threads;
+        require((1..=MAX_THREADS).contains(&n), "threads", "1 to 64", n)
     }
 
     fn check_radii(&self) -> Result<(), SignalError> {
@@ -239,6 +279,10 @@ mod tests {
             |c| c.max_neighbors = 65,
             |c| c.max_neighbors = 0,
             |c| c.event_neighbors = 65,
+            |c| c.max_leaves = 0,
+            |c| c.auto_connect = 11,
+            |c| c.max_connections = 1 << 27,
+            |c| c.threads = 0,
             |c| c.queue_size = 1,
             |c| c.scales[2] = 0.0,
             |c| c.scales[2] = f32::INFINITY,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::thread::ThreadId;
 
+use space::{Budget, Entry, Hit, Index, Nearest, Query, Tree};
+
 use crate::SignalError;
 use crate::config::{Config, Neighbors, Overflow, Publish};
-use crate::index::{Entry, Hit, Index, Nearest, Tree};
+use crate::connections::{Connections, NamedConnection};
 use crate::names::Interner;
 use crate::queue::Queue;
-use crate::record::{Change, Extra, Record, SignalRecord, Sum};
+use crate::record::{Change, Extra, Novelty, Question, Record, SignalRecord, Sum};
 use crate::rules::MAX_EXTRA;
 use crate::slab::Slab;
 use crate::token::{INDEXED, NOVEL, Token};
@@ -16,6 +18,10 @@ use crate::vector::{Vector, radius_of, scaled, square_limit};
 
 /// Evictions are told in sums, at most one in so many microseconds.
 const EVICTION_INTERVAL_US: u64 = 1_000_000;
+/// Novel signals are told once more, at most one in so many microseconds.
+const NOVELTY_INTERVAL_US: u64 = 100_000;
+/// One question to the grid in so many is told.
+const QUESTIONS_PER_EVENT: u64 = 100;
 
 /// A signal that passed every check.
 #[derive(Debug, Clone)]
@@ -61,6 +67,8 @@ pub struct Counts {
     pub created: u64,
     pub deleted: u64,
     pub evicted: u64,
+    pub connections_refused: u64,
+    pub queries: u64,
 }
 
 pub(crate) struct Core {
@@ -69,6 +77,7 @@ pub(crate) struct Core {
     pub index: Option<Box<dyn Index>>,
     pub interner: Interner,
     pub queue: Queue,
+    pub connections: Connections,
     pub counts: Counts,
     /// Something was queued where nothing waited: the consumer is to be woken once the lock is free.
     pub wake: bool,
@@ -76,19 +85,25 @@ pub(crate) struct Core {
     pub consumer: Option<ThreadId>,
     pub is_closed: bool,
     nearest: Nearest,
+    /// What the searches of a piece found.
+    pub found: Vec<Nearest>,
     neighbor_limit: f32,
     novelty_radius: f32,
+    budget: Option<Budget>,
     ttl_us: Option<u64>,
     /// Ids up to here have left the index by age.
     aged: u64,
     evicted: Option<Sum>,
     evicted_told_us: u64,
+    severed: u64,
+    novelty_told_us: u64,
+    novelties_left_out: u64,
 }
 
 impl Core {
     pub fn new(config: Config) -> Self {
         let index: Option<Box<dyn Index>> = match config.neighbors {
-            Neighbors::Exact => Some(Box::new(Tree::new(config.index_window))),
+            Neighbors::Exact | Neighbors::Bounded => Some(Box::new(Tree::new(config.index_window))),
             Neighbors::Off => None,
         };
         Self {
@@ -96,17 +111,26 @@ impl Core {
             index,
             interner: Interner::default(),
             queue: Queue::new(config.queue_size),
+            connections: Connections::new(config.max_connections),
             counts: Counts::default(),
             wake: false,
             consumer: None,
             is_closed: false,
             nearest: Nearest::default(),
+            found: Vec::new(),
             neighbor_limit: square_limit(radius_of(config.neighbor_radius)),
             novelty_radius: radius_of(config.novelty_radius),
+            budget: (config.neighbors == Neighbors::Bounded).then(|| Budget {
+                leaves: config.max_leaves,
+                decisive: square_limit(radius_of(config.novelty_radius)),
+            }),
             ttl_us: config.novelty_ttl.map(microseconds),
             aged: 0,
             evicted: None,
             evicted_told_us: 0,
+            severed: 0,
+            novelty_told_us: 0,
+            novelties_left_out: 0,
             config,
         }
     }
@@ -116,7 +140,19 @@ impl Core {
         let publishes = signal
             .publish
             .unwrap_or(self.config.publish != Publish::None);
-        usize::from(publishes) + usize::from(self.config.token_events)
+        usize::from(publishes)
+            + usize::from(self.config.token_events)
+            + usize::from(self.config.novelty_events)
+            + usize::from(self.config.auto_connect > 0)
+    }
+
+    /// Bytes that it may keep waiting.
+    pub fn bytes_of(&self, signal: &Signal) -> usize {
+        if self.records_of(signal) == 0 {
+            return 0;
+        }
+        signal.extra.as_ref().map_or(0, |extra| extra.bytes())
+            + self.config.auto_connect * size_of::<NamedConnection>()
     }
 
     /// Refuse, before anything is processed, what the queue could not take.
@@ -132,29 +168,46 @@ impl Core {
 
     /// Process a signal: search, store, queue. `sink` sees the outcome and the neighbours.
     pub fn admit(&mut self, now_us: u64, signal: &Signal, sink: &mut dyn FnMut(Outcome, &[Hit])) {
-        let nearest = std::mem::take(&mut self.nearest);
-        let nearest = self.search(now_us, &signal.vector, nearest);
-        let mut outcome = self.judge(nearest.hits());
+        self.age_out(now_us);
+        let mut nearest = std::mem::take(&mut self.nearest);
+        self.search(&signal.vector, 0, &mut nearest);
+        self.admit_found(now_us, signal, &nearest, sink);
+        self.nearest = nearest;
+    }
+
+    /// What an emit of `vector` looks for, among ids from `oldest` on.
+    pub fn search(&self, vector: &Vector, oldest: u64, nearest: &mut Nearest) {
+        nearest.start(self.config.max_neighbors, self.neighbor_limit);
+        if let Some(index) = &self.index {
+            let query = Query {
+                oldest,
+                budget: self.budget,
+                ..Query::around(scaled(vector, &self.config.scales))
+            };
+            index.search(&query, nearest);
+        }
+    }
+
+    /// Process a signal whose neighbours are known.
+    pub fn admit_found(
+        &mut self,
+        now_us: u64,
+        signal: &Signal,
+        nearest: &Nearest,
+        sink: &mut dyn FnMut(Outcome, &[Hit]),
+    ) {
+        let mut outcome = self.judge(nearest);
         outcome.token_id = self.store_signal(now_us, signal, &outcome, nearest.hits().first());
-        outcome.published = self.publish(signal, &outcome, nearest.hits());
+        outcome.published = self.publish(now_us, signal, &outcome, nearest.hits());
         self.counts.emits += 1;
         self.counts.novel += u64::from(outcome.is_novel);
         self.counts.published += u64::from(outcome.published);
         sink(outcome, nearest.hits());
-        self.nearest = nearest;
     }
 
-    fn search(&mut self, now_us: u64, vector: &Vector, mut nearest: Nearest) -> Nearest {
-        self.age_out(now_us);
-        nearest.start(self.config.max_neighbors, self.neighbor_limit);
-        if let Some(index) = &mut self.index {
-            index.search(&scaled(vector, &self.config.scales), &mut nearest);
-        }
-        nearest
-    }
-
-    fn judge(&self, hits: &[Hit]) -> Outcome {
+    fn judge(&self, nearest: &Nearest) -> Outcome {
         let searched = self.index.is_some();
+        let hits = nearest.hits();
         let nearest_dist = hits.first().map(Hit::distance);
         Outcome {
             token_id: 0,
@@ -166,7 +219,7 @@ impl Core {
             } else {
                 0.0
             },
-            exact: searched,
+            exact: searched && nearest.is_exact,
             published: false,
         }
     }
@@ -209,6 +262,7 @@ impl Core {
         }
         let (id, evicted) = self.slab.push(token);
         if let Some(evicted) = evicted {
+            self.severed += self.connections.remove_of(evicted.id);
             self.count_eviction(now_us, evicted.id);
         }
         if let Some(index) = &mut self.index {
@@ -226,8 +280,11 @@ impl Core {
         id
     }
 
-    fn publish(&mut self, signal: &Signal, outcome: &Outcome, hits: &[Hit]) -> bool {
+    fn publish(&mut self, now_us: u64, signal: &Signal, outcome: &Outcome, hits: &[Hit]) -> bool {
         if !self.queue.has_consumer() {
+            if self.config.auto_connect > 0 {
+                self.connect_nearest(outcome.token_id, hits);
+            }
             return false;
         }
         if self.config.token_events
@@ -246,7 +303,37 @@ impl Core {
             let near = &hits[..hits.len().min(self.config.event_neighbors)];
             self.push(Record::Signal(record_of(signal, outcome)), near);
         }
+        if self.config.auto_connect > 0 {
+            self.connect_nearest(outcome.token_id, hits);
+        }
+        if self.config.novelty_events && outcome.is_novel {
+            self.tell_novelty(now_us, signal, outcome);
+        }
         publishes
+    }
+
+    fn tell_novelty(&mut self, now_us: u64, signal: &Signal, outcome: &Outcome) {
+        if now_us.abs_diff(self.novelty_told_us) < NOVELTY_INTERVAL_US {
+            self.novelties_left_out += 1;
+            return;
+        }
+        self.novelty_told_us = now_us;
+        let novelty = Novelty {
+            token_id: outcome.token_id,
+            nearest_dist: outcome.nearest_dist.unwrap_or(f32::INFINITY),
+            event_type: signal.event_type,
+            left_out: std::mem::take(&mut self.novelties_left_out),
+        };
+        self.push(Record::Novelty(novelty), &[]);
+    }
+
+    /// Count a question to the grid; now and then one is told, as far as there is room.
+    pub fn note_question(&mut self, question: Question) {
+        self.counts.queries += 1;
+        if self.counts.queries.is_multiple_of(QUESTIONS_PER_EVENT) && self.check_room(1, 0).is_ok()
+        {
+            self.tell(Record::Question(question));
+        }
     }
 
     /// Tell the consumer, if there is one; the caller has made sure of the room.
@@ -273,13 +360,28 @@ impl Core {
         };
         let due = now_us.abs_diff(self.evicted_told_us) >= EVICTION_INTERVAL_US;
         // Beside the sum there must be room for what the emit itself makes.
-        if due && self.queue.has_consumer() && self.queue.has_room(3, MAX_EXTRA) {
+        if due && self.queue.has_consumer() && self.queue.has_room(6, MAX_EXTRA) {
             self.push(Record::Tokens(Change::Deleted, sum), &[]);
+            self.tell_severed(id);
             self.evicted_told_us = now_us;
             self.evicted = None;
         } else {
             self.evicted = Some(sum);
         }
+    }
+
+    /// Tell of the connections that went with tokens.
+    pub fn tell_severed(&mut self, token_id: u64) {
+        match std::mem::take(&mut self.severed) {
+            0 => (),
+            count => self.tell(Record::Severed(count, token_id)),
+        }
+    }
+
+    /// Remove the connections of a token that goes.
+    pub fn sever(&mut self, token_id: u64) {
+        self.severed += self.connections.remove_of(token_id);
+        self.tell_severed(token_id);
     }
 
     /// The oldest id that neighbours may have.

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 use std::thread::{current, yield_now};
 use std::time::Duration;
 
+use space::Hit;
+
 use crate::SignalError;
 use crate::config::Overflow;
 use crate::core::{Core, Outcome, Signal};
-use crate::index::Hit;
 use crate::rules::check_batch_size;
 use crate::system::{LongCall, SignalSystem};
 
@@ -48,9 +49,7 @@ impl Reservation<'_> {
 }
 
 fn needs(core: &Core, signal: &Signal) -> (usize, usize) {
-    let records = core.records_of(signal);
-    let bytes = signal.extra.as_ref().map_or(0, |extra| extra.bytes());
-    (records, if records > 0 { bytes } else { 0 })
+    (core.records_of(signal), core.bytes_of(signal))
 }
 
 impl SignalSystem {
@@ -136,6 +135,13 @@ impl SignalSystem {
         sink: &mut dyn FnMut(Outcome, &[Hit]),
     ) -> Result<usize, SignalError> {
         self.with(|core| {
+            if !self.blocks() && self.crew.is_worth(signals.len()) {
+                for signal in signals {
+                    kept.spend(core, signal);
+                }
+                core.admit_together(now_us, signals, &self.crew, sink);
+                return Ok(signals.len());
+            }
             for (done, signal) in signals.iter().enumerate() {
                 kept.spend(core, signal);
                 let (records, bytes) = needs(core, signal);

@@ -64,6 +64,11 @@ pub enum SignalError {
         /// How many it holds.
         limit: usize,
     },
+    /// The table of token connections is full.
+    ConnectionsFull {
+        /// How many it holds.
+        limit: usize,
+    },
     /// The queue to the consumer has no room.
     Overloaded {
         /// How many events it holds.
@@ -88,6 +93,15 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 impl SignalError {
+    /// The same about another member.
+    #[must_use]
+    pub(crate) fn about(mut self, name: &'static str) -> Self {
+        if let Self::Field { field, .. } = &mut self {
+            *field = name;
+        }
+        self
+    }
+
     /// The error name of the wire protocol (E table).
     pub fn slug(&self) -> &'static str {
         match self {
@@ -95,7 +109,9 @@ impl SignalError {
             Self::Priority { .. } | Self::Argument { .. } => "schema_invalid",
             Self::Field { .. } => "bad_message",
             Self::TooLarge { .. } => "too_large",
-            Self::Overloaded { .. } | Self::NamesFull { .. } => "overloaded",
+            Self::Overloaded { .. } | Self::NamesFull { .. } | Self::ConnectionsFull { .. } => {
+                "overloaded"
+            }
             Self::Setting { .. } | Self::Interrupted | Self::Closed | Self::Failed => "internal",
         }
     }
@@ -148,6 +164,12 @@ impl fmt::Display for SignalError {
                 f,
                 "the table of event types is full, it holds {limit} names"
             ),
+            Self::ConnectionsFull { limit } => {
+                write!(
+                    f,
+                    "the table of token connections is full, it holds {limit}"
+                )
+            }
             Self::Overloaded { waiting } => {
                 write!(
                     f,

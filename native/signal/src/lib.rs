@@ -7,12 +7,14 @@
 
 mod batch;
 mod config;
+mod connecting;
+mod connections;
 mod core;
+mod crew;
 mod emitting;
 mod encoder;
 mod error;
 mod histogram;
-pub mod index;
 mod json;
 mod names;
 mod nearby;
@@ -28,14 +30,17 @@ pub mod vector;
 
 pub use batch::{Batch, Entry};
 pub use config::{Config, DEFAULT_WINDOW, Neighbors, Overflow, Publish};
+pub use connecting::{NewConnection, check_pull};
+pub use connections::{NamedConnection, TokenConnection};
 pub use core::{Counts, Outcome, Signal};
 pub use encoder::encode_text;
 pub use error::SignalError;
 pub use histogram::{BOUNDS_NS, Durations, Histogram};
 pub use names::{MAX_NAMES, Names};
-pub use nearby::{Around, Neighbor};
+pub use nearby::{Around, Neighbor, Scope, Search};
 pub use queue::{Dropped, MAX_WAITING_BYTES};
-pub use record::Extra;
+pub use record::{Extra, Question};
+pub use space::{Hit, IndexInfo};
 pub use stats::Stats;
 pub use system::SignalSystem;
 pub use token::Token;

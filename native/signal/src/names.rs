@@ -68,6 +68,11 @@ impl Interner {
         Ok(id)
     }
 
+    /// The number of `name`, if it has one.
+    pub fn find(&self, name: &str) -> Option<u16> {
+        self.ids.get(name).copied()
+    }
+
     fn add(&mut self, name: &str) -> Result<(Arc<str>, u16), SignalError> {
         check_event_type(name)?;
         let full = SignalError::NamesFull { limit: MAX_NAMES };

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::index::Hit;
+use space::Hit;
+
 use crate::record::Record;
 
 /// Most records in a segment.

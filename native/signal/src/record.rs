@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::connections::NamedConnection;
 use crate::token::Token;
 use crate::vector::Vector;
 
@@ -63,7 +64,7 @@ pub struct SignalRecord {
     pub extra: Option<Arc<Extra>>,
 }
 
-/// What happened to tokens.
+/// What happened to tokens, or to connections between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// By the API (or by an emit, if token events are on).
@@ -83,6 +84,15 @@ impl Change {
             Self::Deleted => "token.deleted",
         }
     }
+
+    /// The event's name where it is about token connections.
+    pub fn connection_event(self) -> &'static str {
+        match self {
+            Self::Created => "connection.created",
+            Self::Updated => "connection.updated",
+            Self::Deleted => "connection.deleted",
+        }
+    }
 }
 
 /// Many tokens told at once.
@@ -96,6 +106,32 @@ pub struct Sum {
     pub up_to: u64,
 }
 
+/// A signal that is novel, told once more.
+#[derive(Debug, Clone, Copy)]
+pub struct Novelty {
+    /// The token it became.
+    pub token_id: u64,
+    /// +∞ if nothing was near.
+    pub nearest_dist: f32,
+    /// The interned name of its event.
+    pub event_type: u16,
+    /// Novel signals since the last one told that were not.
+    pub left_out: u64,
+}
+
+/// A question to the grid, told now and then.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// How many were asked for at most.
+    pub k: usize,
+    /// Within which distance; `None`: however far, or within a box.
+    pub radius: Option<f64>,
+    /// How many were found.
+    pub hits: usize,
+    /// How long it took.
+    pub us: f64,
+}
+
 /// One entry of the channel to be.
 #[derive(Debug)]
 pub enum Record {
@@ -105,6 +141,14 @@ pub enum Record {
     Token(Change, Box<Token>),
     /// Many tokens.
     Tokens(Change, Sum),
+    /// Connections, one by one.
+    Connections(Change, Box<[NamedConnection]>),
+    /// So many connections went with their tokens, of which this is the newest.
+    Severed(u64, u64),
+    /// A novel signal.
+    Novelty(Novelty),
+    /// A question to the grid.
+    Question(Question),
 }
 
 impl Record {
@@ -112,7 +156,8 @@ impl Record {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Signal(signal) => signal.extra.as_ref().map_or(0, |extra| extra.bytes()),
-            Self::Token(..) | Self::Tokens(..) => 0,
+            Self::Connections(_, list) => size_of_val::<[NamedConnection]>(list),
+            _ => 0,
         }
     }
 
@@ -122,6 +167,10 @@ impl Record {
             Self::Signal(signal) => signal.token_id,
             Self::Token(_, token) => token.id,
             Self::Tokens(_, sum) => sum.up_to,
+            Self::Severed(_, token_id) => *token_id,
+            Self::Novelty(novelty) => novelty.token_id,
+            Self::Connections(_, list) => list.first().map_or(0, |one| one.connection.token_a),
+            Self::Question(_) => 0,
         }
     }
 }

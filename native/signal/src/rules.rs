@@ -124,6 +124,18 @@ pub fn check_batch_size(signals: usize) -> Result<(), SignalError> {
     })
 }
 
+/// How many a listing may be asked for.
+pub fn check_limit(limit: usize) -> Result<(), SignalError> {
+    if limit <= MAX_LISTED {
+        return Ok(());
+    }
+    Err(SignalError::Argument {
+        name: "limit",
+        expected: "at most 10000",
+        came: limit.to_string(),
+    })
+}
+
 /// Whether this is a W3C `traceparent`; one that is not is dropped, not refused (M17).
 pub fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str, size: usize| {

@@ -2,9 +2,10 @@
 
 use std::fmt::{Display, Write};
 
+use space::IndexInfo;
+
 use crate::core::Counts;
 use crate::histogram::{BOUNDS_NS, Durations, as_f64};
-use crate::index::IndexInfo;
 
 /// Figures at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -13,6 +14,8 @@ pub struct Stats {
     pub counts: Counts,
     /// Tokens that exist.
     pub tokens: u64,
+    /// Connections between them.
+    pub connections: u64,
     /// Bytes reserved for them.
     pub token_bytes: u64,
     pub index: IndexInfo,
@@ -49,11 +52,27 @@ impl Stats {
                 "Events lost to the policy drop_oldest.",
                 counts.dropped,
             ),
+            (
+                "evicted_total",
+                "Tokens that left because their slots came round.",
+                counts.evicted,
+            ),
+            ("queries_total", "Questions to the grid.", counts.queries),
+            (
+                "connections_refused_total",
+                "Token connections for which the table had no room.",
+                counts.connections_refused,
+            ),
         ] {
             family(&mut out, name, "counter", help, value);
         }
         for (name, help, value) in [
             ("tokens", "Tokens that exist.", self.tokens),
+            (
+                "token_connections",
+                "Connections between tokens.",
+                self.connections,
+            ),
             ("window_points", "Points in the index.", self.index.points),
             (
                 "index_depth",
@@ -136,6 +155,6 @@ mod tests {
             );
         }
         let types = text.lines().filter(|line| line.starts_with("# TYPE "));
-        assert_eq!(10, types.count());
+        assert_eq!(14, types.count());
     }
 }

@@ -3,22 +3,23 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
 
+use space::IndexInfo;
+
 use crate::SignalError;
 use crate::batch::Batch;
-use crate::config::{Config, Overflow, check_scales};
+use crate::config::{Config, Neighbors, Overflow, check_scales};
 use crate::core::Core;
+use crate::crew::Crew;
 use crate::histogram::Histogram;
-use crate::index::IndexInfo;
 use crate::json::write_str;
 use crate::names::Names;
-use crate::nearby::{Around, Neighbor};
-use crate::rules::MAX_LISTED;
+use crate::rules::check_limit;
 use crate::stats::Stats;
 use crate::tokens::{NamedToken, NewToken, TokenUpdate};
 use crate::vector::Vector;
 
 /// Ids a listing looks at between which others get their turn.
-const LIST_PIECE: u64 = 65_536;
+pub(crate) const LIST_PIECE: u64 = 65_536;
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -36,6 +37,7 @@ pub struct SignalSystem {
     event_neighbors: usize,
     neighbor_radius: f64,
     pub(crate) overflow: Overflow,
+    pub(crate) crew: Crew,
     capacity: u64,
     index_window: u64,
     /// How long emits took, as the caller measured it.
@@ -73,6 +75,11 @@ impl SignalSystem {
             event_neighbors: config.event_neighbors,
             neighbor_radius: config.neighbor_radius,
             overflow: config.overflow,
+            crew: Crew::new(if config.neighbors == Neighbors::Exact {
+                config.threads
+            } else {
+                1
+            }),
             capacity: config.capacity,
             index_window: config.index_window,
             durations: Histogram::default(),
@@ -214,13 +221,7 @@ impl SignalSystem {
         limit: usize,
         before: Option<u64>,
     ) -> Result<Vec<NamedToken>, SignalError> {
-        if limit > MAX_LISTED {
-            return Err(SignalError::Argument {
-                name: "limit",
-                expected: "at most 10000",
-                came: limit.to_string(),
-            });
-        }
+        check_limit(limit)?;
         let mut found = Vec::new();
         let mut from = Some(before.unwrap_or(u64::MAX));
         while let Some(before) = from {
@@ -237,17 +238,6 @@ impl SignalSystem {
     /// Remove all tokens. -> how many there were
     pub fn clear_tokens(&self) -> Result<u64, SignalError> {
         self.with(Core::clear)
-    }
-
-    /// The `k` nearest live tokens of the window, ascending; without a radius however far away they are.
-    pub fn find_neighbors(
-        &self,
-        now_us: u64,
-        around: Around,
-        k: usize,
-        radius: Option<f64>,
-    ) -> Result<Vec<Neighbor>, SignalError> {
-        self.with(|core| core.find_neighbors(now_us, around, k, radius))
     }
 
     /// How the index is doing.
@@ -308,6 +298,7 @@ impl SignalSystem {
         Ok(Stats {
             counts: core.counts,
             tokens: core.slab.live(),
+            connections: core.connections.len() as u64,
             token_bytes: core.slab.bytes() as u64,
             index: core
                 .index
@@ -346,7 +337,7 @@ mod tests {
 
     use super::*;
     use crate::core::Signal;
-    use crate::index::{Entry, Index, Nearest};
+    use space::{Entry, Index, Nearest, Query};
 
     struct Broken;
 
@@ -355,9 +346,10 @@ mod tests {
         fn remove(&mut self, _: u64) -> bool {
             false
         }
-        fn search(&mut self, _: &Vector, _: &mut Nearest) {
+        fn search(&self, _: &Query, _: &mut Nearest) {
             panic!("a fault in the index")
         }
+        fn visit_box(&self, _: &Vector, _: &Vector, _: &mut dyn FnMut(Entry)) {}
         fn clear(&mut self) {}
         fn points(&self) -> u64 {
             0

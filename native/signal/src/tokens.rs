@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use space::Entry;
+
 use crate::SignalError;
 use crate::core::Core;
-use crate::index::Entry;
 use crate::record::{Change, Record, Sum};
 use crate::token::Token;
 use crate::vector::{Vector, scaled};
@@ -138,7 +139,7 @@ impl Core {
     }
 
     pub fn delete(&mut self, id: u64) -> Result<bool, SignalError> {
-        self.check_room(1, 0)?;
+        self.check_room(2, 0)?;
         let Some(token) = self.slab.remove(id) else {
             return Ok(false);
         };
@@ -147,11 +148,12 @@ impl Core {
         }
         self.counts.deleted += 1;
         self.tell(Record::Token(Change::Deleted, Box::new(token)));
+        self.sever(id);
         Ok(true)
     }
 
     pub fn clear(&mut self) -> Result<u64, SignalError> {
-        self.check_room(1, 0)?;
+        self.check_room(2, 0)?;
         let count = self.slab.clear();
         if let Some(index) = &mut self.index {
             index.clear();
@@ -164,6 +166,10 @@ impl Core {
                 up_to: self.slab.last(),
             };
             self.tell(Record::Tokens(Change::Deleted, sum));
+        }
+        let severed = self.connections.clear();
+        if severed > 0 {
+            self.tell(Record::Severed(severed, self.slab.last()));
         }
         Ok(count)
     }

@@ -6,10 +6,9 @@
     clippy::cast_possible_truncation
 )]
 
-use crate::SignalError;
+pub use space::DIMENSIONS;
 
-/// How many coordinates a vector has.
-pub const DIMENSIONS: usize = 8;
+use crate::SignalError;
 
 /// The names of the axes, in order.
 pub const AXES: [&str; DIMENSIONS] = [
@@ -24,7 +23,7 @@ pub const AXES: [&str; DIMENSIONS] = [
 ];
 
 /// physical, sensory, motor, emotional, cognitive, social, temporal, abstract.
-pub type Vector = [f32; DIMENSIONS];
+pub type Vector = space::Vector;
 
 /// The vector of these numbers, if they are eight and stay finite as 32-bit floats (M32).
 pub fn vector_of(numbers: &[f64]) -> Result<Vector, SignalError> {

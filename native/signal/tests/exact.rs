@@ -11,8 +11,10 @@
 mod support;
 
 use proptest::prelude::*;
-use signal::{Around, Config, SignalError, SignalSystem, TokenUpdate, Vector};
-use support::{Expected, Oracle, SMALL, emit, emit_batch, small, token_of, vectors};
+use signal::{
+    Around, Config, Hit, Neighbors, Scope, Search, SignalError, SignalSystem, TokenUpdate, Vector,
+};
+use support::{Expected, Oracle, SMALL, emit, emit_batch, find, small, token_of, vectors};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -139,10 +141,7 @@ impl Pair {
     }
 
     fn find(&mut self, vector: Vector, k: usize) -> Result<(), TestCaseError> {
-        let found = self
-            .system
-            .find_neighbors(self.now_us, Around::Point(vector), k, None)
-            .unwrap();
+        let found = find(&self.system, self.now_us, Around::Point(vector), k, None).unwrap();
         let all = self.oracle.near(self.now_us, &vector, f64::INFINITY);
         prop_assert_eq!(k.min(all.len()), found.len());
         for (neighbor, (_, square)) in found.iter().zip(&all) {
@@ -199,7 +198,7 @@ proptest! {
         let distances = |tokens: &[Vector]| -> Vec<f64> {
             let system = SignalSystem::new(small()).unwrap();
             system.warm(0, &mut tokens.iter().copied().map(token_of)).unwrap();
-            let found = system.find_neighbors(0, Around::Point(point), 10, Some(0.3)).unwrap();
+            let found = find(&system, 0, Around::Point(point), 10, Some(0.3)).unwrap();
             found.into_iter().map(|neighbor| neighbor.distance).collect()
         };
         let before = distances(&tokens);
@@ -215,8 +214,9 @@ proptest! {
         before in 0_u64..1_100,
         tokens in prop::collection::vec(vectors(), 1..700),
         cut in 0_usize..700,
+        threads in 1_usize..4,
     ) {
-        let systems = [(); 2].map(|()| SignalSystem::new(small()).unwrap());
+        let systems = [1, threads].map(|threads| SignalSystem::new(Config { threads, ..small() }).unwrap());
         for system in &systems {
             system.warm(0, &mut vec![token_of([0.5; 8]); before as usize].into_iter()).unwrap();
         }
@@ -224,7 +224,63 @@ proptest! {
         let (head, tail) = tokens.split_at(cut.min(tokens.len()));
         let mut batched = emit_batch(&systems[1], 0, head);
         batched.extend(emit_batch(&systems[1], 0, tail));
-        prop_assert_eq!(one_by_one, batched);
+        prop_assert_eq!(one_by_one.len(), batched.len());
+        for (alone, together) in one_by_one.into_iter().zip(batched) {
+            // Ids are free among equal distances.
+            let squares = |hits: &[Hit]| hits.iter().map(|hit| hit.square.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(alone.0, together.0);
+            prop_assert_eq!(squares(&alone.1), squares(&together.1));
+            prop_assert!(together.1.iter().all(|hit| hit.entry.id < together.0.token_id));
+        }
+    }
+
+    /// signals.md §11, 5: never better than exact, and what is called novel is novel.
+    #[test]
+    fn bounded_searches_are_never_wrong_about_novelty(
+        tokens in prop::collection::vec(vectors(), 1..900),
+        max_leaves in 1_u32..4,
+        radii in prop_oneof![Just((0.1, 0.1)), Just((0.5, 0.05)), Just((3.0, 0.2))],
+    ) {
+        let config = Config { neighbor_radius: radii.0, novelty_radius: radii.1, ..small() };
+        let bounded = Config { neighbors: Neighbors::Bounded, max_leaves, ..config.clone() };
+        let [exact, bounded] = [config, bounded].map(|config| SignalSystem::new(config).unwrap());
+        for vector in tokens {
+            let (truth, all) = emit(&exact, 0, vector);
+            let (told, some) = emit(&bounded, 0, vector);
+            prop_assert_eq!(truth.is_novel, told.is_novel);
+            prop_assert!(truth.exact);
+            if told.exact {
+                prop_assert_eq!(truth.nearest_dist, told.nearest_dist);
+                prop_assert_eq!(all.len(), some.len());
+            }
+            prop_assert!(some.len() <= all.len());
+            for (better, found) in all.iter().zip(&some) {
+                prop_assert!(better.square <= found.square);
+            }
+        }
+    }
+
+    #[test]
+    fn a_box_holds_the_tokens_between_its_corners(
+        tokens in prop::collection::vec(vectors(), 1..400),
+        a in vectors(),
+        b in vectors(),
+        limit in 0_usize..300,
+        scales in prop::array::uniform8(0.25_f32..4.0),
+        neighbors in prop_oneof![Just(Neighbors::Exact), Just(Neighbors::Off)],
+    ) {
+        let system = SignalSystem::new(Config { neighbors, scales, ..small() }).unwrap();
+        for vector in &tokens {
+            emit(&system, 0, *vector);
+        }
+        let lo: Vector = std::array::from_fn(|axis| a[axis].min(b[axis]));
+        let hi: Vector = std::array::from_fn(|axis| a[axis].max(b[axis]));
+        let is_inside = |vector: &Vector| (0..8).all(|axis| lo[axis] <= vector[axis] && vector[axis] <= hi[axis]);
+        let numbered = (1_u64..).zip(&tokens).filter(|(_, vector)| is_inside(vector));
+        let mut expected: Vec<u64> = numbered.map(|(id, _)| id).collect();
+        expected.reverse();
+        expected.truncate(limit);
+        prop_assert_eq!(Ok(expected), system.range_query(0, &lo, &hi, limit));
     }
 }
 
@@ -293,16 +349,12 @@ fn a_token_is_not_its_own_neighbour_and_a_missing_one_is_named() {
     let system = SignalSystem::new(small()).unwrap();
     let first = emit(&system, 0, [0.5; 8]).0.token_id;
     let second = emit(&system, 0, [0.51; 8]).0.token_id;
-    let found = system
-        .find_neighbors(0, Around::Token(first), 10, None)
-        .unwrap();
+    let found = find(&system, 0, Around::Token(first), 10, None).unwrap();
     assert_eq!(
         vec![second],
         found.iter().map(|n| n.token_id).collect::<Vec<_>>()
     );
-    let error = system
-        .find_neighbors(0, Around::Token(99), 10, None)
-        .unwrap_err();
+    let error = find(&system, 0, Around::Token(99), 10, None).unwrap_err();
     assert_eq!(
         "token_id must be the id of a live token, got 99",
         error.to_string()
@@ -320,7 +372,7 @@ fn searches_are_bounded() {
         (1, Some(f64::NAN)),
         (1, Some(2e9)),
     ] {
-        let error = system.find_neighbors(0, around, k, radius).unwrap_err();
+        let error = find(&system, 0, around, k, radius).unwrap_err();
         assert!(matches!(error, SignalError::Argument { .. }), "{error}");
     }
     assert!(matches!(
@@ -349,11 +401,61 @@ fn without_an_index_nothing_is_novel_and_nothing_is_near() {
             )
         );
     }
-    let found = system
-        .find_neighbors(0, Around::Point([0.5; 8]), 10, Some(0.1))
-        .unwrap();
+    let found = find(&system, 0, Around::Point([0.5; 8]), 10, Some(0.1)).unwrap();
     assert_eq!(
         vec![0.0, 0.0],
         found.iter().map(|n| n.distance).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn all_tokens_or_those_of_one_type_can_be_asked_for() {
+    let system = SignalSystem::new(Config {
+        capacity: 3 * SMALL,
+        ..small()
+    })
+    .unwrap();
+    // Number 0, which the others have.
+    system.intern("near.by").unwrap();
+    let far = signal::NewToken {
+        event_type: system.intern("far.away").unwrap(),
+        ..token_of([9.0; 8])
+    };
+    system.warm(0, &mut [far].into_iter()).unwrap();
+    let near = vec![token_of([0.5; 8]); SMALL as usize];
+    system.warm(0, &mut near.into_iter()).unwrap();
+    let ids = |scope, event_type, radius| {
+        let search = Search {
+            around: Around::Point([9.0; 8]),
+            k: 2,
+            radius,
+            event_type,
+            scope,
+        };
+        let found = system.find_neighbors(0, &search).unwrap();
+        found.iter().map(|n| n.token_id).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        2,
+        ids(Scope::Window, None, None).len(),
+        "the window has lost the first"
+    );
+    assert_eq!(Some(&1), ids(Scope::All, None, None).first());
+    assert_eq!(vec![1], ids(Scope::All, Some("far.away"), None));
+    assert_eq!(vec![1], ids(Scope::All, None, Some(0.1)));
+    assert!(ids(Scope::Window, Some("far.away"), None).is_empty());
+    assert!(ids(Scope::All, Some("never.seen"), None).is_empty());
+}
+
+#[test]
+fn a_box_inside_out_is_refused_with_its_axis() {
+    let system = SignalSystem::new(small()).unwrap();
+    let mut hi = [1.0; 8];
+    hi[2] = -1.0;
+    let error = system.range_query(0, &[0.0; 8], &hi, 10).unwrap_err();
+    assert_eq!(
+        "hi must be at least lo on every axis, got lo[2]=0 and hi[2]=-1",
+        error.to_string()
+    );
+    assert!(system.range_query(0, &[0.0; 8], &[1.0; 8], 10_001).is_err());
 }

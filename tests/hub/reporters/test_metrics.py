@@ -16,6 +16,9 @@ CORE = {
     "emits": 0,
     "novel": 0,
     "tokens": 5,
+    "token_connections": 4,
+    "window_points": 5,
+    "index_depth": 2,
     "emit_p50_us": 0.4,
     "emit_p99_us": 2.0,
     "queue_depth": 3,
@@ -62,6 +65,7 @@ def test_the_core_tells_rate_novelty_and_queue() -> None:
     assert document["events_per_sec"] == 25.0
     assert document["novel_ratio"] == 0.2
     assert (document["total_tokens"], document["queue_depth"], document["p99_us"]) == (5, 3, 2.0)
+    assert (document["token_connections"], document["window_points"], document["index_depth"]) == (4, 5, 2)
     assert core_document(CORE, CORE, 2.0)["novel_ratio"] == 0.0
 
 

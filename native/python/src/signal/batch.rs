@@ -2,8 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView};
-use signal::Outcome;
-use signal::index::Hit;
+use signal::{Hit, Outcome};
 
 use super::neighbor::Naming;
 use super::result::EmitResult;

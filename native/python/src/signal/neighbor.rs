@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use signal::Names;
-use signal::index::Hit;
 use signal::vector::decimal;
+use signal::{Hit, Names};
 
 use super::fields::{dict, item};
 

@@ -1,10 +1,15 @@
 //! Constructor settings as Python gives them.
 
+use std::thread::available_parallelism;
+
 use pyo3::prelude::*;
 use signal::{Config, DEFAULT_WINDOW, Neighbors, Overflow, Publish, SignalError};
 
 use super::vector;
 use crate::error::refusal;
+
+/// Threads that search for one batch where nothing is said: more gain little.
+const MOST_THREADS: usize = 4;
 
 fn choice<T: Copy>(
     name: &'static str,
@@ -33,12 +38,17 @@ pub struct Options<'a, 'py> {
     pub novelty_ttl: Option<f64>,
     pub max_neighbors: i64,
     pub neighbors: &'a str,
+    pub max_leaves: i64,
     pub scales: Option<&'a Bound<'py, PyAny>>,
+    pub auto_connect: i64,
+    pub max_connections: i64,
     pub publish: &'a str,
     pub event_neighbors: i64,
     pub queue_size: i64,
     pub overflow: &'a str,
+    pub threads: Option<i64>,
     pub token_events: bool,
+    pub novelty_events: bool,
     pub node: &'a str,
 }
 
@@ -61,14 +71,30 @@ impl Options<'_, '_> {
             scales: self.scales.map_or(Ok(defaults.scales), vector::one)?,
             event_neighbors: whole("event_neighbors", self.event_neighbors)?,
             queue_size: whole("queue_size", self.queue_size)?,
+            max_leaves: whole("max_leaves", self.max_leaves)?,
+            auto_connect: whole("auto_connect", self.auto_connect)?,
+            max_connections: whole("max_connections", self.max_connections)?,
+            threads: self.threads()?,
             token_events: self.token_events,
+            novelty_events: self.novelty_events,
             node: self.node.to_owned(),
             ..self.policies(defaults).map_err(refusal)?
         })
     }
 
+    fn threads(&self) -> PyResult<usize> {
+        if let Some(given) = self.threads {
+            return whole("threads", given);
+        }
+        Ok(available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS)))
+    }
+
     fn policies(&self, defaults: Config) -> Result<Config, SignalError> {
-        let neighbors = [("exact", Neighbors::Exact), ("off", Neighbors::Off)];
+        let neighbors = [
+            ("exact", Neighbors::Exact),
+            ("bounded", Neighbors::Bounded),
+            ("off", Neighbors::Off),
+        ];
         let publish = [
             ("all", Publish::All),
             ("novel", Publish::Novel),

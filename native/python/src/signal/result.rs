@@ -2,9 +2,8 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use signal::Outcome;
-use signal::index::Hit;
 use signal::vector::decimal;
+use signal::{Hit, Outcome};
 
 use super::fields::{dict, item};
 use super::neighbor::{Naming, Neighbor};

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
-use signal::index::Hit;
-use signal::{Signal, SignalError, SignalSystem};
+use signal::{Hit, Signal, SignalError, SignalSystem};
 
 use super::batch::BatchResult;
 use super::many::Item;

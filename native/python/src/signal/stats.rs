@@ -16,7 +16,10 @@ pub struct Stats {
     created: u64,
     deleted: u64,
     evicted: u64,
+    queries: u64,
+    connections_refused: u64,
     tokens: u64,
+    token_connections: u64,
     token_bytes: u64,
     window_points: u64,
     index_buckets: u64,
@@ -28,7 +31,7 @@ pub struct Stats {
     emit_p99_us: f64,
 }
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 21] = [
     "emits",
     "novel",
     "published",
@@ -37,7 +40,10 @@ const FIELDS: [&str; 18] = [
     "created",
     "deleted",
     "evicted",
+    "queries",
+    "connections_refused",
     "tokens",
+    "token_connections",
     "token_bytes",
     "window_points",
     "index_buckets",
@@ -61,7 +67,10 @@ impl From<signal::Stats> for Stats {
             created: counts.created,
             deleted: counts.deleted,
             evicted: counts.evicted,
+            queries: counts.queries,
+            connections_refused: counts.connections_refused,
             tokens: stats.tokens,
+            token_connections: stats.connections,
             token_bytes: stats.token_bytes,
             window_points: index.points,
             index_buckets: index.buckets,

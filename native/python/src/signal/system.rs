@@ -3,14 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use signal::{NewToken, Signal, SignalSystem, TokenUpdate, check_weight};
 
-use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, around, count_of};
+use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, count_of};
 use super::batch::BatchResult;
 use super::extra::Members;
 use super::many::{Request, read_items};
-use super::neighbor::{Naming, Neighbor};
+use super::neighbor::Naming;
 use super::options::Options;
 use super::outgoing::SignalBatch;
 use super::result::EmitResult;
@@ -35,8 +34,9 @@ pub struct PySignalSystem {
 impl PySignalSystem {
     #[new]
     #[pyo3(signature = (*, capacity = 1_048_576, index_window = None, neighbor_radius = 0.1, novelty_radius = 0.1,
-        novelty_ttl = None, max_neighbors = 10, neighbors = "exact", scales = None, publish = "all",
-        event_neighbors = 5, queue_size = 65_536, overflow = "refuse", token_events = false, node = ""))]
+        novelty_ttl = None, max_neighbors = 10, neighbors = "exact", max_leaves = 24, scales = None, auto_connect = 0,
+        max_connections = 262_144, publish = "all", event_neighbors = 5, queue_size = 65_536, overflow = "refuse",
+        threads = None, token_events = false, novelty_events = false, node = ""))]
     #[allow(clippy::too_many_arguments)] // a public call names its options
     fn new(
         capacity: i64,
@@ -46,12 +46,17 @@ impl PySignalSystem {
         novelty_ttl: Option<f64>,
         max_neighbors: i64,
         neighbors: &str,
+        max_leaves: i64,
         scales: Option<&Bound<'_, PyAny>>,
+        auto_connect: i64,
+        max_connections: i64,
         publish: &str,
         event_neighbors: i64,
         queue_size: i64,
         overflow: &str,
+        threads: Option<i64>,
         token_events: bool,
+        novelty_events: bool,
         node: &str,
     ) -> PyResult<Self> {
         let options = Options {
@@ -61,12 +66,17 @@ impl PySignalSystem {
             novelty_ttl,
             max_neighbors,
             neighbors,
+            max_leaves,
             scales,
+            auto_connect,
+            max_connections,
             publish,
             event_neighbors,
             queue_size,
             overflow,
+            threads,
             token_events,
+            novelty_events,
             node,
         };
         let config = options.config()?;
@@ -240,38 +250,6 @@ impl PySignalSystem {
 
     fn clear_tokens(&self, py: Python<'_>) -> PyResult<u64> {
         self.brief(py, SignalSystem::clear_tokens)
-    }
-
-    #[pyo3(signature = (vector_or_id, k = 10, radius = None))]
-    fn find_neighbors(
-        &self,
-        py: Python<'_>,
-        vector_or_id: &Bound<'_, PyAny>,
-        k: i64,
-        radius: Option<f64>,
-    ) -> PyResult<Vec<Neighbor>> {
-        let around = around(vector_or_id)?;
-        let k = count_of("k", "1 to 64", k)?;
-        let found = self.brief(py, |system| {
-            system.find_neighbors(now_us(), around, k, radius)
-        })?;
-        Ok(found
-            .iter()
-            .map(|neighbor| self.naming.of_found(neighbor))
-            .collect())
-    }
-
-    fn get_grid_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let info = self.brief(py, SignalSystem::index_info)?;
-        let dict = PyDict::new(py);
-        dict.set_item("window", self.system.index_window())?;
-        dict.set_item("points", info.points)?;
-        dict.set_item("buckets", info.buckets)?;
-        dict.set_item("fill", info.fill)?;
-        dict.set_item("depth", info.depth)?;
-        dict.set_item("bytes", info.bytes)?;
-        dict.set_item("radius", self.naming.neighbor_radius)?;
-        Ok(dict)
     }
 
     fn set_scales(&self, py: Python<'_>, scales: &Bound<'_, PyAny>) -> PyResult<()> {

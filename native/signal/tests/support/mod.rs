@@ -11,8 +11,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use signal::index::Hit;
-use signal::{Config, NewToken, Outcome, Signal, SignalSystem, Vector};
+use signal::{
+    Around, Config, Hit, Neighbor, NewToken, Outcome, Scope, Search, Signal, SignalError,
+    SignalSystem, Vector,
+};
 
 /// The smallest capacity and window there may be: edges are reached soon.
 pub const SMALL: u64 = 1_024;
@@ -42,6 +44,24 @@ pub fn token_of(vector: Vector) -> NewToken {
         weight: 1.0,
         priority: 128,
     }
+}
+
+/// Among the window, of any type.
+pub fn find(
+    system: &SignalSystem,
+    now_us: u64,
+    around: Around,
+    k: usize,
+    radius: Option<f64>,
+) -> Result<Vec<Neighbor>, SignalError> {
+    let search = Search {
+        around,
+        k,
+        radius,
+        event_type: None,
+        scope: Scope::Window,
+    };
+    system.find_neighbors(now_us, &search)
 }
 
 pub fn emit(system: &SignalSystem, now_us: u64, vector: Vector) -> (Outcome, Vec<Hit>) {

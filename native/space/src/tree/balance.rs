@@ -1,11 +1,10 @@
 //! Balance: where a path has grown too long for the number of its leaves, that part is built anew.
 
-use super::bucket::CAPACITY;
+use super::bucket::{CAPACITY, Slot};
 use super::change::median;
 use super::extent::Extent;
 use super::{Link, NONE, Split, Target, Tree};
-use crate::index::Entry;
-use crate::vector::Vector;
+use crate::Vector;
 
 /// A path may be longer than the best by this factor,
 const FACTOR: f64 = 1.6;
@@ -22,7 +21,7 @@ struct Unit {
 
 #[derive(Clone, Copy)]
 enum Content {
-    Point(Entry),
+    Point(Slot),
     Pile(Link),
 }
 
@@ -108,9 +107,9 @@ impl Tree {
                 }
                 Target::Bucket(number) => {
                     let points = self.buckets[number].points();
-                    units.extend(points.map(|(entry, point)| Unit {
+                    units.extend(points.map(|(slot, point)| Unit {
                         point,
-                        content: Content::Point(entry),
+                        content: Content::Point(slot),
                     }));
                     self.free_leaf(link);
                 }
@@ -170,11 +169,11 @@ impl Tree {
     /// Points without a pile among them; identical ones are never more than a bucket holds, or they would be a pile.
     fn build_bucket(&mut self, units: &[Unit]) -> Link {
         let number = self.buckets.add(NONE);
-        for unit in units {
-            if let Content::Point(entry) = unit.content {
-                self.buckets.push(number as usize, entry, &unit.point);
-            }
-        }
+        let points = units.iter().filter_map(|unit| match unit.content {
+            Content::Point(slot) => Some((slot, unit.point)),
+            Content::Pile(_) => None,
+        });
+        self.buckets.fill(number as usize, points);
         let leaf = Link::bucket(number);
         self.keep_all(leaf);
         leaf

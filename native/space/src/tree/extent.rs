@@ -1,9 +1,10 @@
 //! Boxes.
 
-use crate::vector::{DIMENSIONS, Vector};
+use crate::{DIMENSIONS, Vector};
 
 /// The smallest box around points; empty: inside out.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(align(64))]
 pub struct Extent {
     pub lo: Vector,
     pub hi: Vector,
@@ -36,17 +37,17 @@ impl Extent {
         widest
     }
 
-    /// No point inside has a smaller square: each term is that of the distance, or less.
+    /// No point inside has a smaller square.
+    #[inline]
     pub fn least_square(&self, point: &Vector) -> f32 {
-        let mut sum = 0.0;
-        for ((lo, hi), x) in self.lo.iter().zip(&self.hi).zip(point) {
+        let mut gaps = [0.0; DIMENSIONS];
+        for (((gap, lo), hi), x) in gaps.iter_mut().zip(&self.lo).zip(&self.hi).zip(point) {
             let below = lo - x;
             let above = x - hi;
-            let gap = if below > above { below } else { above };
-            let gap = if gap > 0.0 { gap } else { 0.0 };
-            sum += gap * gap;
+            let larger = if below > above { below } else { above };
+            *gap = if larger > 0.0 { larger } else { 0.0 };
         }
-        sum
+        least_square(&gaps)
     }
 
     /// Whether the box may shrink without this point.
@@ -54,4 +55,16 @@ impl Extent {
         let edges = self.lo.iter().zip(&self.hi).zip(point);
         edges.into_iter().any(|((lo, hi), x)| x <= lo || x >= hi)
     }
+}
+
+/// The square of a distance of at least so much along each axis, never above what any order of summing gives: the terms
+/// are those of the distance or less, and a hair is taken off for the order.
+#[inline]
+pub fn least_square(gaps: &Vector) -> f32 {
+    let mut halves = [0.0_f32; DIMENSIONS / 2];
+    for (axis, half) in halves.iter_mut().enumerate() {
+        let (a, b) = (gaps[axis], gaps[axis + DIMENSIONS / 2]);
+        *half = a * a + b * b;
+    }
+    ((halves[0] + halves[2]) + (halves[1] + halves[3])) * 0.999_999
 }

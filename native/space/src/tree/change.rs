@@ -1,9 +1,8 @@
 //! Points that come and go.
 
-use super::bucket::{CAPACITY, Pile};
+use super::bucket::{CAPACITY, Pile, Slot};
 use super::{Link, NONE, Place, Split, Target, Tree};
-use crate::index::Entry;
-use crate::vector::Vector;
+use crate::Vector;
 
 /// A bucket below this joins its sibling, if both together fill no more than half a bucket.
 const FEW: usize = CAPACITY / 4;
@@ -12,7 +11,7 @@ const CREDIT_PER_INSERT: usize = 16;
 
 impl Tree {
     /// Put a point into the leaf that its region is.
-    pub(super) fn add(&mut self, entry: Entry, point: &Vector) {
+    pub(super) fn add(&mut self, slot: Slot, point: &Vector) {
         // Enough for everything twice: what is saved up must not pay for a storm.
         self.credit = (self.credit + CREDIT_PER_INSERT).min(2 * self.leaves() * CAPACITY);
         loop {
@@ -20,13 +19,13 @@ impl Tree {
             match leaf.target() {
                 Target::Pile(number) if self.piles.things[number].is_at(point) => {
                     let pile = &mut self.piles.things[number];
-                    pile.entries.push(entry);
-                    let at = pile.entries.len() - 1;
-                    return self.keep(entry.id, leaf, at);
+                    pile.slots.push(slot);
+                    let at = pile.slots.len() - 1;
+                    return self.keep(slot, leaf, at);
                 }
                 Target::Bucket(number) if !self.buckets[number].is_full() => {
-                    let at = self.buckets.push(number, entry, point);
-                    return self.keep(entry.id, leaf, at);
+                    let at = self.buckets.push(number, slot, point);
+                    return self.keep(slot, leaf, at);
                 }
                 Target::Pile(_) => self.part_pile(leaf, point),
                 Target::Bucket(_) | Target::Split(_) => self.split_bucket(leaf),
@@ -34,33 +33,32 @@ impl Tree {
         }
     }
 
-    /// Note where the point of `id` is.
+    /// Note where the point of a slot is.
     #[allow(clippy::cast_possible_truncation)] // no leaf holds more than the window, which is at most 2³¹
-    pub(super) fn keep(&mut self, id: u64, leaf: Link, at: usize) {
-        let slot = self.slot(id);
-        self.places[slot] = Place {
+    pub(super) fn keep(&mut self, slot: Slot, leaf: Link, at: usize) {
+        self.places[slot.slot as usize] = Place {
             leaf,
             at: at as u32,
         };
     }
 
     pub(super) fn keep_all(&mut self, leaf: Link) {
-        let entries: Vec<Entry> = match leaf.target() {
-            Target::Bucket(number) => self.buckets[number].entries().to_vec(),
-            Target::Pile(number) => self.piles.things[number].entries.clone(),
-            Target::Split(_) => Vec::new(),
-        };
-        for (at, entry) in entries.into_iter().enumerate() {
-            self.keep(entry.id, leaf, at);
+        let mut at = 0;
+        while let Some(slot) = self.slot_at(Place {
+            leaf,
+            at: u32::try_from(at).unwrap_or(NONE),
+        }) {
+            self.keep(slot, leaf, at);
+            at += 1;
         }
     }
 
     /// Who is kept there.
-    pub(super) fn entry_at(&self, place: Place) -> Option<Entry> {
+    pub(super) fn slot_at(&self, place: Place) -> Option<Slot> {
         let at = place.at as usize;
         match place.leaf.target() {
-            Target::Bucket(number) => self.buckets.get(number)?.entries().get(at).copied(),
-            Target::Pile(number) => self.piles.things.get(number)?.entries.get(at).copied(),
+            Target::Bucket(number) => self.buckets.get(number)?.slot(at),
+            Target::Pile(number) => self.piles.things.get(number)?.slots.get(at).copied(),
             Target::Split(_) => None,
         }
     }
@@ -76,9 +74,11 @@ impl Tree {
         let mut values: Vec<f32> = points.iter().map(|(_, point)| point[axis]).collect();
         let at = median(&mut values);
         let right = Link::bucket(self.buckets.add(NONE));
-        for (entry, point) in points {
-            let half = if point[axis] < at { leaf } else { right };
-            self.buckets.push(half.number() as usize, entry, &point);
+        for (half, is_left) in [(leaf, true), (right, false)] {
+            let side = points
+                .iter()
+                .filter(|(_, point)| (point[axis] < at) == is_left);
+            self.buckets.fill(half.number() as usize, side.copied());
         }
         self.keep_all(leaf);
         self.keep_all(right);
@@ -121,7 +121,7 @@ impl Tree {
         let pile = Pile {
             parent,
             point: bucket.point(0),
-            entries: bucket.entries().to_vec(),
+            slots: bucket.points().map(|(slot, _)| slot).collect(),
         };
         let pile = Link::pile(self.piles.add(pile));
         self.buckets.free(leaf.number());
@@ -151,19 +151,18 @@ impl Tree {
         match place.leaf.target() {
             Target::Bucket(number) => {
                 if let Some(moved) = self.buckets.swap_remove(number, at) {
-                    self.keep(moved.id, place.leaf, at);
+                    self.keep(moved, place.leaf, at);
                 }
                 if self.buckets[number].len() < FEW {
                     self.shrink(place.leaf);
                 }
             }
             Target::Pile(number) => {
-                let entries = &mut self.piles.things[number].entries;
-                entries.swap_remove(at);
-                if let Some(moved) = entries.get(at) {
-                    let id = moved.id;
-                    self.keep(id, place.leaf, at);
-                } else if entries.is_empty() {
+                let slots = &mut self.piles.things[number].slots;
+                slots.swap_remove(at);
+                if let Some(&moved) = slots.get(at) {
+                    self.keep(moved, place.leaf, at);
+                } else if slots.is_empty() {
                     self.drop_leaf(place.leaf);
                 }
             }
@@ -186,10 +185,10 @@ impl Tree {
         if bucket.len() + self.buckets[number].len() > CAPACITY / 2 {
             return;
         }
-        let points: Vec<(Entry, Vector)> = bucket.points().collect();
-        for (entry, point) in points {
-            let at = self.buckets.push(number, entry, &point);
-            self.keep(entry.id, sibling, at);
+        let points: Vec<(Slot, Vector)> = bucket.points().collect();
+        for (slot, point) in points {
+            let at = self.buckets.push(number, slot, &point);
+            self.keep(slot, sibling, at);
         }
         self.drop_leaf(leaf);
     }
@@ -219,7 +218,7 @@ impl Tree {
         match leaf.target() {
             Target::Bucket(_) => self.buckets.free(leaf.number()),
             Target::Pile(number) => {
-                self.piles.things[number].entries = Vec::new();
+                self.piles.things[number].slots = Vec::new();
                 self.piles.free.push(leaf.number());
             }
             Target::Split(_) => (),

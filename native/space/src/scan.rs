@@ -1,8 +1,7 @@
 //! The exact scan: every point of the window is looked at, so the cost of a search grows with the window.
 
-use super::{Entry, Hit, Index, IndexInfo, Nearest};
-use crate::histogram::as_f64;
-use crate::vector::{DIMENSIONS, Vector};
+use crate::index::is_inside;
+use crate::{DIMENSIONS, Entry, Hit, Index, IndexInfo, Nearest, Query, Vector, share};
 
 /// Points in a block: wide enough for vector registers, small enough for the stack.
 const BLOCK: usize = 64;
@@ -24,6 +23,10 @@ impl Block {
             }
         }
         squares
+    }
+
+    fn point(&self, lane: usize) -> Vector {
+        std::array::from_fn(|axis| self.0[axis][lane])
     }
 
     fn put(&mut self, lane: usize, point: &Vector) {
@@ -101,16 +104,24 @@ impl Index for Scan {
         true
     }
 
-    fn search(&mut self, point: &Vector, nearest: &mut Nearest) {
+    fn search(&self, query: &Query, nearest: &mut Nearest) {
         for (block, entries) in self.blocks.iter().zip(self.entries.chunks_exact(BLOCK)) {
-            let squares = block.squares(point);
+            let squares = block.squares(&query.point);
             if least(&squares) > nearest.bound() {
                 continue;
             }
             for (&square, &entry) in squares.iter().zip(entries) {
-                if square <= nearest.bound() {
+                if square <= nearest.bound() && query.counts(entry) {
                     nearest.offer(Hit { entry, square });
                 }
+            }
+        }
+    }
+
+    fn visit_box(&self, lo: &Vector, hi: &Vector, visit: &mut dyn FnMut(Entry)) {
+        for (place, entry) in self.entries.iter().enumerate() {
+            if is_inside(&self.blocks[place / BLOCK].point(place % BLOCK), lo, hi) {
+                visit(*entry);
             }
         }
     }
@@ -131,7 +142,7 @@ impl Index for Scan {
         IndexInfo {
             points: self.points,
             buckets: self.blocks.len() as u64,
-            fill: as_f64(self.points) / as_f64(self.entries.len().max(1) as u64),
+            fill: share(self.points, self.entries.len()),
             depth: 0,
             bytes: bytes as u64,
         }

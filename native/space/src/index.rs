@@ -1,30 +1,23 @@
-//! What lies near a point: the seam between the system and the structure that answers.
+//! What lies near a point: the seam between who asks and the structure that answers.
 //!
-//! An index holds the live tokens of the window as scaled points. It decides nothing: novelty, lifetimes and the window are
-//! the caller's. Distances are plain L2 over scaled coordinates, summed axis by axis in single precision without fused
-//! multiply-add, so that every implementation gives the same bits.
+//! An index holds points under ids. It decides nothing: novelty, lifetimes and the window are the caller's.
 
-mod scan;
-mod tree;
+use crate::tree::Later;
+use crate::{DIMENSIONS, Vector};
 
-pub use scan::Scan;
-pub use tree::Tree;
-
-use crate::vector::Vector;
-
-/// What an index remembers of a token besides its place.
+/// What an index remembers of a point besides its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// The token.
+    /// Whose point it is.
     pub id: u64,
-    /// Its interned event type, so that a hit costs no visit to the slab.
+    /// The caller's: an interned event type, so that a hit costs no visit to where the rest is kept.
     pub event_type: u16,
 }
 
-/// A token near the point that was asked for.
+/// A point near the one that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
-    /// The token.
+    /// Whose point it is.
     pub entry: Entry,
     /// Square of its distance.
     pub square: f32,
@@ -37,12 +30,57 @@ impl Hit {
     }
 }
 
-/// The nearest tokens found so far: at most `k`, none beyond the limit, ascending.
+/// When a search may stop before it is exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Buckets that may be looked into.
+    pub leaves: u32,
+    /// After that it goes on only to find out whether anything lies within this square.
+    pub decisive: f32,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Query {
+    /// Around which point; finite.
+    pub point: Vector,
+    /// Smaller ids do not count.
+    pub oldest: u64,
+    /// Others do not count.
+    pub event_type: Option<u16>,
+    /// Without one the search is exact.
+    pub budget: Option<Budget>,
+}
+
+impl Query {
+    /// Everything counts, exactly.
+    pub fn around(point: Vector) -> Self {
+        Self {
+            point,
+            oldest: 0,
+            event_type: None,
+            budget: None,
+        }
+    }
+
+    pub(crate) fn counts(&self, entry: Entry) -> bool {
+        entry.id >= self.oldest
+            && self
+                .event_type
+                .is_none_or(|wanted| wanted == entry.event_type)
+    }
+}
+
+/// The nearest points found so far: at most `k`, none beyond the limit, ascending.
 #[derive(Debug, Default)]
 pub struct Nearest {
     hits: Vec<Hit>,
     k: usize,
     limit: f32,
+    /// Whether nothing that counts was left out.
+    pub is_exact: bool,
+    /// Parts of a tree that the search may have to come back to.
+    pub(crate) later: Vec<Later>,
 }
 
 impl Nearest {
@@ -51,6 +89,7 @@ impl Nearest {
         self.hits.clear();
         self.k = k;
         self.limit = limit;
+        self.is_exact = true;
     }
 
     /// A square above this one cannot be among the nearest any more.
@@ -108,20 +147,26 @@ pub struct IndexInfo {
 /// A set of points that can be asked for the nearest ones.
 ///
 /// At most `window` ids lie between the oldest point and the newest: the caller removes what leaves the window before it
-/// inserts. An id is inserted once, until it is removed.
-pub trait Index: Send {
+/// inserts. An id is inserted once, until it is removed. Searches share it: they may run side by side.
+pub trait Index: Send + Sync {
     /// Add a point; its coordinates are finite.
     fn insert(&mut self, entry: Entry, point: &Vector);
     /// Take a point out. -> whether it was there
     fn remove(&mut self, id: u64) -> bool;
-    /// Offer every point that can be among the nearest.
-    fn search(&mut self, point: &Vector, nearest: &mut Nearest);
+    /// Offer every point that counts and can be among the nearest.
+    fn search(&self, query: &Query, nearest: &mut Nearest);
+    /// Visit every point of a box (its borders included), in no order.
+    fn visit_box(&self, lo: &Vector, hi: &Vector, visit: &mut dyn FnMut(Entry));
     /// Take all points out.
     fn clear(&mut self);
     /// How many points are in it.
     fn points(&self) -> u64;
     /// How it is doing.
     fn info(&self) -> IndexInfo;
+}
+
+pub(crate) fn is_inside(point: &Vector, lo: &Vector, hi: &Vector) -> bool {
+    (0..DIMENSIONS).all(|axis| lo[axis] <= point[axis] && point[axis] <= hi[axis])
 }
 
 #[cfg(test)]

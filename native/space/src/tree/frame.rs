@@ -1,0 +1,128 @@
+//! The measure of a bucket: how its points become sixteen-bit cells, and what a distance is in them at least.
+
+use super::extent::Extent;
+use super::lanes::REACH;
+use crate::{DIMENSIONS, Vector};
+
+/// Half the extent of a fresh bucket, in cells: as much again is left for what comes.
+const HALF: f32 = 2_048.0;
+/// Smallest half extent: below it, squares of single precision vanish, and cells would say more than distances do.
+const SMALLEST: f32 = 1e-12;
+/// Cells by which a distance between cells may exceed the true one: a point and a query are each half a cell off per axis.
+const MARGIN: f32 = 2.9;
+/// Added to a number below 2²², it rounds it to a whole one, which stands in the low bits.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// Where the cells of a bucket are, and how many lie in a unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    origin: Vector,
+    per_unit: f32,
+}
+
+impl Frame {
+    pub const NONE: Self = Self {
+        origin: [0.0; DIMENSIONS],
+        per_unit: HALF / SMALLEST,
+    };
+
+    /// One that holds this box with room around it.
+    pub fn around(extent: &Extent) -> Self {
+        let origin = std::array::from_fn(|axis| extent.lo[axis] / 2.0 + extent.hi[axis] / 2.0);
+        let half = half_of(extent);
+        Self {
+            origin,
+            per_unit: HALF / if half > SMALLEST { half } else { SMALLEST },
+        }
+    }
+
+    /// Whether the box has become so small that a measure of its own would tell more.
+    pub fn is_too_wide_for(&self, extent: &Extent) -> bool {
+        let half = half_of(extent);
+        half > SMALLEST && half * self.per_unit < HALF / 8.0
+    }
+
+    /// A point's cell, if it lies inside.
+    pub fn cell(&self, point: &Vector) -> Option<[i16; DIMENSIONS]> {
+        let cell = self.nearest_cell(point);
+        cell.iter().all(|x| x.abs() <= REACH).then_some(cell)
+    }
+
+    /// The cell nearest to a point; of a point outside, one just beyond the border, nearer to everything inside.
+    #[allow(clippy::cast_possible_truncation)] // rounded and clamped
+    pub fn nearest_cell(&self, point: &Vector) -> [i16; DIMENSIONS] {
+        let border = f32::from(REACH + 1);
+        let mut cell = [0; DIMENSIONS];
+        for ((cell, x), origin) in cell.iter_mut().zip(point).zip(&self.origin) {
+            let x = (x - origin) * self.per_unit;
+            let x = if x > -border { x } else { -border };
+            let x = if x < border { x } else { border };
+            *cell = ((x + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits())) as i16;
+        }
+        cell
+    }
+
+    /// The square between cells that no point within `square` of a query exceeds.
+    #[allow(clippy::cast_possible_truncation)] // saturates, which is meant
+    pub fn limit(&self, square: f32) -> i32 {
+        let cells = square.sqrt() * self.per_unit * 1.000_01 + MARGIN;
+        (cells * cells) as i32
+    }
+}
+
+fn half_of(extent: &Extent) -> f32 {
+    let mut half = 0.0;
+    for (lo, hi) in extent.lo.iter().zip(&extent.hi) {
+        let side = hi / 2.0 - lo / 2.0;
+        half = if side > half { side } else { half };
+    }
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::square_between;
+    use proptest::prelude::*;
+
+    fn extent_of(points: &[Vector]) -> Extent {
+        let mut extent = Extent::EMPTY;
+        points.iter().for_each(|point| extent.cover(point));
+        extent
+    }
+
+    fn coordinate() -> impl Strategy<Value = f32> {
+        let size = prop_oneof![
+            6 => Just(1.0_f32),
+            1 => Just(1e-38),
+            1 => Just(1e-18),
+            1 => Just(1e-12),
+            1 => Just(1e6),
+            1 => Just(1e18),
+            1 => Just(3e38),
+        ];
+        (size, -1.0_f32..1.0).prop_map(|(size, x)| size * x)
+    }
+
+    proptest! {
+        #[test]
+        fn no_cell_is_farther_than_its_point(
+            points in prop::collection::vec(prop::array::uniform8(coordinate()), 1..20),
+            query in prop::array::uniform8(coordinate()),
+            inside in prop::array::uniform8(0.0_f32..1.0),
+        ) {
+            let frame = Frame::around(&extent_of(&points));
+            let near = std::array::from_fn(|axis| points[0][axis] + (query[axis] - points[0][axis]) * inside[axis] * 1e-3);
+            for query in [query, near] {
+                let to = frame.nearest_cell(&query);
+                for point in &points {
+                    let from = frame.cell(point).unwrap();
+                    let square: i64 = from.iter().zip(&to).map(|(x, y)| i64::from(x - y).pow(2)).sum();
+                    prop_assert!(square <= i64::from(frame.limit(square_between(point, &query))));
+                }
+            }
+        }
+    }
+}
