@@ -94,6 +94,13 @@ class TokenBucket:
             return self._level
         return min(self.rate.capacity, self._level + elapsed * self.rate.refill)
 
+    def take_each(self, most: int, now: float) -> int:
+        """Pay 1 up to `most` times: how often that was granted; the rest is refused."""
+        granted = take_each((self,), most, now)
+        if granted < most:
+            self._refuse(most - granted, now)
+        return granted
+
     def wait(self, cost: float, now: float) -> float:
         """Seconds after `now` until `cost` can be paid, infinite above the capacity. Takes nothing."""
         missing = cost - self.level(now)
@@ -157,13 +164,29 @@ class _Recorded(TokenBucket):
 
 def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
     """Pay `cost` from each of `buckets`, or from none of them: 0.0, or the seconds until all can pay (L23, L24)."""
-    wait = max(bucket.wait(cost, now) for bucket in buckets)
     for bucket in buckets:
-        if wait == 0.0:
+        if bucket.level(now) < cost:
+            break
+    else:
+        for bucket in buckets:
             bucket._pay(cost, now)
-        elif bucket.wait(cost, now) > 0.0:
+        return 0.0
+    waits = [bucket.wait(cost, now) for bucket in buckets]
+    for bucket, wait in zip(buckets, waits, strict=True):
+        if wait > 0.0:
             bucket._refuse(cost, now)
-    return wait
+    return max(waits)
+
+
+def take_each(buckets: Sequence[TokenBucket], most: int, now: float) -> int:
+    """Pay 1 from each of `buckets`, up to `most` times: how often that could be done, exactly as one by one."""
+    # A float of at least 1 loses nothing by 1 being taken from it, so that it may be done at once.
+    count = min(most, *(int(bucket.level(now)) for bucket in buckets))
+    if count <= 0:
+        return 0
+    for bucket in buckets:
+        bucket._pay(count, now)
+    return count
 
 
 class SubjectBuckets:

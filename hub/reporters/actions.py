@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from channels.buckets import Rate, SubjectBuckets
 from channels.permissions import Role
-from channels.publication import Publication, Stored
+from channels.publication import Position, Publication, Stored
 from hub.auth import Identity
 from hub.reporters.publisher import Publisher
+
+if TYPE_CHECKING:
+    from channels._native import Publishes
 
 ACTIONS = "actions"
 MAX_PUBLISHERS = 10_000
@@ -55,6 +58,19 @@ class ActionsReporter:
         told = {"channel": publication.channel, "event": publication.event, "position": stored.position}
         left_out = {"left_out": int(bucket.refused)} if bucket.refused else {}
         self.record("admin.publish", actor, {**told, **left_out})
+
+    def published_together(self, actor: Identity, source: str, run: "Publishes", count: int, first: Position) -> None:
+        """The same of the first `count` publishes of `run`, of which the first has its place at `first`."""
+        if actor.role is not Role.ADMIN or run.channel == ACTIONS:
+            return
+        now = self._monotonic()
+        bucket = self._publishers.bucket(source, ACTIONS, now)
+        if bucket is None:
+            return
+        left_out = {"left_out": int(bucket.refused)} if bucket.refused else {}
+        for number, event in enumerate(run.events(bucket.take_each(count, now))):
+            told = {"channel": run.channel, "event": event, "position": f"{first.epoch}:{first.offset + number}"}
+            self.record("admin.publish", actor, {**told, **left_out})
 
     def sweep(self, now: float) -> None:
         """Forget sources that have been quiet; `now`: monotonic seconds."""

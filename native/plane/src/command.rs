@@ -11,6 +11,7 @@ use crate::channel::Channel;
 use crate::closing::Verdict;
 use crate::cursor::Options;
 use crate::figures::ConnectionFigures;
+use crate::inbound::Answers;
 use crate::peer::Service;
 use crate::pipe::Pipe;
 use crate::start::Start;
@@ -63,6 +64,8 @@ pub enum Command {
     Send(u64, Box<[u8]>),
     /// Many of them.
     SendMany(Vec<(u64, Box<[u8]>)>),
+    /// Answers to publishes.
+    Answers(Vec<Answers>),
     /// The end of a connection.
     Close(u64, Verdict),
     /// The end of all of them.

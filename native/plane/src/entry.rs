@@ -200,7 +200,7 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
 }
 
 /// Decimal digits, without the machinery of formatting: this runs for every entry.
-fn write_number(out: &mut Vec<u8>, number: u64) {
+pub fn write_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [b'0'; 20];
     let mut rest = number;
     let mut first = digits.len();

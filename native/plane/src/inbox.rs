@@ -50,7 +50,7 @@ impl Inbox {
 
     /// Whether more may be read from sockets, while `held` was not yet handed over.
     pub fn has_room(&self, held: &Batch) -> bool {
-        self.messages.load(SeqCst) + held.len() < self.max_messages
+        self.messages.load(SeqCst) + held.weight() < self.max_messages
             && self.bytes.load(SeqCst) + held.bytes() < self.max_bytes
     }
 
@@ -73,7 +73,7 @@ impl Inbox {
         if batch.is_empty() {
             return;
         }
-        self.messages.fetch_add(batch.len(), SeqCst);
+        self.messages.fetch_add(batch.weight(), SeqCst);
         self.bytes.fetch_add(batch.bytes(), SeqCst);
         let mut queue = self.queue();
         let was_empty = queue.batches.is_empty();
@@ -116,7 +116,7 @@ impl Inbox {
         let mut bytes = 0;
         let mut queue = self.queue();
         for (batch, range) in taken.into_iter().rev() {
-            count += range.len();
+            count += batch.weight_of(range);
             if !batch.is_empty() {
                 queue.batches.push_front(batch);
                 continue;

@@ -6,6 +6,7 @@ mod convert;
 mod error;
 mod json;
 mod plane;
+mod publishes;
 mod replicas;
 mod signal;
 mod stats;
@@ -18,6 +19,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
     json::register(module)?;
+    publishes::register(module)?;
     replicas::register(module)?;
     signal::register(module)
 }
