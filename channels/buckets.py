@@ -92,11 +92,15 @@ class TokenBucket:
         elapsed = now - self._at
         if elapsed <= 0:
             return self._level
-        return min(self.rate.capacity, self._level + elapsed * self.rate.refill)
+        level, capacity = self._level + elapsed * self.rate.refill, self.rate.capacity
+        return level if level < capacity else capacity
 
     def take_each(self, most: int, now: float) -> int:
         """Pay 1 up to `most` times: how often that was granted; the rest is refused."""
-        granted = take_each((self,), most, now)
+        level = self.level(now)
+        granted = most if level >= most else max(0, int(level))
+        if granted:
+            self._pay(granted, now)
         if granted < most:
             self._refuse(most - granted, now)
         return granted
@@ -133,7 +137,8 @@ class TokenBucket:
 
     def _pay(self, cost: float, now: float) -> None:
         self._level = self.level(now) - cost
-        self._at = max(self._at, now)
+        if now > self._at:
+            self._at = now
 
     def _refuse(self, cost: float, now: float) -> None:
         self.refused += cost
@@ -178,14 +183,18 @@ def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
     return max(waits)
 
 
-def take_each(buckets: Sequence[TokenBucket], most: int, now: float) -> int:
-    """Pay 1 from each of `buckets`, up to `most` times: how often that could be done, exactly as one by one."""
+def take_each(own: TokenBucket, shared: TokenBucket | None, most: int, now: float) -> int:
+    """Pay 1 from both buckets, up to `most` times: how often that could be done, exactly as one by one."""
     # A float of at least 1 loses nothing by 1 being taken from it, so that it may be done at once.
-    count = min(most, *(int(bucket.level(now)) for bucket in buckets))
+    level = own.level(now)
+    count = most if level >= most else int(level)
+    if shared is not None and (level := shared.level(now)) < count:
+        count = int(level)
     if count <= 0:
         return 0
-    for bucket in buckets:
-        bucket._pay(count, now)
+    own._pay(count, now)
+    if shared is not None:
+        shared._pay(count, now)
     return count
 
 
@@ -216,11 +225,14 @@ class SubjectBuckets:
 
     def bucket(self, subject: str, name: str, now: float) -> TokenBucket | None:
         """The bucket `name` of `subject`; None if nobody has a bucket of that name."""
-        found = self.find(subject, name)
-        if found is None and name in self._rates:
+        key = subject, name
+        found = self._buckets.get(key)
+        if found is not None:
+            self._buckets.move_to_end(key)
+        elif name in self._rates:
             if len(self._buckets) >= self._most:
                 self._make_room(now)
-            found = self._buckets[subject, name] = self._new(subject, name, now)
+            found = self._buckets[key] = self._new(subject, name, now)
         return found
 
     def record(self) -> None:

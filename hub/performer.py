@@ -53,7 +53,7 @@ class Performer:
         self._emissions = emissions
         self._admission = admission
         self._counters = counters
-        self.publishing = Publishing(plane, broker, self)
+        self.publishing = Publishing(plane, broker, self, counters)
         self._answers: list[tuple[int, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         emissions.on_settled = self._answer_settled

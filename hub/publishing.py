@@ -6,7 +6,7 @@ a connection says comes after what is gathered: `flush` keeps the order (C14).
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -14,6 +14,7 @@ from channels._native import PublishBatch
 from channels.errors import BrokerError
 from hub.session import batches
 from hub.session.effects import Ticket
+from hub.session.policy import Tally
 from hub.session.states import OVER
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from channels.publication import Position, Publication, Stored
     from hub.auth import Identity
     from hub.connection import Connection
+    from hub.counters import Counters
     from hub.performer import Performer
     from hub.session import Moment
 
@@ -39,30 +41,26 @@ class Listener(Protocol):
     def published(self, actor: "Identity", source: str, publication: "Publication", stored: "Stored") -> None:
         """One publish."""
 
-    def published_together(
-        self, actor: "Identity", source: str, run: "Publishes", count: int, first: "Position"
-    ) -> None:
-        """The first `count` of `run`, from the place `first` on."""
+    def published_together(self, shares: "Sequence[Share]", first: "Position") -> None:
+        """Publishes of several, in the order of their places, which begin with `first`."""
 
 
-class Share(NamedTuple):
-    """What one connection has in an append."""
-
-    connection: "Connection"
-    run: "Publishes"
-    count: int
+Share = tuple["Connection", "Publishes", int]
+"""What one connection has in an append: the first so many publishes of a run."""
 
 
 class Publishing:
     """One per hub; what is gathered never outlives a turn of the loop."""
 
-    def __init__(self, plane: "Plane", broker: "Broker", performer: "Performer") -> None:
+    def __init__(self, plane: "Plane", broker: "Broker", performer: "Performer", counters: "Counters") -> None:
+        self._tally = Tally(counters)
         self._plane = plane
         self._broker = broker
         self._performer = performer
         self._shares: list[Share] = []
         self._channel = ""
         self._answers_later = False
+        self._most = broker.max_signals
         self._count = self._bytes = 0
 
     def add(self, connection: "Connection", run: "Publishes", moment: "Moment") -> None:
@@ -73,11 +71,12 @@ class Publishing:
             self._channel, self._answers_later = channel, self._broker.answers_later(channel)
         count = batches.admit(connection.session, run, moment, answers_later=self._answers_later)
         if count:
-            if self._count + count > self._broker.max_signals or self._bytes + run.size > MAX_BYTES:
+            size = run.size
+            if self._count + count > self._most or self._bytes + size > MAX_BYTES:
                 self.flush()
-            self._shares.append(Share(connection, run, count))
+            self._shares.append((connection, run, count))
             self._count += count
-            self._bytes += run.size
+            self._bytes += size
         if count < len(run):
             self.flush()
             for frame in islice(run.frames(), count, None):
@@ -91,11 +90,11 @@ class Publishing:
         self._count = self._bytes = 0
         try:
             self._performer.settle((self._channel,))
-            batch = PublishBatch([(share.run, share.count) for share in shares])
+            batch = PublishBatch([(run, count) for _, run, count in shares])
             placed = partial(self._placed, shares, batch, self._answers_later)
             self._broker.publish_batch(self._channel, batch, placed)
         except Exception as error:  # noqa: BLE001 - it is logged, and others have their turn
-            for connection in {share.connection.number: share.connection for share in shares}.values():
+            for connection in {connection.number: connection for connection, _, _ in shares}.values():
                 self._performer.fail(connection, error)
 
     # --- afterwards ---------------------------------------------------------------------------------------------------
@@ -117,26 +116,18 @@ class Publishing:
         else:
             first = result._replace(offset=result.offset - len(batch) + 1)
             self._acknowledge(shares, batch, first)
-            self._tell(shares, first)
+            self._performer.tell_listener("published_together", shares, first)
         self._performer.finish_soon()
 
     def _acknowledge(self, shares: "Sequence[Share]", batch: PublishBatch, first: "Position") -> None:
         self._performer.send_answers()  # what was answered before is sent before
-        over = [share.connection.number for share in shares if share.connection.session.state in OVER]
+        over = [connection.number for connection, _, _ in shares if connection.session.state in OVER]
         told = self._plane.acknowledge(batch, first.epoch, first.offset, over)
         if told:
-            shares[0].connection.session.surroundings.tally.messages_sent["ack",] += told
+            self._tally.messages_sent["ack",] += told
 
-    def _refuse(self, share: Share, error: BrokerError) -> None:
+    def _refuse(self, share: "Share", error: BrokerError) -> None:
         connection, run, count = share
         for one in islice(run.ids(), count):
             ticket = Ticket("publish", one, run.channel)
             self._performer.attempt(connection, connection.session.failed, ticket, error)
-
-    def _tell(self, shares: "Sequence[Share]", first: "Position") -> None:
-        offset = first.offset
-        for connection, run, count in shares:
-            session = connection.session
-            place: Any = first._replace(offset=offset)
-            self._performer.tell_listener("published_together", session.identity, session.conn, run, count, place)
-            offset += count

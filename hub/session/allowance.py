@@ -39,25 +39,23 @@ class Allowance:
 
     def take(self, name: str, rate: Rate, cost: float, now: float, subject: str | None = None) -> Shortage | None:
         """Pay `cost` from bucket `name` and from the one `subject` shares; None if paid, else nothing was taken."""
-        buckets = self._both(name, rate, now, subject)
+        own = self._buckets.get(name)
+        if own is None or own.rate is not rate:
+            own = self._bucket(name, rate, now)
+        shared = None if subject is None else self._shared.bucket(subject, name, now)
+        buckets = (own,) if shared is None else (own, shared)
         wait = take_all(buckets, cost, now)
         if wait == 0.0:
             return None
         slowest = max(buckets, key=lambda one: one.wait(cost, now))
-        is_shared = slowest is not buckets[0]
-        return Shortage(slowest.rate, wait, is_shared, any(one.is_abused(now) for one in buckets))
+        return Shortage(slowest.rate, wait, slowest is shared, any(one.is_abused(now) for one in buckets))
 
     def take_each(self, name: str, rate: Rate, most: int, now: float, subject: str | None = None) -> int:
         """Pay 1 up to `most` times: how often it could be paid. What could not is not counted as refused."""
-        return take_each(self._both(name, rate, now, subject), most, now)
-
-    def _both(self, name: str, rate: Rate, now: float, subject: str | None) -> tuple[TokenBucket, ...]:
-        """The connection's own bucket, and the shared one where there is one."""
-        bucket = self._buckets.get(name)
-        if bucket is None or bucket.rate is not rate:
-            bucket = self._bucket(name, rate, now)
-        shared = None if subject is None else self._shared.bucket(subject, name, now)
-        return (bucket,) if shared is None else (bucket, shared)
+        own = self._buckets.get(name)
+        if own is None or own.rate is not rate:
+            own = self._bucket(name, rate, now)
+        return take_each(own, None if subject is None else self._shared.bucket(subject, name, now), most, now)
 
     def _bucket(self, name: str, rate: Rate, now: float) -> TokenBucket:
         """A new bucket starts full; one of an equal rate is kept, so that a new login does not fill it."""

@@ -19,6 +19,7 @@ _TAKING = frozenset(
     state for state in State if (step := TRANSITIONS[state].get(Trigger.PUBLISH)) and step.admission is Admission.APPLY
 )
 _LABEL = ("publish",)
+_BROADCAST = Right.BROADCAST
 
 
 def admit(session: "Session", run: "Publishes", moment: Moment, *, answers_later: bool) -> int:
@@ -29,19 +30,21 @@ def admit(session: "Session", run: "Publishes", moment: Moment, *, answers_later
     """
     if session.state not in _TAKING or session.backlog is not None or session.is_superseded:
         return 0
-    config, rights = session.look_up(run.channel)
-    if config is None or Right.BROADCAST not in rights or run.largest > session.surroundings.policy.smallest_limit:
+    surroundings, channel = session.surroundings, run.channel
+    config, rights = session.look_up(channel)
+    if config is None or _BROADCAST not in rights or run.largest > surroundings.policy.smallest_limit:
         return 0
-    if run.is_traced and not config.trace:
+    if not config.trace and run.is_traced:
         return 0
     most = _answerable(session, run, answers_later=answers_later) if answers_later or session.in_flight else len(run)
     if config.publish_rate is None:
-        count = session.pay_many("publish", most, moment)
+        rate, subject = session.rates["publish"], session.identity.subject
+        count = session.allowance.take_each("publish", rate, most, moment.now, subject)
     else:
-        count = session.pay_many(f"publish:{run.channel}", most, moment, config.publish_rate)
+        count = session.allowance.take_each(f"publish:{channel}", config.publish_rate, most, moment.now)
     if count:
         session.unreadable = 0
-        session.surroundings.tally.messages_received[_LABEL] += count
+        surroundings.tally.messages_received[_LABEL] += count
         if answers_later:
             session.in_flight.update(given(run, count))
     return count

@@ -223,11 +223,6 @@ class Session(Answering):
         self.surroundings.tally.rate_limited[kind,] += 1
         raise shortage.refusal(kind)
 
-    def pay_many(self, bucket: str, most: int, moment: Moment, rate: Rate | None = None) -> int:
-        """`pay` 1 up to `most` times, as long as it can be paid. -> how often; nothing is refused"""
-        subject = self.identity.subject if rate is None else None
-        return self.allowance.take_each(bucket, rate or self.rates[bucket], most, moment.now, subject)
-
     def identify(self, identity: Identity) -> None:
         """Whose connection it is from now on."""
         own, common = identity.rates, self.surroundings.policy.rates

@@ -86,11 +86,19 @@ fn has_only(text: &str, others: &[u8]) -> bool {
 
 /// M16.
 pub fn is_event(name: &str) -> bool {
-    name.len() <= MAX_EVENT
-        && name.split('.').count() <= MAX_SEGMENTS
-        && name
-            .split('.')
-            .all(|segment| !segment.is_empty() && has_only(segment, b"_:-"))
+    let bytes = name.as_bytes();
+    let (mut dots, mut before) = (0, b'.');
+    for byte in bytes {
+        match byte {
+            b'.' if before == b'.' => return false,
+            b'.' => dots += 1,
+            b'_' | b':' | b'-' => {}
+            other if other.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+        before = *byte;
+    }
+    before != b'.' && dots < MAX_SEGMENTS && bytes.len() <= MAX_EVENT
 }
 
 /// M16.
