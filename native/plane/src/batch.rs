@@ -106,10 +106,8 @@ impl Batch {
             len: self.bytes.len() - start,
             publish,
         };
-        if let Some((_, Event::Publishes(run))) = self
-            .events
-            .last_mut()
-            .filter(|(before, _)| *before == conn)
+        if let Some((_, Event::Publishes(run))) =
+            self.events.last_mut().filter(|(before, _)| *before == conn)
             && let Some(longer) = self.publishes.extend(run, &item, &self.bytes)
         {
             *run = longer;
@@ -118,7 +116,8 @@ impl Batch {
             return Ok(());
         }
         let number = self.publishes.push(item);
-        self.events.push((conn, Event::Publishes(number..number + 1)));
+        self.events
+            .push((conn, Event::Publishes(number..number + 1)));
         Ok(())
     }
 

@@ -135,11 +135,7 @@ impl PublishBatch {
         self.len
     }
 
-    fn encode_entries<'py>(
-        &self,
-        py: Python<'py>,
-        ts: f64,
-    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    fn encode_entries<'py>(&self, py: Python<'py>, ts: f64) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let mut all = Packed::default();
         let pack = || {
             let mut numbered = self.parts.members().enumerate();

@@ -31,9 +31,7 @@ pub fn drain<'py>(py: Python<'py>, inbox: &Inbox, max: usize) -> PyResult<Bound<
     let mut outcome = Ok(());
     for (batch, range) in &taken {
         for (conn, event) in batch.events(range.clone()) {
-            outcome = outcome.and_then(|()| {
-                events.append(tuple(py, *conn, event, batch)?)
-            });
+            outcome = outcome.and_then(|()| events.append(tuple(py, *conn, event, batch)?));
         }
     }
     inbox.give_back(taken);

@@ -153,7 +153,9 @@ impl Reading<'_> {
             && self.is_named == (true, true)
             && rules::is_channel(self.string(publish.channel)?)
             && rules::is_event(self.string(publish.event)?)
-            && publish.key.is_none_or(|key| self.string(key).is_some_and(rules::is_key));
+            && publish
+                .key
+                .is_none_or(|key| self.string(key).is_some_and(rules::is_key));
         if !is_good {
             return None;
         }
@@ -236,12 +238,30 @@ mod tests {
     #[test]
     fn a_publish_is_read_whatever_its_spelling() {
         let text = r#"{"channel":"a/b:1","type":"publish","event":"e.f","data":{"x":[1,2]},"id":7,"key":"k","tags":{"t":"v"}}"#;
-        let expected = ["a/b:1", "e.f", "7", r#"{"x":[1,2]}"#, "k", r#"{"t":"v"}"#, "", ""];
+        let expected = [
+            "a/b:1",
+            "e.f",
+            "7",
+            r#"{"x":[1,2]}"#,
+            "k",
+            r#"{"t":"v"}"#,
+            "",
+            "",
+        ];
         assert_eq!(Some(expected.map(str::to_owned)), parts(text));
 
         let text = r#" { "data" : null , "id" : "\u0061/é\n" , "type" : "publish" , "event" : "e" , "channel" : "c" ,
             "key" : "\u006b\ud83d\ude00" , "tags" : { "a" : "\u0062" } , "mid" : null , "meta" : null , "more" : [ { } ] } "#;
-        let expected = ["c", "e", "\"a/é\\n\"", "null", "k😀", r#"{"a":"b"}"#, "", ""];
+        let expected = [
+            "c",
+            "e",
+            "\"a/é\\n\"",
+            "null",
+            "k😀",
+            r#"{"a":"b"}"#,
+            "",
+            "",
+        ];
         assert_eq!(Some(expected.map(str::to_owned)), parts(text));
 
         let with = |more: &str| format!(r#"{{"type":"publish","channel":"c","event":"e",{more}}}"#);
@@ -257,7 +277,11 @@ mod tests {
             r#""tags":{}"#.to_owned(),
         ] {
             let expected = ["c", "e", "", "", "", "", "", ""];
-            assert_eq!(Some(expected.map(str::to_owned)), parts(&with(&dropped)), "{dropped}");
+            assert_eq!(
+                Some(expected.map(str::to_owned)),
+                parts(&with(&dropped)),
+                "{dropped}"
+            );
         }
         let no_state = parts(&with(&format!(
             r#""traceparent":"{TRACE}","tracestate":"ä""#
