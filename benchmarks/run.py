@@ -228,7 +228,9 @@ def main() -> None:
         for name in chosen:
             run = measure(generator, known[name], workload, options.duration, cores)
             results[name].append(run)
-            figure = f"{run[workload.figure]:.2f} {TITLES[workload.figure]}, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
+            figure = (
+                f"{run[workload.figure]:.2f} {TITLES[workload.figure]}, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
+            )
             print(f"round {number + 1}  {name:22} {figure}, other CPU {run['other_cpu_s']:.1f} s", file=sys.stderr)
     rows = table(results, workload.figure)
     machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}

@@ -211,7 +211,7 @@ class Plane:
     def append_publishes(self, log: int, batch: PublishBatch, ts: float) -> tuple[str, int]:
         """As `append`, of publishes in the order of their runs; no Python object is made per entry."""
     def acknowledge(self, batch: PublishBatch, epoch: str, first: int, over: Sequence[int]) -> int:
-        """Send the `ack` of each publish that has an id (M30), where the first of all is at `epoch`:`first`. -> how many
+        """Send the `ack` of each publish that has an id (M30), the first of all being at `epoch`:`first`. -> how many
 
         Between two frames of whatever else is being written, as `send`; connections in `over` are told nothing.
         """
@@ -298,7 +298,7 @@ class PublishBatch:
     """The first publishes of runs of one channel, of any connections: what becomes one append."""
 
     def __new__(cls, parts: Sequence[tuple[Publishes, int]]) -> Self:
-        """`parts`: runs, each with how many of it. `ValueError` if they are of several channels or shorter than that."""
+        """`parts`: runs, each with how many of it. `ValueError` if they are shorter, or of several channels."""
     def __len__(self) -> int: ...
     def encode_entries(self, ts: float) -> list[bytes]:
         """As the function of that name, of all entries in order."""

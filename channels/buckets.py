@@ -137,8 +137,7 @@ class TokenBucket:
 
     def _pay(self, cost: float, now: float) -> None:
         self._level = self.level(now) - cost
-        if now > self._at:
-            self._at = now
+        self._at = max(self._at, now)
 
     def _refuse(self, cost: float, now: float) -> None:
         self.refused += cost

@@ -115,7 +115,7 @@ class Performer:
             self.fail(connection, error)
 
     def finish(self) -> None:
-        """Store the publishes that are gathered, process the signals of the turn, send its answers, wake the I/O threads."""
+        """Store the publishes of the turn, process its signals, send its answers, wake the I/O threads."""
         self.publishing.flush()
         try:
             self._answer_emits(self._emissions.run())

@@ -1,7 +1,7 @@
 """Publishes on their way from connections to the broker, as many together as came together.
 
-Runs of one channel become one append, whoever sent them, and their `ack`s are written natively (M30). Anything else that
-a connection says comes after what is gathered: `flush` keeps the order (C14).
+Runs of one channel become one append, whoever sent them, and their `ack`s are written natively (M30). Anything else
+that a connection says comes after what is gathered: `flush` keeps the order (C14).
 """
 
 from functools import partial
@@ -103,7 +103,7 @@ class Publishing:
         self,
         shares: "Sequence[Share]",
         batch: PublishBatch,
-        was_later: bool,  # noqa: FBT001 - bound by `partial`
+        was_later: bool,
         result: "Position | BrokerError",
     ) -> None:
         """The publishers have their answers first: nobody who listens can keep them from it."""

@@ -1,7 +1,7 @@
 """Publishes that came one after the other: what is judged once for all of them instead of message by message.
 
-What is not plain here takes the way of `hub.session.intake`, message by message, and is answered there: nothing is refused
-in this module.
+What is not plain here takes the way of `hub.session.intake`, message by message, and is answered there: nothing is
+refused in this module.
 """
 
 from itertools import islice

@@ -86,7 +86,9 @@ async def test_a_bad_one_in_the_middle_is_refused_in_its_place(node: Node, store
 
 
 @pytest.mark.clause("L22", "L23", "L24")
-async def test_what_the_bucket_cannot_pay_is_refused_each_with_a_time(node: Node, stored: list[tuple[str, int]]) -> None:
+async def test_what_the_bucket_cannot_pay_is_refused_each_with_a_time(
+    node: Node, stored: list[tuple[str, int]]
+) -> None:
     async with Burst(node, ADMIN) as peer:
         answers = documents(await peer.ask(*map(publish, range(64))))
     assert stored == [("actions", 60)]
@@ -120,7 +122,7 @@ async def test_an_id_that_was_answered_may_come_again_in_the_same_breath(node: N
 
 @pytest.mark.clause("M31")
 async def test_a_mid_that_comes_twice_is_stored_once(node: Node) -> None:
-    same = {"mid": "m1", "data": 7}
+    same: dict[str, Any] = {"mid": "m1", "data": 7}
     async with Burst(node, ADMIN) as peer:
         said = [publish(1, **same), publish(2), publish(3, **same), publish(4, mid="m1", data=8)]
         first, other, again, conflict = documents(await peer.ask(*said))
@@ -130,7 +132,9 @@ async def test_a_mid_that_comes_twice_is_stored_once(node: Node) -> None:
 
 
 @pytest.mark.clause("C17", "E6", "M30")
-async def test_a_right_that_is_withdrawn_holds_for_what_comes_after_it(node: Node, stored: list[tuple[str, int]]) -> None:
+async def test_a_right_that_is_withdrawn_holds_for_what_comes_after_it(
+    node: Node, stored: list[tuple[str, int]]
+) -> None:
     async with Burst(node, ADMIN) as peer:
         before = documents(await peer.ask(publish(1), publish(2)))
         node.connections.change_role(peer.connection.session.conn, Role.VIEWER)
@@ -154,7 +158,9 @@ async def test_sizes_are_judged_by_the_limit_of_the_channel() -> None:
     tables = {"small": {"broadcast": ["admin"], "max_message": "1KiB"}}
     async with Node(tables, smallest_limit=1_024) as node, Burst(node, ADMIN) as peer:
         large = publish(2, "small", data="x" * 1_200)
-        answers = documents(await peer.ask(publish(1, "small"), large, publish(3, "small"), publish(4, data="x" * 1_200)))
+        answers = documents(
+            await peer.ask(publish(1, "small"), large, publish(3, "small"), publish(4, data="x" * 1_200))
+        )
     assert [(one["id"], one.get("limit")) for one in answers] == [(1, None), (2, 1_024), (3, None), (4, None)]
 
 
@@ -168,7 +174,9 @@ async def test_trace_contexts_are_kept_from_subscribers_where_the_channel_says_s
 
 
 @pytest.mark.clause("C14", "M30")
-async def test_publishers_of_one_channel_share_an_append_and_no_answers(node: Node, stored: list[tuple[str, int]]) -> None:
+async def test_publishers_of_one_channel_share_an_append_and_no_answers(
+    node: Node, stored: list[tuple[str, int]]
+) -> None:
     async with Burst(node, ADMIN) as one, Burst(node, ADMIN) as other:
         node.connections._turns.stop()
         await one.say(publish(1), publish(2))
@@ -271,9 +279,9 @@ class TestAnswersLater:
     @pytest.mark.clause("N2")
     async def test_an_append_holds_no_more_than_the_store_takes(self, store: Store) -> None:
         rates = {**DEFAULT_RATES, "publish": Rate(1_000, 1)}
-        async with Node(backplane=RemoteBackplane(store, max_signals=300), rates=rates) as node:
-            async with Burst(node, Identity(None, Role.ADMIN)) as peer:
-                await peer.ask(*(publish() for _ in range(700)))
+        backplane = RemoteBackplane(store, max_signals=300)
+        async with Node(backplane=backplane, rates=rates) as node, Burst(node, Identity(None, Role.ADMIN)) as peer:
+            await peer.ask(*(publish() for _ in range(700)))
         sizes = [count for channel, count in store.calls if channel == "actions"]
         assert (sum(sizes), max(sizes)) == (700, 256)
 

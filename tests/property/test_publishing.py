@@ -1,4 +1,4 @@
-"""Whatever a publisher says in one breath: each answer, entry and count is what it would be if each message came alone."""
+"""Whatever a publisher says in one breath: answers, entries and counts are those of each message come alone."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -33,7 +33,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
-IDS = st.integers(0, 3) | st.sampled_from([2**53 - 1, "1", "é", 'a"b\\', "\t", "x" * 64, "x" * 65, "", -1, 1.0, True, None])
+IDS = st.integers(0, 3) | st.sampled_from(
+    [2**53 - 1, "1", "é", 'a"b\\', "\t", "x" * 64, "x" * 65, "", -1, 1.0, True, None]
+)
 TAGS = st.dictionaries(st.sampled_from(["a", "b.c", "d e", ""]), TEXTS | st.just(1), max_size=3)
 OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
     "id": IDS,

@@ -63,7 +63,9 @@ class Burst:
     async def say(self, *messages: Any) -> None:
         """Each a document, or the text of a frame; all of them in one write."""
         texts = [one if isinstance(one, bytes) else orjson.dumps(one) for one in messages]
-        await self._loop.sock_sendall(self.sock, b"".join(Frame(Opcode.TEXT, text).serialize(mask=True) for text in texts))
+        await self._loop.sock_sendall(
+            self.sock, b"".join(Frame(Opcode.TEXT, text).serialize(mask=True) for text in texts)
+        )
 
     async def ask(self, *messages: Any) -> list[bytes]:
         """`say`, and every answer up to that to a ping which comes last that is left, if the hub closes before."""

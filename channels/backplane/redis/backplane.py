@@ -30,7 +30,7 @@ from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Position, Publication
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
 
 logger = logging.getLogger(__name__)
 

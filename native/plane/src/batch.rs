@@ -77,19 +77,12 @@ impl Batch {
         self.events.push((conn, event));
     }
 
-    /// Add a message.
-    pub fn push_message(&mut self, conn: u64, binary: bool, payload: &[u8]) {
+    /// Add a binary message.
+    pub fn push_binary(&mut self, conn: u64, payload: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         let range = start..self.bytes.len();
-        self.events.push((
-            conn,
-            if binary {
-                Event::Binary(range)
-            } else {
-                Event::Text(range)
-            },
-        ));
+        self.events.push((conn, Event::Binary(range)));
     }
 
     /// Add a JSON message, if it is one (M10-M13): behind the publishes that came before it, or as it is.

@@ -183,7 +183,7 @@ impl Peer {
             Service::Hub(_) => {}
         }
         if binary {
-            to.batch.push_message(to.id, true, payload);
+            to.batch.push_binary(to.id, payload);
         } else if let Err(fault) = to.batch.push_text(to.id, payload) {
             self.unreadable("bad_json", fault.to_string(), to);
         }
