@@ -141,7 +141,7 @@ def plant_answer_forgotten() -> None:
             acknowledge(self, *placed)
 
     Session.answered = planted_answered  # type: ignore[method-assign,assignment]
-    Publishing._acknowledge = planted_acknowledge  # type: ignore[method-assign]
+    Publishing._acknowledge = planted_acknowledge  # type: ignore[method-assign,assignment]
 
 
 def cut_tails(directory: Path) -> int:
