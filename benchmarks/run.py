@@ -41,6 +41,8 @@ class Workload:
     arguments: tuple[str, ...]
     floor: tuple[str, ...] | None = None
     """Arguments for the floor, where it cannot do what the servers do; none: the same."""
+    figure: str = "cpu_s_per_million"
+    """What the row is about: CPU-seconds per million deliveries, or messages taken per CPU-second."""
 
 
 WORKLOADS = {
@@ -56,6 +58,10 @@ WORKLOADS = {
         "W1 with 1 KiB of compressible JSON, permessage-deflate negotiated by all; the floor as in W1",
         ("--subscribers", "1000", "--rate", "50", "--payload", "1024", "--pad", "json", "--deflate"),
         ("--subscribers", "1000", "--rate", "50", "--payload", "128"),
+    "W5": Workload(
+        "50 publishers in band, 3,200 publishes of 128 B under way, each with an id, 1 subscriber",
+        ("--protocol", "ng-acked", "--publishers", "50", "--window", "3200", "--subscribers", "1", "--payload", "128"),
+        "msgs_per_cpu_s",
     ),
 }
 
@@ -164,10 +170,11 @@ def measure(
     return result
 
 
-COLUMNS = ("cpu_s_per_million", "p50_ms", "p99_ms", "deliveries", "lost")
+COLUMNS = ("cpu_s_per_million", "msgs_per_cpu_s", "acks", "p50_ms", "p99_ms", "deliveries", "lost")
+TITLES = {"cpu_s_per_million": "CPU-s per million deliveries", "msgs_per_cpu_s": "messages per CPU-s"}
 
 
-def table(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def table(results: dict[str, list[dict[str, Any]]], figure: str) -> list[dict[str, Any]]:
     """Medians per server, with the ratio to the floor of the same run."""
     rows = []
     for name, runs in results.items():
@@ -175,21 +182,25 @@ def table(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
         row |= {column: round(statistics.median(run[column] for run in runs), 3) for column in COLUMNS}
         row["lost"] = max(run["lost"] for run in runs)
         rows.append(row)
-    floor = next((row["cpu_s_per_million"] for row in rows if row["server"] == "floor"), None)
+    floor = next((row[figure] for row in rows if row["server"] == "floor"), None)
     for row in rows:
-        row["ratio_to_floor"] = round(row["cpu_s_per_million"] / floor, 2) if floor else None
+        row["ratio_to_floor"] = round(row[figure] / floor, 2) if floor else None
     return rows
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
+def markdown(rows: list[dict[str, Any]], figure: str) -> str:
     """The table as it stands in the README of the benchmarks."""
-    head = ("server", "CPU-s per million deliveries", "ratio to floor", "p50 ms", "p99 ms", "deliveries", "lost")
+    head = ("server", TITLES[figure], "ratio to floor", "p50 ms", "p99 ms", "deliveries", "lost")
+    if is_inbound := figure == "msgs_per_cpu_s":
+        head += ("acks",)
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for row in rows:
         ratio = f"{row['ratio_to_floor']:.2f}" if row["ratio_to_floor"] else "-"
         latency = f"{row['p50_ms']:.1f} | {row['p99_ms']:.1f}"
         counts = f"{row['deliveries']:.0f} | {row['lost']}"
-        lines.append(f"| {row['server']} | {row['cpu_s_per_million']:.2f} | {ratio} | {latency} | {counts} |")
+        shown = f"{row[figure]:.0f}" if is_inbound else f"{row[figure]:.2f}"
+        counts += f" | {row['acks']:.0f}" if is_inbound else ""
+        lines.append(f"| {row['server']} | {shown} | {ratio} | {latency} | {counts} |")
     return "\n".join(lines)
 
 
@@ -224,15 +235,17 @@ def main() -> None:
             arguments = workload.floor if name == "floor" and workload.floor else workload.arguments
             run = measure(generator, known[name], arguments, options.duration, cores)
             results[name].append(run)
-            figure = f"{run['cpu_s_per_million']:.2f} CPU-s per million, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
+            figure = (
+                f"{run[workload.figure]:.2f} {TITLES[workload.figure]}, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
+            )
             print(f"round {number + 1}  {name:22} {figure}, other CPU {run['other_cpu_s']:.1f} s", file=sys.stderr)
-    rows = table(results)
+    rows = table(results, workload.figure)
     machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
     report = {"workload": options.workload, "title": workload.title, "date": time.strftime("%Y-%m-%d")}
     path = HERE / "results" / f"{options.workload.lower()}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(report | {"machine": machine, "rows": rows, "runs": results}, indent=1) + "\n")
-    print(f"{options.workload}: {workload.title}\n\n{markdown(rows)}")
+    print(f"{options.workload}: {workload.title}\n\n{markdown(rows, workload.figure)}")
 
 
 if __name__ == "__main__":

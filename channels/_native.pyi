@@ -24,6 +24,8 @@ EVENT_TEXT: Final[int]
 """A complete JSON message that passed the strict scan (M10-M13). a: bytes, b: None"""
 EVENT_BINARY: Final[int]
 """A complete binary message, not looked into. a: bytes, b: None"""
+EVENT_PUBLISHES: Final[int]
+"""JSON messages that came one after the other and are all plainly a `publish` to one channel. a: Publishes, b: None"""
 EVENT_UNREADABLE: Final[int]
 """A message that is no message: a: slug ("bad_json" | "too_large"), b: text for people. The connection lives on."""
 EVENT_CLOSED: Final[int]
@@ -226,6 +228,13 @@ class Plane:
         """Channels of which `data_dir` holds something; none without one."""
     def append_signals(self, log: int, batch: SignalBatch, ts: float) -> tuple[str, int]:
         """Append a batch of the SignalSystem; no Python object is made per event."""
+    def append_publishes(self, log: int, batch: PublishBatch, ts: float) -> tuple[str, int]:
+        """As `append`, of publishes in the order of their runs; no Python object is made per entry."""
+    def acknowledge(self, batch: PublishBatch, epoch: str, first: int, over: Sequence[int]) -> int:
+        """Send the `ack` of each publish that has an id (M30), the first of all being at `epoch`:`first`. -> how many
+
+        Between two frames of whatever else is being written, as `send`; connections in `over` are told nothing.
+        """
     def subscribe(
         self,
         conn: int,
@@ -289,6 +298,43 @@ class Plane:
         """
     def remembers(self) -> tuple[int, int]:
         """How many ended connections are remembered, and the bytes of their stories."""
+
+@final
+class Publishes:
+    """A run: publishes of one connection to one channel, one after the other, at least one and at most 256.
+
+    Each is as M1-M4, M16, M17 and M29 say and has no `mid`: whatever would be refused, or is more than that, comes by
+    EVENT_TEXT in its place.
+    """
+
+    @property
+    def channel(self) -> str: ...
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message."""
+    @property
+    def size(self) -> int:
+        """Bytes of all of them, about."""
+    @property
+    def is_traced(self) -> bool:
+        """One of them carries a trace context (M17)."""
+    def __len__(self) -> int: ...
+    def frames(self) -> list[bytes]:
+        """The messages as they came: each could have come by EVENT_TEXT."""
+    def ids(self) -> list[int | str | None]:
+        """Of each its `id` (M4); None: it has none."""
+    def events(self, count: int) -> list[str]:
+        """Names of the first `count` events."""
+
+@final
+class PublishBatch:
+    """The first publishes of runs of one channel, of any connections: what becomes one append."""
+
+    def __new__(cls, parts: Sequence[tuple[Publishes, int]]) -> Self:
+        """`parts`: runs, each with how many of it. `ValueError` if they are shorter, or of several channels."""
+    def __len__(self) -> int: ...
+    def encode_entries(self, ts: float) -> list[bytes]:
+        """As the function of that name, of all entries in order."""
 
 Start = (
     Literal["new", "snapshot"]

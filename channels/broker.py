@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from channels._native import PlaneError, PlaneOverloaded, SignalBatch
+from channels._native import PlaneError, PlaneOverloaded, PublishBatch, SignalBatch
 from channels.backplane import Backplane, Placed, Result
 from channels.backplane.memory import MemoryBackplane
 from channels.catching_up import CatchUp, Errors
@@ -113,15 +113,29 @@ class Broker:
     def publish_nowait(self, publication: Publication, done: Callable[[Result], None]) -> None:
         """Store `publication`; `done` hears where it is, or why it is nowhere (in memory: before this returns)."""
         try:
-            log = self._logs.use(publication.channel)
-            if log.base is not None:
-                raise ReadOnlyChannel(f"the hub alone writes the presence of {log.base}", channel=log.channel)
+            log = self._publishable(publication.channel)
         except BrokerError as error:
             done(error)
             return
         if not log.config.trace and publication.traceparent is not None:
             publication = replace(publication, traceparent=None, tracestate=None)
         self.backplane.append(publication.channel, (publication,), lambda results: done(results[0]))
+
+    def publish_batch(self, channel: str, batch: PublishBatch, done: Placed) -> None:
+        """Store publishes without `mid`; `done` hears where the last of them is, or why all are nowhere.
+
+        At most `max_signals` of them; where a channel keeps trace contexts from its subscribers, none with one.
+        """
+        try:
+            self._publishable(channel)
+        except BrokerError as error:
+            done(error)
+            return
+        self.backplane.append_publishes(channel, batch, done)
+
+    def answers_later(self, channel: str) -> bool:
+        """Whether publishes to `channel` may be answered after the call that stores them."""
+        return not self.backplane.is_local or self.catalog.is_durable(channel)
 
     async def publish(self, publication: Publication) -> Stored:
         """Store `publication`; raises `BrokerError`."""
@@ -134,7 +148,7 @@ class Broker:
 
     @property
     def max_signals(self) -> int:
-        """The most that a batch for `append_signals` may hold."""
+        """The most that a batch for `append_signals` or `publish_batch` may hold."""
         return self.backplane.max_signals
 
     def append_signals(self, channel: str, batch: SignalBatch, done: Placed) -> None:
@@ -154,7 +168,7 @@ class Broker:
     def deliver(
         self,
         channel: str,
-        batch: Sequence[Entry] | SignalBatch,
+        batch: Sequence[Entry] | PublishBatch | SignalBatch,
         marks: Sequence[bytes | None] | None = None,
         settled: "Settled | None" = None,
     ) -> Position:
@@ -172,6 +186,8 @@ class Broker:
         try:
             if isinstance(batch, SignalBatch):
                 epoch, first = self._plane.append_signals(log.log, batch, ts)
+            elif isinstance(batch, PublishBatch):
+                epoch, first = self._plane.append_publishes(log.log, batch, ts)
             else:
                 epoch, first = self._plane.append(log.log, batch, ts, marks)
         except PlaneOverloaded as error:
@@ -317,6 +333,13 @@ class Broker:
     def _own_backplane(self) -> MemoryBackplane:
         is_durable = self.catalog.is_durable if self.catalog.durable else None
         return MemoryBackplane(monotonic=self._monotonic, is_durable=is_durable)
+
+    def _publishable(self, channel: str) -> OpenLog:
+        """The log of `channel`, which takes publishes; raises `BrokerError`."""
+        log = self._logs.use(channel)
+        if log.base is not None:
+            raise ReadOnlyChannel(f"the hub alone writes the presence of {log.base}", channel=log.channel)
+        return log
 
     def _open_all(self, subject: str | None, specs: Sequence[SubscribeSpec]) -> list[OpenLog]:
         """The logs of `specs`, and the companions that they need, are open; raises `BrokerError`."""

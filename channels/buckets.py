@@ -98,7 +98,18 @@ class TokenBucket:
         elapsed = now - self._at
         if elapsed <= 0:
             return self._level
-        return min(self.rate.capacity, self._level + elapsed * self.rate.refill)
+        level, capacity = self._level + elapsed * self.rate.refill, self.rate.capacity
+        return level if level < capacity else capacity
+
+    def take_each(self, most: int, now: float) -> int:
+        """Pay 1 up to `most` times: how often that was granted; the rest is refused."""
+        level = self.level(now)
+        granted = most if level >= most else max(0, int(level))
+        if granted:
+            self._pay(granted, now)
+        if granted < most:
+            self._refuse(most - granted, now)
+        return granted
 
     def wait(self, cost: float, now: float) -> float:
         """Seconds after `now` until `cost` can be paid, infinite above the capacity. Takes nothing."""
@@ -179,13 +190,33 @@ class _Recorded(TokenBucket):
 
 def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
     """Pay `cost` from each of `buckets`, or from none of them: 0.0, or the seconds until all can pay (L23, L24)."""
-    wait = max(bucket.wait(cost, now) for bucket in buckets)
     for bucket in buckets:
-        if wait == 0.0:
+        if bucket.level(now) < cost:
+            break
+    else:
+        for bucket in buckets:
             bucket._pay(cost, now)
-        elif bucket.wait(cost, now) > 0.0:
+        return 0.0
+    waits = [bucket.wait(cost, now) for bucket in buckets]
+    for bucket, wait in zip(buckets, waits, strict=True):
+        if wait > 0.0:
             bucket._refuse(cost, now)
-    return wait
+    return max(waits)
+
+
+def take_each(own: TokenBucket, shared: TokenBucket | None, most: int, now: float) -> int:
+    """Pay 1 from both buckets, up to `most` times: how often that could be done, exactly as one by one."""
+    # A float of at least 1 loses nothing by 1 being taken from it, so that it may be done at once.
+    level = own.level(now)
+    count = most if level >= most else int(level)
+    if shared is not None and (level := shared.level(now)) < count:
+        count = int(level)
+    if count <= 0:
+        return 0
+    own._pay(count, now)
+    if shared is not None:
+        shared._pay(count, now)
+    return count
 
 
 class SubjectBuckets:
@@ -215,11 +246,14 @@ class SubjectBuckets:
 
     def bucket(self, subject: str, name: str, now: float) -> TokenBucket | None:
         """The bucket `name` of `subject`; None if nobody has a bucket of that name."""
-        found = self.find(subject, name)
-        if found is None and name in self._rates:
+        key = subject, name
+        found = self._buckets.get(key)
+        if found is not None:
+            self._buckets.move_to_end(key)
+        elif name in self._rates:
             if len(self._buckets) >= self._most:
                 self._make_room(now)
-            found = self._buckets[subject, name] = self._new(subject, name, now)
+            found = self._buckets[key] = self._new(subject, name, now)
         return found
 
     def record(self, much: Callable[[], None]) -> None:

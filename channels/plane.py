@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, OnSlow, SignalBatch, Start
+    from channels._native import Delivery, OnSlow, PublishBatch, SignalBatch, Start
     from channels.publication import Entry
 
 
@@ -30,6 +30,8 @@ class LogPlane(Protocol):
     def durable_channels(self) -> list[str]: ...  # noqa: D102
 
     def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
+
+    def append_publishes(self, log: int, batch: "PublishBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
 
     def subscribe(  # noqa: D102
         self,

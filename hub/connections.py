@@ -20,6 +20,7 @@ from channels._native import (
     EVENT_FEED,
     EVENT_OUTPUT,
     EVENT_POSITIONS,
+    EVENT_PUBLISHES,
     EVENT_RETAIN_FAILED,
     EVENT_STORE_FAILED,
     EVENT_STORED,
@@ -41,14 +42,13 @@ from hub.takeovers import Takeovers
 from hub.turns import Turns
 
 if TYPE_CHECKING:
-    from channels._native import Event, Plane
+    from channels._native import Event, Plane, Publishes
     from channels.broker import Broker
     from channels.permissions import Role
-    from channels.publication import Publication, Stored
     from hub.admission import Admission
-    from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions
+    from hub.publishing import Listener
     from hub.relay import Relay
 
 ALARM_STEP = 1.0
@@ -209,9 +209,9 @@ class Connections:
             self._performer.attempt(connection, connection.session.revoked, revocation)
         self._performer.finish_soon()
 
-    def listen(self, listener: "Callable[[Identity, str, Publication, Stored], None]") -> None:
+    def listen(self, listener: "Listener") -> None:
         """Tell `listener` of each publish that was stored: who made it, the connection, what and where."""
-        self._performer.on_published = listener
+        self._performer.listener = listener
 
     def snapshot(
         self, limit: int | None = None, role: str | None = None, user: str | None = None
@@ -233,11 +233,15 @@ class Connections:
     def _handle(self, event: "Event", moment: Moment) -> None:
         number, kind, a, b = event
         connection = self._table.get(number)
+        if kind != EVENT_PUBLISHES:
+            self._performer.publishing.flush()  # what came before is done before (C14)
         if connection is None:
             self._hear_node(kind, a, b)
             return
         try:
-            if kind == connection.spoken:
+            if kind == EVENT_PUBLISHES:
+                self._performer.publishing.add(connection, cast("Publishes", a), moment)
+            elif kind == connection.spoken:
                 self._performer.perform(connection, connection.session.received(cast("bytes", a), moment))
             else:
                 self._hear(connection, kind, a, b)

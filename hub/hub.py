@@ -128,7 +128,7 @@ class Hub:
         self.metrics = HubMetrics(self)
         self._publisher = Publisher(self.broker, self.counters, self.node)
         self.actions = ActionsReporter(self._publisher, self.node, settings.log_rate, self.monotonic)
-        self.connections.listen(self.actions.published)
+        self.connections.listen(self.actions)
         self.metrics_reporter = MetricsReporter(self, self._publisher)
         self.status_reporter = self._status_reporter()
         self.log_channel = logs.LogChannel(self._tell_logs, self._on_loop)

@@ -44,7 +44,9 @@ class LineLimiter:
         now = self._monotonic()
         if len(self._buckets) >= MAX_NAMES and event not in self._buckets:
             event = "other"
-        bucket = self._buckets.setdefault(event, TokenBucket(self.rate, now))
+        bucket = self._buckets.get(event)
+        if bucket is None:
+            bucket = self._buckets[event] = TokenBucket(self.rate, now)
         if bucket.take(1, now) == 0.0:
             return True
         self._dropped[event] += 1

@@ -7,7 +7,7 @@ threads are woken once: `finish` ends a turn. Only what concerns the channel of 
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import orjson
 import structlog
@@ -20,6 +20,7 @@ from hub.contents import Contents
 from hub.holds import Hold
 from hub.protocol import answers, close_codes
 from hub.protocol.errors import Refusal
+from hub.publishing import Listener, Publishing
 from hub.session import effects
 from hub.session.policy import SIGNALS
 
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from channels.broker import Broker
     from channels.catching_up import Errors
     from hub.admission import Admission
-    from hub.auth import Identity
     from hub.counters import Counters
     from hub.emissions import Emissions, Outcome
-    from hub.session import Session
 
 P = ParamSpec("P")
 
@@ -45,7 +44,7 @@ class Performer:
         self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
     ) -> None:
         self.alarms = Alarms()
-        self.on_published: Callable[[Identity, str, Publication, Stored], None] = lambda *_: None
+        self.listener: Listener | None = None
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
         """Told when a connection has resumed a session, before it says so."""
@@ -57,6 +56,7 @@ class Performer:
         self._admission = admission
         self._counters = counters
         self._contents = Contents(counters)
+        self.publishing = Publishing(plane, broker, self, counters)
         self._answers: list[tuple[int, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         emissions.on_settled = self._answer_settled
@@ -120,7 +120,8 @@ class Performer:
             self.fail(connection, error)
 
     def finish(self) -> None:
-        """Process the signals of the turn, send its answers, wake the I/O threads."""
+        """Store the publishes of the turn, process its signals, send its answers, wake the I/O threads."""
+        self.publishing.flush()
         try:
             self._answer_emits(self._emissions.run())
         except Exception as error:  # a turn ends, whatever happens to its signals
@@ -159,7 +160,7 @@ class Performer:
         self._answer_emits(outcomes)
         self.finish_soon()
 
-    def _settle(self, channels: Iterable[str]) -> None:
+    def settle(self, channels: Iterable[str]) -> None:
         """Signals emitted so far come before what is done with their channel now (C14)."""
         if SIGNALS in channels:
             self._answer_emits(self._emissions.settle())
@@ -182,7 +183,7 @@ class Performer:
     # --- one kind of effect each --------------------------------------------------------------------------------------
 
     def _subscribe(self, connection: Connection, effect: effects.Subscribe) -> None:
-        self._settle(spec.channel for spec in effect.specs)
+        self.settle(spec.channel for spec in effect.specs)
         self.send_answers()  # answers to earlier requests come first (M7)
         hold = Hold(effect)
         subject = connection.session.identity.subject
@@ -247,7 +248,7 @@ class Performer:
             )
 
     def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
-        self._settle(effect.channels)
+        self.settle(effect.channels)
         self.send_answers()
         self._broker.unsubscribe(connection.number, effect.channels, effect.reply)
         if effect.reply is not None:
@@ -286,7 +287,7 @@ class Performer:
             self.perform(connection, connection.session.failed(effect.ticket, fault))
 
     def _store(self, connection: Connection, effect: effects.Publish) -> None:
-        self._settle((effect.publication.channel,))
+        self.settle((effect.publication.channel,))
         self._broker.publish_nowait(effect.publication, partial(self._published, connection, effect))
 
     def _published(self, connection: Connection, effect: effects.Publish, result: Stored | BrokerError) -> None:
@@ -298,13 +299,15 @@ class Performer:
             answer = answers.ack(ticket.id, ticket.channel, result.position, is_duplicate=result.duplicate)
             self.attempt(connection, session.answered, ticket, answer)
         if isinstance(result, Stored):
-            self._tell_listeners(session, effect.publication, result)
-        if not self._is_finish_due:
-            self.finish_soon()
+            self.tell_listener("published", session.identity, session.conn, effect.publication, result)
+        self.finish_soon()
 
-    def _tell_listeners(self, session: "Session", publication: Publication, stored: Stored) -> None:
+    def tell_listener(self, what: Literal["published", "published_together"], *news: Any) -> None:
+        """What it does wrong concerns nobody else."""
+        if self.listener is None:
+            return
         try:
-            self.on_published(session.identity, session.conn, publication, stored)
+            getattr(self.listener, what)(*news)
         except Exception as error:
             self._counters.error("internal", "listener")
             log.error("publish.listener_failed", exc_info=error)

@@ -20,7 +20,7 @@ BATCH_SECONDS = 300.0
 """How long the id of a batch is remembered (N3), as long as a `mid`."""
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
     from channels.backplane.figures import BackplaneFigures
 
 
@@ -38,7 +38,7 @@ class Deliver(Protocol):
     def __call__(  # noqa: D102 - described by the class
         self,
         channel: str,
-        batch: "Sequence[Entry] | SignalBatch",
+        batch: "Sequence[Entry] | PublishBatch | SignalBatch",
         marks: Sequence[bytes | None] | None = None,
         settled: Callable[[BrokerError | None], None] | None = None,
         /,
@@ -139,6 +139,9 @@ class Backplane(Protocol):
     MAY do so before the call returns. `max_signals` is the most that one batch may hold. After `LogUnavailable` or
     `Overloaded` the batch is given again later; after `OutcomeUnknown` never.
 
+    `append_publishes(channel, batch, done)` does the same for publishes that came together and carry no `mid`, at most
+    `max_signals` of them; after `LogUnavailable` or `Overloaded` nothing of them is stored, and nothing is given again.
+
     `follow(channel, wanted, is_proof, done)` is asked before a subscription is answered (N12, N18): the log of this
     node must hold what the store holds, at least up to `wanted` (None: whatever the store has now). True says that it
     is so now, and `done` is not called. Else `done` hears once, within `OUTBOX_WAIT`: None, or `LogUnavailable`. A
@@ -168,7 +171,7 @@ class Backplane(Protocol):
 
     @property
     def max_signals(self) -> int:
-        """The most that a batch for `append_signals` may hold."""
+        """The most that a batch for `append_signals` or `append_publishes` may hold."""
         ...
 
     @property
@@ -188,6 +191,9 @@ class Backplane(Protocol):
         """Give `publications` their places."""
 
     def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
+        """Give the entries of `batch` their places."""
+
+    def append_publishes(self, channel: str, batch: "PublishBatch", done: Placed) -> None:
         """Give the entries of `batch` their places."""
 
     def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:

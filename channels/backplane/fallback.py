@@ -27,7 +27,7 @@ from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Position, Publication
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,10 @@ class LocalWhenAway:
     def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
         """See the contract."""
         self._now.append_signals(channel, batch, done)
+
+    def append_publishes(self, channel: str, batch: "PublishBatch", done: Placed) -> None:
+        """See the contract."""
+        self._now.append_publishes(channel, batch, done)
 
     def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
         """See the contract. Alone, no position proves anything: those of the store are of other epochs."""

@@ -14,7 +14,7 @@ from channels.errors import BrokerError, LogUnavailable, MidConflict, OutcomeUnk
 from channels.publication import Position, Publication, Stored
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
 
 MAX_BATCH_IDS = 10_000
 MAX_SIGNALS = 4_096
@@ -103,6 +103,28 @@ class MemoryBackplane:
         except BrokerError as error:
             placed = error
         done(placed)
+
+    def append_publishes(self, channel: str, batch: "PublishBatch", done: Placed) -> None:
+        """As the contract says; completes at once, or when a durable log has stored it."""
+
+        def placed(result: Position | BrokerError) -> None:
+            if isinstance(result, BrokerError):
+                self._refused += len(batch)
+            else:
+                self._stored += len(batch)
+            done(result)
+
+        try:
+            if self._deliver is None:
+                raise _stopped(channel)
+            if self._is_durable is None or not self._is_durable(channel):
+                result: Position | BrokerError = self._deliver(channel, batch)
+            else:
+                self._place_together(self._deliver, channel, batch, placed)
+                return
+        except BrokerError as error:
+            result = error
+        placed(result)
 
     def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
         """The log is the store, so it holds what there is; a proof that it has lost something ends its epoch (N4)."""
@@ -240,6 +262,11 @@ class MemoryBackplane:
             # Whatever the disk holds of them, their places are given again: to say so twice makes no entry double.
             done(LogUnavailable(result.message, channel=channel) if isinstance(result, OutcomeUnknown) else result)
 
+        self._place_together(deliver, channel, batch, placed)
+
+    def _place_together(
+        self, deliver: Deliver, channel: str, batch: "PublishBatch | SignalBatch", placed: Placed
+    ) -> None:
         single = self._placings.single(placed)
         try:
             single.position = deliver(channel, batch, None, single.settle)

@@ -1,16 +1,20 @@
 """`actions`: what administrators did and what became of it (C21), and the audit lines of the same."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from channels.buckets import Rate, SubjectBuckets
 from channels.permissions import Role
-from channels.publication import Publication, Stored
+from channels.publication import Position, Publication, Stored
 from hub.auth import Identity
 from hub.reporters.publisher import Publisher
+
+if TYPE_CHECKING:
+    from channels._native import Publishes
+    from hub.publishing import Share
 
 ACTIONS = "actions"
 MAX_PUBLISHERS = 10_000
@@ -55,6 +59,25 @@ class ActionsReporter:
         told = {"channel": publication.channel, "event": publication.event, "position": stored.position}
         left_out = {"left_out": int(bucket.refused)} if bucket.refused else {}
         self.record("admin.publish", actor, {**told, **left_out})
+
+    def published_together(self, shares: "Sequence[Share]", first: Position) -> None:
+        """The same of publishes that were stored together."""
+        now, offset = self._monotonic(), first.offset
+        for connection, run, count in shares:
+            session = connection.session
+            if session.identity.role is Role.ADMIN and run.channel != ACTIONS:
+                bucket = self._publishers.bucket(session.conn, ACTIONS, now)
+                if bucket is not None:
+                    refused = bucket.refused
+                    if told := bucket.take_each(count, now):
+                        self._tell(session.identity, run, refused, told, first.epoch, offset)
+            offset += count
+
+    def _tell(self, actor: Identity, run: "Publishes", refused: float, count: int, epoch: str, offset: int) -> None:
+        left_out = {"left_out": int(refused)} if refused else {}
+        for number, event in enumerate(run.events(count), offset):
+            told = {"channel": run.channel, "event": event, "position": f"{epoch}:{number}"}
+            self.record("admin.publish", actor, {**told, **left_out})
 
     def sweep(self, now: float) -> None:
         """Forget sources that have been quiet; `now`: monotonic seconds."""

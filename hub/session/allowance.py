@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from channels.buckets import Rate, SubjectBuckets, TokenBucket, take_all
+from channels.buckets import Rate, SubjectBuckets, TokenBucket, take_all, take_each
 from hub.protocol.errors import Refusal
 
 MAX_RETRY_AFTER = 86_400.0
@@ -39,16 +39,23 @@ class Allowance:
 
     def take(self, name: str, rate: Rate, cost: float, now: float, subject: str | None = None) -> Shortage | None:
         """Pay `cost` from bucket `name` and from the one `subject` shares; None if paid, else nothing was taken."""
-        bucket = self._buckets.get(name)
-        if bucket is None or bucket.rate is not rate:
-            bucket = self._bucket(name, rate, now)
+        own = self._buckets.get(name)
+        if own is None or own.rate is not rate:
+            own = self._bucket(name, rate, now)
         shared = None if subject is None else self._shared.bucket(subject, name, now)
-        buckets = (bucket,) if shared is None else (bucket, shared)
+        buckets = (own,) if shared is None else (own, shared)
         wait = take_all(buckets, cost, now)
         if wait == 0.0:
             return None
         slowest = max(buckets, key=lambda one: one.wait(cost, now))
         return Shortage(slowest.rate, wait, slowest is shared, any(one.is_abused(now) for one in buckets))
+
+    def take_each(self, name: str, rate: Rate, most: int, now: float, subject: str | None = None) -> int:
+        """Pay 1 up to `most` times: how often it could be paid. What could not is not counted as refused."""
+        own = self._buckets.get(name)
+        if own is None or own.rate is not rate:
+            own = self._bucket(name, rate, now)
+        return take_each(own, None if subject is None else self._shared.bucket(subject, name, now), most, now)
 
     def _bucket(self, name: str, rate: Rate, now: float) -> TokenBucket:
         """A new bucket starts full; one of an equal rate is kept, so that a new login does not fill it."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.buckets import DEFAULT_RATES, SUBJECT_RATES, Rate, SubjectBuckets, TokenBucket, take_all
+from channels.buckets import DEFAULT_RATES, SUBJECT_RATES, Rate, SubjectBuckets, TokenBucket, take_all, take_each
 
 NOW = 1_000.0
 rates = st.builds(Rate, st.floats(1, 1e7), st.floats(0.01, 1e7))
@@ -282,3 +282,39 @@ def test_the_buckets_that_are_kept_are_the_last_ones_used_however_sweeps_fall_be
         buckets.sweep(NOW, most=swept)
         assert len(buckets) <= 4
     assert all(buckets.find(name, "publish") is not None for name in order[-3:])
+
+
+@pytest.mark.clause("L22", "L23", "L24")
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.integers(1, 300)), min_size=1, max_size=20),
+    st.floats(1, 500),
+    st.floats(0.1, 300),
+    st.booleans(),
+)
+def test_many_are_paid_exactly_as_one_by_one(
+    asked: list[tuple[float, int]], capacity: float, refill: float, is_shared: bool
+) -> None:
+    """To the last bit: what is left, and so the time that is told to whom it refuses."""
+    now = NOW
+    rates = Rate(capacity, refill), Rate(capacity * 1.5, refill)
+    at_once = [TokenBucket(rate, now) for rate in rates]
+    singly = [TokenBucket(rate, now) for rate in rates]
+    for pause, most in asked:
+        now += pause
+        granted = take_each(at_once[0], at_once[1] if is_shared else None, most, now)
+        count = 0
+        while count < most and all(bucket.wait(1, now) == 0.0 for bucket in singly[: 1 + is_shared]):
+            take_all(singly[: 1 + is_shared], 1, now)
+            count += 1
+        assert granted == count
+        assert [bucket.level(now) for bucket in at_once] == [bucket.level(now) for bucket in singly]
+        assert [bucket.wait(1, now) for bucket in at_once] == [bucket.wait(1, now) for bucket in singly]
+
+
+@pytest.mark.clause("L24")
+def test_of_many_those_that_cannot_be_paid_are_refused() -> None:
+    bucket, singly = TokenBucket(Rate(3, 1), NOW), TokenBucket(Rate(3, 1), NOW)
+    granted = [bucket.take_each(5, NOW), bucket.take_each(2, NOW + 1.5)]
+    waits = [singly.take(1, NOW + (1.5 if number >= 5 else 0)) for number in range(7)]
+    assert granted == [3, 1] == [waits[:5].count(0.0), waits[5:].count(0.0)]
+    assert (bucket.refused, bucket.level(NOW + 2)) == (singly.refused, singly.level(NOW + 2)) == (3.0, 1.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from channels._native import EVENT_TEXT
-from channels.broker import Stored
+from channels.broker import Position, Stored
 from channels.buckets import Rate
 from channels.errors import LogUnavailable, Overloaded
 from channels.permissions import Role
@@ -20,6 +20,14 @@ from tests.support.node import Node, Peer
 ADMIN = Identity("root", Role.ADMIN)
 DEVELOPER = Identity("ann", Role.DEVELOPER)
 PUBLISH = {"type": "publish", "id": 1, "channel": "actions", "event": "x"}
+
+
+def answer_later(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Any], None]]:
+    """As a backplane over a network does: the appends of publishes wait for what they are called back with."""
+    waiting: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(node.broker, "answers_later", lambda _channel: True)
+    monkeypatch.setattr(node.broker, "publish_batch", lambda _channel, _batch, done: waiting.append(done))
+    return waiting
 
 
 @pytest.fixture
@@ -48,15 +56,14 @@ async def test_answers_keep_the_order_of_their_requests_even_if_the_plane_gives_
 
 @pytest.mark.clause("M30", "M4")
 async def test_an_answer_that_comes_after_its_turn_is_sent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a backplane over a network answers."""
-    waiting: list[Callable[[Any], None]] = []
-    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: waiting.append(done))
+    waiting = answer_later(node, monkeypatch)
     peer = node.peer(ADMIN)
     await peer.next("welcome")
-    waiting.clear()
-    peer.send(PUBLISH, {**PUBLISH, "id": 2}, {"type": "ping", "id": 1}, {"type": "ping"})
+    second = {**PUBLISH, "id": 2}
+    peer.send(PUBLISH, {"type": "ping"}, second, {"type": "ping", "id": 1}, {"type": "ping"})
     await peer.next("pong")
-    waiting[0](Stored("k3Fq:7"))
+    await peer.next("pong")
+    waiting[0](Position("k3Fq", 7))
     waiting[1](LogUnavailable("not now", channel="actions"))
     error = await peer.next("error")
     by_type = {message["type"]: message for message in peer.seen if message["type"] in ("ack", "error")}
@@ -69,8 +76,7 @@ async def test_an_answer_that_comes_after_its_turn_is_sent(node: Node, monkeypat
 async def test_an_answer_for_a_connection_that_has_gone_reaches_nobody(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting: list[Callable[[Any], None]] = []
-    monkeypatch.setattr(node.broker, "publish_nowait", lambda _publication, done: waiting.append(done))
+    waiting = answer_later(node, monkeypatch)
     peer, other = node.peer(ADMIN), node.peer(ADMIN)
     peer.send(PUBLISH, {"type": "ping"})
     await peer.next("pong")
@@ -78,7 +84,7 @@ async def test_an_answer_for_a_connection_that_has_gone_reaches_nobody(
     node.plane.feed_close(peer.number, 1000, "")
     node.plane.flush()
     await peer.gone()
-    done(Stored("k3Fq:7"))
+    done(Position("k3Fq", 7))
     other.send({"type": "ping"})
     await other.next("pong")
     assert [message["type"] for message in peer.seen + other.seen].count("ack") == 0
@@ -229,14 +235,20 @@ async def test_an_answer_that_a_session_cannot_take_ends_that_connection_only(
 
 @pytest.mark.clause("M30")
 async def test_who_listens_to_publishes_and_makes_a_mistake_keeps_no_publisher_from_its_answer(node: Node) -> None:
-    def broken(*_arguments: Any) -> None:
-        raise RuntimeError("a mistake")
+    class Broken:
+        def published(self, *_arguments: Any) -> None:
+            raise RuntimeError("a mistake")
 
-    node.connections.listen(broken)
+        published_together = published
+
+    node.connections.listen(Broken())
     peer = node.peer(ADMIN)
     turn(node, peer, PUBLISH, {**PUBLISH, "id": 2})
     assert [(await peer.next("ack"))["id"] for _ in range(2)] == [1, 2]
     assert (peer.output.close, node.errors()) == (None, {("internal", "listener"): 2})
+    peer.send({**PUBLISH, "id": 3})
+    assert (await peer.next("ack"))["id"] == 3
+    assert node.errors() == {("internal", "listener"): 3}
 
 
 async def test_an_answer_to_a_publish_that_a_session_cannot_take_ends_that_connection_only(

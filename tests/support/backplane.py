@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from channels._native import PublishBatch, decode_entries
 from channels.backplane import Backplane, Result
 from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
 from channels.publication import Position, Publication, Stored
+from tests.support.publishes import batch_of, text
 
 
 class Door:
@@ -28,6 +30,8 @@ class Door:
     ) -> Position:
         if self.refusal is not None:
             raise self.refusal
+        if isinstance(batch, PublishBatch):
+            batch = decode_entries(b"".join(batch.encode_entries(1.0)))
         self.delivered += [(channel, entry[0]) for entry in batch]
         return Position("k3Fq", sum(name == channel for name, _ in self.delivered))
 
@@ -178,6 +182,24 @@ class LocalContract(BackplaneContract):
         door.refusal = None
         again = await self.append(backplane, publication(mid="m1"), batch_id="b1")
         assert (refused, again) == (["log_unavailable"], ["k3Fq:1"])
+
+    @pytest.mark.clause("M30", "N2", "P1")
+    async def test_publishes_that_came_together_have_consecutive_places_or_none(
+        self, backplane: Backplane, door: Door
+    ) -> None:
+        batch = batch_of(text(event="two"), text(event="three"))
+        told: list[Position | BrokerError] = []
+        await self.append(backplane, publication("one"))
+        backplane.append_publishes("actions", batch, told.append)
+        assert door.delivered == [("actions", "one"), ("actions", "two"), ("actions", "three")]
+        door.refusal = error = Overloaded("not now")
+        backplane.append_publishes("actions", batch, told.append)
+        assert told == [Position("k3Fq", 3), error]
+        counted = backplane.statistics()
+        assert (counted["stored"], counted["refused"]) == (3, 2)
+        await backplane.stop()
+        backplane.append_publishes("actions", batch, told.append)
+        assert isinstance(told[2], LogUnavailable)
 
     async def test_statistics_count_what_became_of_every_publication(self, backplane: Backplane, door: Door) -> None:
         for one in (publication(), publication(mid="m1"), publication(mid="m1"), publication("f", mid="m1")):

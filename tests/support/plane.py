@@ -13,11 +13,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from channels import _native
-from channels._native import PlaneError
+from channels._native import PlaneError, decode_entries
 from tests.support.fake_log import FakeCursor, FakeLog, cap_replay
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, Encoding, Event, OnSlow, SignalBatch, Start
+    from channels._native import Delivery, Encoding, Event, OnSlow, PublishBatch, SignalBatch, Start
     from channels.publication import Entry
 
 TEXT, CLOSED, OUTPUT = 1, 4, 5
@@ -185,6 +185,9 @@ class FakePlane:
 
     def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]:
         return self.append(log, [_entry_of(text) for text in batch.encode()], ts)
+
+    def append_publishes(self, log: int, batch: "PublishBatch", ts: float) -> tuple[str, int]:
+        return self.append(log, [one[:6] for one in decode_entries(b"".join(batch.encode_entries(ts)))], ts)
 
     def subscribe(
         self,

@@ -126,16 +126,22 @@ def plant_gap_invented() -> None:
 
 def plant_answer_forgotten() -> None:
     """What was published is stored, and every seventh answer to it is never sent (M4, M30)."""
+    from hub.publishing import Publishing
     from hub.session.session import Session
 
-    answered = Session.answered
+    answered, acknowledge = Session.answered, Publishing._acknowledge
     acks = count(1)
 
     def planted_answered(self: Any, ticket: Any, answer: Any) -> Any:
         is_forgotten = answer.get("type") == "ack" and next(acks) % FORGOTTEN == 0
         return [] if is_forgotten else answered(self, ticket, answer)
 
+    def planted_acknowledge(self: Any, *placed: Any) -> None:
+        if next(acks) % FORGOTTEN:
+            acknowledge(self, *placed)
+
     Session.answered = planted_answered  # type: ignore[method-assign,assignment]
+    Publishing._acknowledge = planted_acknowledge  # type: ignore[method-assign,assignment]
 
 
 def cut_tails(directory: Path) -> int:

@@ -119,9 +119,11 @@ class RemoteBackplane:
             partial(self._append, channel, publications, done), lambda error: done([error] * len(publications))
         )
 
-    def append_signals(self, channel: str, batch: "_native.SignalBatch", done: Placed) -> None:
+    def append_signals(self, channel: str, batch: "_native.PublishBatch | _native.SignalBatch", done: Placed) -> None:
         assert len(batch) <= self.max_signals
         self._when_there(lambda: done(self.store.append(channel, batch.encode_entries(WALL))), done)
+
+    append_publishes = append_signals
 
     def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
         self.asked.append((channel, wanted, is_proof))

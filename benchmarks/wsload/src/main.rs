@@ -213,6 +213,7 @@ struct Stats {
     gap: u64,
     closed: u64,
     http_bad: u64,
+    acks: u64,
 }
 
 struct App {
@@ -361,6 +362,9 @@ impl App {
                 }
             }
             State::Ready if self.conns[ci].kind == Kind::Sub => self.count(ci, body),
+            State::Ready if self.conns[ci].kind == Kind::Pub => {
+                self.st.acks += memmem::find(body, b"\"type\":\"ack\"").is_some() as u64
+            }
             _ => {}
         }
     }
@@ -770,6 +774,8 @@ impl App {
 /// A ready-made publish message for one channel; the fields are patched in place.
 struct Tmpl {
     bytes: Vec<u8>,
+    /// Where the id stands, in protocols that have one answered.
+    id: Option<usize>,
     ts: usize,
     seq: usize,
     pb: usize,
@@ -922,7 +928,8 @@ fn main() {
             put_frame(&mut b, if pr.binary { 2 } else { 1 }, &fill(&pr.publish, ch, 0, &data));
         }
         let at = |m: &str| memmem::find(&b, m.as_bytes()).unwrap() + m.len();
-        Tmpl { ts: at("\"wl_ns\":"), seq: at("\"seq\":"), pb: at("\"pub\":"), pad: at("\"pad\":\""), bytes: b }
+        let id = memmem::find(&b, b"\"id\":").map(|n| n + 5);
+        Tmpl { id, ts: at("\"wl_ns\":"), seq: at("\"seq\":"), pb: at("\"pub\":"), pad: at("\"pad\":\""), bytes: b }
     }).collect();
     let np = app.o.pubs.max(1);
     // raw in band: a publisher's channel is in its URL, so take at least as many publishers as channels.
@@ -951,6 +958,9 @@ fn main() {
         digits(&mut c.out[n + t.pb + 1..n + t.pb + 4], p as u64);
         if pads.len() > 1 {
             c.out[n + t.pad..n + t.pad + padlen].copy_from_slice(&pads[(k % 64) as usize])
+        }
+        if let Some(id) = t.id {
+            digits(&mut c.out[n + id..n + id + 10], SEQ0 + k)
         }
         *s += 1;
         if c.kind == Kind::Http {
@@ -1094,9 +1104,9 @@ fn main() {
     let cpu_s = c1 - c0;
     let n = app.o.subs.max(1) as f64;
     let q = |x: f64| app.hist.q(x) as f64 / 1e6;
-    println!("{{\"label\":\"{}\",\"protocol\":\"{}\",\"subscribers\":{},\"channels\":{},\"publishers\":{},\"rate\":{},\"batch\":{},\"window\":{},\"payload\":{},\"deflate\":\"{}\",\"sent\":{},\"expected\":{},\"deliveries\":{},\"lost\":{},\"extra\":{},\"dup_sampled\":{},\"ooo_sampled\":{},\"gap_sampled\":{},\"sampled\":{},\"disconnects\":{},\"http_errors\":{},\"run_s\":{:.3},\"drain_s\":{:.3},\"deliveries_per_s\":{:.0},\"in_time_per_s\":{:.0},\"server_cpu_s\":{:.3},\"cpu_s_per_million\":{:.4},\"msgs_per_cpu_s\":{:.0},\"loader_cpu_s\":{:.3},\"other_cpu_s\":{:.3},\"steal_s\":{:.3},\"softirq_s\":{:.3},\"frames\":{},\"reads\":{},\"recv_bytes\":{},\"bytes_per_delivery\":{:.1},\"publish_late_ms\":{:.2},\"p50_ms\":{:.3},\"p95_ms\":{:.3},\"p99_ms\":{:.3},\"max_ms\":{:.3},\"connect_s\":{:.2},\"connect_cpu_s\":{:.2},\"rss_idle_kb\":{},\"rss_conn_kb\":{},\"rss_end_kb\":{},\"bytes_per_conn\":{:.0},\"kernel_bytes_per_conn_both_ends\":{:.0}}}",
+    println!("{{\"label\":\"{}\",\"protocol\":\"{}\",\"subscribers\":{},\"channels\":{},\"publishers\":{},\"rate\":{},\"batch\":{},\"window\":{},\"payload\":{},\"deflate\":\"{}\",\"sent\":{},\"expected\":{},\"deliveries\":{},\"lost\":{},\"extra\":{},\"dup_sampled\":{},\"ooo_sampled\":{},\"gap_sampled\":{},\"sampled\":{},\"disconnects\":{},\"http_errors\":{},\"acks\":{},\"run_s\":{:.3},\"drain_s\":{:.3},\"deliveries_per_s\":{:.0},\"in_time_per_s\":{:.0},\"server_cpu_s\":{:.3},\"cpu_s_per_million\":{:.4},\"msgs_per_cpu_s\":{:.0},\"loader_cpu_s\":{:.3},\"other_cpu_s\":{:.3},\"steal_s\":{:.3},\"softirq_s\":{:.3},\"frames\":{},\"reads\":{},\"recv_bytes\":{},\"bytes_per_delivery\":{:.1},\"publish_late_ms\":{:.2},\"p50_ms\":{:.3},\"p95_ms\":{:.3},\"p99_ms\":{:.3},\"max_ms\":{:.3},\"connect_s\":{:.2},\"connect_cpu_s\":{:.2},\"rss_idle_kb\":{},\"rss_conn_kb\":{},\"rss_end_kb\":{},\"bytes_per_conn\":{:.0},\"kernel_bytes_per_conn_both_ends\":{:.0}}}",
         app.o.label, app.o.protocol, app.o.subs, app.o.channels, app.o.pubs, if app.o.window > 0 { 0.0 } else { app.o.rate }, app.o.batch, app.o.window, app.o.payload, app.ext.replace('"', ""),
-        sent, expected, d, lost, d.saturating_sub(expected), st.dup, st.ooo, st.gap, st.sampled, st.closed, st.http_bad, run_s, tail_s,
+        sent, expected, d, lost, d.saturating_sub(expected), st.dup, st.ooo, st.gap, st.sampled, st.closed, st.http_bad, st.acks, run_s, tail_s,
         d as f64 / (run_s + tail_s).max(1e-9), in_time as f64 / run_s.max(1e-9), cpu_s, if d > 0 { cpu_s * 1e6 / d as f64 } else { 0.0 }, if cpu_s > 0.0 { d as f64 / cpu_s } else { 0.0 },
         m1 - m0, s1.busy - s0.busy - cpu_s - (m1 - m0), s1.steal - s0.steal, s1.softirq - s0.softirq, st.frames, st.reads, st.bytes, if d > 0 { st.bytes as f64 / d as f64 } else { 0.0 }, late as f64 / 1e6,
         q(0.5), q(0.95), q(0.99), app.hist.max as f64 / 1e6, connect_s, cpu_conn, rss0, rss1, rss2, (rss1 - rss0) as f64 * 1024.0 / n, (mem1 - mem0) as f64 * 1024.0 / n);

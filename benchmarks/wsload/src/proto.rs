@@ -1,7 +1,8 @@
 //! Message templates. To add a protocol: add one entry to `table()`.
 //!
 //! Placeholders: `{channel}` the channel name, `{channels}` a JSON array holding it,
-//! `{data}` the JSON payload, `{len}` the payload's byte length, `{i}` connection number.
+//! `{data}` the JSON payload, `{len}` the payload's byte length, `{i}` connection number,
+//! `{id}` a number that is another one for each publish.
 
 #[derive(Clone)]
 pub enum Step {
@@ -41,6 +42,9 @@ pub fn table() -> Vec<Proto> {
         Proto { name: "ng", subprotocol: "", binary: false, hello: vec![],
             subscribe: vec![s(r#"{"type":"subscribe","channels":{channels},"delivery":"all"}"#), e("\"subscribed\"")],
             publish: br#"{"type":"publish","channel":"{channel}","event":"bench","data":{data}}"#.to_vec(), ping: b"", pong: b"" },
+        Proto { name: "ng-acked", subprotocol: "", binary: false, hello: vec![],
+            subscribe: vec![s(r#"{"type":"subscribe","channels":{channels},"delivery":"all"}"#), e("\"subscribed\"")],
+            publish: br#"{"type":"publish","id":{id},"channel":"{channel}","event":"bench","data":{data}}"#.to_vec(), ping: b"", pong: b"" },
         Proto { name: "bun", subprotocol: "", binary: false, hello: vec![],
             subscribe: vec![s(r#"{"type":"subscribe","channels":{channels}}"#), e("subscribed")],
             publish: br#"{"type":"publish","channel":"{channel}","data":{data}}"#.to_vec(), ping: b"", pong: b"" },
@@ -124,6 +128,7 @@ pub fn fill(t: &[u8], channel: &str, i: usize, data: &[u8]) -> Vec<u8> {
     let t = replace(t, "{channels}", format!("[\"{}\"]", channel).as_bytes());
     let t = replace(&t, "{channel}", channel.as_bytes());
     let t = replace(&t, "{i}", i.to_string().as_bytes());
+    let t = replace(&t, "{id}", crate::SEQ0.to_string().as_bytes());
     let t = replace(&t, "{len}", data.len().to_string().as_bytes());
     replace(&t, "{data}", data)
 }

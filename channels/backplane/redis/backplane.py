@@ -32,7 +32,7 @@ from channels.errors import BrokerError, LogUnavailable
 from channels.publication import Position, Publication
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,14 @@ class RedisBackplane:
         if self._parts is None:
             done(_stopped(channel))
         else:
-            self._parts.outbox.append_signals(channel, batch, done)
+            self._parts.outbox.append_together(channel, batch, done)
+
+    def append_publishes(self, channel: str, batch: "PublishBatch", done: Placed) -> None:
+        """See the contract."""
+        if self._parts is None:
+            done(_stopped(channel))
+        else:
+            self._parts.outbox.append_together(channel, batch, done)
 
     def follow(self, channel: str, wanted: Position | None, done: Ready, *, is_proof: bool = False) -> bool:
         """See the contract."""

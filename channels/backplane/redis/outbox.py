@@ -20,12 +20,12 @@ from channels.backplane.redis.keys import Keys, name_of_batch
 from channels.backplane.redis.options import RedisOptions
 from channels.backplane.redis.replica import Standing
 from channels.backplane.redis.segment import Segment
-from channels.backplane.redis.works import Packing, Publications, Sent, Signals, Work, kept_entries
+from channels.backplane.redis.works import Packing, Publications, Sent, Together, Work, kept_entries
 from channels.errors import BrokerError, LogUnavailable, OutcomeUnknown, Overloaded
 from channels.publication import Publication, Stored
 
 if TYPE_CHECKING:
-    from channels._native import SignalBatch
+    from channels._native import PublishBatch, SignalBatch
 
 logger = logging.getLogger(__name__)
 
@@ -136,9 +136,9 @@ class Outbox:
         work = Publications(publications, done, self._deadline(), batch_id)
         self._put(channel, work)
 
-    def append_signals(self, channel: str, batch: "SignalBatch", done: Placed) -> None:
-        """See `Backplane.append_signals`."""
-        self._put(channel, Signals(batch.encode_entries(self._wall()), done, self._deadline()))
+    def append_together(self, channel: str, batch: "PublishBatch | SignalBatch", done: Placed) -> None:
+        """See `Backplane.append_signals` and `append_publishes`."""
+        self._put(channel, Together(batch.encode_entries(self._wall()), done, self._deadline()))
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ class Publications(_Work):
         self.answer([error] * self.count)
 
 
-class Signals(_Work):
-    """`Backplane.append_signals`."""
+class Together(_Work):
+    """`Backplane.append_signals` and `append_publishes`."""
 
     __slots__ = ("_done", "_entries")
 
@@ -92,11 +92,11 @@ class Signals(_Work):
         self._done = done
 
     def entries(self, ts: float) -> list[bytes]:
-        """As `SignalBatch.encode_entries` made them."""
+        """As `encode_entries` of the batch made them."""
         return self._entries
 
     def mids(self, keys: Keys, first: int) -> list[Mid]:
-        """Signals carry none here."""
+        """They carry none."""
         return []
 
     def named(self, entries: Sequence[bytes]) -> list[Entry]:
@@ -122,7 +122,7 @@ class Signals(_Work):
             logger.exception("what was to be done after storing failed")
 
 
-Work = Publications | Signals
+Work = Publications | Together
 
 
 class Sent:

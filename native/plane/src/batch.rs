@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use crate::closing::Verdict;
 use crate::epoch::{Epoch, Position};
+use crate::inbound::{Gathering, Item, Run};
+use crate::json::JsonFault;
 use crate::logs::LogId;
 
 /// Something that happened to a connection.
@@ -13,6 +15,8 @@ pub enum Event {
     Text(Range<usize>),
     /// A binary message.
     Binary(Range<usize>),
+    /// Publishes of one run, by their numbers.
+    Publishes(Range<usize>),
     /// A message that is no message: slug and text for people.
     Unreadable(&'static str, String),
     /// The last event of a connection.
@@ -62,6 +66,9 @@ pub struct Batch {
     events: Vec<(u64, Event)>,
     bytes: Vec<u8>,
     taken: usize,
+    publishes: Gathering,
+    /// Publishes beyond the first of each run.
+    further: usize,
 }
 
 impl Batch {
@@ -70,19 +77,60 @@ impl Batch {
         self.events.push((conn, event));
     }
 
-    /// Add a message.
-    pub fn push_message(&mut self, conn: u64, binary: bool, payload: &[u8]) {
+    /// Add a binary message.
+    pub fn push_binary(&mut self, conn: u64, payload: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         let range = start..self.bytes.len();
-        self.events.push((
-            conn,
-            if binary {
-                Event::Binary(range)
-            } else {
-                Event::Text(range)
-            },
-        ));
+        self.events.push((conn, Event::Binary(range)));
+    }
+
+    /// Add a JSON message, if it is one (M10-M13): behind the publishes that came before it, or as it is.
+    pub fn push_text(&mut self, conn: u64, text: &[u8]) -> Result<(), JsonFault> {
+        let start = self.bytes.len();
+        let Some(publish) = self.publishes.read(text, &mut self.bytes)? else {
+            let range = start..self.bytes.len();
+            self.events.push((conn, Event::Text(range)));
+            return Ok(());
+        };
+        let item = Item {
+            start,
+            text: text.len(),
+            len: self.bytes.len() - start,
+            publish,
+        };
+        if let Some((_, Event::Publishes(run))) =
+            self.events.last_mut().filter(|(before, _)| *before == conn)
+            && let Some(longer) = self.publishes.extend(run, &item, &self.bytes)
+        {
+            *run = longer;
+            self.further += 1;
+            self.publishes.push(item);
+            return Ok(());
+        }
+        let number = self.publishes.push(item);
+        self.events
+            .push((conn, Event::Publishes(number..number + 1)));
+        Ok(())
+    }
+
+    /// Publishes that came one after the other.
+    pub fn run(&self, range: Range<usize>) -> Run {
+        self.publishes.run(range, &self.bytes)
+    }
+
+    /// Messages and other events left in it, each publish by itself.
+    pub fn weight(&self) -> usize {
+        self.len() + self.further
+    }
+
+    /// The same of some of its events.
+    pub fn weight_of(&self, range: Range<usize>) -> usize {
+        let weight = |(_, event): &(u64, Event)| match event {
+            Event::Publishes(run) => run.len(),
+            _ => 1,
+        };
+        self.events(range).iter().map(weight).sum()
     }
 
     /// No event is left in it.
@@ -119,12 +167,14 @@ impl Batch {
 
     /// The same memory for other events, unless it is large.
     pub fn reuse(mut self) -> Option<Self> {
-        if self.bytes.capacity() > REUSED || self.events.capacity() > REUSED / 16 {
+        let rooms = [self.events.capacity(), self.publishes.capacity()];
+        if self.bytes.capacity() > REUSED || rooms.into_iter().any(|room| room > REUSED / 16) {
             return None;
         }
         self.events.clear();
         self.bytes.clear();
-        self.taken = 0;
+        self.publishes.clear();
+        (self.taken, self.further) = (0, 0);
         Some(self)
     }
 }

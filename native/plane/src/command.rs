@@ -12,6 +12,7 @@ use crate::closing::Verdict;
 use crate::content::Accepts;
 use crate::cursor::Options;
 use crate::figures::ConnectionFigures;
+use crate::inbound::Answers;
 use crate::peer::Service;
 use crate::pipe::Pipe;
 use crate::start::Start;
@@ -64,6 +65,8 @@ pub enum Command {
     Send(u64, Box<[u8]>),
     /// Many of them.
     SendMany(Vec<(u64, Box<[u8]>)>),
+    /// Answers to publishes.
+    Answers(Vec<Answers>),
     /// The end of a connection.
     Close(u64, Verdict),
     /// The end of all of them.

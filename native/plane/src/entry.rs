@@ -260,7 +260,7 @@ fn write_content(out: &mut Vec<u8>, content: &Content<'_>) {
 }
 
 /// Decimal digits, without the machinery of formatting: this runs for every entry.
-fn write_number(out: &mut Vec<u8>, number: u64) {
+pub fn write_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [b'0'; 20];
     let mut rest = number;
     let mut first = digits.len();

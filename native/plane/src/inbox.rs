@@ -50,7 +50,7 @@ impl Inbox {
 
     /// Whether more may be read from sockets, while `held` was not yet handed over.
     pub fn has_room(&self, held: &Batch) -> bool {
-        self.messages.load(SeqCst) + held.len() < self.max_messages
+        self.messages.load(SeqCst) + held.weight() < self.max_messages
             && self.bytes.load(SeqCst) + held.bytes() < self.max_bytes
     }
 
@@ -73,7 +73,7 @@ impl Inbox {
         if batch.is_empty() {
             return;
         }
-        self.messages.fetch_add(batch.len(), SeqCst);
+        self.messages.fetch_add(batch.weight(), SeqCst);
         self.bytes.fetch_add(batch.bytes(), SeqCst);
         let mut queue = self.queue();
         let was_empty = queue.batches.is_empty();
@@ -116,7 +116,7 @@ impl Inbox {
         let mut bytes = 0;
         let mut queue = self.queue();
         for (batch, range) in taken.into_iter().rev() {
-            count += range.len();
+            count += batch.weight_of(range);
             if !batch.is_empty() {
                 queue.batches.push_front(batch);
                 continue;
@@ -160,7 +160,7 @@ mod tests {
         let mut seen = Vec::new();
         for (batch, range) in &taken {
             for (conn, event) in batch.events(range.clone()) {
-                if let Event::Text(range) = event {
+                if let Event::Binary(range) = event {
                     seen.push((*conn, batch.payload(range.clone()).to_vec()));
                 }
             }
@@ -176,10 +176,10 @@ mod tests {
         let mut batch = Batch::default();
         assert!(!readable(&inbox));
         for (conn, text) in [(1, "a"), (2, "bb"), (1, "c")] {
-            batch.push_message(conn, false, text.as_bytes());
+            batch.push_binary(conn, text.as_bytes());
         }
         inbox.hand_over(&mut batch);
-        batch.push_message(3, false, b"d");
+        batch.push_binary(3, b"d");
         inbox.hand_over(&mut batch);
         assert!(readable(&inbox));
         assert_eq!(
@@ -194,14 +194,32 @@ mod tests {
         assert!(!readable(&inbox) && inbox.is_empty());
     }
 
+    /// A run of publishes is one event, and yet as many messages as it holds.
+    #[test]
+    fn room_is_counted_publish_by_publish() {
+        let inbox = Inbox::new(4, 10_000).unwrap();
+        let mut batch = Batch::default();
+        for room in [true, true, true, false] {
+            let text = br#"{"type":"publish","channel":"c","event":"e"}"#;
+            batch.push_text(1, text).unwrap();
+            assert_eq!(room, inbox.has_room(&batch));
+        }
+        inbox.hand_over(&mut batch);
+        assert_eq!(4, inbox.len());
+        let taken = inbox.take(1);
+        assert_eq!(1, taken.len());
+        inbox.give_back(taken);
+        assert!(inbox.is_empty() && inbox.has_room(&batch));
+    }
+
     /// There is room until either bound is reached, what was not handed over yet included.
     #[test]
     fn room_is_counted_in_messages_and_bytes() {
         let inbox = inbox();
         let mut batch = Batch::default();
-        batch.push_message(1, false, &[0; 99]);
+        batch.push_binary(1, &[0; 99]);
         assert!(inbox.has_room(&batch));
-        batch.push_message(1, false, &[0]);
+        batch.push_binary(1, &[0]);
         assert!(!inbox.has_room(&batch));
         inbox.hand_over(&mut batch);
         assert!(!inbox.has_room(&batch));

@@ -11,6 +11,7 @@ use crate::epoch::{Epoch, Position};
 use crate::error::PlaneError;
 use crate::figures::Count;
 use crate::log::{Log, Misplaced, Retention};
+use crate::members::Members;
 use crate::packed::{self, Packed};
 
 /// The number of a log.
@@ -152,8 +153,27 @@ impl Logs {
 
     /// Append, and keep the bound on all logs together: the oldest entries of the largest go.
     pub fn append(&self, channel: &Channel, entries: Vec<NewEntry>, ts: f64) -> (String, u64) {
+        self.append_by(channel, ts, |log| log.append(entries, ts))
+    }
+
+    /// The same of entries that stand elsewhere.
+    pub fn append_members<'a>(
+        &self,
+        channel: &Channel,
+        entries: impl Iterator<Item = Members<'a>>,
+        ts: f64,
+    ) -> (String, u64) {
+        self.append_by(channel, ts, |log| log.append_members(entries, ts))
+    }
+
+    fn append_by(
+        &self,
+        channel: &Channel,
+        ts: f64,
+        append: impl FnOnce(&mut Log) -> u64,
+    ) -> (String, u64) {
         let (epoch, first) = self.change(channel, |log| {
-            let first = log.append(entries, ts);
+            let first = append(log);
             log.trim_age(ts);
             (log.epoch().as_str().to_owned(), first)
         });

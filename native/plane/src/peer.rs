@@ -9,7 +9,6 @@ use crate::closing::{Cause, Verdict};
 use crate::entry::Encoding;
 use crate::frame::{FrameReader, Incoming, write_message};
 use crate::inbox::Inbox;
-use crate::json;
 use crate::outbound::Outbound;
 use crate::settings::Settings;
 
@@ -202,9 +201,10 @@ impl Peer {
             }
             Service::Hub(_) => {}
         }
-        match json_fault(payload, binary) {
-            Some(fault) => self.unreadable("bad_json", fault, to),
-            None => to.batch.push_message(to.id, binary, payload),
+        if binary {
+            to.batch.push_binary(to.id, payload);
+        } else if let Err(fault) = to.batch.push_text(to.id, payload) {
+            self.unreadable("bad_json", fault.to_string(), to);
         }
         goes_on(to)
     }
@@ -283,13 +283,6 @@ pub enum Heartbeat {
     Ping,
     /// The end.
     Dead,
-}
-
-fn json_fault(payload: &[u8], binary: bool) -> Option<String> {
-    if binary {
-        return None;
-    }
-    json::check(payload).err().map(|fault| fault.to_string())
 }
 
 fn goes_on(to: &Reception<'_>) -> ControlFlow<Option<Verdict>> {

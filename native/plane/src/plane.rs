@@ -3,6 +3,7 @@
 
 mod attaching;
 mod following;
+mod publishing;
 mod replicas;
 
 use std::os::fd::BorrowedFd;
@@ -259,22 +260,31 @@ impl Plane {
 
     /// Queue many messages, with one lock per I/O thread.
     pub fn send_many(&self, messages: Vec<(ConnId, Box<[u8]>)>) {
+        self.command_all(messages, |message| message.0, Command::SendMany);
+    }
+
+    /// Give each thread its own of `all`.
+    fn command_all<T>(
+        &self,
+        all: Vec<T>,
+        conn: impl Fn(&T) -> ConnId,
+        command: impl Fn(Vec<T>) -> Command,
+    ) {
         let Some(ports) = self.ports.get() else {
             return;
         };
-        let mut parts: Vec<Vec<(ConnId, Box<[u8]>)>> = ports.iter().map(|_| Vec::new()).collect();
-        for message in messages {
-            let number = message
-                .0
+        let mut parts: Vec<Vec<T>> = ports.iter().map(|_| Vec::new()).collect();
+        for one in all {
+            let number = conn(&one)
                 .checked_rem(ports.len() as u64)
                 .and_then(|number| usize::try_from(number).ok());
             if let Some(part) = number.and_then(|number| parts.get_mut(number)) {
-                part.push(message);
+                part.push(one);
             }
         }
         for (port, part) in ports.iter().zip(parts) {
             if !part.is_empty() {
-                port.push(Command::SendMany(part));
+                port.push(command(part));
             }
         }
     }

@@ -12,6 +12,7 @@ pub const MAX_DATA: usize = 16 << 20;
 /// The largest offset, and the latest time (P1, M13): what a 64-bit float still tells apart.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 
+const MAX_CHANNEL: usize = 64;
 const MAX_EVENT: usize = 128;
 const MAX_SEGMENTS: usize = 16;
 const MAX_KEY: usize = 256;
@@ -91,24 +92,40 @@ pub fn is_epoch(name: &str) -> bool {
     (4..=16).contains(&name.len()) && has_only(name, b"_-")
 }
 
+/// M16: 1 to 64 of `[A-Za-z0-9_.:/-]`.
+pub fn is_channel(name: &str) -> bool {
+    (1..=MAX_CHANNEL).contains(&name.len()) && has_only(name, b"_.:/-")
+}
+
 fn has_only(text: &str, others: &[u8]) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
 }
 
-fn is_event(name: &str) -> bool {
-    name.len() <= MAX_EVENT
-        && name.split('.').count() <= MAX_SEGMENTS
-        && name
-            .split('.')
-            .all(|segment| !segment.is_empty() && has_only(segment, b"_:-"))
+/// M16.
+pub fn is_event(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let (mut dots, mut before) = (0, b'.');
+    for byte in bytes {
+        match byte {
+            b'.' if before == b'.' => return false,
+            b'.' => dots += 1,
+            b'_' | b':' | b'-' => {}
+            other if other.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+        before = *byte;
+    }
+    before != b'.' && dots < MAX_SEGMENTS && bytes.len() <= MAX_EVENT
 }
 
-fn is_key(key: &str) -> bool {
+/// M16.
+pub fn is_key(key: &str) -> bool {
     (1..=MAX_KEY).contains(&key.len()) && !key.chars().any(char::is_control)
 }
 
-fn is_traceparent(text: &str) -> bool {
+/// M17.
+pub fn is_traceparent(text: &str) -> bool {
     let is_hex = |part: &str, len: usize| {
         let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         part.len() == len && part.bytes().all(digit)
@@ -133,7 +150,8 @@ fn is_traceparent(text: &str) -> bool {
         && rest.is_none_or(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
-fn is_tracestate(text: &str) -> bool {
+/// M17.
+pub fn is_tracestate(text: &str) -> bool {
     (1..=MAX_TRACE).contains(&text.len())
         && text
             .bytes()

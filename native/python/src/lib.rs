@@ -7,6 +7,7 @@ mod convert;
 mod error;
 mod json;
 mod plane;
+mod publishes;
 mod replicas;
 mod signal;
 mod stats;
@@ -20,6 +21,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
     json::register(module)?;
+    publishes::register(module)?;
     replicas::register(module)?;
     content::register(module)?;
     signal::register(module)

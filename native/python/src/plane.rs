@@ -14,6 +14,7 @@ use crate::convert::{
     owned, rate, seconds, subscription,
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
+use crate::publishes::{self, PublishBatch};
 use crate::signal::{self, SignalBatch};
 use crate::story::{PyAccount, account, kind_of};
 use crate::{replicas, stats, wake};
@@ -351,6 +352,27 @@ impl PyPlane {
     ) -> PyResult<(String, u64)> {
         let entries = || signal::entries_of(batch);
         appended(py.detach(|| self.inner.append(log, entries(), ts, Vec::new())))
+    }
+
+    fn append_publishes(
+        &self,
+        py: Python<'_>,
+        log: LogId,
+        batch: &PublishBatch,
+        ts: f64,
+    ) -> PyResult<(String, u64)> {
+        publishes::append(py, &self.inner, log, batch, ts)
+    }
+
+    fn acknowledge(
+        &self,
+        py: Python<'_>,
+        batch: &PublishBatch,
+        epoch: &str,
+        first: u64,
+        over: Vec<u64>,
+    ) -> PyResult<usize> {
+        publishes::acknowledge(py, &self.inner, batch, (epoch, first), &over)
     }
 
     fn subscribe(

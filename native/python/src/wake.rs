@@ -1,11 +1,15 @@
 //! What crosses from the I/O threads to Python: one descriptor that says "drain", and events in lists.
 
-use plane::{Event, Inbox};
+use std::ops::Range;
+
+use plane::{Batch, Event, Inbox};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::publishes::Publishes;
+
 /// Kinds of events, the second member of each tuple.
-pub const KINDS: [(&str, u8); 11] = [
+pub const KINDS: [(&str, u8); 12] = [
     ("EVENT_TEXT", 1),
     ("EVENT_BINARY", 2),
     ("EVENT_UNREADABLE", 3),
@@ -17,6 +21,7 @@ pub const KINDS: [(&str, u8); 11] = [
     ("EVENT_STORED", 9),
     ("EVENT_STORE_FAILED", 10),
     ("EVENT_RETAIN_FAILED", 11),
+    ("EVENT_PUBLISHES", 12),
 ];
 
 /// Take at most `max` events, each as (connection, kind, a, b).
@@ -26,28 +31,26 @@ pub fn drain<'py>(py: Python<'py>, inbox: &Inbox, max: usize) -> PyResult<Bound<
     let mut outcome = Ok(());
     for (batch, range) in &taken {
         for (conn, event) in batch.events(range.clone()) {
-            outcome = outcome.and_then(|()| {
-                let payload = |range: &std::ops::Range<usize>| batch.payload(range.clone());
-                events.append(tuple(py, *conn, event, payload)?)
-            });
+            outcome = outcome.and_then(|()| events.append(tuple(py, *conn, event, batch)?));
         }
     }
     inbox.give_back(taken);
     outcome.map(|()| events)
 }
 
-fn tuple<'py, 'e>(
+fn tuple<'py>(
     py: Python<'py>,
     conn: u64,
-    event: &'e Event,
-    payload: impl Fn(&std::ops::Range<usize>) -> &'e [u8],
+    event: &Event,
+    batch: &Batch,
 ) -> PyResult<Bound<'py, PyTuple>> {
+    let payload = |range: &Range<usize>| PyBytes::new(py, batch.payload(range.clone()));
     match event {
-        Event::Text(range) => {
-            (conn, 1, PyBytes::new(py, payload(range)), py.None()).into_pyobject(py)
-        }
-        Event::Binary(range) => {
-            (conn, 2, PyBytes::new(py, payload(range)), py.None()).into_pyobject(py)
+        Event::Text(range) => (conn, 1, payload(range), py.None()).into_pyobject(py),
+        Event::Binary(range) => (conn, 2, payload(range), py.None()).into_pyobject(py),
+        Event::Publishes(range) => {
+            let publishes = Publishes::new(py, conn, batch.run(range.clone()));
+            (conn, 12, publishes, py.None()).into_pyobject(py)
         }
         Event::Unreadable(slug, text) => (conn, 3, *slug, text).into_pyobject(py),
         Event::Closed(verdict) => (

@@ -1,6 +1,7 @@
 """hub/reporters/actions.py, log_events.py, publisher.py: what is told of administrators, and of the log."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -11,11 +12,14 @@ from channels.broker import BrokerError, Publication, Stored
 from channels.buckets import Rate
 from channels.errors import LogUnavailable
 from channels.permissions import Role
+from channels.publication import Position
 from hub.auth import Identity
 from hub.counters import Counters
 from hub.reporters.actions import ActionsReporter
 from hub.reporters.log_events import publish_records
 from hub.reporters.publisher import Publisher
+from tests.support.publishes import runs as runs_of
+from tests.support.publishes import text
 from tests.support.recorder import RecordingPublisher
 
 ROOT = Identity("root", Role.ADMIN)
@@ -91,6 +95,32 @@ def test_who_publishes_more_than_the_log_takes_is_told_of_with_what_was_left_out
     reporter.sweep(1.0)
     reporter.published(ROOT, "c-1", Publication("status", "x", b"1"), STORED)
     assert [event.data.get("left_out") for event in publisher.events] == [None, None, None, 3]
+
+
+@pytest.mark.clause("C21")
+def test_publishes_that_were_stored_together_are_told_as_if_each_had_come_alone() -> None:
+    publisher = RecordingPublisher()
+    reporter = ActionsReporter(publisher, "n1", Rate(2, 1), lambda: 0.0)
+    runs = [runs_of(text("status", event="a"), text("status", event="b"), text("status", event="c"))[0]]
+    runs.append(runs_of(text("status", event="d"))[0])
+    people = [ROOT, Identity("ann", Role.DEVELOPER), ROOT]
+    shares: list[Any] = [
+        (
+            SimpleNamespace(session=SimpleNamespace(identity=who, conn=f"c-{number}")),
+            runs[number // 2],
+            len(runs[number // 2]),
+        )
+        for number, who in enumerate(people)
+    ]
+    reporter.published_together(shares, Position("e", 7))
+    reporter.published_together(shares[:1], Position("e", 20))
+    reporter.published_together([(shares[0][0], runs_of(text("actions"))[0], 1)], Position("e", 1))
+    told = [(event.data["event"], event.data["position"]) for event in publisher.events]
+    assert told == [("a", "e:7"), ("b", "e:8"), ("d", "e:13")]
+    reporter._monotonic = lambda: 1.0
+    reporter.published_together(shares[:1], Position("e", 30))
+    last = publisher.events[-1].data
+    assert (last["event"], last["position"], last["left_out"]) == ("a", "e:30", 4)
 
 
 def test_log_records_become_events_of_their_own_name() -> None:

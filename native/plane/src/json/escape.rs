@@ -42,7 +42,7 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 }
 
 /// Append what a string reads as; `raw` is what stood between its quotes, its escapes known to be good.
-pub(super) fn unescape_into(out: &mut Vec<u8>, raw: &[u8]) {
+pub fn unescape_into(out: &mut Vec<u8>, raw: &[u8]) {
     let mut rest = raw;
     while !rest.is_empty() {
         let (plain, escape) = rest.split_at(plain_len(rest));

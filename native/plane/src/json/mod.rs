@@ -25,9 +25,11 @@ mod tags;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+mod top;
 mod walk;
 
 pub use fault::JsonFault;
 pub use meta::check_meta;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};
-pub use tags::check_tags;
+pub use tags::{check_tags, write_tags};
+pub use top::{Kind, Member, Span, check_members};

@@ -44,7 +44,7 @@ pub(super) fn check_utf8(text: &[u8]) -> Result<(), JsonFault> {
 }
 
 #[derive(Debug)]
-struct Rules<'a> {
+pub(super) struct Rules<'a> {
     depth: usize,
     max_depth: usize,
     /// How deep the members of a message stand: 1, or 2 inside an array of messages; 0 while that is not known.
@@ -74,6 +74,12 @@ impl Rules<'_> {
             exempt: true,
             ..Self::default()
         }
+    }
+
+    /// Whether the next key or value is a member of a message that is no element of an array.
+    #[inline]
+    pub(super) fn is_at_top(&self) -> bool {
+        self.depth == 1 && self.members == 1
     }
 
     /// The first bracket tells a message from an array of messages, each of which has its depth to itself.

@@ -1,7 +1,7 @@
 //! Tags as they stand in a log: JSON text that goes out as it is (M16).
 
 use super::JsonFault;
-use super::escape::Unescaped;
+use super::escape::{Unescaped, unescape_into, write_str};
 use super::keys::Keys;
 use super::lexer::{Literal, Str};
 use super::number::Number;
@@ -17,6 +17,78 @@ const OBJECT: &str = "expected an object of strings";
 pub fn check_tags(text: &[u8]) -> Result<(), JsonFault> {
     super::scan::check_utf8(text)?;
     walk(text, &mut Tags::default())
+}
+
+/// Append tags as a log holds them: without spaces, each string in its shortest form, an object without members as nothing. A
+/// fault leaves `out` as it was.
+pub fn write_tags(out: &mut Vec<u8>, text: &[u8]) -> Result<(), JsonFault> {
+    check_tags(text)?;
+    let start = out.len();
+    let mut writing = Writing {
+        out,
+        is_first: true,
+    };
+    // What was checked is walked once more: no fault can come now.
+    walk(text, &mut writing)?;
+    if out.get(start..) == Some(b"{}") {
+        out.truncate(start);
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Writing<'o> {
+    out: &'o mut Vec<u8>,
+    /// No comma comes before the next key.
+    is_first: bool,
+}
+
+impl Writing<'_> {
+    fn write(&mut self, string: &Str<'_>) {
+        if !string.escaped {
+            self.out.push(b'"');
+            self.out.extend_from_slice(string.raw);
+            self.out.push(b'"');
+            return;
+        }
+        let mut plain = Vec::new();
+        unescape_into(&mut plain, string.raw);
+        write_str(self.out, std::str::from_utf8(&plain).unwrap_or_default());
+    }
+}
+
+impl<'a> Visitor<'a> for Writing<'_> {
+    fn open(&mut self, _: Bracket) -> Result<(), &'static str> {
+        self.out.push(b'{');
+        Ok(())
+    }
+
+    fn close(&mut self, _: Bracket) -> Result<(), &'static str> {
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn key(&mut self, key: Str<'a>) -> Result<(), &'static str> {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
+        }
+        self.write(&key);
+        self.out.push(b':');
+        Ok(())
+    }
+
+    fn string(&mut self, string: Str<'a>) -> Result<(), &'static str> {
+        self.write(&string);
+        Ok(())
+    }
+
+    fn number(&mut self, _: Number<'a>) -> Result<(), &'static str> {
+        Err(OBJECT)
+    }
+
+    fn literal(&mut self, _: Literal) -> Result<(), &'static str> {
+        Err(OBJECT)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +167,25 @@ mod tests {
 
     fn fault(text: &str) -> Option<&'static str> {
         check_tags(text.as_bytes()).err().map(|fault| fault.what)
+    }
+
+    /// M16: what is written is the same tags, in one spelling for all.
+    #[test]
+    fn tags_are_written_in_one_spelling() {
+        let written = |text: &str| {
+            let mut out = b">".to_vec();
+            let done = write_tags(&mut out, text.as_bytes()).is_ok();
+            (done, String::from_utf8(out).unwrap_or_default())
+        };
+        let fine = |text: &str| (true, format!(">{text}"));
+        assert_eq!(fine(""), written(" { } "));
+        assert_eq!(
+            fine("{\"a\":\"ä\",\"b\":\"\\n\\u0001/\\\"\"}"),
+            written("{ \"\\u0061\" : \"\\u00e4\",\"b\":\"\\n\\u0001\\/\\\"\"\n}")
+        );
+        for bad in ["[]", "{\"a\":1}", "{\"a\":\"\",\"a\":\"\"}", "{"] {
+            assert_eq!((false, ">".to_owned()), written(bad));
+        }
     }
 
     /// M16: an object of few short strings under plain names, in whatever way they are written.

@@ -24,6 +24,10 @@ pub(super) trait Visitor<'a> {
     fn string(&mut self, string: Str<'a>) -> Result<(), &'static str>;
     fn number(&mut self, number: Number<'a>) -> Result<(), &'static str>;
     fn literal(&mut self, literal: Literal) -> Result<(), &'static str>;
+
+    /// Where the part told next begins and ends, quotes and brackets included.
+    #[inline]
+    fn stands(&mut self, _from: usize, _to: usize) {}
 }
 
 /// One JSON value and nothing else.
@@ -179,6 +183,7 @@ impl<'a, V: Visitor<'a>> Walk<'a, '_, V> {
         from: usize,
         tell: impl FnOnce(&mut V) -> Result<(), &'static str>,
     ) -> Result<(), JsonFault> {
+        self.visitor.stands(from, self.lexer.at());
         tell(self.visitor).map_err(|what| Lexer::refused(from, what))
     }
 }

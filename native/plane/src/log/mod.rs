@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
 use crate::epoch::{Epoch, Position};
+use crate::members::Members;
 use crate::newest::Newest;
 
 mod following;
@@ -116,6 +117,22 @@ impl Log {
         let ts = Timestamp::new(ts);
         for new in entries {
             self.push(new, &ts);
+        }
+        self.trim_size();
+        first
+    }
+
+    /// The same of entries that stand elsewhere.
+    pub fn append_members<'a>(
+        &mut self,
+        entries: impl Iterator<Item = Members<'a>>,
+        ts: f64,
+    ) -> u64 {
+        let first = self.head + 1;
+        let ts = Timestamp::new(ts);
+        for members in entries {
+            let entry = self.composer.entry_of(self.head + 1, &ts, &members);
+            self.take_in(Arc::new(entry), ts.seconds());
         }
         self.trim_size();
         first

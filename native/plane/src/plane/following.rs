@@ -128,23 +128,38 @@ impl Plane {
         ts: f64,
         marks: Vec<Option<Box<[u8]>>>,
     ) -> Result<Appended, PlaneError> {
+        let channel = self.taking(log, ts)?;
+        if let Some(durable) = &channel.durable {
+            return self.append_durable(&channel, durable, entries, ts, marks);
+        }
+        let count = entries.len() as u64;
+        let appended = self.logs.append(&channel, entries, ts);
+        Ok(self.appended(&channel, count, appended))
+    }
+
+    /// The log that entries of the time `ts` go to.
+    pub(super) fn taking(&self, log: LogId, ts: f64) -> Result<Arc<Channel>, PlaneError> {
         if !ts.is_finite() {
             return Err(PlaneError::Argument(format!(
                 "ts: a finite number of seconds was expected, {ts} came"
             )));
         }
-        let channel = self.logs.find(log)?;
-        if let Some(durable) = &channel.durable {
-            return self.append_durable(&channel, durable, entries, ts, marks);
-        }
-        let count = entries.len() as u64;
-        let (epoch, first_offset) = self.logs.append(&channel, entries, ts);
+        self.logs.find(log)
+    }
+
+    /// Entries are in a log in memory: who follows it is told.
+    pub(super) fn appended(
+        &self,
+        channel: &Arc<Channel>,
+        count: u64,
+        (epoch, first_offset): (String, u64),
+    ) -> Appended {
         channel.figures().appended.add(count);
-        self.tell_followers(&channel);
-        Ok(Appended {
+        self.tell_followers(channel);
+        Appended {
             epoch,
             first_offset,
-        })
+        }
     }
 
     /// Begin another history of a log, and let every cursor on it know; the name of it.
@@ -181,7 +196,7 @@ impl Plane {
         self.command(conn, Command::Watermark(conn, logs));
     }
 
-    fn append_durable(
+    pub(super) fn append_durable(
         &self,
         channel: &Arc<Channel>,
         durable: &Durable,

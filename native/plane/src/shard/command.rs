@@ -11,6 +11,7 @@ use crate::batch::Event;
 use crate::closing::{Cause, Verdict};
 use crate::command::{Attach, Command, Via};
 use crate::connection::Connection;
+use crate::inbound::Answers;
 use crate::shard::Shard;
 use crate::transport::{Socket, Transport};
 
@@ -55,6 +56,11 @@ impl Shard {
             Command::SendMany(messages) => {
                 for (conn, data) in messages {
                     self.send(conn, &data, now);
+                }
+            }
+            Command::Answers(all) => {
+                for answers in all {
+                    self.send_all(&answers, now);
                 }
             }
             Command::Close(conn, verdict) => {
@@ -158,16 +164,29 @@ impl Shard {
     }
 
     fn send(&mut self, conn: u64, data: &[u8], now: Instant) {
-        let Some(slot) = self.open_slot(conn) else {
-            return;
-        };
-        self.queue_answer(slot, data);
+        if let Some(slot) = self.open_slot(conn) {
+            self.queue_answer(slot, data);
+            self.answered(slot, data.len(), now);
+        }
+    }
+
+    fn send_all(&mut self, answers: &Answers, now: Instant) {
+        if let Some(slot) = self.open_slot(answers.conn) {
+            for message in answers.messages() {
+                self.queue_answer(slot, message);
+            }
+            self.answered(slot, answers.largest(), now);
+        }
+    }
+
+    /// Answers were queued, the largest of so many bytes: they are written soon, unless too many of them are not read.
+    fn answered(&mut self, slot: usize, largest: usize, now: Instant) {
         let most = self.settings().answer_buffer.saturating_mul(ANSWERS);
         let unread = self
             .connections
             .get(slot)
             .map_or(0, |connection| connection.out.unread_answers());
-        if unread > most.max(data.len()) {
+        if unread > most.max(largest) {
             self.begin_close(slot, Verdict::unread_answers(), now);
         }
         self.enqueue(slot);

@@ -350,6 +350,14 @@ impl Rig {
                 let text = |range: &Range<usize>| {
                     String::from_utf8(batch.payload(range.clone()).to_vec()).unwrap()
                 };
+                if let Event::Publishes(range) = event {
+                    let run = batch.run(range.clone());
+                    let texts = run
+                        .frames()
+                        .map(|text| String::from_utf8(text.to_vec()).unwrap());
+                    told.extend(texts.map(|text| (*conn, Told::Text(text))));
+                    continue;
+                }
                 told.push((
                     *conn,
                     match event {
@@ -365,7 +373,8 @@ impl Rig {
                                 .map(|(log, position)| (*log, position.to_string()))
                                 .collect(),
                         ),
-                        Event::Fatal(_)
+                        Event::Publishes(_)
+                        | Event::Fatal(_)
                         | Event::Stored { .. }
                         | Event::StoreFailed { .. }
                         | Event::RetainFailed { .. } => {

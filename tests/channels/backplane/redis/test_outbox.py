@@ -8,6 +8,7 @@ import pytest
 from channels._native import SignalSystem
 from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
 from channels.publication import Position, Publication
+from tests.support.publishes import batch_of, text
 from tests.support.redis import RedisServer
 from tests.support.redis_nodes import eventually, nodes, shown
 
@@ -164,3 +165,18 @@ async def test_a_node_that_is_killed_while_it_waits_has_promised_nothing(own: Re
         assert own.command("HGET", "ng:{actions}:meta", "head") == b"1"
         assert stored == [f"{a.log().epoch}:1"]
         await eventually(lambda: len(a.backplane.parts.outbox) == 0)
+
+
+@pytest.mark.clause("M30", "N2", "N11")
+async def test_publishes_that_came_together_are_stored_as_one_segment(server: RedisServer) -> None:
+    batch = batch_of(*(text(data=number, key=f"k{number}") for number in range(5)))
+    async with nodes(server, "a", "b") as (a, b):
+        answer: asyncio.Future[Position | BrokerError] = asyncio.get_running_loop().create_future()
+        a.backplane.append_publishes("actions", batch, answer.set_result)
+        assert await answer == Position(a.log().epoch, 5)
+        await b.logs.until(lambda: b.log().head == 5)
+        assert len(a.log().told) == 5
+        assert a.backplane.statistics()["stored"] == 5
+    after: list[Position | BrokerError] = []
+    a.backplane.append_publishes("actions", batch, after.append)
+    assert isinstance(after[0], LogUnavailable)

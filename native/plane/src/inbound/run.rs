@@ -1,0 +1,126 @@
+//! Publishes of one connection to one channel, as they came one after the other.
+
+use std::ops::Range;
+
+use crate::inbound::publish::Publish;
+use crate::json::Span;
+use crate::members::Members;
+
+/// One publish among others whose bytes stand one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Where its text begins.
+    pub start: usize,
+    /// Bytes of the text.
+    pub text: usize,
+    /// Bytes of the text and of what was written more.
+    pub len: usize,
+    /// What it says.
+    pub publish: Publish,
+}
+
+impl Item {
+    /// Its bytes.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+}
+
+/// See the module; at least one.
+#[derive(Debug)]
+pub struct Run {
+    bytes: Box<[u8]>,
+    items: Box<[Item]>,
+}
+
+impl Run {
+    /// `items` stand in `bytes`, one behind the other and alone from the first to the last.
+    pub fn new(bytes: &[u8], items: &[Item]) -> Self {
+        let start = items.first().map_or(0, |item| item.start);
+        let end = items.last().map_or(0, |item| item.range().end);
+        let moved = items.iter().map(|item| Item {
+            start: item.start - start,
+            ..*item
+        });
+        Self {
+            items: moved.collect(),
+            bytes: bytes.get(start..end).unwrap_or_default().into(),
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// None: never.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Bytes of the largest message.
+    pub fn largest(&self) -> usize {
+        self.items.iter().map(|item| item.text).max().unwrap_or(0)
+    }
+
+    /// Bytes of all of them, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether one of them carries a trace context.
+    pub fn is_traced(&self) -> bool {
+        self.items
+            .iter()
+            .any(|item| item.publish.traceparent.is_some())
+    }
+
+    /// Where they go.
+    pub fn channel(&self) -> &str {
+        self.items
+            .first()
+            .map_or("", |item| self.text(item, item.publish.channel))
+    }
+
+    /// The messages, as they came.
+    pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        self.items.iter().map(|item| {
+            let range = item.start..item.start + item.text;
+            self.bytes.get(range).unwrap_or_default()
+        })
+    }
+
+    /// The ids as JSON text, in their shortest form.
+    pub fn ids(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        self.items
+            .iter()
+            .map(|item| item.publish.id.map(|id| self.part(item, id)))
+    }
+
+    /// What a log takes of them.
+    pub fn members(&self) -> impl Iterator<Item = Members<'_>> {
+        self.items.iter().map(|item| {
+            let publish = &item.publish;
+            let text = |span| self.text(item, span);
+            Members {
+                event: text(publish.event),
+                data: publish
+                    .data
+                    .map_or(&b"null"[..], |data| self.part(item, data)),
+                key: publish.key.map(text),
+                tags: publish.tags.map(|tags| self.part(item, tags)),
+                traceparent: publish.traceparent.map(text),
+                tracestate: publish.tracestate.map(text),
+            }
+        })
+    }
+
+    fn part(&self, item: &Item, span: Span) -> &[u8] {
+        span.of(self.bytes.get(item.range()).unwrap_or_default())
+    }
+
+    /// Texts were read as such before.
+    fn text(&self, item: &Item, span: Span) -> &str {
+        std::str::from_utf8(self.part(item, span)).unwrap_or_default()
+    }
+}
