@@ -54,14 +54,15 @@ WORKLOADS = {
         "100 subscribers of one channel, 2,000 events/s of 128 B",
         ("--subscribers", "100", "--rate", "2000", "--payload", "128"),
     ),
+    "W5": Workload(
+        "50 publishers in band, 3,200 publishes of 128 B under way, each with an id, 1 subscriber",
+        ("--protocol", "ng-acked", "--publishers", "50", "--window", "3200", "--subscribers", "1", "--payload", "128"),
+        figure="msgs_per_cpu_s",
+    ),
     "W6": Workload(
         "W1 with 1 KiB of compressible JSON, permessage-deflate negotiated by all; the floor as in W1",
         ("--subscribers", "1000", "--rate", "50", "--payload", "1024", "--pad", "json", "--deflate"),
         ("--subscribers", "1000", "--rate", "50", "--payload", "128"),
-    "W5": Workload(
-        "50 publishers in band, 3,200 publishes of 128 B under way, each with an id, 1 subscriber",
-        ("--protocol", "ng-acked", "--publishers", "50", "--window", "3200", "--subscribers", "1", "--payload", "128"),
-        "msgs_per_cpu_s",
     ),
 }
 

@@ -111,6 +111,7 @@ impl Run {
                 tags: publish.tags.map(|tags| self.part(item, tags)),
                 traceparent: publish.traceparent.map(text),
                 tracestate: publish.tracestate.map(text),
+                content: None,
             }
         })
     }

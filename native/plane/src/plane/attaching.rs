@@ -110,7 +110,7 @@ impl Plane {
         let conn = self.next_conn.fetch_add(1, SeqCst) * ports.len() as u64 + number as u64;
         let figures = Arc::<ConnectionFigures>::default();
         let limit = self.shared.settings.recorder;
-        figures.story.attached(limit, pipe.is_some());
+        figures.story.attached(limit, new.pipe.is_some());
         self.shared.directory.add(
             conn,
             Handle {
