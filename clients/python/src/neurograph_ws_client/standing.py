@@ -227,8 +227,8 @@ class Standing:
         if second.is_open:
             return self._unanswered(line, now, is_last=False)
         second.is_second = False
-        lost = self._step(Happening.LOST, error.code, error.message, 0.0)
-        return [*self._suspend(line, now), Tell("disconnected", error), *lost]
+        suspended = self._suspend(line, now)
+        return [*suspended, Tell("disconnected", error), *self._step(Happening.LOST, error.code, error.message, 0.0)]
 
     def _suspend(self, line: Line | None, now: float) -> list[Effect]:
         """Nothing is connected: what was asked is asked anew, what is followed is safe at its place."""
