@@ -5,7 +5,6 @@ import { Closed, ProtocolViolation } from "./core/errors.js";
 import { parsePosition, reaches } from "./core/positions.js";
 import type { State } from "./core/states.js";
 import { endOf, type HubEvent, type Message, type Welcome } from "./core/wire.js";
-import { encodeText } from "./encoder.js";
 import { Link } from "./link.js";
 import { checkVector, checkWhole, given } from "./options.js";
 import type { GapSubscription, Handler, Subscription } from "./subscription.js";
@@ -15,8 +14,8 @@ import type {
   ClientStats,
   Diagnosis,
   EmitOptions,
-  Emitted,
   EmitTextOptions,
+  Emitted,
   Filter,
   HubOptions,
   MediaOptions,
@@ -101,7 +100,7 @@ export default class NeurographWSClient {
 
   /** Where it last tried to connect; empty before. */
   get url(): string {
-    return this.#link.url;
+    return this.#link.sockets.url;
   }
 
   /**
@@ -125,7 +124,7 @@ export default class NeurographWSClient {
 
   /** Be told; the result, called, ends it. Errors that nobody listens for go to the console. */
   on<K extends keyof ClientEvents>(event: K, handler: (value: ClientEvents[K]) => void): () => void {
-    return this.#link.on(event, handler);
+    return this.#link.told.on(event, handler);
   }
 
   // -- channels
@@ -242,7 +241,11 @@ export default class NeurographWSClient {
   }
 
   /** Send many signals; results in their order. More than `limits.emit_batch` go as several messages, one by one. */
-  async emitBatch(eventType: string, vectors: readonly ArrayLike<number>[], options: EmitOptions = {}): Promise<Emitted[]> {
+  async emitBatch(
+    eventType: string,
+    vectors: readonly ArrayLike<number>[],
+    options: EmitOptions = {},
+  ): Promise<Emitted[]> {
     const { priority, payload, mid, retry = false, ...more } = options;
     const rows = Array.from(vectors, (vector, row) => checkVector(`vectors.${row}`, vector));
     const most = this.welcome?.limits?.emit_batch ?? 1000;
@@ -261,9 +264,10 @@ export default class NeurographWSClient {
   }
 
   /** Emit a text by the built-in encoder; the text itself leaves this process only with `includeText`. */
-  emitText(text: string, options: EmitTextOptions = {}): Promise<Emitted> {
+  async emitText(text: string, options: EmitTextOptions = {}): Promise<Emitted> {
     const { eventType = "signal.input.text", includeText, priority = 200, payload, ...more } = options;
     const sent = includeText ? { text } : payload;
+    const { encodeText } = await import("./encoder.js");
     return this.emit(eventType, encodeText(text), { ...more, priority, payload: sent });
   }
 
@@ -290,7 +294,10 @@ export default class NeurographWSClient {
     return this.#ask(message as Message, { timeout: timeoutMs });
   }
 
-  async #ask(message: Message, { timeout, retry, ...members }: Partial<PublishOptions & EmitOptions>): Promise<Message> {
+  async #ask(
+    message: Message,
+    { timeout, retry, ...members }: Partial<PublishOptions & EmitOptions>,
+  ): Promise<Message> {
     return (await this.#link.request({ ...message, ...given(members) }, timeout, retry)).message;
   }
 
@@ -303,7 +310,8 @@ export default class NeurographWSClient {
 
   /** What went in and out, what was missed, what waits. */
   stats(): ClientStats {
-    const { session, subscriptions, messagesOut, bytesIn, bytesOut } = this.#link;
+    const { session, subscriptions, sockets } = this.#link;
+    const { messagesOut, bytesIn, bytesOut } = sockets;
     const { stream, asking, received, reconnects, switches, unreadable, requests } = session;
     return {
       state: this.state,
@@ -325,4 +333,5 @@ export default class NeurographWSClient {
   }
 }
 
-const unreadable = (): ProtocolViolation => new ProtocolViolation("the hub's answer does not read as the protocol says");
+const unreadable = (): ProtocolViolation =>
+  new ProtocolViolation("the hub's answer does not read as the protocol says");

@@ -16,7 +16,9 @@ export async function compress(
 ): Promise<{ data: Uint8Array; encoding: Encoding } | undefined> {
   const encoding = wanted === "auto" ? choose(data.length, contentType, known) : wanted;
   if (!encoding) return undefined;
-  const stream = new Blob([data as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new CompressionStream(FORMATS[encoding]));
+  const stream = new Blob([data as Uint8Array<ArrayBuffer>])
+    .stream()
+    .pipeThrough(new CompressionStream(FORMATS[encoding]));
   const encoded = new Uint8Array(await new Response(stream).arrayBuffer());
   return wanted === "auto" && encoded.length > 0.9 * data.length ? undefined : { data: encoded, encoding };
 }

@@ -62,11 +62,21 @@ export async function diagnose(client: NeurographWSClient, options: HubOptions):
       const skew = pong ? Math.abs(pong.ts - Date.now() / 1000) : 0;
       const off = `the clocks are ${skew.toFixed(0)} s apart: tokens may seem expired, set the clock`;
       check("clock", skew < SKEW, "the clocks agree", off);
-      check("large frame", attempt.isEchoed, `${LARGE} bytes pass`, `a frame of ${LARGE} bytes was not answered: a proxy limits it`);
+      check(
+        "large frame",
+        attempt.isEchoed,
+        `${LARGE} bytes pass`,
+        `a frame of ${LARGE} bytes was not answered: a proxy limits it`,
+      );
     }
   }
   const { reconnects } = client.stats();
-  check("survival", reconnects < 3, `${reconnects} reconnects so far`, `${reconnects} reconnects: a proxy may cut idle connections`);
+  check(
+    "survival",
+    reconnects < 3,
+    `${reconnects} reconnects so far`,
+    `${reconnects} reconnects: a proxy may cut idle connections`,
+  );
   const first = checks.find((one) => !one.isGood);
   return { isGood: !first, summary: first ? first.text : `all is well at ${host}`, checks };
 }
@@ -77,7 +87,9 @@ async function tried(url: string, options: HubOptions): Promise<Attempt> {
   const webSocket = (await options.webSocket) ?? ((globalThis as { WebSocket?: unknown }).WebSocket as WebSocketLike);
   const token = options.token ?? (await options.getToken?.({ reason: "initial", attempt: 1 }));
   const started = performance.now();
-  const found = { protocol: "", isOpen: false, isEchoed: false, code: 0, reason: "" } as { -readonly [K in keyof Attempt]: Attempt[K] };
+  const found = { protocol: "", isOpen: false, isEchoed: false, code: 0, reason: "" } as {
+    -readonly [K in keyof Attempt]: Attempt[K];
+  };
   await new Promise<void>((resolve) => {
     const names = [...new Set([codec.subprotocol, plain.subprotocol]), ...(token ? [`ng-ws.bearer.${token}`] : [])];
     const socket: Socket = new webSocket(url, names);

@@ -47,7 +47,10 @@ function features(text: string): Map<string, number> {
   const weights = new Map<string, number>();
   const add = (feature: string, weight: number) => weights.set(feature, (weights.get(feature) ?? 0) + weight);
   // Letters, marks and numbers make words.
-  for (const [word] of text.normalize("NFKC").toLowerCase().matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
+  for (const [word] of text
+    .normalize("NFKC")
+    .toLowerCase()
+    .matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
     add(word, 1);
     const framed = [..."^", ...word, "$"];
     for (let start = 0; start < framed.length - 2; start++) add(framed.slice(start, start + 3).join(""), 0.5);

@@ -103,7 +103,8 @@ class Writer {
   }
 
   #bigint(value: bigint): void {
-    if (value < -(2n ** 63n) || value >= 2n ** 64n) throw new RangeError(`expected an integer of 64 bits, got ${value}`);
+    if (value < -(2n ** 63n) || value >= 2n ** 64n)
+      throw new RangeError(`expected an integer of 64 bits, got ${value}`);
     this.#byte(value < 0 ? 0xd3 : 0xcf);
     this.#view.setBigUint64(this.#room(8), BigInt.asUintN(64, value));
   }
@@ -121,7 +122,8 @@ class Reader {
 
   whole(): unknown {
     const value = this.#read(0);
-    if (this.#at < this.#bytes.length) throw new RangeError(`${this.#bytes.length - this.#at} bytes behind the message`);
+    if (this.#at < this.#bytes.length)
+      throw new RangeError(`${this.#bytes.length - this.#at} bytes behind the message`);
     return value;
   }
 

@@ -36,7 +36,8 @@ export function wireStart(from: SubscribeOptions["from"]): Start {
 /** Plain numbers; that there are 8 is the hub's to judge, NaN and infinities are refused here, since JSON has none. */
 export function checkVector(name: string, vector: ArrayLike<number>): number[] {
   return Array.from(vector, (value, place) => {
-    if (!Number.isFinite(value)) throw new RangeError(`${name}.${place}: expected a finite number, got ${shown(value)}`);
+    if (!Number.isFinite(value))
+      throw new RangeError(`${name}.${place}: expected a finite number, got ${shown(value)}`);
     return value;
   });
 }

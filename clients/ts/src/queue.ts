@@ -22,7 +22,14 @@ export class Queue {
       return;
     }
     const before = endOf(oldest).replace(/\d+$/, (offset) => `${Number(offset) - 1}`);
-    const none: Gap = { type: "gap", channel: oldest.channel, from: before, to: before, missed: 0, reason: "client_queue" };
+    const none: Gap = {
+      type: "gap",
+      channel: oldest.channel,
+      from: before,
+      to: before,
+      missed: 0,
+      reason: "client_queue",
+    };
     const gap = oldest.type === "gap" ? oldest : this.cover(none, oldest);
     this.items.unshift(this.cover(gap, next));
   }

@@ -222,7 +222,9 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
     this.#isBusy = true;
     try {
       const result = this.#handler?.((item as HubEvent<T>).data, item as HubEvent<T>);
-      return typeof (result as PromiseLike<unknown> | undefined)?.then === "function" ? (result as Promise<unknown>) : undefined;
+      return typeof (result as PromiseLike<unknown> | undefined)?.then === "function"
+        ? (result as Promise<unknown>)
+        : undefined;
     } catch (fault) {
       this.#failed(fault);
       return undefined;

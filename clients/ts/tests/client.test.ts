@@ -5,8 +5,8 @@ import NeurographWSClient, {
   Closed,
   Disconnected,
   type Gap,
-  type HubEvent,
   HubError,
+  type HubEvent,
   Misconfigured,
   near,
   RateLimited,
@@ -40,7 +40,10 @@ describe("connecting", () => {
     expect((await connected).role).toBe("developer");
   });
 
-  it("C6 C10 the credential goes as bearer subprotocol, and a refused one is the end", async ({ startHub, makeClient }) => {
+  it("C6 C10 the credential goes as bearer subprotocol, and a refused one is the end", async ({
+    startHub,
+    makeClient,
+  }) => {
     const hub = await startHub({ tokens: { good: "viewer" } });
     expect((await makeClient(hub.url, { token: "good" }).connect()).role).toBe("viewer");
     expect(hub.handshakes[0]?.headers["sec-websocket-protocol"]).toBe("ng-ws.v1.json,ng-ws.bearer.good");
@@ -188,10 +191,20 @@ describe("channels", () => {
   });
 
   it("F9 a filter that the hub refuses ends the subscription with its path", async ({ hub, makeClient }) => {
-    hub.answerNext("subscribe", { type: "error", code: 422, error: "filter_invalid", message: "m", temporary: false, path: "filter.x" });
+    hub.answerNext("subscribe", {
+      type: "error",
+      code: 422,
+      error: "filter_invalid",
+      message: "m",
+      temporary: false,
+      path: "filter.x",
+    });
     const client = makeClient(hub.url);
     await client.connect();
-    const error = await client.subscribe("logs", undefined, { filter: { x: 1 } }).ready().catch((fault: unknown) => fault);
+    const error = await client
+      .subscribe("logs", undefined, { filter: { x: 1 } })
+      .ready()
+      .catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(BadRequest);
     expect(error).toMatchObject({ code: 422, path: "filter.x" });
   });
@@ -254,7 +267,10 @@ describe("channels", () => {
     await hub.asked("unsubscribe");
   });
 
-  it("handlers run one at a time; one that raises is told, and the stream goes on or ends", async ({ hub, makeClient }) => {
+  it("handlers run one at a time; one that raises is told, and the stream goes on or ends", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url);
     const errors: unknown[] = [];
     client.on("error", (error) => errors.push(error));
@@ -269,9 +285,13 @@ describe("channels", () => {
       if (data === 2) throw new Error("two");
     };
     await client.subscribe("logs", slow).ready();
-    const once = client.subscribe("actions", () => {
-      throw new Error("stop");
-    }, { onError: "stop" });
+    const once = client.subscribe(
+      "actions",
+      () => {
+        throw new Error("stop");
+      },
+      { onError: "stop" },
+    );
     await once.ready();
     for (const n of [1, 2, 3]) hub.publish("logs", n);
     const position = hub.publish("actions", 1);
@@ -308,7 +328,14 @@ describe("channels", () => {
     await sub.ready();
     await sub.update({ onSlow: "close" });
     expect((await hub.asked("subscribe", 2))[1]).toMatchObject({ channel: "logs", on_slow: "close" });
-    hub.answerNext("subscribe", { type: "error", code: 400, error: "bad_message", message: "m", temporary: false, path: "ack" });
+    hub.answerNext("subscribe", {
+      type: "error",
+      code: 400,
+      error: "bad_message",
+      message: "m",
+      temporary: false,
+      path: "ack",
+    });
     await expect(sub.update({ ack: 9 })).rejects.toThrow(BadRequest);
   });
 
@@ -335,15 +362,22 @@ describe("channels", () => {
 
   it("refuses options that can never work, with what was expected and what came", ({ makeClient }) => {
     const client = makeClient("ws://127.0.0.1:1/ws");
-    expect(() => client.subscribe("logs", undefined, { ack: 0 })).toThrow("ack: expected a whole number from 1 to 10000, got 0");
+    expect(() => client.subscribe("logs", undefined, { ack: 0 })).toThrow(
+      "ack: expected a whole number from 1 to 10000, got 0",
+    );
     expect(() => client.subscribe("logs", undefined, { queueSize: 1 })).toThrow(/queueSize/);
-    expect(() => client.subscribe("logs", undefined, { from: "yesterday" })).toThrow(/expected a position like k3Fq:902/);
+    expect(() => client.subscribe("logs", undefined, { from: "yesterday" })).toThrow(
+      /expected a position like k3Fq:902/,
+    );
     expect(() => client.subscribe("logs", undefined, { from: { last: 0 } })).toThrow(/from.last/);
   });
 });
 
 /** The subscription, after one more event that shows that what stood before was read. */
-function oneOf(hub: { publish(channel: string, data: unknown): string }, sub: AsyncIterable<unknown>): AsyncIterable<unknown> {
+function oneOf(
+  hub: { publish(channel: string, data: unknown): string },
+  sub: AsyncIterable<unknown>,
+): AsyncIterable<unknown> {
   hub.publish("logs", { level: "error" });
   return sub;
 }
@@ -352,7 +386,9 @@ describe("questions", () => {
   it("M30 M31 a publish resolves with its position, and carries a mid of its own", async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);
     await client.connect();
-    expect(await client.publish("actions", { a: 1 }, { event: "deploy.started", key: "api", tags: { env: "prod" } })).toEqual({
+    expect(
+      await client.publish("actions", { a: 1 }, { event: "deploy.started", key: "api", tags: { env: "prod" } }),
+    ).toEqual({
       position: "fake1:1",
       duplicate: false,
     });
@@ -364,7 +400,10 @@ describe("questions", () => {
     expect((await hub.asked("publish", 3))[2]).not.toHaveProperty("mid");
   });
 
-  it("R13 what carries a mid is sent again after a cut, the rest has an unknown outcome", async ({ hub, makeClient }) => {
+  it("R13 what carries a mid is sent again after a cut, the rest has an unknown outcome", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url);
     await client.connect();
     hub.answerNext("publish", null);
@@ -417,14 +456,21 @@ describe("questions", () => {
   it("M32 M33 M46 signals go alone and in batches, cut at the hub's limit", async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);
     await client.connect();
-    const one = await client.emit("signal.a", new Float32Array([0.5, 0, 0, 0, 0, 0, 0, 0]), { priority: 200, payload: { x: 1 } });
+    const one = await client.emit("signal.a", new Float32Array([0.5, 0, 0, 0, 0, 0, 0, 0]), {
+      priority: 200,
+      payload: { x: 1 },
+    });
     expect(one).toMatchObject({ token_id: 500, is_novel: true, neighbors: [] });
     const rows = [0.1, 0.2, 0.3].map((x) => [x, 0, 0, 0, 0, 0, 0, 0]);
     expect((await client.emitBatch("signal.b", rows)).map((result) => result.token_id)).toEqual([100, 200, 300]);
     expect((await hub.asked("emit", 3)).map((message) => message.vectors?.length)).toEqual([undefined, 2, 1]);
     await expect(client.emit("signal.a", [Number.NaN])).rejects.toThrow("vector.0: expected a finite number, got NaN");
     await client.emitText("disk failing", { priority: 220, includeText: true });
-    expect((await hub.asked("emit", 4))[3]).toMatchObject({ event_type: "signal.input.text", priority: 220, payload: { text: "disk failing" } });
+    expect((await hub.asked("emit", 4))[3]).toMatchObject({
+      event_type: "signal.input.text",
+      priority: 220,
+      payload: { text: "disk failing" },
+    });
   });
 
   it("M4 a raw request is answered or raises, and has its time", async ({ hub, makeClient }) => {
@@ -434,7 +480,7 @@ describe("questions", () => {
     await expect(client.request({ type: "future" })).rejects.toThrow(BadRequest);
     hub.answerNext("ping", null);
     await expect(client.request({ type: "ping" }, 20)).rejects.toThrow(RequestTimeout);
-    expect(await client.ping()).toBe((client.rtt as number));
+    expect(await client.ping()).toBe(client.rtt as number);
   });
 
   it("what cannot be written is refused before it is sent", async ({ startHub, makeClient }) => {
@@ -449,7 +495,10 @@ describe("questions", () => {
     expect(client.stats().awaiting).toBe(0);
   });
 
-  it("M2 L11 what cannot be understood is told and ignored, what is too large ends the connection", async ({ startHub, makeClient }) => {
+  it("M2 L11 what cannot be understood is told and ignored, what is too large ends the connection", async ({
+    startHub,
+    makeClient,
+  }) => {
     const hub = await startHub({ welcome: { limits: { decoded: 100 } } });
     const client = makeClient(hub.url);
     await client.connect();
@@ -460,7 +509,12 @@ describe("questions", () => {
     hub.pushRaw('{"type":"constructor","__proto__":{"id":1}}');
     await client.ping();
     hub.pushRaw(JSON.stringify({ type: "x", padding: "x".repeat(66_000) }));
-    await expect(client.ready().then(() => told(client, "state")).then(() => client.ready())).rejects.toMatchObject({ code: 1009 });
+    await expect(
+      client
+        .ready()
+        .then(() => told(client, "state"))
+        .then(() => client.ready()),
+    ).rejects.toMatchObject({ code: 1009 });
   });
 
   it("its figures say what happened", async ({ hub, makeClient }) => {

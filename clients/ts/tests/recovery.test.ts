@@ -3,7 +3,10 @@ import { type Gap, type HubEvent, type Resumed, ResumeExpired } from "../src/ind
 import { it, QUICK, take, told } from "./support/fixtures.js";
 
 describe("after a cut", () => {
-  it("E1 E6 R3 R8 the session is resumed, what was published meanwhile is replayed, and that is told", async ({ hub, makeClient }) => {
+  it("E1 E6 R3 R8 the session is resumed, what was published meanwhile is replayed, and that is told", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url);
     await client.connect();
     const seen: unknown[] = [];
@@ -34,7 +37,14 @@ describe("after a cut", () => {
     await told(client, "disconnected");
     for (let n = 1; n <= 5; n++) hub.publish("logs", n);
     const items: (HubEvent | Gap)[] = await take(sub, 3);
-    expect(items[0]).toEqual({ type: "gap", channel: "logs", from: "fake1:0", to: "fake1:3", missed: 3, reason: "retention" });
+    expect(items[0]).toEqual({
+      type: "gap",
+      channel: "logs",
+      from: "fake1:0",
+      to: "fake1:3",
+      missed: 3,
+      reason: "retention",
+    });
     expect(items.slice(1).map((item) => item.type === "event" && item.data)).toEqual([4, 5]);
     expect([await gap, sub.recovered, client.stats().gaps]).toEqual([items[0], false, 1]);
   });
@@ -52,7 +62,10 @@ describe("after a cut", () => {
     expect(items[2]).toMatchObject({ position: "fake2:1", data: 2 });
   });
 
-  it("R14 a token that is no longer good is given up for the positions, and nobody is told", async ({ hub, makeClient }) => {
+  it("R14 a token that is no longer good is given up for the positions, and nobody is told", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url);
     const errors: unknown[] = [];
     client.on("error", (error) => errors.push(error));
@@ -68,7 +81,10 @@ describe("after a cut", () => {
     expect([second.from, errors]).toEqual([{ positions: { logs: "fake1:0" } }, []]);
   });
 
-  it("E2 a token and positions of a former client restore its channels, for who takes them up", async ({ hub, makeClient }) => {
+  it("E2 a token and positions of a former client restore its channels, for who takes them up", async ({
+    hub,
+    makeClient,
+  }) => {
     const former = makeClient(hub.url);
     await former.connect();
     const sub = former.subscribe("logs");
@@ -85,7 +101,10 @@ describe("after a cut", () => {
     expect([event?.data, client.restored]).toEqual([2, []]);
   });
 
-  it("R6 a token of a former client that is refused is told, since its channels are lost with it", async ({ hub, makeClient }) => {
+  it("R6 a token of a former client that is refused is told, since its channels are lost with it", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url, { reconnectionToken: "old" });
     const error = told(client, "error");
     await client.connect();
@@ -121,7 +140,10 @@ describe("after a cut", () => {
 });
 
 describe("goaway", () => {
-  it("A8 M50 M51 R11 the next connection takes over before the former ends, and each event comes once", async ({ hub, makeClient }) => {
+  it("A8 M50 M51 R11 the next connection takes over before the former ends, and each event comes once", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url);
     await client.connect();
     const states: string[] = [];
@@ -142,7 +164,10 @@ describe("goaway", () => {
     await client.publish("actions", 1);
   });
 
-  it("X4 a node that refuses the second connection is tried again, and the first goes on", async ({ hub, makeClient }) => {
+  it("X4 a node that refuses the second connection is tried again, and the first goes on", async ({
+    hub,
+    makeClient,
+  }) => {
     const client = makeClient(hub.url, { backoff: QUICK });
     await client.connect();
     const sub = client.subscribe("logs");

@@ -61,7 +61,12 @@ export class Asking {
     const told = new Map(Object.entries((answer?.["channels"] ?? {}) as Record<string, Told>));
     const errors = new Map(Object.entries((answer?.["errors"] ?? {}) as Record<string, WireError>));
     // It was unsubscribed here before the hub had answered.
-    this.stop([...told.keys()].filter((channel) => !this.follows.has(channel)), new Own(), line, now);
+    this.stop(
+      [...told.keys()].filter((channel) => !this.follows.has(channel)),
+      new Own(),
+      line,
+      now,
+    );
     for (const follow of group) {
       const one = told.get(follow.channel);
       if (one && this.follows.isWanted(follow)) this.started(follow, one, line, now);

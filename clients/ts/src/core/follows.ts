@@ -78,7 +78,9 @@ export class Follows extends Map<string, Follow> {
 
   /** The channels to be asked for on a connection now. */
   due(line: Line, now: number): Follow[] {
-    return this.live().filter((follow) => !line.asked.has(follow) && !(follow.retryAt !== undefined && follow.retryAt > now));
+    return this.live().filter(
+      (follow) => !line.asked.has(follow) && !(follow.retryAt !== undefined && follow.retryAt > now),
+    );
   }
 
   /** The cursors that a resume presents (R8): what was handled, never what was merely received. */

@@ -81,7 +81,10 @@ export class Inbox extends Standing {
   private onGoAway(line: Line, message: Message, now: number): void {
     line.isDraining = true;
     if (line !== this.line || this.second) return;
-    const { reason = "", reconnect_in: window } = message as unknown as { reason?: string; reconnect_in: [number, number] };
+    const { reason = "", reconnect_in: window } = message as unknown as {
+      reason?: string;
+      reconnect_in: [number, number];
+    };
     if (!this.autoReconnect) return this.effects.tell("goaway", { reason });
     const isNews = this.switch.at === undefined;
     this.switch.within(window, now);

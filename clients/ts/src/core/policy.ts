@@ -57,7 +57,8 @@ export class Retries {
 
   /** Draw a time from the window of a `goaway`; what was drawn before stands. */
   within([low, high]: readonly [number, number], now: number): void {
-    if (!(low >= 0 && low <= high)) throw new RangeError(`reconnect_in: expected two rising numbers, got ${low}, ${high}`);
+    if (!(low >= 0 && low <= high))
+      throw new RangeError(`reconnect_in: expected two rising numbers, got ${low}, ${high}`);
     this.at ??= now + low + this.draw() * (high - low);
   }
 

@@ -1,7 +1,15 @@
 /** Ids and answers: what was asked, what awaits its answer, what is sent once more (M4-M6, R12, R13). */
 
 import type { Effects } from "./effects.js";
-import { Disconnected, errorFrom, type HubError, RateLimited, RequestTimeout, Unavailable, type WireError } from "./errors.js";
+import {
+  Disconnected,
+  errorFrom,
+  type HubError,
+  RateLimited,
+  RequestTimeout,
+  Unavailable,
+  type WireError,
+} from "./errors.js";
 import { BACKOFF, delay } from "./policy.js";
 import type { Message } from "./wire.js";
 
@@ -118,7 +126,8 @@ export class Requests {
   }
 
   private go(request: Request, now: number): void {
-    const conn = (request.conn ??= this.conn) as number;
+    const conn = (request.conn ?? this.conn) as number;
+    request.conn = conn;
     request.id = ++this.lastId;
     request.sentAt = now;
     this.awaiting.set(request.id, request);

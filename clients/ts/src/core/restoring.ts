@@ -2,7 +2,7 @@
 
 import type { Asking } from "./asking.js";
 import type { Effects } from "./effects.js";
-import { HubError } from "./errors.js";
+import type { HubError } from "./errors.js";
 import type { Follow } from "./follow.js";
 import type { Follows } from "./follows.js";
 import type { Line } from "./line.js";

@@ -21,7 +21,7 @@ import type { Follow, Options, Start } from "./follow.js";
 import { Inbox } from "./inbox.js";
 import type { Line } from "./line.js";
 import type { Position } from "./positions.js";
-import { Own, type Request, Request as Question } from "./requests.js";
+import { Own, Request as Question, type Request } from "./requests.js";
 import { CLOSE } from "./states.js";
 
 /** H6: how many seconds a hub has to answer after a change of the network, or after sleep. */

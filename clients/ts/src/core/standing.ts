@@ -17,7 +17,7 @@ import { BACKOFF, type Backoff, Retries } from "./policy.js";
 import { Recovery } from "./recovery.js";
 import { Requests } from "./requests.js";
 import { Restoring } from "./restoring.js";
-import { CLOSE, CONNECT, type Happening, LOST, REJECTED, type State, STOPPED, TRANSITIONS, WELCOME } from "./states.js";
+import { CLOSE, CONNECT, type Happening, LOST, REJECTED, STOPPED, type State, TRANSITIONS, WELCOME } from "./states.js";
 import { Stream } from "./stream.js";
 import type { Welcome } from "./wire.js";
 
@@ -29,15 +29,15 @@ export interface SessionOptions {
   readonly draw: () => number;
   readonly backoff?: Partial<Backoff> | undefined;
   readonly token?: string | undefined;
-  readonly isRenewable?: boolean;
-  readonly autoReconnect?: boolean;
-  readonly connectTimeout?: number;
-  readonly timeout?: number;
+  readonly isRenewable?: boolean | undefined;
+  readonly autoReconnect?: boolean | undefined;
+  readonly connectTimeout?: number | undefined;
+  readonly timeout?: number | undefined;
   /** Requests that wait while there is no connection, at most so many. */
-  readonly sendQueue?: number;
+  readonly sendQueue?: number | undefined;
   readonly client?: Readonly<Record<string, string>> | undefined;
   readonly reconnectionToken?: string | undefined;
-  readonly isResumable?: boolean;
+  readonly isResumable?: boolean | undefined;
   readonly positions?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -189,13 +189,29 @@ export class Standing {
     this.effects.tell("state", { old, new: this.state, code, reason, retryIn });
   }
 
-  protected gone(conn: number, remedy: Remedy, code: number, text: string, now: number, atLeast = 0, error?: HubError): void {
+  protected gone(
+    conn: number,
+    remedy: Remedy,
+    code: number,
+    text: string,
+    now: number,
+    atLeast = 0,
+    error?: HubError,
+  ): void {
     const line = this.lines.get(conn);
     if (line) this.parted(line, remedy, code, text, now, atLeast, error);
   }
 
   /** A connection is gone, or never came; which one it was says what that means. */
-  protected parted(line: Line, remedy: Remedy, code: number, text: string, now: number, atLeast = 0, why?: HubError): void {
+  protected parted(
+    line: Line,
+    remedy: Remedy,
+    code: number,
+    text: string,
+    now: number,
+    atLeast = 0,
+    why?: HubError,
+  ): void {
     this.lines.delete(line.number);
     if (line === this.second) return this.secondFailed(line, remedy, now, atLeast);
     if (line !== this.line) {
@@ -271,7 +287,13 @@ export class Standing {
     this.end(STOPPED, error, error, code, error.message);
   }
 
-  protected end(happening: Happening, cause: HubError | undefined, error: HubError, code: number | undefined, reason: string): void {
+  protected end(
+    happening: Happening,
+    cause: HubError | undefined,
+    error: HubError,
+    code: number | undefined,
+    reason: string,
+  ): void {
     const numbers = [...this.lines.keys()];
     this.cause = cause;
     this.settleDown();

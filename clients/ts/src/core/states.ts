@@ -21,7 +21,12 @@ export const HAPPENINGS = [
 ] as const;
 
 /** Their places in a row of the table. */
-export const [CONNECT, WELCOME, LOST, REJECTED, STOPPED, CLOSE] = [0, 1, 2, 3, 4, 5] as const;
+export const CONNECT = 0;
+export const WELCOME = 1;
+export const LOST = 2;
+export const REJECTED = 3;
+export const STOPPED = 4;
+export const CLOSE = 5;
 export type Happening = 0 | 1 | 2 | 3 | 4 | 5;
 
 /** Read a row as: in this state, CONNECT, WELCOME, LOST, REJECTED, STOPPED, CLOSE lead to … */

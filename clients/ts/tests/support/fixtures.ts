@@ -41,7 +41,10 @@ export const it = base.extend<Fixtures>({
 });
 
 /** The next value that is told. */
-export function told<K extends Parameters<NeurographWSClient["on"]>[0]>(client: NeurographWSClient, name: K): Promise<unknown> {
+export function told<K extends Parameters<NeurographWSClient["on"]>[0]>(
+  client: NeurographWSClient,
+  name: K,
+): Promise<unknown> {
   return new Promise((resolve) => {
     const end = client.on(name, (value) => {
       end();

@@ -60,19 +60,34 @@ export class Peer {
     for (const [channel, one] of this.following) {
       const log = this.hub.log(channel);
       if (one.epoch !== log.epoch) {
-        this.say({ type: "gap", channel, from: `${one.epoch}:${one.offset}`, to: `${log.epoch}:0`, missed: null, reason: "epoch" });
+        this.say({
+          type: "gap",
+          channel,
+          from: `${one.epoch}:${one.offset}`,
+          to: `${log.epoch}:0`,
+          missed: null,
+          reason: "epoch",
+        });
         Object.assign(one, { epoch: log.epoch, offset: 0, acked: 0 });
       }
       if (one.offset < log.first - 1) {
         const to = log.first - 1;
         const missed = to - one.offset;
-        this.say({ type: "gap", channel, from: `${log.epoch}:${one.offset}`, to: `${log.epoch}:${to}`, missed, reason: "retention" });
+        this.say({
+          type: "gap",
+          channel,
+          from: `${log.epoch}:${one.offset}`,
+          to: `${log.epoch}:${to}`,
+          missed,
+          reason: "retention",
+        });
         one.offset = to;
       }
       while (one.offset < log.end && one.offset - one.acked < (one.options.ack ?? Number.POSITIVE_INFINITY)) {
         const entry = log.entries[one.offset++ - log.first + 1];
         const filter = Object.entries(one.options.filter ?? {});
-        if (entry && filter.every(([field, value]) => read(entry.message, field) === value)) this.say(entry.message, entry.media);
+        if (entry && filter.every(([field, value]) => read(entry.message, field) === value))
+          this.say(entry.message, entry.media);
       }
     }
   }
@@ -115,7 +130,8 @@ export class FakeHub {
   isMute = false;
   pack: (message: Any) => Uint8Array;
   private readonly logs: Map<string, Log> = new Map();
-  private readonly tokens: Map<string, { peer: Peer; session: Peer["session"]; following: [string, Following][] }> = new Map();
+  private readonly tokens: Map<string, { peer: Peer; session: Peer["session"]; following: [string, Following][] }> =
+    new Map();
   private readonly scripted: Map<string, Any[]> = new Map();
   private readonly mids: Map<string, string> = new Map();
   private readonly refusals: number[] = [];
@@ -253,7 +269,13 @@ export class FakeHub {
     const bearer = offered.find((one) => one.startsWith("ng-ws.bearer."))?.slice(13);
     const { tokens } = this.config;
     if (tokens && !(bearer !== undefined && bearer in tokens)) return socket.close(4101, "token_invalid");
-    const peer = new Peer(this, socket, `c-${++this.count}`, tokens ? (tokens[bearer as string] as string) : "developer", request);
+    const peer = new Peer(
+      this,
+      socket,
+      `c-${++this.count}`,
+      tokens ? (tokens[bearer as string] as string) : "developer",
+      request,
+    );
     this.peers.add(peer);
     socket.on("message", (data: RawData, isBinary) => this.take(peer, data as Buffer, isBinary));
     socket.on("close", (code, reason) => {
@@ -340,7 +362,10 @@ export class FakeHub {
     peer.session = sealed.session;
     const subscriptions: Any = {};
     for (const [channel, one] of sealed.following) {
-      const [epoch, offset] = `${message.positions?.[channel] ?? `${one.epoch}:${one.offset}`}`.split(":") as [string, string];
+      const [epoch, offset] = `${message.positions?.[channel] ?? `${one.epoch}:${one.offset}`}`.split(":") as [
+        string,
+        string,
+      ];
       subscriptions[channel] = this.follow(peer, channel, one.options, epoch, Number(offset));
     }
     return { ...this.welcome(peer), resumed: true, subscriptions };
@@ -393,7 +418,11 @@ export class FakeHub {
   }
 
   private emitted(message: Any): Any {
-    const result = (vector: number[]) => ({ token_id: Math.round((vector[0] ?? 0) * 1000), is_novel: true, neighbors: [] });
+    const result = (vector: number[]) => ({
+      token_id: Math.round((vector[0] ?? 0) * 1000),
+      is_novel: true,
+      neighbors: [],
+    });
     if (message.vector) return { type: "emitted", ...result(message.vector), processing_time_us: 1 };
     return { type: "emitted", results: message.vectors.map(result), processing_time_us: 2 };
   }
@@ -419,4 +448,10 @@ export class FakeHub {
   }
 }
 
-const error = (code: number, name: string): Any => ({ type: "error", code, error: name, message: name, temporary: code >= 500 });
+const error = (code: number, name: string): Any => ({
+  type: "error",
+  code,
+  error: name,
+  message: name,
+  temporary: code >= 500,
+});

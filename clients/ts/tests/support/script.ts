@@ -145,7 +145,10 @@ export function given(script: Case): Step[] {
     token.push({ receive: { $: "token_r1", id: 2 }, now: 0, then });
   }
   const told = { position: "aaaa:10", behind: 0, delivery: "all", on_slow: "gap", ...options };
-  const start = [{ sub: "logs", state: "active" }, { cursor: "logs", position: "aaaa:10" }];
+  const start = [
+    { sub: "logs", state: "active" },
+    { cursor: "logs", position: "aaaa:10" },
+  ];
   return [
     { do: "subscribe", channel: "logs", options, now: 0, then: [] },
     ...connect,
