@@ -11,7 +11,7 @@ export const PARTS = ["bigint", "compress", "diagnose", "encoder", "worker"];
  * what the client gives or in the language must not be here; the tests run against what is built with this list.
  */
 export const INTERNAL = `
-  accepted acks acknowledge answered asking awaiting beginAgain credentials deliver discard dropOldest effects
+  accepted acks acknowledge answered asking beginAgain credentials deliver discard dropOldest effects
   expired expiring failure flush follow follows gone greeted greetBy hasten heard heardAt inFlight isAdopted
   isCaughtUp isContested isDraining isDue isKnown isLatest isOpen isPatient isPersistent isRecovering isRenewable
   isRepeatable isRestored isRestoring isResumed isResuming isSecond isStale isUncertain isWanted knowsPositions
@@ -45,7 +45,8 @@ export const bundle = (names, format, more = {}) =>
     format,
     minify: true,
     mangleProps: new RegExp(`^(?:${INTERNAL.join("|")})$`),
-    platform: "neutral",
+    // So that Node finds the names in what is loaded by `import()` out of CommonJS.
+    platform: format === "cjs" ? "node" : "neutral",
     target: "es2022",
     external: ["react", "ws"],
     sourcemap: true,

@@ -1,6 +1,6 @@
 /** The client of NeuroGraph Hub: one WebSocket that keeps itself up, subscriptions that know what they missed. */
 
-export { type DataOf, default } from "./client.js";
+export { type DataOf, default, default as NeurographWSClient } from "./client.js";
 export type { TokenRequest } from "./core/credentials.js";
 export type { GoAway, ReconnectionToken, Resumed, StateChange } from "./core/effects.js";
 export {

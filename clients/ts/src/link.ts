@@ -89,6 +89,8 @@ export class Link implements Effects, Owner, Dialler {
     isPatient: boolean = false,
   ): Promise<Answer> {
     const isRepeatable = message["mid"] !== undefined;
+    // What was subscribed before goes before.
+    this.#flush();
     return this.#answered((ticket, session, at) =>
       session.submit(new Request(message, ticket, at + timeout / 1000, isRepeatable, isPatient), at),
     );
@@ -116,15 +118,16 @@ export class Link implements Effects, Owner, Dialler {
     const subscription = isRestored ? known : this.#begin(channel);
     subscription.takeUp(handler as Handler<unknown> | undefined, options, ack !== undefined);
     signal?.addEventListener("abort", () => void subscription.unsubscribe(), { once: true });
-    // Those of one turn go in one message.
-    if (!this.#isFlushDue) {
-      this.#isFlushDue = true;
-      queueMicrotask(() => {
-        this.#isFlushDue = false;
-        if (this.session.state === "connected") this.run((session, at) => session.flush(at));
-      });
-    }
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.#flush());
     return subscription as Subscription<T>;
+  }
+
+  /** Ask for new subscriptions: those of one turn go in one message. */
+  #flush(): void {
+    const isDue = this.#isFlushDue && this.session.state === "connected";
+    this.#isFlushDue = false;
+    if (isDue) this.run((session, at) => session.flush(at));
   }
 
   #begin(channel: string): Subscription {

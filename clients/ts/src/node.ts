@@ -1,8 +1,9 @@
 /** The client for Node: the global WebSocket where there is one (22 and later), else that of `ws`. */
 
-import NeurographWSClient, { type HubOptions, Misconfigured, type WebSocketLike } from "./index.js";
+import { type HubOptions, Misconfigured, NeurographWSClient, type WebSocketLike } from "./index.js";
 
 export * from "./index.js";
+export { NodeClient as NeurographWSClient };
 
 async function ofPackage(): Promise<WebSocketLike> {
   try {

@@ -1,11 +1,12 @@
 /** Hooks: the state of a client, and what comes of its channels, as React reads it. No provider is needed. */
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import NeurographWSClient, {
+import {
   type ChannelMap,
   type Gap,
   type HubEvent,
   type HubOptions,
+  NeurographWSClient,
   type State,
   type SubscribeOptions,
   type Subscription,
