@@ -12,7 +12,7 @@ export default defineConfig({
         test: { name: "source", include: ["tests/**/*.test.{ts,tsx}"], testTimeout: 20_000, hookTimeout: 60_000 },
       },
       {
-        // The same, against what is shipped: its short names must not be those that somebody else reads.
+        // The same, against what is shipped.
         extends: true,
         resolve: {
           alias: [{ find: /^(?:\.\.\/)+src\/(index|msgpack|react|node)\.js$/, replacement: `${built}$1.js` }],

@@ -1,27 +1,10 @@
-/** How the sources become one file per entry: minified, with the names that never leave it made short. */
+/** How the sources become one minified file per entry, with a source map. */
 
 import { build } from "esbuild";
 
 /** What `package.json` exports, and what is loaded only when it is asked for. */
 export const ENTRIES = ["index", "react", "node", "msgpack"];
 export const PARTS = ["bigint", "compress", "diagnose", "encoder", "worker"];
-
-/**
- * Members that no application, no hub and no runtime ever sees. A name that also stands on the wire, in an option, in
- * what the client gives or in the language must not be here; the tests run against what is built with this list.
- */
-export const INTERNAL = `
-  accepted acks acknowledge answered asking beginAgain credentials deliver discard dropOldest effects
-  expired expiring failure flush follow follows gone greeted greetBy hasten heard heardAt inFlight isAdopted
-  isCaughtUp isContested isDraining isDue isKnown isLatest isOpen isPatient isPersistent isRecovering isRenewable
-  isRepeatable isRestored isRestoring isResumed isResuming isSecond isStale isUncertain isWanted knowsPositions
-  leaveBy leavePage lookAt lookBy misread needed notLoggedIn notOpened notResumed nudge overdue parted presented pump
-  readings readyIfDone reads recovery refreshAt rejections renewed repeatAt repeats requests restoring retries
-  retryAt revive secondFailed sentAt settle settleDown shifted standAt started startSecond startsAt suspend takeUp
-  tellIfDone together tokenCame tokenFailed tokenReady tokenless unacked unsettled updateStale watermark withdrawn
-`
-  .trim()
-  .split(/\s+/);
 
 /** Other entries and parts stay files of their own. */
 const apart = (extension) => ({
@@ -44,7 +27,7 @@ export const bundle = (names, format, more = {}) =>
     bundle: true,
     format,
     minify: true,
-    mangleProps: new RegExp(`^(?:${INTERNAL.join("|")})$`),
+    tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
     // So that Node finds the names in what is loaded by `import()` out of CommonJS.
     platform: format === "cjs" ? "node" : "neutral",
     target: "es2022",

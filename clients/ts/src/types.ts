@@ -239,8 +239,23 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
 }
 
-/** Data of `metrics`: one series of figures. */
-export type MetricsData = Readonly<Record<string, number>>;
+/** Data of `metrics`: one series of figures (C21), of the host, of the SignalSystem or of the hub. */
+export interface MetricsData {
+  readonly cpu_percent?: number;
+  readonly memory_mb?: number;
+  readonly connections?: number;
+  readonly events_per_sec?: number;
+  readonly total_tokens?: number;
+  readonly novel_ratio?: number;
+  readonly p50_us?: number;
+  readonly p99_us?: number;
+  readonly messages_in_per_sec?: number;
+  readonly events_in_per_sec?: number;
+  readonly events_out_per_sec?: number;
+  readonly latency_p50_ms?: number | null;
+  readonly latency_p99_ms?: number | null;
+  readonly [figure: string]: unknown;
+}
 
 /** Data of `signals`: one processed signal. */
 export interface SignalData {
@@ -253,25 +268,32 @@ export interface SignalData {
   readonly payload?: unknown;
 }
 
-/** Data of `logs`: one record. */
+/** Data of `logs`: one record of the hub. */
 export interface LogData {
+  readonly ts: number;
   readonly level: string;
-  readonly message: string;
+  readonly event: string;
+  readonly node: string;
   readonly [member: string]: unknown;
 }
 
 /** Data of `status`: the health of one component. */
 export interface StatusData {
-  readonly status: string;
-  readonly [member: string]: unknown;
+  readonly component: string;
+  readonly state: string;
+  readonly since: number;
+  readonly node: string;
+  readonly detail?: string;
 }
 
 /** Data of `connections`: one WebSocket (C22). */
 export interface ConnectionData {
+  readonly user?: string;
   readonly role: string;
   readonly node: string;
-  readonly user?: string;
-  readonly [member: string]: unknown;
+  readonly address?: string;
+  readonly client?: unknown;
+  readonly since: number;
 }
 
 /** Data by channel; an application adds its own channels by declaration merging. */

@@ -92,6 +92,7 @@ describe.skipIf(!FOUND)("in a browser", () => {
       dispatchEvent(new Event("pagehide"));
     }, hub.url);
     await hub.until(() => hub.handshakes.length === 2 && hub.peers.size === 1);
+    await page.waitForFunction("client.state === 'connected'");
     await page.evaluate(() => dispatchEvent(new Event("online")));
     await hub.asked("ping");
     await page.evaluate(() => (globalThis as unknown as { client: { close(): Promise<void> } }).client.close());

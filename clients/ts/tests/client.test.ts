@@ -183,7 +183,7 @@ describe("channels", () => {
     hub.publish("logs", { level: "info", message: "no" });
     hub.publish("logs", { level: "error", message: "yes" });
     const [event] = await take(sub, 1);
-    expect(event?.data.message).toBe("yes");
+    expect(event?.data["message"]).toBe("yes");
     hub.publish("logs", { level: "info", message: "no" });
     for (const peer of hub.peers) peer.watermark();
     await take(client.subscribe("actions", undefined, { from: "new" }) && oneOf(hub, sub), 1);

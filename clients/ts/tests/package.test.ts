@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { publint } from "publint";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { FakeHub } from "./support/hub.js";
@@ -23,28 +22,10 @@ describe("the package", () => {
   it("needs nothing at run time, and its lock names no host", async () => {
     const { dependencies } = await read("package.json");
     expect(dependencies).toBeUndefined();
-    expect(await readFile(`${HERE}package-lock.json`, "utf8")).not.toMatch(
-      /"resolved"|https?:\/\/(?!(?:github|opencollective|www|[\w.]*\.?(?:io|dev|sh|me|org|com)\b))/,
-    );
+    const { packages } = await read("package-lock.json");
+    const named = Object.entries(packages as Record<string, { resolved?: string }>).filter(([, one]) => one.resolved);
+    expect(named).toEqual([]);
   });
-
-  it("publishes what its exports say", async () => {
-    const { messages } = await publint({ pkgDir: HERE, strict: true });
-    expect(messages).toEqual([]);
-  });
-
-  it("has types that every kind of import finds", async () => {
-    const { stdout } = await node(
-      "node_modules/@arethetypeswrong/cli/dist/index.js",
-      "--pack",
-      ".",
-      "--profile",
-      "node16",
-      "--no-color",
-      "--no-emoji",
-    );
-    expect(stdout).not.toMatch(/Masquerading|FalseExport|UnexpectedModule|CJSResolvesToESM/);
-  }, 60_000);
 
   it("is loaded as ES module and as CommonJS, and connects as both", async () => {
     const hub = await new FakeHub().start();

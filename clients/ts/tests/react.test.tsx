@@ -42,7 +42,7 @@ describe("hooks", () => {
       return (
         <p>
           {state} {of} <Rate hub={client} />
-          {events.map((event) => event.data.message).join()} {both.events.length}
+          {events.map((event) => event.data["message"]).join()} {both.events.length}
         </p>
       );
     }

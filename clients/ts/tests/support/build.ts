@@ -5,5 +5,5 @@ import { fileURLToPath } from "node:url";
 
 export default function setup(): void {
   const cwd = fileURLToPath(new URL("../../", import.meta.url));
-  execFileSync("node", ["scripts/build.js"], { cwd, stdio: "inherit" });
+  execFileSync("node", ["scripts/build.js", "--js"], { cwd, stdio: "inherit" });
 }
