@@ -291,7 +291,12 @@ class Standing:
         drops = [Drop(number, code if happening is Happening.CLOSE and code else 1000, reason) for number in self.lines]
         self.lines.clear()
         self._line = self._second = None
-        ended = [*not_ours(self.requests.fail(error)), *self.follows.end(cause)]
+        # Who awaits an update is told like everybody else.
+        failed = [
+            Reject(one.ticket.ticket, one.error) if isinstance(one.ticket, Updated) else one
+            for one in self.requests.fail(error)
+        ]
+        ended = [*not_ours(failed), *self.follows.end(cause)]
         return [*self._step(happening, code, reason), *ended, *drops]
 
     def _settle_down(self) -> None:
