@@ -20,10 +20,13 @@ redis: # redis-server for the tests: by apt where it is missing and that can be 
 run: core ## the hub with the live demo: ws://localhost:8000/ws, or the next free port (NG_PORT=9000 for another)
 	@exec .venv/bin/neurograph-hub demo
 
-test: setup test-native test-python ## everything that can be tested here
+test: setup test-native test-ts test-python ## everything that can be tested here
 
 test-native: ## the Rust crates alone
 	cd native && $(CARGO) test --quiet --workspace --exclude ng-python
+
+test-ts: ## the TypeScript client alone; skipped, with the reason, without Node 20.19 or what its lock names
+	@scripts/typescript.sh test
 
 test-python: ## the Python suites alone (WORKERS=2 processes)
 	@# What failed beside others is run once more alone: a test that only fails under load is then named, and not fatal.
@@ -34,6 +37,7 @@ lint: core ## formatters, linters, types, import rules, the stub against the mod
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/python -m mypy.stubtest channels._native --allowlist tests/stubtest-allow.txt
+	@scripts/typescript.sh lint
 	cd native && $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
 
 fmt: core ## format Python and Rust in place
@@ -54,6 +58,6 @@ docs: core ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
-	rm -rf .venv native/target benchmarks/.build channels/_native*.so
+	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist
 
-.PHONY: help setup core redis run test test-native test-python lint fmt bench bench-signals verify docs clean
+.PHONY: help setup core redis run test test-native test-ts test-python lint fmt bench bench-signals verify docs clean

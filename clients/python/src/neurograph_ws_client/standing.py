@@ -227,8 +227,8 @@ class Standing:
         if second.is_open:
             return self._unanswered(line, now, is_last=False)
         second.is_second = False
-        lost = self._step(Happening.LOST, error.code, error.message, 0.0)
-        return [*self._suspend(line, now), Tell("disconnected", error), *lost]
+        suspended = self._suspend(line, now)
+        return [*suspended, Tell("disconnected", error), *self._step(Happening.LOST, error.code, error.message, 0.0)]
 
     def _suspend(self, line: Line | None, now: float) -> list[Effect]:
         """Nothing is connected: what was asked is asked anew, what is followed is safe at its place."""
@@ -291,7 +291,12 @@ class Standing:
         drops = [Drop(number, code if happening is Happening.CLOSE and code else 1000, reason) for number in self.lines]
         self.lines.clear()
         self._line = self._second = None
-        ended = [*not_ours(self.requests.fail(error)), *self.follows.end(cause)]
+        # Who awaits an update is told like everybody else.
+        failed = [
+            Reject(one.ticket.ticket, one.error) if isinstance(one.ticket, Updated) else one
+            for one in self.requests.fail(error)
+        ]
+        ended = [*not_ours(failed), *self.follows.end(cause)]
         return [*self._step(happening, code, reason), *ended, *drops]
 
     def _settle_down(self) -> None:

@@ -1,0 +1,191 @@
+/** Asking the hub for channels, and acting on its answers: between `Follows` (what is wanted) and `Requests`. */
+
+import type { Effects } from "./effects.js";
+import { Disconnected, errorFrom, type HubError, type WireError } from "./errors.js";
+import { type Follow, isPosition, type Options } from "./follow.js";
+import type { Follows } from "./follows.js";
+import type { Line } from "./line.js";
+import { textOf } from "./positions.js";
+import type { Recovery } from "./recovery.js";
+import { Own, Request, type Requests } from "./requests.js";
+import type { Message, Told } from "./wire.js";
+
+/** The largest number of channels in one subscribe (M22). */
+const MAX_CHANNELS = 64;
+
+/** The hub goes away, and the next connection is to be asked. */
+const DRAINING = "draining";
+
+type Errors = Readonly<Record<string, WireError>> | undefined;
+
+export class Asking {
+  /** Stretches that no hub accounted for and that were told as missing here. */
+  gaps = 0;
+
+  constructor(
+    private readonly effects: Effects,
+    private readonly follows: Follows,
+    private readonly requests: Requests,
+    private readonly recovery: Recovery,
+    private readonly draw: () => number,
+    private readonly timeout: number,
+    /** An answer came: everything may be followed now. */
+    private readonly answered: (line: Line, now: number) => void,
+  ) {}
+
+  /** Send a question of our own on a connection. */
+  submit(line: Line, message: Message, own: Own, now: number): void {
+    this.requests.submit(new Request(message, own, now + this.timeout, false, false, line.number), now);
+  }
+
+  /** Subscribe to what is wanted and due, equal options in one message. */
+  ask(line: Line, now: number): void {
+    for (const group of grouped(this.follows.due(line, now))) {
+      const message = subscribeTo(group);
+      for (const follow of group) {
+        line.asked.add(follow);
+        follow.retryAt = undefined;
+      }
+      line.unsettled++;
+      const settle = (error: HubError | undefined, answer: Message, at: number) => {
+        line.unsettled--;
+        this.settle(line, group, error, answer, at);
+        this.answered(line, at);
+      };
+      this.submit(line, message, new Own(settle), now);
+    }
+  }
+
+  /** Act on the answer to a subscribe; a hub that takes no positions is asked again at once without them. */
+  private settle(line: Line, group: Follow[], error: HubError | undefined, answer: Message, now: number): void {
+    const told = new Map(Object.entries((answer?.["channels"] ?? {}) as Record<string, Told>));
+    const errors = new Map(Object.entries((answer?.["errors"] ?? {}) as Record<string, WireError>));
+    // It was unsubscribed here before the hub had answered.
+    this.stop(
+      [...told.keys()].filter((channel) => !this.follows.has(channel)),
+      new Own(),
+      line,
+      now,
+    );
+    for (const follow of group) {
+      const one = told.get(follow.channel);
+      if (one && this.follows.isWanted(follow)) this.started(follow, one, line, now);
+    }
+    for (const follow of group) {
+      const { channel } = follow;
+      if (told.has(channel)) continue;
+      const nothing = { code: 500, message: `no answer about ${channel}` };
+      const why = error ? (error.byChannel?.[channel] ?? error) : errorFrom(errors.get(channel) ?? nothing, channel);
+      this.refused(follow, why, line, now);
+    }
+    if (group.some((follow) => !follow.knowsPositions && !line.asked.has(follow))) this.ask(line, now);
+  }
+
+  /** The hub delivers a channel on a connection; what goes on from a cursor is watched until it is whole. */
+  started(follow: Follow, told: Told, line: Line, now: number): void {
+    const goesOn = follow.place && !line.isSecond;
+    const isWhole = this.follows.subscribed(follow, told, line);
+    if (!isWhole) this.gaps++;
+    if (goesOn) this.recovery.started(follow, now, isWhole);
+  }
+
+  /** The hub does not deliver these. */
+  refuse(errors: Errors, line: Line, now: number): void {
+    for (const [channel, error] of Object.entries(errors ?? {})) {
+      const follow = this.follows.get(channel);
+      if (follow) this.refused(follow, errorFrom(error, channel), line, now);
+    }
+  }
+
+  private refused(follow: Follow, error: HubError, line: Line, now: number): void {
+    if (!this.follows.isWanted(follow)) return;
+    this.follows.failed(follow, error, line, now, this.draw());
+    this.recovery.left(follow);
+  }
+
+  /** Replace the options of a channel that is followed (M26); they are kept for the next connection where this one ends. */
+  update(follow: Follow, options: Options, ticket: unknown, line: Line, now: number): void {
+    const { channel } = follow;
+    const answer = (error: HubError | undefined, answer?: Message, took = 0) => {
+      if (ticket !== undefined) this.effects.settle(ticket, error, answer, took);
+    };
+    const failed = (error: HubError) => {
+      const isDraining = error.error === DRAINING;
+      line.isDraining ||= isDraining;
+      if (!isDraining && !(error instanceof Disconnected)) return answer(error);
+      follow.options = options;
+      follow.isStale = true;
+      answer(undefined);
+    };
+    const settle = (error: HubError | undefined, said: Message, at: number, took: number) => {
+      if (error) return failed(error);
+      follow.options = options;
+      follow.isStale = false;
+      const told = (said["channels"] as Record<string, Told>)[channel];
+      // One that was unsubscribed meanwhile is read no more, though its events may still be on the way.
+      if (told && this.follows.isWanted(follow)) {
+        if (line.reads(follow)) this.follows.updated(follow, told, line);
+        else {
+          // The hub had ended it before it read the update, and began another at its head: ask for it from its own place.
+          if (!line.asked.has(follow)) this.follows.beginAgain(follow);
+          this.ask(line, at);
+        }
+      }
+      answer(undefined, said, took);
+    };
+    this.submit(line, { type: "subscribe", channel, ...options }, new Own(settle, failed), now);
+  }
+
+  /** Tell the hub of options that were changed or taken up while it could not be told. */
+  updateStale(line: Line, now: number): void {
+    if (line.isDraining) return;
+    for (const follow of this.follows.values()) {
+      if (!follow.isStale || !line.reads(follow)) continue;
+      follow.isStale = false;
+      this.update(follow, follow.options, undefined, line, now);
+    }
+  }
+
+  /** Tell the hub that channels are wanted no more. */
+  stop(channels: readonly string[], ticket: unknown, line: Line, now: number): void {
+    if (!channels.length) return;
+    const message = { type: "unsubscribe", channels };
+    this.requests.submit(new Request(message, ticket, now + this.timeout, false, false, line.number), now);
+  }
+}
+
+const hasPositions = (start: unknown): boolean => !!start && typeof start === "object" && "positions" in start;
+
+/** Those that can be asked for in one message. */
+function grouped(follows: readonly Follow[]): Follow[][] {
+  const groups: Follow[][] = [];
+  const open = new Map<string, Follow[]>();
+  for (const follow of follows) {
+    const start = follow.from();
+    const key = JSON.stringify([follow.options, hasPositions(start) ? 0 : start]);
+    let group = open.get(key);
+    if (!group || group.length >= MAX_CHANNELS) {
+      group = [];
+      open.set(key, group);
+      groups.push(group);
+    }
+    group.push(follow);
+  }
+  return groups;
+}
+
+/** One subscribe; each channel goes on at its own position (R14). */
+function subscribeTo(group: readonly Follow[]): Message {
+  const [first] = group as [Follow];
+  let from = first.from();
+  if (hasPositions(from)) {
+    const positions = group.flatMap(({ channel, cursor }) => (cursor ? [[channel, textOf(cursor)]] : []));
+    from = { positions: Object.fromEntries(positions) };
+  }
+  return {
+    type: "subscribe",
+    ...(group.length > 1 ? { channels: group.map((follow) => follow.channel) } : { channel: first.channel }),
+    ...first.options,
+    ...(from === undefined || isPosition(from as never) ? {} : { from }),
+  };
+}

@@ -1,0 +1,43 @@
+/** Options of a subscription to the wire; what can never work is refused at the call. */
+
+import type { Options, Start } from "./core/follow.js";
+import { parsePosition, shown } from "./core/positions.js";
+import type { SubscribeOptions, UpdateOptions } from "./types.js";
+
+/** S10: how far ahead of the acknowledged position a hub may send. */
+export const MAX_WINDOW = 10_000;
+
+export function checkWhole(name: string, value: number | undefined, low: number, high: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= low && value <= high)) return;
+  throw new RangeError(`${name}: expected a whole number from ${low} to ${high}, got ${shown(value)}`);
+}
+
+/** The members of a subscribe (M27), those that were given. */
+export function wireOptions({ filter, delivery, onSlow, maxRate, ack }: UpdateOptions): Options {
+  checkWhole("ack", ack, 1, MAX_WINDOW);
+  return given({ filter, delivery, on_slow: onSlow, max_rate: maxRate, ack });
+}
+
+/** Without the members that are undefined. */
+export const given = (members: object): Options =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+
+/** Where a subscription starts (M24). */
+export function wireStart(from: SubscribeOptions["from"]): Start {
+  if (from === undefined || from === "new" || from === "snapshot") return from as Start;
+  if (typeof from === "string") return parsePosition(from);
+  if ("last" in from) {
+    checkWhole("from.last", from.last, 1, Number.MAX_SAFE_INTEGER);
+    return { last: from.last };
+  }
+  return { since: Number(from.since) / (from.since instanceof Date ? 1000 : 1) };
+}
+
+/** Plain numbers; that there are 8 is the hub's to judge, NaN and infinities are refused here, since JSON has none. */
+export function checkVector(name: string, vector: ArrayLike<number>): number[] {
+  return Array.from(vector, (value, place) => {
+    if (!Number.isFinite(value))
+      throw new RangeError(`${name}.${place}: expected a finite number, got ${shown(value)}`);
+    return value;
+  });
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The TypeScript client: `scripts/typescript.sh test` runs its tests, `lint` its linter, types and the check of the package.
+# Without Node 20.19, or where npm cannot reach what the lock names, it says so and fails nothing; with them it decides.
+set -euo pipefail
+cd "$(dirname "$0")/../clients/ts"
+
+skip() { printf 'typescript: skipped: %s\n' "$*" >&2; exit 0; }
+
+command -v npm >/dev/null 2>&1 || skip "npm is not there; Node 20.19 or newer is needed"
+node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+  process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' ||
+  skip "Node 20.19 or newer is needed, this is $(node --version)"
+
+# Installed once per lock, as the lock says.
+if ! cmp -s package-lock.json node_modules/.lock-of-this-install; then
+  npm ci --no-progress --fetch-retries=1 --fetch-timeout=20000 >/dev/null 2>node_modules.log ||
+    { tail -3 node_modules.log >&2; rm -f node_modules.log; skip "npm could not install what package-lock.json names"; }
+  rm -f node_modules.log
+  cp package-lock.json node_modules/.lock-of-this-install
+fi
+
+case "${1:-test}" in
+  test) npm test --silent ;;
+  lint) npm run --silent lint && npm run --silent build && npm run --silent check ;;
+  *) printf 'typescript: expected test or lint, got %s\n' "$1" >&2; exit 2 ;;
+esac
