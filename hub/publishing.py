@@ -8,8 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
 from channels._native import PublishBatch
 from channels.errors import BrokerError
 from hub.session import batches
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 262_144
 """Bytes of one append, about: far below what one message to a store may hold."""
-
-log = structlog.get_logger("hub.ws")
 
 
 class Listener(Protocol):
@@ -69,7 +65,9 @@ class Publishing:
         if channel != self._channel:
             self.flush()
             self._channel, self._answers_later = channel, self._broker.answers_later(channel)
-        count = batches.admit(connection.session, run, moment, answers_later=self._answers_later)
+        length = len(run)
+        most = min(length, self._most)
+        count = batches.admit(connection.session, run, moment, most, answers_later=self._answers_later)
         if count:
             size = run.size
             if self._count + count > self._most or self._bytes + size > MAX_BYTES:
@@ -77,7 +75,7 @@ class Publishing:
             self._shares.append((connection, run, count))
             self._count += count
             self._bytes += size
-        if count < len(run):
+        if count < length:
             self.flush()
             for frame in islice(run.frames(), count, None):
                 self._performer.perform(connection, connection.session.received(frame, moment))

@@ -22,8 +22,8 @@ _LABEL = ("publish",)
 _BROADCAST = Right.BROADCAST
 
 
-def admit(session: "Session", run: "Publishes", moment: Moment, *, answers_later: bool) -> int:
-    """How many of `run`, from the first on, are accepted; the rest is to be received as single messages.
+def admit(session: "Session", run: "Publishes", moment: Moment, most: int, *, answers_later: bool) -> int:
+    """How many of `run`, from the first on and at most `most`, are accepted; the rest is to come as single messages.
 
     Those are paid for and counted as received. `answers_later`: their answers come after this turn, so that their ids
     await them from now on (M6).
@@ -36,7 +36,8 @@ def admit(session: "Session", run: "Publishes", moment: Moment, *, answers_later
         return 0
     if not config.trace and run.is_traced:
         return 0
-    most = _answerable(session, run, answers_later=answers_later) if answers_later or session.in_flight else len(run)
+    if answers_later or session.in_flight:
+        most = min(most, _answerable(session, run, answers_later=answers_later))
     if config.publish_rate is None:
         rate, subject = session.rates["publish"], session.identity.subject
         count = session.allowance.take_each("publish", rate, most, moment.now, subject)

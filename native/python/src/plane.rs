@@ -372,7 +372,7 @@ impl PyPlane {
         first: u64,
         over: Vec<u64>,
     ) -> PyResult<usize> {
-        publishes::acknowledge(py, &self.inner, batch, (epoch, first), &over)
+        publishes::acknowledge(py, &self.inner, batch, (epoch, first), over)
     }
 
     fn subscribe(

@@ -107,18 +107,18 @@ impl PublishBatch {
     #[new]
     fn new(parts: Vec<(PyRef<'_, Publishes>, usize)>) -> PyResult<Self> {
         let mut all = Parts::default();
-        let channel = parts.first().map(|(first, _)| first.run.channel());
-        for (publishes, count) in &parts {
-            let (run, count) = (&publishes.run, *count);
-            if Some(run.channel()) != channel {
-                let what = format!("publishes to {}", channel.unwrap_or_default());
+        let first = parts.first().map(|(first, _)| Arc::clone(&first.run));
+        let channel = first.as_ref().map_or("", |run| run.channel());
+        for (publishes, count) in parts {
+            let run = Arc::clone(&publishes.run);
+            if run.channel() != channel {
+                let what = format!("publishes to {channel}");
                 return Err(expected("parts", &what, run.channel()));
             }
             if !(1..=run.len()).contains(&count) {
                 let what = format!("1 to {} of a run", run.len());
                 return Err(expected("parts", &what, &count.to_string()));
             }
-            let run = Arc::clone(run);
             all.parts.push(Part {
                 conn: publishes.conn,
                 run,
@@ -175,11 +175,11 @@ pub fn acknowledge(
     plane: &Plane,
     batch: &PublishBatch,
     (epoch, first): (&str, u64),
-    over: &[u64],
+    over: Vec<u64>,
 ) -> PyResult<usize> {
     let first = position_of(epoch, first)?;
-    Ok(leaving(py, batch.len, || {
-        plane.acknowledge(&batch.parts, &first, over)
+    Ok(leaving(py, batch.len, move || {
+        plane.acknowledge(&batch.parts, &first, &over)
     }))
 }
 

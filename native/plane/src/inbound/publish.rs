@@ -66,71 +66,77 @@ impl Reading<'_> {
             b"type" => {
                 self.is_publish =
                     member.kind == Kind::Plain && member.value.of(self.text) == b"\"publish\"";
-                return self.is_publish.then_some(());
+                self.is_publish.then_some(())
             }
             b"channel" => {
-                publish.channel = plain(member)?;
                 self.is_named.0 = true;
+                plain(member, &mut publish.channel)
             }
             b"event" => {
-                publish.event = plain(member)?;
                 self.is_named.1 = true;
+                plain(member, &mut publish.event)
             }
-            b"data" => publish.data = Some(member.value),
+            b"data" => {
+                publish.data = Some(member.value);
+                Some(())
+            }
+            // M3: what is `null` is not there.
+            b"id" | b"key" | b"tags" | b"traceparent" | b"tracestate"
+                if member.kind == Kind::Null =>
+            {
+                Some(())
+            }
             b"mid" | b"content_type" | b"content_encoding" | b"meta" => {
-                return (member.kind == Kind::Null).then_some(());
+                (member.kind == Kind::Null).then_some(())
             }
-            b"traceparent" => publish.traceparent = plain_or_null(member)?,
-            b"tracestate" => publish.tracestate = plain_or_null(member)?,
-            b"id" => self.publish.id = self.id(member)?,
-            b"key" => self.publish.key = self.key(member)?,
-            b"tags" => self.publish.tags = self.tags(member)?,
-            _ => {}
+            b"traceparent" => plain(member, publish.traceparent.get_or_insert_default()),
+            b"tracestate" => plain(member, publish.tracestate.get_or_insert_default()),
+            b"id" => self.id(member),
+            b"key" => self.key(member),
+            b"tags" => self.tags(member),
+            _ => Some(()),
         }
-        Some(())
     }
 
-    fn id(&mut self, member: &Member) -> Option<Option<Span>> {
+    fn id(&mut self, member: &Member) -> Option<()> {
         let fits = |len: usize| (1..=MAX_ID).contains(&len).then_some(());
-        match member.kind {
-            Kind::Null => return Some(None),
-            Kind::Natural => {}
-            Kind::Plain => fits(member.value.inside().of(self.text).len())?,
+        self.publish.id = Some(match member.kind {
+            Kind::Natural => member.value,
+            Kind::Plain => {
+                fits(member.value.inside().of(self.text).len())?;
+                member.value
+            }
             Kind::Escaped => {
                 let id = self.unescaped(member)?;
                 fits(id.len())?;
-                return Some(Some(self.write(|more| escape::write_str(more, &id))));
+                self.write(|more| escape::write_str(more, &id))
             }
             _ => return None,
-        }
-        Some(Some(member.value))
+        });
+        Some(())
     }
 
-    fn key(&mut self, member: &Member) -> Option<Option<Span>> {
-        match member.kind {
-            Kind::Null => Some(None),
-            Kind::Plain => Some(Some(member.value.inside())),
+    fn key(&mut self, member: &Member) -> Option<()> {
+        self.publish.key = Some(match member.kind {
+            Kind::Plain => member.value.inside(),
             Kind::Escaped => {
                 let key = self.unescaped(member)?;
-                Some(Some(
-                    self.write(|more| more.extend_from_slice(key.as_bytes())),
-                ))
+                self.write(|more| more.extend_from_slice(key.as_bytes()))
             }
-            _ => None,
-        }
+            _ => return None,
+        });
+        Some(())
     }
 
-    fn tags(&mut self, member: &Member) -> Option<Option<Span>> {
-        match member.kind {
-            Kind::Null => Some(None),
-            Kind::Nested => {
-                let tags = member.value.of(self.text);
-                let mut is_good = false;
-                let span = self.write(|more| is_good = write_tags(more, tags).is_ok());
-                is_good.then(|| (span.from < span.to).then_some(span))
-            }
-            _ => None,
+    fn tags(&mut self, member: &Member) -> Option<()> {
+        if member.kind != Kind::Nested {
+            return None;
         }
+        let tags = member.value.of(self.text);
+        let mut is_good = false;
+        let span = self.write(|more| is_good = write_tags(more, tags).is_ok());
+        self.publish.tags = (span.from < span.to).then_some(span);
+        is_good.then_some(())
     }
 
     fn unescaped(&self, member: &Member) -> Option<String> {
@@ -182,15 +188,10 @@ impl Reading<'_> {
     }
 }
 
-fn plain(member: &Member) -> Option<Span> {
-    (member.kind == Kind::Plain).then(|| member.value.inside())
-}
-
-fn plain_or_null(member: &Member) -> Option<Option<Span>> {
-    match member.kind {
-        Kind::Null => Some(None),
-        _ => plain(member).map(Some),
-    }
+/// A string that reads as it is written goes `into` where it belongs.
+fn plain(member: &Member, into: &mut Span) -> Option<()> {
+    *into = member.value.inside();
+    (member.kind == Kind::Plain).then_some(())
 }
 
 #[cfg(test)]
