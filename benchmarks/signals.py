@@ -1,10 +1,11 @@
 """The SignalSystem's figures (benchmarks/README.md "Signals"): `make bench-signals`, or parts of it by name.
 
-Single calls are pinned to one processor and timed by the thread's own processor time, batches by wall time; median and
-best of the runs are kept, with the processor's name, the load and the versions. Inputs: the same literal list each call
-("a", as the user's documents do), or distinct vectors made in blocks just before the clock starts ("b"). Where
-neighbours are looked for, the window is full and turned over twice, and a sample of every run is compared with brute
-force. The queue is on and drained. What the crate does by itself (`cargo bench -p ng-signal`) is run first.
+Single calls are pinned to one processor and timed by the thread's own processor time, batches by wall time and that of
+the process; median and best of the runs are kept, with the processor's name, the load and the versions. Inputs: the
+same literal list each call ("a", as the user's documents do), or distinct vectors made in blocks just before the clock
+starts ("b"). Where neighbours are looked for, the window is full and turned over twice, and a sample of every run is
+compared with brute force. The queue is on and drained. What the crate does by itself (`cargo bench -p ng-signal`) is
+run first.
 """
 
 import argparse
@@ -129,7 +130,7 @@ def literal() -> Iterator[dict[str, Any]]:
                         system.emit(event_type="signal.input.text", vector=vector, priority=200)
                     drain(system)
                 seconds.append(time.thread_time() - start)
-            yield summary(seconds, calls, figure="emit, index off, input (a)", input=name, calls=calls)
+            yield summary(seconds, calls, figure="emit, index off, input (a)", input=name, in_a_row=calls)
 
 
 def single() -> Iterator[dict[str, Any]]:
@@ -175,20 +176,22 @@ def batch() -> Iterator[dict[str, Any]]:
     for threads in (1, 2):
         for kind in ("clustered", "uniform"):
             system, source, held = full(kind, threads=threads)
-            seconds, right, checked = [], 0, 0
+            seconds, processor, right, checked = [], [], 0, 0
             for _ in range(RUNS):
                 block = rows(source.block())
                 before = len(held) // 8
                 held.extend(block)
-                start = time.perf_counter()
+                start, start_cpu = time.perf_counter(), time.process_time()
                 result = system.emit_batch("signal.input.text", block)
                 seconds.append(time.perf_counter() - start)
+                processor.append(time.process_time() - start_cpu)
                 drain(system)
                 for place in (1, BLOCK // 2, BLOCK - 1):
                     checked += 1
                     right += is_right(held, before + place, [n.distance for n in result[place].neighbors])
+            more = {"threads": threads, "cpu_us": round(statistics.median(processor) / BLOCK * 1e6, 3)}
             figure = "emit_batch of 4,096, the same work"
-            yield summary(seconds, BLOCK, figure=figure, input=kind, threads=threads, checked=checked, right=right)
+            yield summary(seconds, BLOCK, figure=figure, input=kind, checked=checked, right=right, **more)
 
 
 def tokens() -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use signal::vector::decimal;
@@ -30,6 +31,17 @@ impl Naming {
         self.neighbor(found.token_id, found.distance, found.event_type)
     }
 
+    /// What `to_dict` of the neighbour would say.
+    pub fn dict_of_hit<'py>(&self, py: Python<'py>, hit: &Hit) -> PyResult<Bound<'py, PyDict>> {
+        let neighbor = self.of_hit(hit);
+        let dict = PyDict::new(py);
+        dict.set_item(intern!(py, "token_id"), neighbor.token_id)?;
+        dict.set_item(intern!(py, "distance"), neighbor.distance)?;
+        dict.set_item(intern!(py, "resonance"), neighbor.resonance)?;
+        dict.set_item(intern!(py, "event_type"), neighbor.event_type)?;
+        Ok(dict)
+    }
+
     pub fn of_hit(&self, hit: &Hit) -> Neighbor {
         self.neighbor(hit.entry.id, decimal(hit.distance()), hit.entry.event_type)
     }
@@ -52,7 +64,7 @@ impl Neighbor {
         item(slf, &NEIGHBOR_FIELDS, key)
     }
 
-    pub fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+    fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         dict(slf, &NEIGHBOR_FIELDS)
     }
 

@@ -1,12 +1,13 @@
 //! The answer to one emit.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use signal::vector::decimal;
 use signal::{Hit, Outcome};
 
-use super::fields::{dict, item};
-use super::neighbor::{Naming, Neighbor};
+use super::fields::item;
+use super::neighbor::Naming;
 
 /// What the system said about one signal.
 #[pyclass(frozen, module = "channels._native")]
@@ -77,14 +78,20 @@ impl EmitResult {
         item(slf, &RESULT_FIELDS, key)
     }
 
-    fn to_dict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let result = dict(slf, &RESULT_FIELDS)?;
-        let this = slf.get();
-        let neighbors = this.hits.iter().map(|hit| {
-            let neighbor = Bound::new(slf.py(), this.naming.of_hit(hit))?;
-            Neighbor::to_dict(&neighbor)
-        });
-        result.set_item("neighbors", neighbors.collect::<PyResult<Vec<_>>>()?)?;
+    /// Written member by member: a pipeline asks for it with every text.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let neighbors = self.hits.iter().map(|hit| self.naming.dict_of_hit(py, hit));
+        let result = PyDict::new(py);
+        result.set_item(intern!(py, "token_id"), self.token_id())?;
+        result.set_item(intern!(py, "is_novel"), self.is_novel())?;
+        result.set_item(
+            intern!(py, "neighbors"),
+            neighbors.collect::<PyResult<Vec<_>>>()?,
+        )?;
+        result.set_item(intern!(py, "processing_time_us"), self.processing_time_us)?;
+        result.set_item(intern!(py, "nearest_dist"), self.nearest_dist())?;
+        result.set_item(intern!(py, "anomaly_score"), self.anomaly_score())?;
+        result.set_item(intern!(py, "exact"), self.exact())?;
         Ok(result)
     }
 

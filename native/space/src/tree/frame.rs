@@ -89,7 +89,9 @@ mod tests {
 
     fn extent_of(points: &[Vector]) -> Extent {
         let mut extent = Extent::EMPTY;
-        points.iter().for_each(|point| extent.cover(point));
+        for point in points {
+            extent.cover(point);
+        }
         extent
     }
 
