@@ -102,7 +102,7 @@ def test_msgpack_is_spoken_both_ways(ws_hub: RunningHub) -> None:
 
 
 @pytest.mark.clause("M14", "B5")
-@pytest.mark.parametrize("data", [b"bytes", float("nan"), msgpack.ExtType(1, b"")])
+@pytest.mark.parametrize("data", [[b"bytes"], float("nan"), msgpack.ExtType(1, b"")])
 def test_what_msgpack_may_not_hold_is_400(ws_hub: RunningHub, data: Any) -> None:
     with Peer(ws_hub, "admin", subprotocols=(MSGPACK,)) as peer:
         peer.send({"type": "publish", "channel": "actions", "event": "x", "data": data})
