@@ -8,7 +8,7 @@ use crate::json::{escape, msgpack};
 use crate::members::Members;
 
 /// The form of a connection's messages (C2), and so of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {
     /// One JSON object per text message.
     Json,
@@ -88,6 +88,16 @@ impl Entry {
     /// The server's wall clock at the append (M45).
     pub fn ts(&self) -> f64 {
         self.ts
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The key that its publisher gave it.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// Entries with the same one replace each other under `latest` (S3).

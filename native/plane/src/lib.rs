@@ -25,6 +25,7 @@ mod error;
 mod feed;
 mod fields;
 mod figures;
+pub mod filter;
 pub mod frame;
 mod gap;
 mod histogram;

@@ -20,6 +20,7 @@ use crate::directory::{Directory, Handle};
 use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
 use crate::figures::Figures;
+use crate::filter::Totals;
 use crate::inbox::Inbox;
 use crate::logs::Logs;
 use crate::settings::Settings;
@@ -36,6 +37,7 @@ pub type ConnId = u64;
 pub struct Plane {
     shared: Shared,
     logs: Arc<Logs>,
+    filters: Arc<Totals>,
     store: Option<Store>,
     ports: OnceLock<Vec<Arc<Port>>>,
     threads: Mutex<Option<Threads>>,
@@ -89,6 +91,7 @@ impl Plane {
         let inbox = Inbox::new(settings.inbox_messages, settings.inbox_bytes)?;
         let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
         let store = Store::open(&settings)?;
+        let filters = Totals::new(settings.max_filters, settings.max_channel_filters);
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),
@@ -97,6 +100,7 @@ impl Plane {
                 directory: Arc::new(Directory::default()),
             },
             logs,
+            filters: Arc::new(filters),
             store,
             ports: OnceLock::new(),
             threads: Mutex::default(),

@@ -1,6 +1,7 @@
 //! Python's arguments as the plane takes them; what is wrong says what was expected and what came.
 
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::plane::{
@@ -12,6 +13,7 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyString, PyTuple};
 
 use crate::error::{PyPlaneError, Raised, expected, is_overflow};
+use crate::filter::PySieve;
 
 /// `(event, data, key, tags, traceparent, tracestate)`
 pub type PyEntry = (
@@ -23,7 +25,7 @@ pub type PyEntry = (
     Option<PyBackedStr>,
 );
 
-/// `(log, delivery, on_slow, max_rate, start, keep, ack)`
+/// `(log, delivery, on_slow, max_rate, start, keep, ack, sieve)`
 pub type PySpec<'py> = (
     LogId,
     PyBackedStr,
@@ -32,6 +34,7 @@ pub type PySpec<'py> = (
     Bound<'py, PyAny>,
     bool,
     Option<u64>,
+    Option<PyRef<'py, PySieve>>,
 );
 
 pub fn at_least_one(name: &str, value: usize) -> PyResult<usize> {
@@ -177,7 +180,7 @@ pub fn appended(result: Result<Appended, PlaneError>) -> PyResult<(String, u64)>
 }
 
 pub fn subscription(
-    (log, delivery, on_slow, max_rate, start, keep, ack): PySpec<'_>,
+    (log, delivery, on_slow, max_rate, start, keep, ack, sieve): PySpec<'_>,
 ) -> PyResult<Subscription> {
     let delivery = match &*delivery {
         "all" => Delivery::All,
@@ -198,6 +201,7 @@ pub fn subscription(
     Ok(Subscription {
         log,
         options,
+        sieve: sieve.map(|sieve| Arc::clone(&sieve.inner)),
         start: start_of(&start)?,
         keep,
     })

@@ -4,6 +4,7 @@
 
 mod convert;
 mod error;
+mod filter;
 mod json;
 mod plane;
 mod replicas;
@@ -17,6 +18,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
+    filter::register(module)?;
     json::register(module)?;
     replicas::register(module)?;
     signal::register(module)

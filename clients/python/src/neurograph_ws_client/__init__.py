@@ -31,6 +31,7 @@ from .errors import (
     UnknownChannel,
 )
 from .events import Event, Gap
+from .filters import Filter, near
 from .policy import Backoff, TokenRequest, TokenSource
 from .recovery import Resumed
 from .restoring import ReconnectionToken
@@ -54,6 +55,7 @@ __all__ = [
     "Emitted",
     "Event",
     "FileStore",
+    "Filter",
     "Gap",
     "GoAway",
     "HubError",
@@ -91,4 +93,5 @@ __all__ = [
     "Welcome",
     "__version__",
     "encode_text",
+    "near",
 ]

@@ -15,6 +15,7 @@ from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
 from .events import Event
+from .filters import Filter
 from .link import Link
 from .listeners import Told
 from .past import read_past
@@ -201,6 +202,7 @@ class NeurographWSClient(Calls):
         channel: Channel | str,
         handler: Handler | None = None,
         *,
+        filter: Filter | None = None,  # noqa: A002 - the protocol's word
         start: Start | None = None,
         delivery: Literal["all", "latest"] | None = None,
         on_slow: Literal["gap", "close"] | None = None,
@@ -214,14 +216,15 @@ class NeurographWSClient(Calls):
         """Follow a channel, now or as soon as there is a connection, and again after each reconnect.
 
         A handler, plain or async, gets the events one at a time; without one, iterate the result. Awaiting the result
-        tells that it is active, or why not. What is left out takes the channel's defaults at the hub (S12).
+        tells that it is active, or why not. What is left out takes the channel's defaults at the hub (S12). `filter`
+        says which events come (F1-F8); one that breaks a rule is refused by the hub: BadRequest with `path`.
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
         most N events beyond what was handled here, and sends again after a cut what was not (S10). ValueError for an
         option that is none of these.
         """
         name = str(channel)
         handling = _handling(handler, queue_size, on_full, on_error, gaps)
-        wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
+        wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {member: value for member, value in wire.items() if value is not None}
         check_options(options)
         follow = self._session.subscribe(name, options, wire_start(start))

@@ -13,19 +13,27 @@
 )]
 
 pub mod escape;
+mod exact;
 mod fault;
+mod find;
 mod keys;
 mod lexer;
 pub mod msgpack;
 mod number;
+mod paths;
 mod plain;
 mod scan;
 mod tags;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+mod tree;
 mod walk;
 
+pub use exact::Exact;
 pub use fault::JsonFault;
+pub use find::{Finder, Text, Value, elements, float};
+pub use paths::Paths;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};
-pub use tags::check_tags;
+pub use tags::{check_tags, is_tag_name};
+pub use tree::Tree;

@@ -25,6 +25,8 @@ mod conflation;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod ops;
@@ -59,7 +61,7 @@ use crate::closing::Verdict;
 use crate::command::Port;
 use crate::connection::Connection;
 use crate::directory::Directory;
-use crate::entry::Entry;
+use crate::feed::Reading;
 use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::outbound::Progress;
@@ -102,7 +104,7 @@ pub struct Shard {
     scans: scan::Scans,
     batch: Batch,
     buffer: Vec<u8>,
-    entries: Vec<Arc<Entry>>,
+    reading: Reading,
     /// Connections whose positions are to be told at the end of the turn, if what waited for them is written.
     asked: Vec<u64>,
     stop_at: Option<Instant>,
@@ -124,7 +126,7 @@ impl Shard {
             scans: scan::Scans::new(now, shared.settings.scan_interval()),
             batch: Batch::default(),
             buffer: vec![0; shared.settings.turn_read.max(1)],
-            entries: Vec::new(),
+            reading: Reading::default(),
             asked: Vec::new(),
             stop_at: None,
             shared,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::command::{Spec, Subscribe};
+use crate::connection::Connection;
 use crate::cursor::{Cursor, Delivery, Pace, Way};
 use crate::entry::Encoding;
 use crate::epoch::Epoch;
@@ -27,16 +28,21 @@ impl Shard {
         let Some(encoding) = self
             .connections
             .get(slot)
-            .map(crate::connection::Connection::encoding)
+            .map(Connection::encoding)
         else {
             return;
         };
+        let is_silent = command.reply.is_none();
+        let wanted = command.specs.into_iter().filter(|spec| {
+            let follows = |connection: &Connection| connection.cursor_on(spec.channel.id).is_some();
+            !is_silent || self.connections.get(slot).is_some_and(follows)
+        });
+        let wanted: Vec<Spec> = wanted.collect();
         // Counted as following before the log is looked at; the cursor takes this over below.
-        let joined: Vec<(Spec, usize)> = command
-            .specs
+        let joined: Vec<(Spec, usize)> = wanted
             .into_iter()
             .map(|spec| {
-                let view = self.join_view(&spec.channel, encoding);
+                let view = self.join_view(&spec.channel, encoding, spec.sieve.as_ref());
                 (spec, view)
             })
             .collect();
@@ -45,10 +51,13 @@ impl Shard {
             .into_iter()
             .map(|spec| self.place(slot, spec))
             .collect();
-        cap_replay(&mut placed, self.settings().resume_events);
-        self.answer(slot, &command.reply, &placed, encoding);
+        let cap = self.settings().resume_events;
+        cap_replay(&mut placed, cap, &mut self.reading.scratch);
+        if let Some(reply) = &command.reply {
+            self.answer(slot, reply, &placed, encoding);
+        }
         for (one, view) in placed.into_iter().zip(views) {
-            self.install(slot, one, view, encoding, now);
+            self.install(slot, one, (view, encoding), is_silent, now);
         }
         self.enqueue(slot);
     }
@@ -86,8 +95,8 @@ impl Shard {
         &mut self,
         slot: usize,
         placed: Placed,
-        view: usize,
-        encoding: Encoding,
+        (view, encoding): (usize, Encoding),
+        is_silent: bool,
         now: Instant,
     ) {
         let Placed {
@@ -105,6 +114,7 @@ impl Shard {
         let pace = spec.options.max_rate.map(|rate| Pace::new(rate, now));
         let mut cursor = Cursor {
             view,
+            sieve: spec.sieve.as_ref().map(Arc::clone),
             options: spec.options,
             way: Way::Feed(Box::new(Feed::new(0))),
             pace,
@@ -118,7 +128,7 @@ impl Shard {
         };
         match (opening, held) {
             (Some(opening), _) => cursor.way = begin(&opening, &spec, &cursor.epoch, encoding),
-            (None, Some(at)) => self.take_over(slot, at, &mut cursor),
+            (None, Some(at)) => self.take_over(slot, at, &mut cursor, is_silent),
             (None, None) => return,
         }
         if let Some(size) = cursor.options.ack {

@@ -1,6 +1,6 @@
 //! The views of a shard, and who follows them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -10,15 +10,23 @@ use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Encoding;
 use crate::epoch::Position;
 use crate::feed::Feed;
+use crate::filter::Sieve;
 use crate::round::Round;
 use crate::shard::Shard;
 use crate::view::{Follower, View};
+
+/// Channel, encoding, and the number of the filter; 0 is none.
+type Key = (u64, Encoding, u64);
+
+fn key_of(channel: &Channel, encoding: Encoding, sieve: Option<&Arc<Sieve>>) -> Key {
+    (channel.id, encoding, sieve.map_or(0, |sieve| sieve.id))
+}
 
 /// All views of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     pub(super) all: Slab<View>,
-    by_channel: HashMap<(u64, Encoding), usize>,
+    by_channel: BTreeMap<Key, usize>,
     /// Views with entries that were not yet written.
     pub(super) dirty: Vec<usize>,
     /// Bytes of all segments.
@@ -28,17 +36,22 @@ pub(super) struct Views {
 impl Views {
     /// The views of a channel.
     pub(super) fn of(&self, channel: u64) -> impl Iterator<Item = usize> {
-        [Encoding::Json, Encoding::Msgpack]
-            .into_iter()
-            .filter_map(move |encoding| self.by_channel.get(&(channel, encoding)).copied())
+        let all = (channel, Encoding::Json, 0)..=(channel, Encoding::Msgpack, u64::MAX);
+        self.by_channel.range(all).map(|(_, number)| *number)
     }
 
-    /// One cursor more on the view of (channel, encoding), which is made if it is the first.
-    fn join(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
-        let number = *self
-            .by_channel
-            .entry((channel.id, encoding))
-            .or_insert_with(|| self.all.insert(View::new(Arc::clone(channel), encoding)));
+    /// One cursor more on the view of (channel, encoding, filter), which is made if it is the first.
+    fn join(
+        &mut self,
+        channel: &Arc<Channel>,
+        encoding: Encoding,
+        sieve: Option<&Arc<Sieve>>,
+    ) -> usize {
+        let key = key_of(channel, encoding, sieve);
+        let number = *self.by_channel.entry(key).or_insert_with(|| {
+            let view = View::new(Arc::clone(channel), encoding, sieve.map(Arc::clone));
+            self.all.insert(view)
+        });
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;
         }
@@ -55,17 +68,74 @@ impl Views {
             // What it was told of and has not read, nobody will read.
             view.channel.heard(thread);
             self.bytes -= view.bytes();
-            self.by_channel.remove(&(view.channel.id, view.encoding));
+            let key = key_of(&view.channel, view.encoding, view.sieve.as_ref());
+            self.by_channel.remove(&key);
             self.all.remove(number);
         }
+    }
+
+    /// The follower that a cursor is, in its view.
+    fn followed(&self, cursor: &Cursor) -> Option<(&View, u64)> {
+        let Way::Follow(seat) = cursor.way else {
+            return None;
+        };
+        let view = self.all.get(cursor.view)?;
+        Some((view, view.followers.get(seat)?.position))
+    }
+
+    /// What a cursor has settled (M26). What was passed over is settled once its client was told so.
+    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
+        let Some((view, position)) = self.followed(cursor) else {
+            return cursor.way.settled().unwrap_or(0);
+        };
+        let read = view.offset_at(position);
+        if view.sieve.is_none() || cursor.told.epoch != cursor.epoch {
+            return read;
+        }
+        read.max(cursor.told.offset)
+    }
+
+    /// What the client of a cursor knows that follows: every entry tells itself, but what was passed over does not.
+    pub(super) fn told(&self, cursor: &Cursor) -> u64 {
+        match self.followed(cursor) {
+            Some((view, position)) if view.sieve.is_some() => {
+                let sent = view.sent_at(position);
+                if cursor.told.epoch == cursor.epoch {
+                    sent.max(cursor.told.offset)
+                } else {
+                    sent
+                }
+            }
+            _ => self.settled(cursor),
+        }
+    }
+
+    /// Where a cursor stands without its client having been told so by anything (P9). Of one that follows, what it was sent
+    /// meanwhile is noted as told.
+    pub(super) fn untold(&self, cursor: &mut Cursor) -> Option<u64> {
+        if !matches!(cursor.way, Way::Follow(_)) || cursor.sieve.is_none() {
+            return cursor.untold();
+        }
+        let told = self.told(cursor);
+        if told > cursor.told.offset || cursor.told.epoch != cursor.epoch {
+            cursor.tell(told);
+        }
+        let (view, position) = self.followed(cursor)?;
+        let further = position >= view.end() && view.head() > told;
+        further.then_some(view.head())
     }
 }
 
 impl Shard {
     /// A cursor comes. The thread is counted as following before the log is looked at, so that no append is missed.
-    pub(super) fn join_view(&mut self, channel: &Arc<Channel>, encoding: Encoding) -> usize {
+    pub(super) fn join_view(
+        &mut self,
+        channel: &Arc<Channel>,
+        encoding: Encoding,
+        sieve: Option<&Arc<Sieve>>,
+    ) -> usize {
         channel.join(self.thread);
-        self.views.join(channel, encoding)
+        self.views.join(channel, encoding, sieve)
     }
 
     /// A cursor goes.
@@ -130,17 +200,7 @@ impl Shard {
     /// Where a cursor stands, as its client may be told: before a gap that it was not told of yet.
     pub(super) fn position(&self, cursor: &Cursor) -> Position {
         let owed = cursor.owed_gap().map(|gap| gap.from.clone());
-        owed.unwrap_or_else(|| cursor.epoch.position(self.settled(cursor)))
-    }
-
-    /// What a cursor has settled (M26).
-    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
-        let Way::Follow(seat) = cursor.way else {
-            return cursor.way.settled().unwrap_or(0);
-        };
-        let view = self.views.all.get(cursor.view);
-        view.and_then(|view| Some(view.offset_at(view.followers.get(seat)?.position)))
-            .unwrap_or(0)
+        owed.unwrap_or_else(|| cursor.epoch.position(self.views.settled(cursor)))
     }
 
     /// A follower gets its entries from the log from now on, by the way that is made of what it has settled.
@@ -158,7 +218,8 @@ impl Shard {
         let Some(cursor) = connection.cursors.get(at) else {
             return;
         };
-        let (settled, delivery) = (self.settled(cursor), cursor.options.delivery);
+        let (settled, told) = (self.views.settled(cursor), self.views.told(cursor));
+        let delivery = cursor.options.delivery;
         if let Way::Follow(seat) = cursor.way {
             self.leave_seat(number, seat);
             let cursor = self
@@ -167,7 +228,7 @@ impl Shard {
                 .and_then(|connection| connection.cursors.get_mut(at));
             if let Some(cursor) = cursor {
                 cursor.way = way(settled, delivery);
-                cursor.tell(settled);
+                cursor.tell(told);
             }
         }
     }

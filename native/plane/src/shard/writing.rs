@@ -88,9 +88,7 @@ impl Shard {
             .get(slot)
             .and_then(|connection| connection.cursors.get(at));
         let step = match cursor.map(|cursor| &cursor.way) {
-            Some(Way::Follow(seat)) => {
-                return self.write_follower(slot, at, *seat, budget, now);
-            }
+            Some(Way::Follow(seat)) => self.write_follower(slot, at, *seat, budget, now)?,
             Some(Way::Feed(_)) => self.write_feed(slot, at, budget, now)?,
             Some(Way::Round(_)) => self.write_round(slot, at, budget, now)?,
             None => Step::Nothing,
@@ -172,9 +170,10 @@ impl Shard {
         if view.turn != cursor.turn {
             return Ok(self.cross(slot, at));
         }
-        // The segments know nothing of windows, nor of a client that does not know where it stands (P9).
+        // The segments know nothing of windows; nor, where everything passes, of a client that does not know where it stands
+        // (P9).
         if cursor.window.is_none()
-            && cursor.told.offset >= feed.after()
+            && (cursor.sieve.is_some() || cursor.told.offset >= feed.after())
             && let Some(position) = view.position_after(feed.after())
         {
             self.follow(slot, at, position);
@@ -184,8 +183,11 @@ impl Shard {
         let log = (&*cursor.channel, cursor.turn);
         let found = if most == 0 {
             feed.look(log.0, log.1)
+        } else if let Some(sieve) = &cursor.sieve {
+            let end = (view.head(), most);
+            feed.refill_through(sieve, log, end, encoding, &mut self.reading)
         } else {
-            feed.refill(log, (view.head(), most), encoding, &mut self.entries)
+            feed.refill(log, (view.head(), most), encoding, &mut self.reading)
         };
         Ok(match found {
             Refill::Ready => Step::Went,
@@ -255,7 +257,8 @@ impl Shard {
             }
             return Ok(Step::Nothing);
         }
-        match round.refill(log, encoding, allowed) {
+        let through = (cursor.sieve.as_deref(), &mut self.reading.scratch);
+        match round.refill(log, encoding, allowed, through) {
             Refill::Ready => {
                 if let Some(pace) = &mut cursor.pace {
                     pace.sent(round.staging.messages(), now);
