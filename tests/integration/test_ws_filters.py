@@ -54,7 +54,7 @@ def test_a_subscriber_gets_what_passes_its_filter(start: Start, subprotocols: tu
         }
         answer = reader.ask(type="subscribe", channel="feed", filter=asked)
         assert answer["channels"]["feed"]["filter"] == asked
-        for event, data, members in [
+        published: list[tuple[str, Any, dict[str, Any]]] = [
             ("signal.input", {"cpu": 80}, {}),
             ("signal.input", {"cpu": 79.9}, {}),
             ("signal", {"cpu": 1}, {"tags": {"host": "db1"}}),
@@ -62,7 +62,8 @@ def test_a_subscriber_gets_what_passes_its_filter(start: Start, subprotocols: tu
             ("signal.a.b.c", {"cpu": 95.25}, {"key": "mute"}),
             ("signal.a.b.c", {"cpu": "95"}, {}),
             ("signal.end", {"cpu": 95.25}, {"key": "k"}),
-        ]:
+        ]
+        for event, data, members in published:
             publish(publisher, "feed", data, event=event, **members)
         events = reader.events("feed", 3)
     assert [event["offset"] for event in events] == [1, 3, 7]

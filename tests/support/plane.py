@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from channels import _native
 from channels._native import PlaneError, PlaneOverloaded
 from tests.support.fake_log import FakeCursor, FakeLog, cap_replay
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, Encoding, Event, Filter, OnSlow, SignalBatch, Start
+    from channels._native import Delivery, Encoding, Event, Filter, OnSlow, Sieve, SignalBatch, Start
     from channels.publication import Entry
 
 TEXT, CLOSED, OUTPUT = 1, 4, 5
@@ -72,7 +72,7 @@ class FakePlane:
         self.connections: dict[int, FakeConnection] = {}
         self.unjudged = 0
         self.is_full = False
-        self.sieves: dict[tuple[int, int], FakeSieve | None] = {}
+        self.sieves: dict[tuple[int, int], Any] = {}
         self.flushes = 0
         self.is_stopped = False
         self._numbers = count(1)
@@ -208,7 +208,7 @@ class FakePlane:
     def subscribe(
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, FakeSieve | None]]",
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, Sieve | None]]",
         reply: Sequence[bytes] | None,
     ) -> None:
         logs = [self._log(spec[0]) for spec in specs]
@@ -244,10 +244,12 @@ class FakePlane:
 
     def sift(
         self, log: int, wanted: "Filter | None", policy: "Filter | None" = None, *, must: bool = False
-    ) -> "FakeSieve | None":
+    ) -> "Sieve | None":
         if self.is_full and not must:
             raise PlaneOverloaded("there are too many")
-        return None if wanted is None and policy is None else FakeSieve(log, wanted, policy, self.unjudged)
+        if wanted is None and policy is None:
+            return None
+        return cast("Sieve", FakeSieve(log, wanted, policy, self.unjudged))
 
     def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
         connection = self.connections.get(conn)

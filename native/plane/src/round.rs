@@ -161,9 +161,8 @@ impl Round {
         }
         let history = log.history();
         // S3: of each key the newest counts, owed or not; so that is looked for first, and then whether it passes.
-        let passes = |entry: &Entry| {
-            sieve.is_none_or(|sieve| sieve.passes(history, entry, scratch))
-        };
+        let passes =
+            |entry: &Entry| sieve.is_none_or(|sieve| sieve.passes(history, entry, scratch));
         let found = self.find(&log, allowed, passes, &mut chunk);
         drop(log);
         for entry in chunk {

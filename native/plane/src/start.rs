@@ -45,13 +45,7 @@ pub struct Opening {
 
 /// Resolve a start that was asked for when `head` was the head; under `latest` a log that keeps keys has no gaps but those
 /// between histories (P12). Through a filter, `sifted`, entries count as far as they pass.
-pub fn open(
-    log: &Log,
-    start: &Start,
-    head: u64,
-    latest: bool,
-    sifted: &mut Sifted<'_>,
-) -> Opening {
+pub fn open(log: &Log, start: &Start, head: u64, latest: bool, sifted: &mut Sifted<'_>) -> Opening {
     // No further back than the log, no further on than where it was asked for.
     let kept = log.first().saturating_sub(1).min(head);
     let newest = log.newest().filter(|_| latest);

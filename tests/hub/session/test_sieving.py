@@ -76,7 +76,8 @@ def test_a_filter_that_breaks_a_rule_is_422_with_its_path(wrong: Any, path: str,
 @pytest.mark.clause("F8")
 def test_the_bounds_of_a_filter_are_settings() -> None:
     peer = bench(developer(), filter_bytes=30, filter_nodes=2, filter_depth=1)
-    for wrong in ({"not": {}}, {"key": "a" * 30}, {"data": {"gt": 1, "lt": 2, "ne": 3}}):
+    refused: list[dict[str, Any]] = [{"not": {}}, {"key": "a" * 30}, {"data": {"gt": 1, "lt": 2, "ne": 3}}]
+    for wrong in refused:
         assert subscribe(peer, channel="logs", filter=wrong)["code"] == 422
     assert isinstance(subscribe(peer, channel="logs", filter={"data": {"gt": 1}}), Subscribe)
 
@@ -129,6 +130,8 @@ def test_another_role_brings_its_policies_at_once_and_without_a_word() -> None:
     refilter = next(effect for effect in effects if isinstance(effect, Refilter))
     (spec,) = refilter.specs  # of `metrics` both roles have the same policy
     assert (spec.channel, spec.keep, spec.ack, spec.delivery) == ("logs", True, 7, "all")
+    assert spec.filter is not None
+    assert spec.policy is not None
     assert (spec.filter.text, spec.policy.text) == (b'{"key":{"eq":"a"}}', b'{"tags.level":{"eq":"info"}}')
     kinds = [effect["type"] if isinstance(effect, dict) else type(effect).__name__ for effect in effects]
     assert kinds.index("Refilter") < kinds.index("welcome")

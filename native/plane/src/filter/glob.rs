@@ -80,9 +80,7 @@ impl Glob {
         };
         let (head, tail) = segments.split_at(first.len());
         let (inner, tail) = tail.split_at(between);
-        begins(head, first)
-            && begins(tail, last)
-            && middle.iter().all(|run| has(inner, run))
+        begins(head, first) && begins(tail, last) && middle.iter().all(|run| has(inner, run))
     }
 
     /// The pattern as it was written.
@@ -102,5 +100,8 @@ fn begins(segments: &[&str], run: &[Part]) -> bool {
 }
 
 fn has(segments: &[&str], run: &[Part]) -> bool {
-    run.is_empty() || segments.windows(run.len()).any(|window| begins(window, run))
+    run.is_empty()
+        || segments
+            .windows(run.len())
+            .any(|window| begins(window, run))
 }

@@ -10,7 +10,8 @@ const MAX_SEGMENTS: usize = 16;
 /// Characters of what came that a fault repeats.
 const SHOWN: usize = 64;
 
-const FIELDS: &str = "event, key, content_type, tags.<name>, data, data.<path>, meta.<path>, all, any or not";
+const FIELDS: &str =
+    "event, key, content_type, tags.<name>, data, data.<path>, meta.<path>, all, any or not";
 
 /// What a filter may be at most (F8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +182,11 @@ impl Reader {
 
 /// A text as it is told.
 pub fn quoted(text: &str) -> String {
-    let more = if text.chars().count() > SHOWN { "…" } else { "" };
+    let more = if text.chars().count() > SHOWN {
+        "…"
+    } else {
+        ""
+    };
     let begin: String = text.chars().take(SHOWN).collect();
     format!("\"{begin}{more}\"")
 }

@@ -74,6 +74,7 @@ impl Filter {
     }
 
     /// What passes both (F12).
+    #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let both = vec![self.node.clone(), other.node.clone()];
         Self::of(Node::all(both))

@@ -145,7 +145,9 @@ impl Node {
     pub fn number_members(&mut self, members: &mut Vec<Path>) {
         match self {
             Self::All(nodes) | Self::Any(nodes) => {
-                nodes.iter_mut().for_each(|node| node.number_members(members));
+                for node in nodes {
+                    node.number_members(members);
+                }
             }
             Self::Not(node) => node.number_members(members),
             Self::Is(Field::Member(path, number), _) => {

@@ -88,7 +88,9 @@ impl Sieve {
         {
             let mut verdicts = self.verdicts();
             if verdicts.enter(history) {
-                let known = entries.iter().map_while(|entry| verdicts.get(entry.offset()));
+                let known = entries
+                    .iter()
+                    .map_while(|entry| verdicts.get(entry.offset()));
                 passes.extend(known);
             }
         }
@@ -111,7 +113,10 @@ impl Sieve {
     /// Entries after `after` up to `to` that pass, if all of them were judged.
     pub fn owed(&self, history: u64, after: u64, to: u64) -> Option<u64> {
         let mut verdicts = self.verdicts();
-        verdicts.enter(history).then(|| verdicts.owed(after, to)).flatten()
+        verdicts
+            .enter(history)
+            .then(|| verdicts.owed(after, to))
+            .flatten()
     }
 
     /// Entries after `after` up to `to` that were not judged.

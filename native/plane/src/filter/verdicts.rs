@@ -51,7 +51,9 @@ impl Verdicts {
     pub fn set(&mut self, offset: u64, passes: bool) {
         let (number, bit) = place(offset);
         self.reach(number);
-        let at = number.checked_sub(self.base).and_then(|at| usize::try_from(at).ok());
+        let at = number
+            .checked_sub(self.base)
+            .and_then(|at| usize::try_from(at).ok());
         if let Some(word) = at.and_then(|at| self.words.get_mut(at)) {
             word.known |= bit;
             if passes {
@@ -69,7 +71,8 @@ impl Verdicts {
             self.base = number;
         } else if number >= end {
             let more = usize::try_from(number + 1 - end).unwrap_or(0);
-            self.words.extend(std::iter::repeat_n(Word::default(), more));
+            self.words
+                .extend(std::iter::repeat_n(Word::default(), more));
             while self.words.len() as u64 > MAX_WORDS {
                 self.words.pop_front();
                 self.base += 1;
@@ -107,16 +110,12 @@ impl Verdicts {
 
 /// The words of the entries after `after` up to `to`, each with their bits in it.
 fn masks(after: u64, to: u64) -> impl Iterator<Item = (u64, u64)> {
-    let (first, last) = (after + 1, to);
-    let words = if last < first {
-        1..=0
-    } else {
-        first / 64..=last / 64
-    };
-    words.map(move |number| {
-        let begin = if number == first / 64 { first % 64 } else { 0 };
-        let end = if number == last / 64 { last % 64 } else { 63 };
-        (number, (u64::MAX << begin) & (u64::MAX >> (63 - end)))
+    let (first, end) = (after + 1, to.max(after) + 1);
+    (first / 64..end.div_ceil(64)).filter_map(move |number| {
+        let begin = first.saturating_sub(number * 64);
+        let len = (end - number * 64).min(64);
+        let mask = (u64::MAX << begin) & (u64::MAX >> (64 - len));
+        (mask != 0).then_some((number, mask))
     })
 }
 

@@ -27,7 +27,7 @@ impl Place {
         }
     }
 
-    fn of<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    fn of(self, text: &[u8]) -> &[u8] {
         let (start, end) = (usize::try_from(self.start), usize::try_from(self.end));
         let range = start.unwrap_or(usize::MAX)..end.unwrap_or(usize::MAX);
         text.get(range).unwrap_or_default()
@@ -173,12 +173,11 @@ impl Finder {
         let mut next = Some(ROOT);
         loop {
             lexer.skip_space();
-            let opened = match next {
-                Some(node) => self.value_at(paths, node, &mut lexer)?,
-                None => {
-                    skip(&mut lexer)?;
-                    false
-                }
+            let opened = if let Some(node) = next {
+                self.value_at(paths, node, &mut lexer)?
+            } else {
+                skip(&mut lexer)?;
+                false
             };
             if !opened {
                 self.close(paths, &mut lexer);

@@ -53,7 +53,9 @@ impl Paths {
         let Some(node) = self.nodes.get_mut(from) else {
             return next;
         };
-        let found = node.steps.binary_search_by(|(other, _)| (**other).cmp(step));
+        let found = node
+            .steps
+            .binary_search_by(|(other, _)| (**other).cmp(step));
         match found.map(|at| node.steps.get(at)) {
             Ok(known) => known.map_or(next, |(_, node)| *node),
             Err(at) => {
@@ -82,7 +84,9 @@ impl Paths {
 
     /// No path goes on from here.
     pub(super) fn is_leaf(&self, node: usize) -> bool {
-        self.nodes.get(node).is_none_or(|node| node.steps.is_empty())
+        self.nodes
+            .get(node)
+            .is_none_or(|node| node.steps.is_empty())
     }
 
     /// Where the paths go on from `node` by a key.
@@ -93,7 +97,10 @@ impl Paths {
             return found.map(|(_, next)| *next);
         }
         let found = steps.binary_search_by(|(step, _)| step.as_bytes().cmp(key.raw));
-        found.ok().and_then(|at| steps.get(at)).map(|(_, next)| *next)
+        found
+            .ok()
+            .and_then(|at| steps.get(at))
+            .map(|(_, next)| *next)
     }
 
     /// Where the paths go on from `node` by an index.

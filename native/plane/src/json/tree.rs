@@ -139,7 +139,12 @@ mod tests {
     fn a_text_becomes_a_tree() {
         let text = r#" {"a":[1,{"\u0062":null},[]],"c":{"d":{},"e":true},"f":"x\n"} "#;
         let object = |members: Vec<(&str, Tree)>| {
-            Tree::Object(members.into_iter().map(|(key, one)| (key.into(), one)).collect())
+            Tree::Object(
+                members
+                    .into_iter()
+                    .map(|(key, one)| (key.into(), one))
+                    .collect(),
+            )
         };
         let expected = object(vec![
             (
@@ -150,7 +155,10 @@ mod tests {
                     Tree::Array(vec![]),
                 ]),
             ),
-            ("c", object(vec![("d", object(vec![])), ("e", Tree::Bool(true))])),
+            (
+                "c",
+                object(vec![("d", object(vec![])), ("e", Tree::Bool(true))]),
+            ),
             ("f", Tree::Text("x\n".into())),
         ]);
         assert_eq!(expected, Tree::parse(text.as_bytes()).unwrap());
@@ -161,7 +169,14 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         for text in [
-            "", "{", "[1,]", "{\"a\":1,\"\\u0061\":2}", "1e400", "18446744073709551616", "1 2", "\"\u{7f}",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,\"\\u0061\":2}",
+            "1e400",
+            "18446744073709551616",
+            "1 2",
+            "\"\u{7f}",
         ] {
             assert!(Tree::parse(text.as_bytes()).is_err(), "{text}");
         }

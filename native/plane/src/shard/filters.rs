@@ -96,10 +96,6 @@ impl Bench {
         }
     }
 
-    fn all(&mut self) -> Options {
-        options(Delivery::All)
-    }
-
     /// What is there by now is taken; what came.
     fn taken(&mut self, conn: u64) -> Vec<String> {
         self.rig.wait(Duration::from_millis(5));
@@ -115,8 +111,24 @@ impl Bench {
         let messages = self.rig.messages(conn);
         let gaps = messages.iter().filter(|message| message["type"] == "gap");
         let gap = |message: &Value| {
-            let text = |name: &str| message[name].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
-            (format!("{} {} {}", text("from"), text("to"), message["reason"].as_str().unwrap()), message["missed"].clone())
+            let text = |name: &str| {
+                message[name]
+                    .as_str()
+                    .unwrap()
+                    .rsplit_once(':')
+                    .unwrap()
+                    .1
+                    .to_owned()
+            };
+            (
+                format!(
+                    "{} {} {}",
+                    text("from"),
+                    text("to"),
+                    message["reason"].as_str().unwrap()
+                ),
+                message["missed"].clone(),
+            )
         };
         gaps.map(gap).collect()
     }
@@ -128,6 +140,10 @@ impl Bench {
     }
 }
 
+fn all() -> Options {
+    options(Delivery::All)
+}
+
 fn kept() -> Bench {
     bench(KEPT, Settings::default())
 }
@@ -137,7 +153,6 @@ fn kept() -> Bench {
 fn only_what_passes_comes() {
     let mut bench = kept();
     bench.append("abcab");
-    let all = bench.all();
     for (start, expected) in [
         (bench.at(0), vec!["at A:0+5", "1", "4"]),
         (bench.at(1), vec!["at A:1+4", "4"]),
@@ -147,7 +162,7 @@ fn only_what_passes_comes() {
         (Start::Since(0.5), vec!["at A:0+5", "1", "4"]),
         (Start::New, vec!["at A:5+0"]),
     ] {
-        bench.subscribe(1, A, all, start.clone());
+        bench.subscribe(1, A, all(), start.clone());
         assert_eq!(expected, bench.taken(1), "{start:?}");
     }
     bench.append("babca");
@@ -158,17 +173,27 @@ fn only_what_passes_comes() {
 #[test]
 fn equal_filters_are_judged_and_written_once() {
     let mut bench = kept();
-    let all = bench.all();
     for conn in 1..=20 {
-        let encoding = if conn % 2 == 0 { Encoding::Json } else { Encoding::Msgpack };
+        let encoding = if conn % 2 == 0 {
+            Encoding::Json
+        } else {
+            Encoding::Msgpack
+        };
         if conn > 1 {
             bench.rig.connect(conn, 1 << 20, encoding);
         }
-        let text = if conn % 4 == 0 { A } else { "{ \"key\" : {\"eq\":\"\\u0061\"} }" };
-        bench.subscribe(conn, text, all, Start::New);
+        let text = if conn % 4 == 0 {
+            A
+        } else {
+            "{ \"key\" : {\"eq\":\"\\u0061\"} }"
+        };
+        bench.subscribe(conn, text, all(), Start::New);
     }
     bench.taken(2);
-    assert_eq!((1, 2), (bench.totals.count(), bench.rig.shard.views.all.len()));
+    assert_eq!(
+        (1, 2),
+        (bench.totals.count(), bench.rig.shard.views.all.len())
+    );
     for _ in 0..10 {
         bench.append("abcdef");
         bench.rig.wait(Duration::from_millis(2));
@@ -176,22 +201,40 @@ fn equal_filters_are_judged_and_written_once() {
     assert_eq!(60, bench.totals.judged.get());
     assert_eq!(11, bench.taken(20).len());
     // Coming back is no reason to judge again.
-    bench.subscribe(2, A, all, bench.at(0));
+    bench.subscribe(2, A, all(), bench.at(0));
     assert_eq!(21, bench.taken(2).len());
     assert_eq!(60, bench.totals.judged.get());
     for conn in 1..=20 {
         let log = bench.log;
         bench.rig.unsubscribe(conn, log);
     }
-    assert_eq!((0, 0), (bench.totals.count(), bench.rig.shard.views.all.len()));
+    assert_eq!(
+        (0, 0),
+        (bench.totals.count(), bench.rig.shard.views.all.len())
+    );
+}
+
+/// P3: who comes while the thread has yet to read what it was told of gets what is appended from then on, by whatever view.
+#[test]
+fn a_view_that_comes_late_misses_nothing() {
+    for (encoding, filter) in [(Encoding::Msgpack, ""), (Encoding::Json, A)] {
+        let mut bench = kept();
+        bench.subscribe(1, "", all(), Start::New);
+        bench.append("b");
+        bench.rig.connect(2, 1 << 20, encoding);
+        bench.subscribe(2, filter, all(), Start::New);
+        bench.append("a");
+        assert_eq!(3, bench.taken(1).len());
+        bench.rig.take_all(2);
+        assert_eq!(3, bench.rig.shared.figures.deliveries.get(), "{encoding:?}");
+    }
 }
 
 /// What passes nobody's filter wakes nobody and writes nothing.
 #[test]
 fn what_does_not_pass_costs_those_who_follow_nothing() {
     let mut bench = kept();
-    let all = bench.all();
-    bench.subscribe(1, A, all, Start::New);
+    bench.subscribe(1, A, all(), Start::New);
     bench.taken(1);
     bench.append("a");
     bench.taken(1);
@@ -199,7 +242,10 @@ fn what_does_not_pass_costs_those_who_follow_nothing() {
     let written = bench.rig.shared.figures.bytes_out.get();
     for _ in 0..50 {
         bench.append("b");
-        bench.rig.shard.flush(bench.rig.now + Duration::from_millis(5));
+        bench
+            .rig
+            .shard
+            .flush(bench.rig.now + Duration::from_millis(5));
         assert!(bench.rig.shard.ready.is_empty(), "nobody has a turn");
     }
     assert_eq!(written, bench.rig.shared.figures.bytes_out.get());
@@ -212,7 +258,7 @@ fn what_does_not_pass_costs_those_who_follow_nothing() {
 fn a_watermark_tells_what_was_passed_over() {
     for ack in [None, Some(10)] {
         let mut bench = kept();
-        let asked = Options { ack, ..bench.all() };
+        let asked = Options { ack, ..all() };
         bench.subscribe(1, A, asked, Start::New);
         assert_eq!(vec!["at A:0+0"], bench.taken(1));
         bench.append("bb");
@@ -228,7 +274,9 @@ fn a_watermark_tells_what_was_passed_over() {
         bench.append("ab");
         assert_eq!(vec!["3"], bench.taken(1));
         for _ in 0..3 {
-            bench.rig.append(bench.log, (0..400).map(|_| keyed("b", "1")).collect());
+            bench
+                .rig
+                .append(bench.log, (0..400).map(|_| keyed("b", "1")).collect());
             bench.rig.wait(Duration::from_millis(5));
         }
         let told = bench.taken(1);
@@ -251,14 +299,13 @@ fn a_watermark_tells_what_was_passed_over() {
 fn subscriptions_are_told_together() {
     let mut bench = kept();
     let other = bench.rig.open("metrics", KEPT);
-    let all = bench.all();
-    bench.subscribe(1, A, all, Start::New);
+    bench.subscribe(1, A, all(), Start::New);
     let channel = bench.rig.logs.find(other).unwrap();
     let filter = Filter::parse(A.as_bytes(), Limits::default()).unwrap();
     let sieve = channel.sieves(&bench.totals).take(filter, false).unwrap();
     let spec = Spec {
         sieve: Some(sieve),
-        ..bench.rig.spec(other, all, Start::New)
+        ..bench.rig.spec(other, all(), Start::New)
     };
     bench.rig.subscribe_by(1, spec);
     bench.taken(1);
@@ -277,9 +324,8 @@ fn subscriptions_are_told_together() {
 #[test]
 fn positions_move_over_what_does_not_pass() {
     let mut bench = kept();
-    let all = bench.all();
     bench.append("ab");
-    bench.subscribe(1, A, all, bench.at(0));
+    bench.subscribe(1, A, all(), bench.at(0));
     bench.taken(1);
     assert_eq!("A:2", bench.stand());
     bench.append("bbb");
@@ -295,27 +341,29 @@ fn positions_move_over_what_does_not_pass() {
 #[test]
 fn the_filter_changes_at_the_cursor() {
     let mut bench = kept();
-    let all = bench.all();
-    bench.subscribe(1, A, all, Start::New);
+    bench.subscribe(1, A, all(), Start::New);
     bench.append("ab");
     bench.taken(1);
-    bench.keep(1, r#"{"key":"b"}"#, all);
+    bench.keep(1, r#"{"key":"b"}"#, all());
     bench.append("ab");
     assert_eq!(vec!["at A:2+0", "4"], bench.taken(1));
-    bench.keep(1, "", all);
+    bench.keep(1, "", all());
     bench.append("ab");
     assert_eq!(vec!["at A:4+0", "5", "6"], bench.taken(1));
-    bench.keep(1, A, all);
+    bench.keep(1, A, all());
     bench.append("ab");
     assert_eq!(vec!["at A:6+0", "7"], bench.taken(1));
     // A peer that takes nothing: all that follows waits for it.
     bench.rig.connect(2, 1, Encoding::Json);
-    bench.subscribe(2, A, all, bench.at(0));
+    bench.subscribe(2, A, all(), bench.at(0));
     bench.rig.wait(Duration::from_millis(5));
     bench.append("abab");
     bench.rig.wait(Duration::from_millis(5));
-    bench.keep(2, r#"{"key":"b"}"#, all);
-    assert_eq!(vec!["at A:0+8", "at A:0+12", "2", "4", "6", "8", "10", "12"], bench.taken(2));
+    bench.keep(2, r#"{"key":"b"}"#, all());
+    assert_eq!(
+        vec!["at A:0+8", "at A:0+12", "2", "4", "6", "8", "10", "12"],
+        bench.taken(2)
+    );
     for delivery in [Delivery::All, Delivery::Latest] {
         bench.rig.connect(3, 1, Encoding::Json);
         bench.subscribe(3, "", options(delivery), Start::New);
@@ -325,9 +373,16 @@ fn the_filter_changes_at_the_cursor() {
         bench.keep(3, A, options(delivery));
         let received = bench.taken(3);
         assert!(!received.iter().any(|one| one.ends_with('b')));
-        let events = received.iter().filter(|one| one.parse::<u64>().is_ok()).count();
+        let events = received
+            .iter()
+            .filter(|one| one.parse::<u64>().is_ok())
+            .count();
         // One was begun before the change; of the others the two, or the newest, that pass.
-        assert_eq!(if delivery == Delivery::All { 3 } else { 2 }, events, "{received:?}");
+        assert_eq!(
+            if delivery == Delivery::All { 3 } else { 2 },
+            events,
+            "{received:?}"
+        );
         let log = bench.log;
         bench.rig.unsubscribe(3, log);
         bench.taken(3);
@@ -338,26 +393,25 @@ fn the_filter_changes_at_the_cursor() {
 #[test]
 fn a_silent_change_is_silent() {
     let mut bench = kept();
-    let all = bench.all();
-    bench.subscribe(1, "", all, Start::New);
+    bench.subscribe(1, "", all(), Start::New);
     bench.append("ab");
     assert_eq!(vec!["at A:0+0", "1", "2"], bench.taken(1));
-    bench.keep_silently(1, A, all);
+    bench.keep_silently(1, A, all());
     bench.append("ab");
     assert_eq!(vec!["3"], bench.taken(1));
-    bench.keep_silently(1, NONE, all);
+    bench.keep_silently(1, NONE, all());
     bench.append("ab");
     assert!(bench.taken(1).is_empty());
     for _ in 0..4 {
         bench.rig.wait(Duration::from_secs(1));
     }
     assert_eq!(vec!["ack logs=A:6"], bench.taken(1));
-    bench.keep_silently(1, "", all);
+    bench.keep_silently(1, "", all());
     bench.append("a");
     assert_eq!(vec!["7"], bench.taken(1));
     // Who does not follow does not begin to.
     bench.rig.connect(2, 1 << 20, Encoding::Json);
-    bench.keep_silently(2, A, all);
+    bench.keep_silently(2, A, all());
     bench.append("a");
     assert!(bench.taken(2).is_empty());
 }
@@ -365,21 +419,26 @@ fn a_silent_change_is_silent() {
 /// R9, M48: a replay is capped by what is owed, and the gap counts what is owed.
 #[test]
 fn a_replay_is_capped_by_what_passes() {
-    let mut bench = bench(KEPT, Settings {
-        resume_events: 3,
-        ..Settings::default()
-    });
+    let mut bench = bench(
+        KEPT,
+        Settings {
+            resume_events: 3,
+            ..Settings::default()
+        },
+    );
     bench.append("abababab");
-    let all = bench.all();
-    bench.subscribe(1, A, all, bench.at(0));
-    assert_eq!(vec!["at A:0+8", "gap A:0 A:2 limit", "3", "5", "7"], bench.taken(1));
-    bench.subscribe(1, A, all, bench.at(0));
+    bench.subscribe(1, A, all(), bench.at(0));
+    assert_eq!(
+        vec!["at A:0+8", "gap A:0 A:2 limit", "3", "5", "7"],
+        bench.taken(1)
+    );
+    bench.subscribe(1, A, all(), bench.at(0));
     assert_eq!(vec![("0 2 limit".into(), Value::from(1))], bench.gaps(1));
-    bench.subscribe(1, A, all, bench.at(1));
+    bench.subscribe(1, A, all(), bench.at(1));
     assert_eq!(vec!["at A:1+7", "3", "5", "7"], bench.taken(1));
-    bench.subscribe(1, NONE, all, bench.at(0));
+    bench.subscribe(1, NONE, all(), bench.at(0));
     assert_eq!(vec!["at A:0+8"], bench.taken(1));
-    bench.subscribe(1, "", all, bench.at(0));
+    bench.subscribe(1, "", all(), bench.at(0));
     assert_eq!(vec![("0 5 limit".into(), Value::from(5))], bench.gaps(1));
 }
 
@@ -392,9 +451,8 @@ fn what_has_left_the_log_is_counted_if_it_was_judged() {
         ..KEPT
     };
     let mut bench = bench(short, Settings::default());
-    let all = bench.all();
     bench.append("aaaaab");
-    bench.subscribe(1, A, all, bench.at(0));
+    bench.subscribe(1, A, all(), bench.at(0));
     assert_eq!(vec![("0 3 retention".into(), Value::Null)], bench.gaps(1));
     // From here on it is judged.
     for name in ["a", "b", "a", "b", "b"] {
@@ -402,9 +460,12 @@ fn what_has_left_the_log_is_counted_if_it_was_judged() {
         bench.taken(1);
     }
     bench.rig.connect(2, 1 << 20, Encoding::Json);
-    bench.subscribe(2, A, all, bench.at(6));
-    assert_eq!(vec![("6 8 retention".into(), Value::from(1))], bench.gaps(2));
-    bench.subscribe(2, A, all, bench.at(7));
+    bench.subscribe(2, A, all(), bench.at(6));
+    assert_eq!(
+        vec![("6 8 retention".into(), Value::from(1))],
+        bench.gaps(2)
+    );
+    bench.subscribe(2, A, all(), bench.at(7));
     assert_eq!(vec!["at A:7+4", "9"], bench.taken(2), "8 did not pass");
 }
 
@@ -420,7 +481,7 @@ fn only_what_is_owed_overruns() {
         let asked = Options {
             ack: Some(1),
             on_slow,
-            ..bench.all()
+            ..all()
         };
         bench.subscribe(1, A, asked, Start::New);
         bench.append("a");
@@ -447,7 +508,10 @@ fn only_what_is_owed_overruns() {
         assert_eq!(1, gaps.len(), "{gaps:?}");
         let (place, missed) = &gaps[0];
         let from: u64 = place.split(' ').next().unwrap().parse().unwrap();
-        assert!((1..=11).contains(&from) && place.ends_with(" 16 slow"), "{place}");
+        assert!(
+            (1..=11).contains(&from) && place.ends_with(" 16 slow"),
+            "{place}"
+        );
         assert_eq!(&Value::from(2), missed);
         let log = bench.log;
         let epoch = bench.rig.epoch(log);
@@ -464,21 +528,29 @@ fn latest_is_of_the_newest_if_it_passes() {
         let high = r#"{"data":{"gte":5}}"#;
         let latest = options(Delivery::Latest);
         let log = bench.log;
-        bench.rig.append(log, vec![
-            keyed("a", "9"),
-            keyed("b", "9"),
-            keyed("a", "1"),
-            keyed("c", "7"),
-            keyed("d", "null"),
-        ]);
+        bench.rig.append(
+            log,
+            vec![
+                keyed("a", "9"),
+                keyed("b", "9"),
+                keyed("a", "1"),
+                keyed("c", "7"),
+                keyed("d", "null"),
+            ],
+        );
         bench.subscribe(1, high, latest, Start::Snapshot);
         assert_eq!(vec!["at A:0+5", "2", "4"], bench.taken(1), "{retention:?}");
-        bench.rig.append(log, vec![keyed("a", "8"), keyed("b", "0"), keyed("c", "9")]);
+        bench
+            .rig
+            .append(log, vec![keyed("a", "8"), keyed("b", "0"), keyed("c", "9")]);
         assert_eq!(vec!["6", "8"], bench.taken(1));
         for _ in 0..4 {
             bench.rig.wait(Duration::from_secs(1));
         }
-        assert!(bench.taken(1).is_empty(), "the last entry tells where it stands");
+        assert!(
+            bench.taken(1).is_empty(),
+            "the last entry tells where it stands"
+        );
         bench.rig.append(log, vec![keyed("c", "0")]);
         for _ in 0..4 {
             bench.rig.wait(Duration::from_secs(1));
@@ -513,8 +585,7 @@ fn a_rate_counts_what_passes() {
 #[test]
 fn another_history_is_judged_anew() {
     let mut bench = kept();
-    let all = bench.all();
-    bench.subscribe(1, A, all, Start::New);
+    bench.subscribe(1, A, all(), Start::New);
     bench.append("ab");
     bench.taken(1);
     let former = bench.rig.epoch(bench.log);
@@ -530,10 +601,13 @@ fn another_history_is_judged_anew() {
 /// R17: a long log is looked through in slices, and everybody else has his turn in between.
 #[test]
 fn a_long_log_is_looked_through_in_slices() {
-    let mut bench = bench(KEPT, Settings {
-        resume_events: 50_000,
-        ..Settings::default()
-    });
+    let mut bench = bench(
+        KEPT,
+        Settings {
+            resume_events: 50_000,
+            ..Settings::default()
+        },
+    );
     let log = bench.log;
     let many = (0..20_000).map(|_| keyed("b", "1"));
     bench.rig.append(log, many.collect());
@@ -541,13 +615,12 @@ fn a_long_log_is_looked_through_in_slices() {
     // Judged when it comes to it, as after a change of filter.
     let shut = Options {
         ack: Some(1),
-        ..bench.all()
+        ..all()
     };
     bench.subscribe(1, "", shut, bench.at(0));
     assert_eq!(vec!["at A:0+20001", "1"], bench.taken(1));
     bench.rig.run();
-    let all = bench.all();
-    bench.keep(1, A, all);
+    bench.keep(1, A, all());
     bench.rig.shard.run(bench.rig.now);
     let judged = bench.totals.judged.get();
     assert!((1..20_000).contains(&judged), "{judged}");
@@ -559,8 +632,12 @@ fn a_long_log_is_looked_through_in_slices() {
 #[test]
 fn entries_pass_as_they_are() {
     let mut bench = kept();
-    let all = bench.all();
-    bench.subscribe(1, r#"{"data.n":{"gt":9007199254740992}}"#, all, Start::New);
+    bench.subscribe(
+        1,
+        r#"{"data.n":{"gt":9007199254740992}}"#,
+        all(),
+        Start::New,
+    );
     let data = format!(r#"{{"x":"{}","n":9007199254740993}}"#, "y".repeat(100_000));
     let log = bench.log;
     let new: Vec<NewEntry> = vec![entry("e", r#"{"n":9007199254740992}"#), entry("e", &data)];

@@ -42,13 +42,7 @@ impl Shard {
     }
 
     /// M26: how a cursor that stays goes on under other options. What was staged for it is not lost, and not repeated.
-    fn kept_way(
-        &mut self,
-        slot: usize,
-        at: usize,
-        options: Options,
-        sieve: Option<u64>,
-    ) -> Way {
+    fn kept_way(&mut self, slot: usize, at: usize, options: Options, sieve: Option<u64>) -> Way {
         let held = self
             .connections
             .get(slot)

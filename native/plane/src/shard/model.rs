@@ -117,7 +117,9 @@ impl Reader {
             was_all: false,
             snapshot: message["snapshot"] == true,
             skipped: Vec::new(),
-            filter: message["filter"].as_u64().map(|number| usize::try_from(number).unwrap()),
+            filter: message["filter"]
+                .as_u64()
+                .map(|number| usize::try_from(number).unwrap()),
             window,
             under_way: Vec::new(),
         };
@@ -165,7 +167,10 @@ impl Reader {
             .expect("P12: no event of a history that was not told");
         let (key, data) = &entries[usize::try_from(offset).unwrap() - 1];
         assert_eq!(data, &message["data"], "an offset names one entry for ever");
-        assert!(passes(cursor.filter, key, data), "F11: {offset} is not owed");
+        assert!(
+            passes(cursor.filter, key, data),
+            "F11: {offset} is not owed"
+        );
         let under_way = cursor.under_way.len() as u64;
         assert!(
             cursor.window.is_none_or(|window| under_way < window),

@@ -76,7 +76,9 @@ pub(super) fn cap_replay(placed: &mut [Placed], cap: u64, scratch: &mut Scratch)
     let shares = start::share(&owed, cap_len);
     // What each goes on after: the entry before the last that it keeps.
     let afters = owed.iter().zip(shares).map(|(one, kept)| {
-        let oldest = kept.checked_sub(1).and_then(|last| one.newest_first.get(last));
+        let oldest = kept
+            .checked_sub(1)
+            .and_then(|last| one.newest_first.get(last));
         oldest.map(|(_, offset)| offset - 1)
     });
     let afters: Vec<Option<u64>> = afters.collect();
@@ -103,7 +105,9 @@ fn owed<'a>(one: &'a Placed, cap: usize, scratch: &mut Scratch) -> Owed<'a> {
     };
     let after = one.opening.as_ref().map_or(head, |opening| opening.after);
     let mut sifted = Sifted::new(&log, one.spec.sieve.as_deref(), scratch);
-    let newest = (after + 1..=head).rev().filter(|offset| sifted.passes(*offset));
+    let newest = (after + 1..=head)
+        .rev()
+        .filter(|offset| sifted.passes(*offset));
     Owed {
         channel: &one.spec.channel.name,
         newest_first: newest

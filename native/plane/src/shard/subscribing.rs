@@ -25,11 +25,7 @@ impl Shard {
         let Some(slot) = self.open_slot(command.conn) else {
             return;
         };
-        let Some(encoding) = self
-            .connections
-            .get(slot)
-            .map(Connection::encoding)
-        else {
+        let Some(encoding) = self.connections.get(slot).map(Connection::encoding) else {
             return;
         };
         let is_silent = command.reply.is_none();

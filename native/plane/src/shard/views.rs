@@ -48,9 +48,16 @@ impl Views {
         sieve: Option<&Arc<Sieve>>,
     ) -> usize {
         let key = key_of(channel, encoding, sieve);
+        let told_at = self
+            .of(channel.id)
+            .find_map(|number| self.all.get(number)?.appended_at);
         let number = *self.by_channel.entry(key).or_insert_with(|| {
-            let view = View::new(Arc::clone(channel), encoding, sieve.map(Arc::clone));
-            self.all.insert(view)
+            let mut view = View::new(Arc::clone(channel), encoding, sieve.map(Arc::clone));
+            // The thread was told of what is appended from here on too, and will not be told again before it reads.
+            view.appended_at = told_at;
+            let number = self.all.insert(view);
+            self.dirty.extend(told_at.map(|_| number));
+            number
         });
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;

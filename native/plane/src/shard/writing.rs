@@ -170,10 +170,9 @@ impl Shard {
         if view.turn != cursor.turn {
             return Ok(self.cross(slot, at));
         }
-        // The segments know nothing of windows; nor, where everything passes, of a client that does not know where it stands
-        // (P9).
+        // The segments know nothing of windows, nor of a client that does not know where it stands (P9).
         if cursor.window.is_none()
-            && (cursor.sieve.is_some() || cursor.told.offset >= feed.after())
+            && cursor.told.offset >= feed.after()
             && let Some(position) = view.position_after(feed.after())
         {
             self.follow(slot, at, position);

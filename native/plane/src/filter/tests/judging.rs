@@ -42,7 +42,11 @@ fn equal_filters_are_one_sieve() {
     let id = one.id;
     drop((one, same));
     assert_eq!(0, totals.count());
-    assert_ne!(id, take(&channel, &totals, r#"{"key":"a","data.b":1}"#).id, "a number is never used again");
+    assert_ne!(
+        id,
+        take(&channel, &totals, r#"{"key":"a","data.b":1}"#).id,
+        "a number is never used again"
+    );
 }
 
 /// `max_filters`, `max_channel_filters`: beyond them others are refused and counted, equal ones and what must be are not.
@@ -51,17 +55,31 @@ fn their_number_is_bounded() {
     let totals = Arc::new(Totals::new(3, 2));
     let channels = [channel(0), channel(0)];
     let text = |number: u32| format!(r#"{{"data.n":{number}}}"#);
-    let mut held = vec![take(&channels[0], &totals, &text(1)), take(&channels[0], &totals, &text(2))];
+    let mut held = vec![
+        take(&channels[0], &totals, &text(1)),
+        take(&channels[0], &totals, &text(2)),
+    ];
     let refused = |channel: &Channel, number: u32| {
         let taken = channel.sieves(&totals).take(filter(&text(number)), false);
         taken.unwrap_err().to_string()
     };
-    assert_eq!("there are 2 distinct filters of the channel already", refused(&channels[0], 3));
+    assert_eq!(
+        "there are 2 distinct filters of the channel already",
+        refused(&channels[0], 3)
+    );
     held.push(take(&channels[0], &totals, &text(2)));
     held.push(take(&channels[1], &totals, &text(1)));
-    assert_eq!("there are 3 distinct filters of all channels already", refused(&channels[1], 2));
+    assert_eq!(
+        "there are 3 distinct filters of all channels already",
+        refused(&channels[1], 2)
+    );
     assert_eq!((3, 2), (totals.count(), totals.refused.get()));
-    held.push(channels[1].sieves(&totals).take(filter(&text(9)), true).unwrap());
+    held.push(
+        channels[1]
+            .sieves(&totals)
+            .take(filter(&text(9)), true)
+            .unwrap(),
+    );
     assert_eq!(4, totals.count());
     held.clear();
     assert_eq!(0, totals.count());
@@ -73,22 +91,34 @@ fn their_number_is_bounded() {
 fn every_entry_is_judged_once() {
     let (channel, totals) = (channel(100), Arc::new(Totals::new(10, 10)));
     let entries: Vec<_> = channel.log().after(0).map(Arc::clone).collect();
-    let sieves = [r#"{"data":{"lte":10}}"#, r#"{"data":{"gt":90}}"#].map(|text| take(&channel, &totals, text));
+    let sieves = [r#"{"data":{"lte":10}}"#, r#"{"data":{"gt":90}}"#]
+        .map(|text| take(&channel, &totals, text));
     let (mut scratch, mut passes) = (Scratch::default(), Vec::new());
     for _ in 0..3 {
         for sieve in &sieves {
             sieve.judge(0, &entries, &mut scratch, &mut passes);
             assert_eq!(10, passes.iter().filter(|passes| **passes).count());
-            assert!(entries.iter().zip(&passes).all(|(entry, passes)| sieve.passes(0, entry, &mut scratch) == *passes));
+            assert!(
+                entries
+                    .iter()
+                    .zip(&passes)
+                    .all(|(entry, passes)| sieve.passes(0, entry, &mut scratch) == *passes)
+            );
             judge_past(&channel, sieve, &Start::Last(1_000));
         }
     }
     assert_eq!(200, totals.judged.get());
-    assert_eq!((Some(10), Some(0)), (sieves[0].owed(0, 0, 100), sieves[1].owed(0, 0, 50)));
+    assert_eq!(
+        (Some(10), Some(0)),
+        (sieves[0].owed(0, 0, 100), sieves[1].owed(0, 0, 50))
+    );
     // Who comes later judges the past for itself alone.
     let late = take(&channel, &totals, r#"{"data":{"in":[1,100]}}"#);
     late.judge(0, &entries, &mut scratch, &mut passes);
-    assert_eq!((true, 300), (passes[0] && passes[99] && !passes[50], totals.judged.get()));
+    assert_eq!(
+        (true, 300),
+        (passes[0] && passes[99] && !passes[50], totals.judged.get())
+    );
 }
 
 /// R9: only what a start needs is judged before it: of the newest, as many as are wanted.
@@ -106,7 +136,14 @@ fn a_start_judges_what_it_needs() {
         (at(9_000), 0, 0),
         (Start::Since(0.5), 5_000, 5_000),
         (Start::Since(2.0), 0, 0),
-        (Start::At { epoch: "other".into(), offset: 3 }, 5_000, 5_000),
+        (
+            Start::At {
+                epoch: "other".into(),
+                offset: 3,
+            },
+            5_000,
+            5_000,
+        ),
         (Start::Last(10_000), 5_000, 5_000),
     ] {
         let sieve = take(&channel, &totals, r#"{"data":{"gt":2500}}"#);
@@ -140,7 +177,10 @@ fn histories_are_not_mixed() {
     channel.log().append(vec![new("7"), new("1")], 1.0);
     let (history, entries) = {
         let log = channel.log();
-        (log.history(), log.after(0).map(Arc::clone).collect::<Vec<_>>())
+        (
+            log.history(),
+            log.after(0).map(Arc::clone).collect::<Vec<_>>(),
+        )
     };
     sieve.judge(history, &entries, &mut scratch, &mut passes);
     assert_eq!(vec![false, true], passes);
@@ -148,7 +188,10 @@ fn histories_are_not_mixed() {
     assert_eq!(vec![true, false], passes);
     sieve.judge(history, &entries, &mut scratch, &mut passes);
     assert_eq!(vec![false, true], passes);
-    assert_eq!((Some(1), None), (sieve.owed(history, 0, 2), sieve.owed(0, 0, 2)));
+    assert_eq!(
+        (Some(1), None),
+        (sieve.owed(history, 0, 2), sieve.owed(0, 0, 2))
+    );
 }
 
 /// A sieve may go at any time, also while others are judged; the paths that were its are forgotten.

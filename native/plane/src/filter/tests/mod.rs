@@ -18,7 +18,7 @@ fn filter(text: &str) -> Filter {
 
 /// An `event` message with these members, the name and the key among them.
 struct Event {
-    event: String,
+    name: String,
     key: Option<String>,
     message: String,
 }
@@ -29,7 +29,7 @@ impl Event {
         let key_member = key_member.unwrap_or_default();
         let comma = if others.is_empty() { "" } else { "," };
         Self {
-            event: event.into(),
+            name: event.into(),
             key: key.map(Into::into),
             message: format!(
                 r#"{{"type":"event","channel":"logs","offset":1,"event":"{event}","ts":1.5{comma}{others}{key_member}}}"#
@@ -39,7 +39,7 @@ impl Event {
 
     fn subject(&self) -> Subject<'_> {
         Subject {
-            event: &self.event,
+            event: &self.name,
             key: self.key.as_deref(),
             message: self.message.as_bytes(),
         }

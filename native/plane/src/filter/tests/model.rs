@@ -5,17 +5,29 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 
 pub fn passes(filter: &Value, event: &Value) -> bool {
-    filter.as_object().unwrap().iter().all(|(name, value)| match name.as_str() {
-        "all" => value.as_array().unwrap().iter().all(|one| passes(one, event)),
-        "any" => value.as_array().unwrap().iter().any(|one| passes(one, event)),
-        "not" => !passes(value, event),
-        field => match value {
-            Value::Object(operators) => operators
+    filter
+        .as_object()
+        .unwrap()
+        .iter()
+        .all(|(name, value)| match name.as_str() {
+            "all" => value
+                .as_array()
+                .unwrap()
                 .iter()
-                .all(|(operator, operand)| holds(operator, operand, find(field, event), field)),
-            literal => equal(find(field, event), literal),
-        },
-    })
+                .all(|one| passes(one, event)),
+            "any" => value
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|one| passes(one, event)),
+            "not" => !passes(value, event),
+            field => match value {
+                Value::Object(operators) => operators
+                    .iter()
+                    .all(|(operator, operand)| holds(operator, operand, find(field, event), field)),
+                literal => equal(find(field, event), literal),
+            },
+        })
 }
 
 fn find<'v>(field: &str, event: &'v Value) -> Option<&'v Value> {
@@ -33,7 +45,13 @@ fn find<'v>(field: &str, event: &'v Value) -> Option<&'v Value> {
 }
 
 fn holds(operator: &str, operand: &Value, value: Option<&Value>, field: &str) -> bool {
-    let among = |literals: &Value| literals.as_array().unwrap().iter().any(|one| equal(value, one));
+    let among = |literals: &Value| {
+        literals
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| equal(value, one))
+    };
     match operator {
         "eq" => equal(value, operand),
         "ne" => value.is_some() && !equal(value, operand),
@@ -67,7 +85,9 @@ fn text(value: Option<&Value>) -> Option<&str> {
 
 fn equal(value: Option<&Value>, literal: &Value) -> bool {
     match (value, literal) {
-        (Some(Value::Number(_)), Value::Number(_)) => order(value, literal) == Some(Ordering::Equal),
+        (Some(Value::Number(_)), Value::Number(_)) => {
+            order(value, literal) == Some(Ordering::Equal)
+        }
         (Some(Value::Array(_) | Value::Object(_)) | None, _) => false,
         (Some(value), literal) => value == literal,
     }
@@ -87,9 +107,7 @@ fn order(value: Option<&Value>, bound: &Value) -> Option<Ordering> {
                 (None, None) => one.as_f64()?.partial_cmp(&other.as_f64()?),
             }
         }
-        (Value::String(one), Value::String(other)) => {
-            Some(one.chars().cmp(other.chars()))
-        }
+        (Value::String(one), Value::String(other)) => Some(one.chars().cmp(other.chars())),
         _ => None,
     }
 }
@@ -128,6 +146,10 @@ fn near(ball: &Map<String, Value>, value: Option<&Value>) -> bool {
     let Some(vector) = value.and_then(numbers).filter(|vector| vector.len() == 8) else {
         return false;
     };
-    let square: f64 = vector.iter().zip(&center).map(|(one, other)| (one - other).powi(2)).sum();
+    let square: f64 = vector
+        .iter()
+        .zip(&center)
+        .map(|(one, other)| (one - other).powi(2))
+        .sum();
     square.sqrt() <= ball["radius"].as_f64().unwrap()
 }

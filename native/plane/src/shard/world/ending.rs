@@ -65,7 +65,11 @@ impl World {
             if !passes(skip.filter, key, data) {
                 continue;
             }
-            assert!(skip.latest, "F11: {offset} was owed under {:?}", skip.filter);
+            assert!(
+                skip.latest,
+                "F11: {offset} was owed under {:?}",
+                skip.filter
+            );
             let newer = &history[usize::try_from(*offset).unwrap()..];
             // Of what the log had let go, a snapshot knows nothing (S5).
             let former = *epoch != cursor.epoch;
