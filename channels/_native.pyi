@@ -57,7 +57,41 @@ class PlaneError(Exception):
     """The plane cannot do what was asked: not started, stopped, forked, unknown log, descriptor not usable."""
 
 class PlaneOverloaded(PlaneError):  # noqa: N818 - the protocol's word
-    """Too much waits to be written to durable logs; nothing was appended."""
+    """Too much waits to be written to durable logs, or there are too many distinct filters; nothing was done."""
+
+class FilterError(ValueError):
+    """A filter breaks a rule; the text says what was expected and what came. `path`: the member, "" for the whole."""
+
+    path: str
+
+@final
+class Filter:
+    """A filter of subscriptions (PROTOCOL.md section 9), read strictly and in one form, however it was written."""
+
+    def __new__(cls, text: bytes, *, max_bytes: int = 2048, max_nodes: int = 32, max_depth: int = 4) -> Self:
+        """`text`: JSON. Raises `FilterError` where it breaks F1 to F3 or one of the bounds (F8)."""
+    @property
+    def text(self) -> bytes:
+        """The one form that equal filters have, as JSON."""
+    @property
+    def received(self) -> bytes:
+        """As it was given."""
+    @property
+    def is_open(self) -> bool:
+        """Whether it is `{}`, or says as much: everything passes."""
+    def __and__(self, other: Filter, /) -> Filter:
+        """What passes both (F12)."""
+    def __rand__(self, value: Filter, /) -> Filter: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Sieve:
+    """A filter on a log, with what it has let through there. It is there as long as somebody holds or follows it."""
+
+    def unjudged(self, start: Start) -> int:
+        """How many entries of the log a subscription from `start` may have to judge before it can begin."""
+    def judge(self, start: Start) -> None:
+        """Judge them in small steps; releases the GIL. To be called from a thread that may take its time."""
 
 @final
 class Plane:
@@ -91,6 +125,8 @@ class Plane:
         turn_write: int = 65_536,
         log_memory: int = 536_870_912,
         view_memory: int = 268_435_456,
+        max_filters: int = 1_024,
+        max_channel_filters: int = 256,
         resume_events: int = 1_000,
         data_dir: str | PathLike[str] | None = None,
         fsync: Fsync = "interval",
@@ -106,6 +142,7 @@ class Plane:
 
         `log_queue`, `log_queue_bytes`: what may wait to be written, over all durable logs.
         `recorder_…`: bytes of the story of a connection (0: none), how many are kept of ended ones, and how long.
+        `max_filters`, `max_channel_filters`: distinct filters, each counted on each of its logs: of all logs, of one.
         """
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
@@ -238,18 +275,27 @@ class Plane:
     def subscribe(
         self,
         conn: int,
-        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]],
-        reply: Sequence[bytes],
+        specs: Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, Sieve | None]],
+        reply: Sequence[bytes] | None,
     ) -> None:
         """Put cursors of `conn` on logs and answer, in one step of the I/O thread.
 
-        A spec is (log, delivery, on_slow, max_rate, start, keep, ack): with `keep`, a cursor that exists stays where it
-        is and only its options change (M26); with `ack`, at most so many events (1 to 10,000) are sent beyond what the
-        client has acknowledged (S10). `reply` has one part more than `specs`; between part i and i + 1 the plane
-        writes the members `position` and `behind` of spec i in the encoding of the connection
-        (`"position":"<epoch>:<offset>","behind":7`), sends the whole as one message before any event of these
-        subscriptions (M9), and then starts them. "new" and "last" count from the head at this call, so that what is
-        appended after it is delivered (C14). "snapshot" and `max_rate` (events per second) need "latest".
+        A spec is (log, delivery, on_slow, max_rate, start, keep, ack, sieve): with `keep`, a cursor that exists stays
+        where it is and only its options and filter change (M26); with `ack`, at most so many events (1 to 10,000) are
+        sent beyond what the client has acknowledged (S10); `sieve`, one of this log, says what it lets through (None:
+        everything). Without `reply` nothing is sent, and specs of logs that `conn` does not follow do nothing. Else it
+        has one part more than `specs`; between part i and i + 1 the plane writes the members `position` and `behind` of
+        spec i in the encoding of the connection (`"position":"<epoch>:<offset>","behind":7`), sends the whole as one
+        message before any event of these subscriptions (M9), and then starts them. "new" and "last" count from the head
+        at this call, so that what is appended after it is delivered (C14). "snapshot" and `max_rate` (events per
+        second) need "latest".
+        """
+    def sift(
+        self, log: int, wanted: Filter | None, policy: Filter | None = None, *, must: bool = False
+    ) -> Sieve | None:
+        """What lets through what passes both filters (None: everything); None where everything passes.
+
+        Raises `PlaneOverloaded` if there are too many distinct ones already, unless it `must` be.
         """
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None:
         """Take cursors away; `reply` is sent after that, and no event of these logs after it."""
@@ -275,8 +321,11 @@ class Plane:
     def log_info(self, log: int) -> dict[str, object]:
         """channel, epoch, head, first, entries, bytes, keys, cursors, appended (since the start); of a durable log also
         placed (offset of the last entry appended, stored or not), disk_bytes, segments"""
-    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
-        """At most `limit` entries with an offset above `after`, each as the JSON text of its `event` message (M44)."""
+    def read_log(self, log: int, after: int, limit: int = 100, policy: Filter | None = None) -> list[bytes]:
+        """At most `limit` entries with an offset above `after`, each as the JSON text of its `event` message (M44).
+
+        Of these, those that pass `policy`.
+        """
     def sweep(self, now: float) -> None:
         """Let entries leave that are older than their log keeps them; `now`: wall clock seconds. Once a second."""
 

@@ -22,6 +22,7 @@ from channels.directory import MAX_NAMESPACE_CHANNELS, Directory, OpenLog, Place
 from channels.durable import DurableLogs
 from channels.errors import BrokerError, LogUnavailable, Overloaded, ReadOnlyChannel
 from channels.followers import Followers
+from channels.judging import Judging
 from channels.publication import Entry, Position, Publication, Stored
 from channels.replication import ReplicaLogs
 from channels.status import ChannelStatus
@@ -30,6 +31,7 @@ from channels.sweeping import Sweeper
 from channels.telling import Telling
 
 if TYPE_CHECKING:
+    from channels._native import Filter
     from channels.directory import Settled
     from channels.plane import LogPlane
 
@@ -84,6 +86,7 @@ class Broker:
             wall=wall,
             most=max_namespace_channels,
         )
+        self.judging = Judging(plane, self._logs, self.catching_up)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.replicas = ReplicaLogs(
             plane, self._logs, wall=wall, is_running=lambda: self._loop is not None, changed=self._flush_soon
@@ -105,6 +108,7 @@ class Broker:
     async def stop(self) -> None:
         """Refuse everything from now on; what waited for the backplane has been answered when this returns."""
         await self.backplane.stop()
+        self.judging.stop()
         self._loop = None
         self._sweeper.stop()
 
@@ -206,7 +210,7 @@ class Broker:
     def follow(
         self, subject: str | None, specs: Sequence[SubscribeSpec], done: Callable[[Errors], None]
     ) -> Errors | None:
-        """Before `subscribe`: make sure that the logs are as new as their store (N12, N18).
+        """Before `subscribe`: make sure that the logs are as new as their store (N12, N18), and judged by the filters.
 
         -> why a channel cannot be followed now, by channel; empty: go on at once; None: `done` hears that later.
         """
@@ -214,7 +218,14 @@ class Broker:
             self._open_all(subject, specs)
         except BrokerError as error:
             return {error.channel: error}
-        return self.catching_up.ask(specs, done)
+
+        def caught_up(errors: Errors) -> None:
+            found = self.judging.ask(specs, errors, done)
+            if found is not None:
+                done(found)
+
+        errors = self.catching_up.ask(specs, caught_up)
+        return None if errors is None else self.judging.ask(specs, errors, done)
 
     def subscribe(self, conn: int, subject: str | None, specs: Sequence[SubscribeSpec], reply: Sequence[bytes]) -> None:
         """Put cursors of `conn` where `specs` say and send `reply`, whose gaps the plane fills (see `Plane.subscribe`).
@@ -222,16 +233,36 @@ class Broker:
         Rights were checked, and `follow` has found nothing against it. Raises `BrokerError` with nothing done and
         nothing sent.
         """
-        logs = self._open_all(subject, specs)
+        self._put_cursors(conn, self._open_all(subject, specs), specs, reply)
+        self.followers.add(conn, subject, [spec.channel for spec in specs])
+
+    def refilter(self, conn: int, specs: Sequence[SubscribeSpec]) -> None:
+        """Have what `conn` follows pass other policies from where it stands (C17, F12); it is not told of that.
+
+        Raises `BrokerError`.
+        """
+        self._put_cursors(conn, [self._logs.use(spec.channel) for spec in specs], specs, None)
+
+    def _put_cursors(
+        self, conn: int, logs: Sequence[OpenLog], specs: Sequence[SubscribeSpec], reply: Sequence[bytes] | None
+    ) -> None:
         cursors = [
-            (log.log, spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
+            (
+                log.log,
+                spec.delivery,
+                spec.on_slow,
+                spec.max_rate,
+                spec.start,
+                spec.keep,
+                spec.ack,
+                self.judging.sieve(log, spec, must=reply is None),
+            )
             for log, spec in zip(logs, specs, strict=True)
         ]
         try:
             self._plane.subscribe(conn, cursors, reply)
         except PlaneError as error:
             raise LogUnavailable(f"no subscription is taken: {error}") from error
-        self.followers.add(conn, subject, [spec.channel for spec in specs])
         self._flush_soon()
 
     def unsubscribe(self, conn: int, channels: Sequence[str], reply: bytes | None = None) -> None:
@@ -294,13 +325,16 @@ class Broker:
         log = self._existing(channel)
         return None if log is None else self._status(log)
 
-    def history(self, channel: str, after: int = 0, limit: int = 100) -> list[bytes]:
-        """Entries of `channel` after offset `after`, oldest first, each as its `event` message in JSON (M44)."""
+    def history(self, channel: str, after: int = 0, limit: int = 100, policy: "Filter | None" = None) -> list[bytes]:
+        """Entries of `channel` after offset `after`, oldest first, each as its `event` message in JSON (M44).
+
+        Of at most `limit` of them, those that pass `policy` (F12).
+        """
         log = self._existing(channel)
         if log is None:
             return []
         try:
-            return self._plane.read_log(log.log, after, min(limit, MAX_HISTORY))
+            return self._plane.read_log(log.log, after, min(limit, MAX_HISTORY), policy)
         except PlaneError as error:
             raise unavailable(channel, error) from error
 

@@ -5,10 +5,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from channels.buckets import Rate
-from channels.permissions import DEFAULT_RIGHTS, Right, RightsByRole
+from channels.permissions import DEFAULT_RIGHTS, Right, RightsByRole, Role
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, OnSlow
+    from collections.abc import Mapping
+
+    from channels._native import Delivery, Filter, OnSlow
 
 KIB = 1_024
 MIB = 1_024 * KIB
@@ -44,6 +46,8 @@ class ChannelConfig:
     """A bucket `publish` of its own for this channel (L22); None: the connection's."""
     trace: bool = True
     """Whether subscribers are told `traceparent` and `tracestate` (M17)."""
+    policies: "Mapping[Role, Filter]" = field(default_factory=dict)
+    """What each role is shown of the channel, whatever else it asks for (F12); a role without one: everything."""
 
     def companion(self) -> "ChannelConfig":
         """The channel beside this one that tells who follows it: to be read by those who may read this one (C25)."""

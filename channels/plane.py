@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, OnSlow, PublishBatch, SignalBatch, Start
+    from channels._native import Delivery, Filter, OnSlow, PublishBatch, Sieve, SignalBatch, Start
     from channels.publication import Entry
 
 
@@ -36,9 +36,13 @@ class LogPlane(Protocol):
     def subscribe(  # noqa: D102
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]]",
-        reply: Sequence[bytes],
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, Sieve | None]]",
+        reply: Sequence[bytes] | None,
     ) -> None: ...
+
+    def sift(  # noqa: D102
+        self, log: int, wanted: "Filter | None", policy: "Filter | None" = None, *, must: bool = False
+    ) -> "Sieve | None": ...
 
     def unsubscribe(self, conn: int, logs: Sequence[int], reply: bytes | None = None) -> None: ...  # noqa: D102
 
@@ -58,7 +62,9 @@ class LogPlane(Protocol):
 
     def log_info(self, log: int) -> dict[str, object]: ...  # noqa: D102
 
-    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]: ...  # noqa: D102
+    def read_log(  # noqa: D102
+        self, log: int, after: int, limit: int = 100, policy: "Filter | None" = None
+    ) -> list[bytes]: ...
 
     def sweep(self, now: float) -> None: ...  # noqa: D102
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from channels.publication import Position
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, OnSlow, Start
+    from channels._native import Delivery, Filter, OnSlow, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class SubscribeSpec:
     """One channel of a `subscribe`. `keep`: a cursor that exists stays where it is, only its options change (M26).
 
     `ack`: events that may await their acknowledgement (S10). `proof`: a position that this hub itself has told, and
-    sealed; where it lies beyond the head of its own history, that history has lost entries (N4).
+    sealed; where it lies beyond the head of its own history, that history has lost entries (N4). `filter` is the
+    client's, `policy` that of its role (F12); what passes both is delivered.
     """
 
     channel: str
@@ -26,6 +27,8 @@ class SubscribeSpec:
     keep: bool = False
     ack: int | None = None
     proof: Position | None = None
+    filter: "Filter | None" = None
+    policy: "Filter | None" = None
 
 
 @dataclass(slots=True)

@@ -3,12 +3,14 @@
 A reader takes what TOML holds and raises `ValueError` with what was expected and what came.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from channels._native import Filter, FilterError
 from channels.buckets import Rate
 from channels.channel import DEFAULT_CHANNELS, KIB, MIB, PRESENCE, ChannelConfig
 from channels.errors import ConfigError
@@ -168,6 +170,26 @@ def read_retention(config: ChannelConfig, value: object) -> ChannelConfig:
     return replace(config, retention=kept)
 
 
+def read_policies(value: object) -> Mapping[Role, Filter]:
+    """`{ role = filter }`: filters as in `subscribe` (PROTOCOL.md section 9)."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected a table, came {value!r}")
+    return MappingProxyType({Role.parse(role): _read_policy(role, table) for role, table in value.items()})
+
+
+def _read_policy(role: str, table: object) -> Filter:
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{role}: expected a filter, came {table!r}")
+    try:
+        text = json.dumps(table, allow_nan=False)
+    except (ValueError, TypeError) as error:  # TOML has dates and infinities
+        raise ValueError(f"{role}: expected what JSON can hold, came {table!r}: {error}") from None
+    try:
+        return Filter(text.encode())
+    except FilterError as error:
+        raise ValueError(f"{role}: {error}") from None
+
+
 def _read_table(value: object, keys: Mapping[str, object]) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"expected a table, came {value!r}")
@@ -195,4 +217,5 @@ _KEYS: Mapping[str, _Reader] = {
     "max_message": _key("max_message", read_message_limit),
     "publish_rate": _key("publish_rate", read_rate),
     "trace": _key("trace", read_flag),
+    "policies": _key("policies", read_policies),
 }

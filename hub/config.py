@@ -186,6 +186,14 @@ class Settings(BaseSettings):
     """Negotiate permessage-deflate with clients that offer it (B2)."""
     max_subscriptions: Count = 64
     """Subscriptions of a connection (L13)."""
+    filter_bytes: Annotated[int, Field(ge=2, le=65_536)] = 2_048
+    """Bytes of a filter as received (F8)."""
+    filter_nodes: Annotated[int, Field(ge=1, le=1_024)] = 32
+    """Operators, literals and combinators of a filter (F8)."""
+    filter_depth: Annotated[int, Field(ge=1, le=16)] = 4
+    """Filters in one another, the outermost counted (F8)."""
+    filter_total: Annotated[int, Field(ge=2, le=65_536)] = 4_096
+    """Bytes of all filters of a connection (F8)."""
     max_in_flight: Count = 256
     """Ids that may await their answer (L14)."""
     emit_batch: Annotated[int, Field(ge=1, le=65_536)] = 1_000
@@ -266,6 +274,10 @@ class Settings(BaseSettings):
     """Ended connections whose stories are kept; the oldest go first."""
     recorder_seconds: Seconds = 900
     """Seconds for which they are kept."""
+    max_filters: Count = 1_024
+    """Distinct filters of subscriptions, each counted on each of its channels; equal ones are one."""
+    max_channel_filters: Count = 256
+    """Distinct filters of subscriptions on one channel."""
     metrics_interval: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
     """Seconds between the hub's own metrics."""
 

@@ -7,6 +7,7 @@ from hub.session.effects import Effect
 
 _WAIT = (
     effects.Subscribe,
+    effects.Refilter,
     effects.Unsubscribe,
     effects.Publish,
     effects.Emit,

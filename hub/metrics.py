@@ -36,10 +36,13 @@ _PLANE_COUNTERS = {
     "bombs": ("bombs", "compressed messages from clients that would have become larger than they may (L20)"),
     "panics": ("panics", "panics of the native plane that were contained"),
     "late_commands": ("late", "commands for connections or logs that were gone"),
+    "filters_refused": ("filters_refused", "subscriptions refused because there were too many distinct filters"),
+    "filters_judged": ("filters_judged", "evaluations of a filter for an entry"),
 }
 _PLANE_GAUGES = {
     "view_bytes": ("view_bytes", "bytes of wire segments"),
     "log_bytes": ("log_bytes", "bytes of all logs"),
+    "filters": ("filters", "distinct filters of subscriptions, each counted on each of its channels"),
 }
 _DURABLE_COUNTERS = {
     "durable_records": ("records", "entries written to durable logs"),

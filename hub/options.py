@@ -25,6 +25,8 @@ def plane_options(settings: Settings) -> dict[str, Any]:
         "turn_write",
         "log_memory",
         "view_memory",
+        "max_filters",
+        "max_channel_filters",
         "resume_events",
         "data_dir",
         "fsync",

@@ -64,6 +64,7 @@ class Performer:
         """Whether somebody will call `finish`: a turn that is under way, or the loop."""
         self._execute: dict[type, Callable[[Connection, Any], None]] = {
             effects.Subscribe: self._subscribe,
+            effects.Refilter: self._refilter,
             effects.Unsubscribe: self._unsubscribe,
             effects.Acknowledge: self._acknowledge,
             effects.Locate: self._locate,
@@ -246,6 +247,12 @@ class Performer:
             self._followed(
                 connection, hold, {name: LogUnavailable(text.format(name), channel=name) for name in channels}
             )
+
+    def _refilter(self, connection: Connection, effect: effects.Refilter) -> None:
+        """Nobody sees for a moment longer what the policy of their role keeps from them: else the connection ends."""
+        self.settle(spec.channel for spec in effect.specs)
+        self.send_answers()
+        self._broker.refilter(connection.number, effect.specs)
 
     def _unsubscribe(self, connection: Connection, effect: effects.Unsubscribe) -> None:
         self.settle(effect.channels)

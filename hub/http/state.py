@@ -61,7 +61,10 @@ async def history(call: Call) -> dict[str, Any]:
     if found is None:  # a namespace's channel that nobody uses at the moment
         return {"channel": name, "position": None, "events": [], "gap": None}
     after, gap = _start(call.request.query_params.get("from"), found, limit)
-    events = call.hub.broker.history(name, after=after, limit=limit)
+    policy = found.config.policies.get(call.identity.role)
+    events = call.hub.broker.history(name, after, limit, policy)
+    if policy is not None and gap is not None:
+        gap["missed"] = None  # how many of them the role would have seen cannot be known
     return {
         "channel": name,
         "position": found.position,

@@ -47,7 +47,7 @@ class Named(Message):
 class Subscribe(Named, tag="subscribe"):
     """Follow channels (M22-M27)."""
 
-    filter: dict[str, Raw] | None = None
+    filter: Raw = Raw()
     start: Any = field(name="from", default=None)
     delivery: Delivery | None = None
     on_slow: OnSlow | None = None

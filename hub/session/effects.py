@@ -38,6 +38,12 @@ class Subscribe(Struct, gc=False):
         return bool(self.head["type"] == "welcome")
 
 
+class Refilter(Struct, gc=False):
+    """What is followed passes other policies from here on; the client is not told (F12)."""
+
+    specs: Sequence[SubscribeSpec]
+
+
 class Unsubscribe(Struct, gc=False):
     """Take cursors away, then send `reply`; no event of these channels comes after it (M9)."""
 
@@ -148,6 +154,7 @@ class Ticket(Struct, frozen=True, gc=False):
 Effect = (
     Send
     | Subscribe
+    | Refilter
     | Unsubscribe
     | Acknowledge
     | Locate

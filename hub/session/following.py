@@ -10,12 +10,12 @@ from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.forms import ALL, names_of
 from hub.protocol.messages import TYPES, Ack, Subscribe, Unsubscribe
-from hub.session import effects, resuming
+from hub.session import effects, resuming, sieving
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
 
 if TYPE_CHECKING:
-    from channels._native import Start
+    from channels._native import Filter, Start
     from hub.session.session import Session
 
 
@@ -28,9 +28,10 @@ def subscribe(session: "Session", message: Subscribe, moment: Moment) -> None:
         names = tuple(session.surroundings.catalog.subscribable(identity.role, identity.subject))
     accepted: dict[str, SubscribeSpec] = {}
     refused: dict[str, Refusal] = {}
+    wanted = sieving.Wanted(bytes(message.filter), session.surroundings.policy)
     for name in names:
         try:
-            accepted[name] = _accept(session, message, name, len(accepted.keys() - session.subscriptions.keys()))
+            accepted[name] = _accept(session, message, wanted, name, accepted)
         except Refusal as refusal:
             refused[name] = refusal
     if accepted:
@@ -68,8 +69,13 @@ def ack(session: "Session", message: Ack, moment: Moment) -> None:
     resuming.acknowledged(session, positions, moment)
 
 
-def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> SubscribeSpec:
-    """The cursor that `message` asks for on channel `name`: existence, right, content (E6), then the number of them."""
+def _accept(
+    session: "Session", message: Subscribe, wanted: sieving.Wanted, name: str, accepted: Mapping[str, SubscribeSpec]
+) -> SubscribeSpec:
+    """The cursor that `message` asks for on channel `name`: existence, right, content (E6), then the number of them.
+
+    `accepted`: those that it has got already.
+    """
     config, rights = session.look_up(name)
     if config is None:
         _count(session, "unknown", "unknown_channel")
@@ -77,10 +83,10 @@ def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> 
     try:
         if Right.SUBSCRIBE not in rights:
             raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to {name}")
-        if message.filter:
-            raise Refusal("filter_invalid", "this hub does not filter yet; expected {} or no filter", path="filter")
-        spec = _spec(session, message, name, config)
+        spec = _spec(session, message, wanted.read(), name, config)
+        sieving.check_total(session, spec, accepted)
         limit = session.surroundings.policy.max_subscriptions
+        pending = len(accepted.keys() - session.subscriptions.keys())
         if name not in session.subscriptions and len(session.subscriptions) + pending >= limit:
             raise Refusal("too_many_subscriptions", f"at most {limit} subscriptions per connection", limit=limit)
     except Refusal as refusal:
@@ -90,7 +96,9 @@ def _accept(session: "Session", message: Subscribe, name: str, pending: int) -> 
     return spec
 
 
-def _spec(session: "Session", message: Subscribe, name: str, config: ChannelConfig) -> SubscribeSpec:
+def _spec(
+    session: "Session", message: Subscribe, wanted: "Filter | None", name: str, config: ChannelConfig
+) -> SubscribeSpec:
     """Options, with the channel's defaults for absent ones (M27, S12). `all` may not have what belongs to `latest`."""
     delivery = message.delivery or config.delivery
     for path, is_asked in (("from", message.start == "snapshot"), ("max_rate", message.max_rate is not None)):
@@ -105,6 +113,8 @@ def _spec(session: "Session", message: Subscribe, name: str, config: ChannelConf
         start=start or ("snapshot" if delivery == "latest" else "new"),
         keep=start is None and name in session.subscriptions,
         ack=message.ack,
+        filter=wanted,
+        policy=config.policies.get(session.identity.role),
     )
 
 
@@ -137,7 +147,8 @@ def follow(
         session.note("refused", f"{ticket.type} {name}: {problem['code']} {problem['error']}: {problem['message']}")
     options = {name: _options(spec) for name, spec in accepted.items()}
     session.subscriptions |= options
-    reply = session.codec.in_parts(head, options, refused)
+    told = {name: sieving.embedded(session, one) for name, one in options.items()}
+    reply = session.codec.in_parts(head, told, refused)
     session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, former))
 
 
@@ -178,6 +189,8 @@ def _options(spec: SubscribeSpec) -> dict[str, Any]:
         options["max_rate"] = spec.max_rate
     if spec.ack is not None:
         options["ack"] = spec.ack
+    if spec.filter is not None:
+        options["filter"] = spec.filter.received.decode()
     return options
 
 

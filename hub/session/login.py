@@ -9,7 +9,7 @@ from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import Connect, Id
 from hub.resumption import MAX_URL_TOKEN
-from hub.session import resuming
+from hub.session import resuming, sieving
 from hub.session.effects import Unsubscribe
 from hub.session.policy import Moment, TooManyFailures
 from hub.session.states import OVER, State, Trigger
@@ -88,6 +88,7 @@ def become(
     is_renamed: bool = False,
 ) -> None:
     """Act for `identity` from now on: stop what it may not follow, say `welcome`, name what was stopped (C17)."""
+    role = session.identity.role
     before = enter(session, identity)
     stopped = [channel for channel in session.subscriptions if Right.SUBSCRIBE not in session.look_up(channel)[1]]
     for channel in stopped:
@@ -95,6 +96,7 @@ def become(
     if stopped:
         resuming.unfollowed(session, stopped)
         session.do(Unsubscribe(stopped, None))
+    sieving.role_changed(session, role)
     session.send(welcome(session, moment, id))
     if stopped:
         session.send(answers.unsubscribed(None, stopped, 403, "role changed"))

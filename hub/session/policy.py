@@ -42,6 +42,10 @@ class Policy:
     max_decoded: int = 8_388_608
     max_ratio: int = 100
     max_subscriptions: int = 64
+    filter_bytes: int = 2_048
+    filter_nodes: int = 32
+    filter_depth: int = 4
+    filter_total: int = 4_096
     max_in_flight: int = 256
     emit_batch: int = 1_000
     resume_events: int = 1_000

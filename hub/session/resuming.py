@@ -14,7 +14,7 @@ from hub.protocol import answers
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import GetReconnectionToken, Id
 from hub.resumption import Held, SealedSession
-from hub.session import effects, following, login
+from hub.session import effects, following, login, sieving
 from hub.session.effects import Ticket
 from hub.session.policy import Moment
 
@@ -215,15 +215,7 @@ def _spec(session: "Session", channel: str, held: Held, position: str | None) ->
     if Right.SUBSCRIBE not in rights:
         raise Refusal("forbidden", f"role {session.identity.role} may not subscribe to {channel}")
     start = _without_positions(session, channel, held) if position is None else Position.parse(position)
-    return SubscribeSpec(
-        channel=channel,
-        delivery=held.options["delivery"],
-        on_slow=held.options["on_slow"],
-        max_rate=held.options.get("max_rate"),
-        start=("at", *start),
-        ack=held.options.get("ack"),
-        proof=held.position,
-    )
+    return sieving.spec_of(session, channel, dict(held.options), start=("at", *start), proof=held.position)
 
 
 def _without_positions(session: "Session", channel: str, held: Held) -> Position:

@@ -68,17 +68,17 @@ def test_arguments_that_are_wrong_say_what_was_expected() -> None:
     with Running() as running:
         log = running.open_log()
         for spec, text in [
-            ((log, "some", "gap", None, "new", False, None), "delivery"),
-            ((log, "all", "stop", None, "new", False, None), "on_slow"),
-            ((log, "all", "gap", None, "old", False, None), "start"),
-            ((log, "all", "gap", None, "snapshot", False, None), "snapshot"),
-            ((log, "all", "gap", 5.0, "new", False, None), "max_rate"),
-            ((log, "latest", "gap", 0.0, "new", False, None), "max_rate"),
+            ((log, "some", "gap", None, "new", False, None, None), "delivery"),
+            ((log, "all", "stop", None, "new", False, None, None), "on_slow"),
+            ((log, "all", "gap", None, "old", False, None, None), "start"),
+            ((log, "all", "gap", None, "snapshot", False, None, None), "snapshot"),
+            ((log, "all", "gap", 5.0, "new", False, None, None), "max_rate"),
+            ((log, "latest", "gap", 0.0, "new", False, None, None), "max_rate"),
         ]:
             with pytest.raises(ValueError, match=text):
                 running.plane.subscribe(1, [spec], [b"", b""])  # type: ignore[list-item]
         with pytest.raises(ValueError, match="2 parts were expected for 1 specs, 1 came"):
-            running.plane.subscribe(1, [(log, "all", "gap", None, "new", False, None)], [b""])
+            running.plane.subscribe(1, [(log, "all", "gap", None, "new", False, None, None)], [b""])
         with pytest.raises(ValueError, match="io_threads"):
             Plane(io_threads=0)
         with pytest.raises(ValueError, match="message_rate"):

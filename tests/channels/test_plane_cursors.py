@@ -137,7 +137,7 @@ def test_one_replay_holds_the_newest_entries_of_all_its_channels_together() -> N
         for log, ts in ((logs[0], 3.0), (logs[1], 4.0), (logs[1], 5.0)):
             running.append(log, entry(), ts=ts)
         starts = [("at", epoch, 0) for epoch in epochs]
-        specs = [(log, "all", "gap", None, start, False, None) for log, start in zip(logs, starts, strict=True)]
+        specs = [(log, "all", "gap", None, start, False, None, None) for log, start in zip(logs, starts, strict=True)]
         running.plane.subscribe(conn, specs, [b'{"a":{', b'},"b":{', b"}}"])  # type: ignore[arg-type]
         running.plane.flush()
         assert {
@@ -221,7 +221,7 @@ def test_a_msgpack_connection_gets_the_same_messages_as_maps() -> None:
         log = running.open_log(max_entries=1)
         epoch, _ = running.append(log, *[entry()] * 2, entry(b'{"n":[1,2.5,null]}', key="k"))
         # A map of three whose third member the plane has in two: the caller counts `position` and `behind`.
-        spec = (log, "all", "gap", None, ("at", epoch, 0), False, None)
+        spec = (log, "all", "gap", None, ("at", epoch, 0), False, None, None)
         running.plane.subscribe(conn, [spec], [b"\x83\xa4type\xaasubscribed", b""])  # type: ignore[list-item]
         running.plane.flush()
         received = [msgpack.unpackb(peer.payload()[1]) for _ in range(3)]

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from channels._native import Filter
 from channels.buckets import Rate
 from channels.channel import DEFAULT_CHANNELS, MIB, ChannelConfig, Retention
 from channels.errors import ConfigError
@@ -85,6 +86,7 @@ def test_every_key_reaches_the_configuration() -> None:
     publish_rate = "200/50"
     trace = false
     retention = { seconds = 0.5, bytes = 65536, last_per_key = true }
+    policies = { readonly = { "tags.level" = "info", "data.cpu" = { gte = 1.5 } }, bot = {} }
     """
     expected = ChannelConfig(
         name="x",
@@ -96,6 +98,10 @@ def test_every_key_reaches_the_configuration() -> None:
         presence=True,
         publish_rate=Rate(200, 50),
         trace=False,
+        policies={
+            Role.VIEWER: Filter(b'{"data.cpu":{"gte":1.5},"tags.level":"info"}'),
+            Role.BOT: Filter(b"{}"),
+        },
     )
     assert read(text)["x"] == expected
 
@@ -131,6 +137,26 @@ FAULTS: list[tuple[str, str, str]] = [
         "bytes: expected bytes such as 65536 or \"64MiB\" (units KiB, MiB, GiB), came '64MB'",
     ),
     ("retention", "{ durable = 1 }", "durable: expected true or false, came 1"),
+    ("policies", "3", "expected a table, came 3"),
+    ("policies", "{ guest = {} }", "expected one of admin, developer, viewer, bot, anonymous, came 'guest'"),
+    ("policies", "{ viewer = 3 }", "viewer: expected a filter, came 3"),
+    (
+        "policies",
+        '{ viewer = { "data.a" = { above = 1 } } }',
+        "viewer: data.a.above: expected eq, ne, in, nin, gt, gte, lt, lte, exists, prefix, contains, glob or near, "
+        'came "above"',
+    ),
+    (
+        "policies",
+        "{ viewer = { key = inf } }",
+        "viewer: expected what JSON can hold, came {'key': inf}: Out of range float values are not JSON compliant",
+    ),
+    (
+        "policies",
+        "{ viewer = { key = 2026-01-01 } }",
+        "viewer: expected what JSON can hold, came {'key': datetime.date(2026, 1, 1)}: "
+        "Object of type date is not JSON serializable",
+    ),
 ]
 
 
@@ -151,7 +177,7 @@ def test_a_wrong_value_stops_the_start_naming_table_key_expectation_and_value(
         (
             {"x": {"subscribers": []}},
             '[channels."x"]: expected keys out of subscribe, broadcast, emit, presence, delivery, on_slow, retention, '
-            "max_message, publish_rate, trace, came 'subscribers'",
+            "max_message, publish_rate, trace, policies, came 'subscribers'",
         ),
         (
             {"x/presence": {}},

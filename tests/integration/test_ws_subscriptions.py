@@ -210,13 +210,6 @@ def test_a_connection_follows_64_channels_at_most(start: Start) -> None:
         assert peer.ask(type="subscribe", channel="room:65")["type"] == "subscribed"
 
 
-@pytest.mark.clause("M2")
-def test_what_is_not_served_yet_is_said_so(ws_hub: RunningHub) -> None:
-    with Peer(ws_hub, "developer") as peer:
-        answer = peer.ask(type="subscribe", channel="logs", filter={"event": "x"})
-        assert (answer["code"], answer["path"]) == (422, "filter")
-
-
 @pytest.mark.clause("C22", "S5", "S12")
 def test_connections_shows_who_is_there_who_comes_and_who_goes(ws_hub: RunningHub) -> None:
     with Peer(ws_hub, "admin", subject="root") as admin:

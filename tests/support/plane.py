@@ -10,14 +10,24 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from channels import _native
-from channels._native import PlaneError, decode_entries
+from channels._native import PlaneError, PlaneOverloaded, decode_entries
 from tests.support.fake_log import FakeCursor, FakeLog, cap_replay
 
 if TYPE_CHECKING:
-    from channels._native import Delivery, Encoding, Event, OnSlow, PublishBatch, SignalBatch, Start
+    from channels._native import (
+        Delivery,
+        Encoding,
+        Event,
+        Filter,
+        OnSlow,
+        PublishBatch,
+        Sieve,
+        SignalBatch,
+        Start,
+    )
     from channels.publication import Entry
 
 TEXT, CLOSED, OUTPUT = 1, 4, 5
@@ -37,6 +47,22 @@ class FakeConnection:
     is_closing: bool = False
 
 
+@dataclass
+class FakeSieve:
+    """Filters on a log; what passes them is the native plane's to say: here everything does."""
+
+    log: int
+    filter: "Filter | None"
+    policy: "Filter | None"
+    left: int
+
+    def unjudged(self, start: "Start") -> int:
+        return self.left
+
+    def judge(self, start: "Start") -> None:
+        self.left = 0
+
+
 class FakePlane:
     """See the module. `kept`: logs by channel that outlived another plane; they go on when they are opened."""
 
@@ -54,6 +80,9 @@ class FakePlane:
         self._epochs = count(1) if epochs is None else epochs
         self.logs: dict[int, FakeLog] = {}
         self.connections: dict[int, FakeConnection] = {}
+        self.unjudged = 0
+        self.is_full = False
+        self.sieves: dict[tuple[int, int], Any] = {}
         self.flushes = 0
         self.is_stopped = False
         self._numbers = count(1)
@@ -192,22 +221,23 @@ class FakePlane:
     def subscribe(
         self,
         conn: int,
-        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None]]",
-        reply: Sequence[bytes],
+        specs: "Sequence[tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, Sieve | None]]",
+        reply: Sequence[bytes] | None,
     ) -> None:
         logs = [self._log(spec[0]) for spec in specs]
         connection = self.connections.get(conn)
-        if connection is None or connection.is_closing:
-            return  # a late command is a no-op
+        self.sieves.update({(conn, spec[0]): spec[7] for spec in specs})
+        if connection is None or connection.is_closing or reply is None:
+            return  # a late command is a no-op, and what passes is not known here
         openings = {
             number: log.opening(start)
-            for (number, _, _, _, start, keep, _), log in zip(specs, logs, strict=True)
+            for (number, _, _, _, start, keep, _, _), log in zip(specs, logs, strict=True)
             if not (keep and number in connection.cursors)
         }
         counted = {spec[0] for spec in specs if spec[1] == "all"}
         cap_replay([one for number, one in openings.items() if one.is_capped and number in counted], self.resume_events)
         message = reply[0]
-        for (number, delivery, on_slow, _, start, _, window), log, part in zip(specs, logs, reply[1:], strict=True):
+        for (number, delivery, on_slow, _, start, _, window, _), log, part in zip(specs, logs, reply[1:], strict=True):
             if number in openings:
                 (epoch, offset), behind = openings[number].told, openings[number].behind
                 is_due_snapshot = delivery == "latest" and start == "snapshot"
@@ -224,6 +254,15 @@ class FakePlane:
         for opening in openings.values():
             if gap := opening.gap():
                 self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+
+    def sift(
+        self, log: int, wanted: "Filter | None", policy: "Filter | None" = None, *, must: bool = False
+    ) -> "Sieve | None":
+        if self.is_full and not must:
+            raise PlaneOverloaded("there are too many")
+        if wanted is None and policy is None:
+            return None
+        return cast("Sieve", FakeSieve(log, wanted, policy, self.unjudged))
 
     def ack(self, conn: int, positions: Sequence[tuple[int, str, int]]) -> None:
         connection = self.connections.get(conn)
@@ -314,7 +353,7 @@ class FakePlane:
             "appended": found.appended,
         }
 
-    def read_log(self, log: int, after: int, limit: int = 100) -> list[bytes]:
+    def read_log(self, log: int, after: int, limit: int = 100, policy: "Filter | None" = None) -> list[bytes]:
         return [entry[3] for entry in self._log(log).after(after)[:limit]]
 
     def sweep(self, now: float) -> None:

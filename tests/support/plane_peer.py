@@ -12,7 +12,7 @@ import orjson
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
-from channels._native import EVENT_CLOSED, EVENT_TEXT, Plane
+from channels._native import EVENT_CLOSED, EVENT_TEXT, Filter, Plane, Sieve
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened counts as missing."""
@@ -94,9 +94,14 @@ class Running:
             start,
             options.get("keep", False),
             options.get("ack"),
+            self.sift(log, options.get("filter")),
         )
         self.plane.subscribe(conn, [spec], [b'{"type":"subscribed",', b"}"])
         self.plane.flush()
+
+    def sift(self, log: int, text: str | None) -> Sieve | None:
+        """A filter, written as JSON, on a log."""
+        return None if text is None else self.plane.sift(log, Filter(text.encode()))
 
     def send(self, conn: int, data: bytes) -> None:
         """Send and let the I/O threads know."""

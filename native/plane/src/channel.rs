@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::durable::Durable;
 use crate::figures::ChannelFigures;
+use crate::filter::{Sieves, Totals};
 use crate::log::Log;
 
 /// One open channel: its log under a short lock, and which I/O threads follow it.
@@ -20,6 +21,7 @@ pub struct Channel {
     followers: Box<[Follower]>,
     is_closed: AtomicBool,
     figures: OnceLock<Box<ChannelFigures>>,
+    sieves: OnceLock<Arc<Sieves>>,
 }
 
 /// What one I/O thread has to do with a channel.
@@ -40,6 +42,7 @@ impl Channel {
             followers: (0..threads).map(|_| Follower::default()).collect(),
             is_closed: AtomicBool::new(false),
             figures: OnceLock::new(),
+            sieves: OnceLock::new(),
         }
     }
 
@@ -62,6 +65,12 @@ impl Channel {
     /// What happened on it.
     pub fn figures(&self) -> &ChannelFigures {
         self.figures.get_or_init(Box::default)
+    }
+
+    /// The distinct filters of those who follow it; at the first of them, one of those that `totals` counts.
+    pub fn sieves(&self, totals: &Arc<Totals>) -> &Arc<Sieves> {
+        self.sieves
+            .get_or_init(|| Arc::new(Sieves::new(Arc::clone(totals))))
     }
 
     /// A cursor of I/O thread `thread` comes. To be called before the head is read: whoever appends after that tells.

@@ -12,6 +12,7 @@ use crate::closing::Verdict;
 use crate::content::Accepts;
 use crate::cursor::Options;
 use crate::figures::ConnectionFigures;
+use crate::filter::Sieve;
 use crate::inbound::Answers;
 use crate::peer::Service;
 use crate::pipe::Pipe;
@@ -24,6 +25,8 @@ pub struct Spec {
     pub channel: Arc<Channel>,
     /// How it is delivered.
     pub options: Options,
+    /// What it lets through; none: everything.
+    pub sieve: Option<Arc<Sieve>>,
     /// Where it starts.
     pub start: Start,
     /// A cursor that exists stays where it is (M26).
@@ -36,7 +39,13 @@ pub struct Spec {
 
 impl Spec {
     /// A spec asked for at this moment.
-    pub fn new(channel: Arc<Channel>, options: Options, start: Start, keep: bool) -> Self {
+    pub fn new(
+        channel: Arc<Channel>,
+        options: Options,
+        sieve: Option<Arc<Sieve>>,
+        start: Start,
+        keep: bool,
+    ) -> Self {
         let (turn, head) = {
             let log = channel.log();
             (log.turn(), log.head())
@@ -44,6 +53,7 @@ impl Spec {
         Self {
             channel,
             options,
+            sieve,
             start,
             keep,
             head,
@@ -163,8 +173,8 @@ pub struct Subscribe {
     pub conn: u64,
     /// The channels.
     pub specs: Vec<Spec>,
-    /// The answer, cut where `position` and `behind` of each channel belong.
-    pub reply: Vec<Box<[u8]>>,
+    /// The answer, cut where `position` and `behind` of each channel belong; none: nobody is answered.
+    pub reply: Option<Vec<Box<[u8]>>>,
 }
 
 /// The way to one I/O thread.

@@ -7,6 +7,7 @@ use crate::bucket::{Bucket, Rate};
 use crate::channel::Channel;
 use crate::epoch::{Epoch, Position};
 use crate::feed::Feed;
+use crate::filter::Sieve;
 use crate::gap::Gap;
 use crate::round::Round;
 use crate::staging::Staging;
@@ -67,7 +68,7 @@ impl Way {
     pub fn settled(&self) -> Option<u64> {
         match self {
             Self::Follow(_) => None,
-            Self::Feed(feed) => Some(feed.staging.settled()),
+            Self::Feed(feed) => Some(feed.settled()),
             Self::Round(round) => Some(round.settled()),
         }
     }
@@ -80,6 +81,8 @@ pub struct Cursor {
     pub channel: Arc<Channel>,
     /// Number of the view.
     pub view: usize,
+    /// What it is sent; none: everything.
+    pub sieve: Option<Arc<Sieve>>,
     /// How it is delivered.
     pub options: Options,
     /// How the entries come.

@@ -10,7 +10,7 @@ use crate::json::{escape, msgpack};
 use crate::members::Members;
 
 /// The form of a connection's messages (C2), and so of a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {
     /// One JSON object per text message.
     Json,
@@ -96,6 +96,16 @@ impl Entry {
         self.ts
     }
 
+    /// The name of the event.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The key that its publisher gave it.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Entries with the same one replace each other under `latest` (S3).
     pub fn conflation_key(&self) -> &str {
         self.key.as_deref().unwrap_or(&self.event)
@@ -104,6 +114,16 @@ impl Entry {
     /// Whether later snapshots leave its key out (S6).
     pub fn removes_key(&self) -> bool {
         self.removes
+    }
+
+    /// The `event` message as JSON text, as it stands here: without `data` where there is a payload.
+    pub fn head(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Whether `data` is JSON that [`Self::json`] has to decode first.
+    pub fn hides_data(&self) -> bool {
+        self.payload.as_ref().is_some_and(|one| one.hides_data())
     }
 
     /// The `event` message as JSON text, with `data` if that is JSON.

@@ -29,6 +29,8 @@ pub enum PlaneError {
     NotVirtual(ConnId),
     /// An argument is not as it should be: what was expected, and what came.
     Argument(String),
+    /// There are so many distinct filters of a channel, or of all, already.
+    Filters(&'static str, usize),
     /// So many entries and bytes wait to be written already.
     Overloaded(usize, usize),
     /// A data directory, or a file in it, cannot be used, and why.
@@ -49,6 +51,7 @@ impl fmt::Display for PlaneError {
             Self::Durable(channel) => write!(f, "a log whose entries get their places elsewhere was expected, that of {channel} is durable"),
             Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
             Self::Argument(text) => f.write_str(text),
+            Self::Filters(of, most) => write!(f, "there are {most} distinct filters {of} already"),
             Self::Overloaded(entries, bytes) => write!(f, "{entries} entries ({bytes} bytes) wait to be written already"),
             Self::Data(path, text) => write!(f, "{} cannot be used: {text}", path.display()),
             Self::Io(error) => write!(f, "the kernel refused: {error}"),

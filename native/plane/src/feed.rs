@@ -4,12 +4,34 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::Entry;
+use crate::filter::{Scratch, Sieve};
 use crate::form::Writer;
 use crate::segment::SEGMENT;
 use crate::staging::Staging;
 
 /// Entries read under one lock, so that nobody who appends waits for long.
 const BATCH: usize = 256;
+
+/// Batches that one refill looks through at most for what passes a filter.
+const LOOKED: usize = 4;
+
+/// What reading uses again and again.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Entries of one batch.
+    pub entries: Vec<Arc<Entry>>,
+    /// Which of them pass.
+    pub passes: Vec<bool>,
+    /// For judging them.
+    pub scratch: Scratch,
+}
+
+impl Reading {
+    /// Judge the entries of the batch.
+    pub fn judge(&mut self, sieve: &Sieve, history: u64) {
+        sieve.judge(history, &self.entries, &mut self.scratch, &mut self.passes);
+    }
+}
 
 /// What a refill came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +75,16 @@ impl Feed {
         self.after
     }
 
-    /// Go on after `offset`: what lies between is in a gap that was staged.
+    /// What was sent, and what needs no sending because it does not pass.
+    pub fn settled(&self) -> u64 {
+        if self.staging.is_drained() {
+            self.after
+        } else {
+            self.staging.settled()
+        }
+    }
+
+    /// Go on after `offset`: what lies between is in a gap that was staged, or is not owed.
     pub fn skip_to(&mut self, offset: u64) {
         self.after = offset;
     }
@@ -72,22 +103,54 @@ impl Feed {
         (channel, turn): (&Channel, u64),
         (upto, most): (u64, u64),
         writer: &mut Writer<'_>,
-        batch: &mut Vec<Arc<Entry>>,
+        reading: &mut Reading,
     ) -> Refill {
         self.staging.restart();
         let upto = upto.min(self.after.saturating_add(most));
         while self.after < upto && !self.staging.is_full() {
-            batch.clear();
-            let missing = take((channel, turn), self.after, upto, batch);
-            if missing != Refill::Ready {
+            if let Err(missing) = take((channel, turn), self.after, upto, &mut reading.entries) {
                 return self.ready_or(missing);
             }
-            for entry in batch.drain(..) {
+            for entry in reading.entries.drain(..) {
                 self.after = entry.offset();
                 self.staging.push_entry(&entry, writer);
             }
         }
         self.ready_or(Refill::Reached)
+    }
+
+    /// The same through a filter: of what passes at most `most` entries. It is looked for in slices.
+    pub fn refill_through(
+        &mut self,
+        sieve: &Sieve,
+        (channel, turn): (&Channel, u64),
+        (upto, most): (u64, u64),
+        writer: &mut Writer<'_>,
+        reading: &mut Reading,
+    ) -> Refill {
+        self.staging.restart();
+        let mut left = most;
+        for _ in 0..LOOKED {
+            if self.after >= upto || self.staging.is_full() || left == 0 {
+                return self.ready_or(Refill::Reached);
+            }
+            let history = match take((channel, turn), self.after, upto, &mut reading.entries) {
+                Ok(history) => history,
+                Err(missing) => return self.ready_or(missing),
+            };
+            reading.judge(sieve, history);
+            for (entry, passes) in reading.entries.drain(..).zip(&reading.passes) {
+                if *passes && left == 0 {
+                    break;
+                }
+                self.after = entry.offset();
+                if *passes {
+                    left -= 1;
+                    self.staging.push_entry(&entry, writer);
+                }
+            }
+        }
+        self.ready_or(Refill::Unready)
     }
 
     /// Whether what comes next is lost, for who may not send it yet.
@@ -111,19 +174,20 @@ impl Feed {
     }
 }
 
-/// The entries after `after`, a batch of them, at least one; or why there is none.
+/// The entries after `after`, a batch of them, at least one, and the history they are of; or why there is none.
 fn take(
     (channel, turn): (&Channel, u64),
     after: u64,
     upto: u64,
     batch: &mut Vec<Arc<Entry>>,
-) -> Refill {
+) -> Result<u64, Refill> {
+    batch.clear();
     let log = channel.log();
     if log.turn() != turn {
-        return Refill::Turned;
+        return Err(Refill::Turned);
     }
     if after + 1 < log.first() {
-        return Refill::Overrun;
+        return Err(Refill::Overrun);
     }
     let mut bytes = 0;
     for entry in log.after(after).take(BATCH) {
@@ -134,8 +198,8 @@ fn take(
         batch.push(Arc::clone(entry));
     }
     if batch.is_empty() {
-        Refill::Overrun
+        Err(Refill::Overrun)
     } else {
-        Refill::Ready
+        Ok(log.history())
     }
 }

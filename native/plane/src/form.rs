@@ -6,7 +6,7 @@ use crate::entry::{Encoding, Entry};
 use crate::frame::{Opcode, write_compressed, write_message};
 
 /// Connections of the same form get the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Form {
     /// The subprotocol (C2).
     pub encoding: Encoding,
@@ -16,12 +16,20 @@ pub struct Form {
     pub accepts: Accepts,
 }
 
+impl Form {
+    /// The first of all in their order.
+    pub const FIRST: Self = Self {
+        encoding: Encoding::Json,
+        deflate: false,
+        accepts: Accepts::NONE,
+    };
+}
+
 impl From<Encoding> for Form {
     fn from(encoding: Encoding) -> Self {
         Self {
             encoding,
-            deflate: false,
-            accepts: Accepts::default(),
+            ..Self::FIRST
         }
     }
 }

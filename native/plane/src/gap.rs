@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::entry::Encoding;
 use crate::epoch::{Epoch, Position};
+use crate::filter::Sifted;
 use crate::json::{escape, msgpack};
 
 /// Why entries do not come; where several reasons hold, the first of this list is named (M49).
@@ -58,11 +59,16 @@ impl Gap {
         }
     }
 
-    /// Also go without the entries up to `to`, for `reason`.
-    pub fn extend(&mut self, to: u64, reason: GapReason) {
-        self.missed = self
-            .missed
-            .map(|missed| missed + to.saturating_sub(self.to));
+    /// Of the entries in it, where their number is known, only those are owed that pass.
+    pub fn count(&mut self, sifted: &mut Sifted<'_>) {
+        if self.missed.is_some() {
+            self.missed = sifted.owed(self.from.offset, self.to);
+        }
+    }
+
+    /// Also go without the entries up to `to`, of which so many are owed, for `reason`.
+    pub fn extend(&mut self, to: u64, owed: Option<u64>, reason: GapReason) {
+        self.missed = self.missed.zip(owed).map(|(missed, owed)| missed + owed);
         self.to = to;
         self.reason = self.reason.min(reason);
     }
@@ -136,7 +142,7 @@ mod tests {
     fn an_extended_gap_names_the_strongest_reason() {
         let epoch = Epoch::named("k3Fq");
         let mut gap = Gap::within(&epoch, 2, 5, GapReason::Retention);
-        gap.extend(9, GapReason::Limit);
+        gap.extend(9, Some(4), GapReason::Limit);
         assert_eq!(
             (9, Some(7), GapReason::Retention),
             (gap.to, gap.missed, gap.reason)

@@ -27,6 +27,7 @@ mod error;
 mod feed;
 mod fields;
 mod figures;
+pub mod filter;
 mod form;
 pub mod frame;
 mod gap;

@@ -22,6 +22,7 @@ use crate::directory::{Directory, Handle};
 use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
 use crate::figures::Figures;
+use crate::filter::Totals;
 use crate::inbox::Inbox;
 use crate::logs::Logs;
 use crate::settings::Settings;
@@ -39,6 +40,7 @@ pub type ConnId = u64;
 pub struct Plane {
     shared: Shared,
     logs: Arc<Logs>,
+    filters: Arc<Totals>,
     store: Option<Store>,
     ports: OnceLock<Vec<Arc<Port>>>,
     threads: Mutex<Option<Threads>>,
@@ -93,6 +95,7 @@ impl Plane {
         let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
         let store = Store::open(&settings)?;
         let directory = Directory::remembering(settings.recorder_ended, settings.recorder_time);
+        let filters = Totals::new(settings.max_filters, settings.max_channel_filters);
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),
@@ -101,6 +104,7 @@ impl Plane {
                 directory: Arc::new(directory),
             },
             logs,
+            filters: Arc::new(filters),
             store,
             ports: OnceLock::new(),
             threads: Mutex::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::entry::Entry;
 use crate::feed::{Feed, Refill};
+use crate::filter::{Scratch, Sieve};
 use crate::form::Writer;
 use crate::log::Log;
 use crate::newest::Newest;
@@ -151,6 +152,7 @@ impl Round {
         (channel, turn): (&Channel, u64),
         writer: &mut Writer<'_>,
         allowed: usize,
+        (sieve, scratch): (Option<&Sieve>, &mut Scratch),
     ) -> Refill {
         self.staging.restart();
         let mut chunk = Vec::new();
@@ -158,7 +160,11 @@ impl Round {
         if log.turn() != turn {
             return Refill::Turned;
         }
-        let found = self.find(&log, allowed, &mut chunk);
+        let history = log.history();
+        // S3: of each key the newest counts, owed or not; so that is looked for first, and then whether it passes.
+        let passes =
+            |entry: &Entry| sieve.is_none_or(|sieve| sieve.passes(history, entry, scratch));
+        let found = self.find(&log, allowed, passes, &mut chunk);
         drop(log);
         for entry in chunk {
             self.staging.push_entry(&entry, writer);
@@ -170,7 +176,13 @@ impl Round {
         found
     }
 
-    fn find(&mut self, log: &Log, allowed: usize, chunk: &mut Vec<Arc<Entry>>) -> Refill {
+    fn find(
+        &mut self,
+        log: &Log,
+        allowed: usize,
+        passes: impl FnMut(&Entry) -> bool,
+        chunk: &mut Vec<Arc<Entry>>,
+    ) -> Refill {
         if matches!(self.phase, Phase::Idle) {
             match self.begin(log) {
                 Refill::Ready => {}
@@ -179,9 +191,9 @@ impl Round {
         }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle => Refill::Unready,
-            Phase::Ranging { at, end } => self.range(log, at, end, allowed, chunk),
-            Phase::Gathering(picks) => self.gather(log, picks, allowed, chunk),
-            Phase::Delivering(picks) => self.deliver(log, picks, allowed, chunk),
+            Phase::Ranging { at, end } => self.range(log, (at, end), allowed, passes, chunk),
+            Phase::Gathering(picks) => self.gather(log, picks, allowed, passes, chunk),
+            Phase::Delivering(picks) => self.deliver(log, picks, allowed, passes, chunk),
         }
     }
 
@@ -207,9 +219,9 @@ impl Round {
     fn range(
         &mut self,
         log: &Log,
-        at: u64,
-        end: u64,
+        (at, end): (u64, u64),
         allowed: usize,
+        mut passes: impl FnMut(&Entry) -> bool,
         chunk: &mut Vec<Arc<Entry>>,
     ) -> Refill {
         let kept = log.newest();
@@ -217,25 +229,21 @@ impl Round {
             // Some are gone without a successor: the next round knows what to do about it.
             return self.end_early(at);
         };
-        let mut bytes = 0;
-        let entries = newest.between(at, end, self.snapshot);
-        chunk.extend(
-            entries
-                .take(allowed)
-                .take_while(|entry| {
-                    let fits = bytes < SEGMENT;
-                    bytes += entry.size();
-                    fits
-                })
-                .map(Arc::clone),
-        );
-        match chunk.last() {
-            Some(last) if last.offset() < end => {
-                self.phase = Phase::Ranging {
-                    at: last.offset(),
-                    end,
-                };
-                Refill::Ready
+        let (mut bytes, mut last) = (0, None);
+        for entry in newest.between(at, end, self.snapshot) {
+            if chunk.len() >= allowed || bytes >= SEGMENT {
+                break;
+            }
+            bytes += entry.size();
+            last = Some(entry.offset());
+            if passes(entry) {
+                chunk.push(Arc::clone(entry));
+            }
+        }
+        match last {
+            Some(at) if at < end => {
+                self.phase = Phase::Ranging { at, end };
+                ready(chunk)
             }
             _ => {
                 // What is removed from now on was in the snapshot.
@@ -250,6 +258,7 @@ impl Round {
         log: &Log,
         mut picks: Picks,
         allowed: usize,
+        passes: impl FnMut(&Entry) -> bool,
         chunk: &mut Vec<Arc<Entry>>,
     ) -> Refill {
         if !picks.look(log) {
@@ -260,7 +269,7 @@ impl Round {
             return Refill::Overrun;
         }
         self.again |= picks.put_off();
-        self.deliver(log, picks, allowed, chunk)
+        self.deliver(log, picks, allowed, passes, chunk)
     }
 
     fn deliver(
@@ -268,6 +277,7 @@ impl Round {
         log: &Log,
         mut picks: Picks,
         allowed: usize,
+        mut passes: impl FnMut(&Entry) -> bool,
         chunk: &mut Vec<Arc<Entry>>,
     ) -> Refill {
         let mut bytes = 0;
@@ -279,7 +289,9 @@ impl Round {
             match log.get(offset) {
                 Some(entry) => {
                     bytes += entry.size();
-                    chunk.push(Arc::clone(entry));
+                    if passes(entry) {
+                        chunk.push(Arc::clone(entry));
+                    }
                 }
                 // A snapshot is of what is still kept (S5).
                 None if self.snapshot => {}
@@ -292,7 +304,7 @@ impl Round {
             }
         }
         self.phase = Phase::Delivering(picks);
-        Refill::Ready
+        ready(chunk)
     }
 
     fn end_early(&mut self, after: u64) -> Refill {
@@ -303,11 +315,7 @@ impl Round {
 
     fn end_at(&mut self, end: u64, chunk: &[Arc<Entry>]) -> Refill {
         self.after = end;
-        if chunk.is_empty() {
-            Refill::Unready
-        } else {
-            Refill::Ready
-        }
+        ready(chunk)
     }
 
     /// What is settled: all of a round that has ended, else what was sent of it.
@@ -317,5 +325,13 @@ impl Round {
         } else {
             self.staging.settled()
         }
+    }
+}
+
+fn ready(chunk: &[Arc<Entry>]) -> Refill {
+    if chunk.is_empty() {
+        Refill::Unready
+    } else {
+        Refill::Ready
     }
 }

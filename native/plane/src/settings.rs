@@ -47,6 +47,10 @@ pub struct Settings {
     pub log_memory: usize,
     /// Bytes of wire segments of all views together.
     pub view_memory: usize,
+    /// Distinct filters of all channels together.
+    pub max_filters: usize,
+    /// Distinct filters of one channel.
+    pub max_channel_filters: usize,
     /// Entries that one replay holds at most (R9), and that an overrun cursor keeps (S9).
     pub resume_events: u64,
     /// Where durable logs are kept; none: there are none.
@@ -89,6 +93,8 @@ impl Default for Settings {
             turn_write: 64 << 10,
             log_memory: 512 << 20,
             view_memory: 256 << 20,
+            max_filters: 1_024,
+            max_channel_filters: 256,
             resume_events: 1_000,
             data_dir: None,
             fsync: Fsync::Interval(Duration::from_secs(1)),

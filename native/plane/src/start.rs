@@ -1,6 +1,7 @@
 //! Where a cursor begins (M24, M25), and what of the past it goes without (P10, P11, R9).
 
 use crate::epoch::{Epoch, Position};
+use crate::filter::Sifted;
 use crate::gap::{Gap, GapReason};
 use crate::log::Log;
 use crate::newest::Newest;
@@ -43,22 +44,22 @@ pub struct Opening {
 }
 
 /// Resolve a start that was asked for when `head` was the head; under `latest` a log that keeps keys has no gaps but those
-/// between histories (P12).
-pub fn open(log: &Log, start: &Start, head: u64, latest: bool) -> Opening {
+/// between histories (P12). Through a filter, `sifted`, entries count as far as they pass.
+pub fn open(log: &Log, start: &Start, head: u64, latest: bool, sifted: &mut Sifted<'_>) -> Opening {
     // No further back than the log, no further on than where it was asked for.
     let kept = log.first().saturating_sub(1).min(head);
     let newest = log.newest().filter(|_| latest);
     match start {
         Start::New => plain(log, head, head),
         Start::Snapshot => snapshot(log, 0, head),
-        Start::Last(count) => plain(log, head.saturating_sub(*count).max(kept), head),
+        Start::Last(count) => plain(log, sifted.before_newest(*count, kept, head), head),
         Start::Since(ts) => match newest.filter(|_| log.lost_since(*ts)) {
             Some(newest) => since_kept(log, newest, *ts, head),
             None => since(log, *ts, head),
         },
         Start::At { epoch, offset } if epoch == log.epoch().as_str() => match newest {
             Some(_) if *offset <= log.head() => plain(log, *offset, head),
-            _ => at(log, *offset, head),
+            _ => at(log, *offset, head, sifted),
         },
         Start::At { epoch, offset } => {
             let position = Epoch::named(epoch).position(*offset);
@@ -126,13 +127,18 @@ fn since_kept(log: &Log, newest: &Newest, ts: f64, head: u64) -> Opening {
     }
 }
 
-fn at(log: &Log, offset: u64, head: u64) -> Opening {
+fn at(log: &Log, offset: u64, head: u64, sifted: &mut Sifted<'_>) -> Opening {
     if offset > log.head() {
         return beyond(log, offset);
     }
     let after = offset.max(log.first() - 1);
-    let lost = after > offset;
-    let gap = lost.then(|| Gap::within(log.epoch(), offset, after, GapReason::Retention));
+    let missed = sifted.owed(offset, after);
+    // Where nothing of it was owed, nothing is missing.
+    let lost = after > offset && missed != Some(0);
+    let gap = lost.then(|| Gap {
+        missed,
+        ..Gap::within(log.epoch(), offset, after, GapReason::Retention)
+    });
     capped(log, offset, after, gap, head)
 }
 
@@ -167,8 +173,8 @@ fn renewed(log: &Log, position: Position, head: u64) -> Opening {
 pub struct Owed<'a> {
     /// Breaks ties of `ts`.
     pub channel: &'a str,
-    /// `ts` of the entries, newest first; no more than the cap are needed.
-    pub newest_first: Vec<f64>,
+    /// `ts` and offset of the entries, newest first; no more than the cap are needed.
+    pub newest_first: Vec<(f64, u64)>,
 }
 
 /// How many of each opening's newest entries are among the newest `cap` of all (R9): by `ts`, ties by channel name.
@@ -179,7 +185,10 @@ pub fn share(owed: &[Owed<'_>], cap: usize) -> Vec<usize> {
             .iter()
             .zip(&kept)
             .enumerate()
-            .filter_map(|(at, (one, taken))| Some((one.newest_first.get(*taken)?, one.channel, at)))
+            .filter_map(|(at, (one, taken))| {
+                let (ts, _) = one.newest_first.get(*taken)?;
+                Some((ts, one.channel, at))
+            })
             .max_by(|a, b| a.0.total_cmp(b.0).then_with(|| b.1.cmp(a.1)));
         match next.and_then(|(.., at)| kept.get_mut(at)) {
             Some(taken) => *taken += 1,
@@ -190,16 +199,18 @@ pub fn share(owed: &[Owed<'_>], cap: usize) -> Vec<usize> {
 }
 
 impl Opening {
-    /// Keep only the newest `kept` of the entries up to `head`; the older ones are covered by the gap (R9).
-    pub fn cut(&mut self, epoch: &Epoch, kept: u64, head: u64) {
-        let after = head.saturating_sub(kept);
-        if after <= self.after {
+    /// Replay only what comes after `after`; the older ones, of which so many are owed, are covered by the gap (R9).
+    pub fn cut(&mut self, epoch: &Epoch, after: u64, owed: Option<u64>) {
+        if after <= self.after || owed == Some(0) {
             return;
         }
         match &mut self.gap {
-            Some(gap) => gap.extend(after, GapReason::Limit),
+            Some(gap) => gap.extend(after, owed, GapReason::Limit),
             None => {
-                self.gap = Some(Gap::within(epoch, self.after, after, GapReason::Limit));
+                self.gap = Some(Gap {
+                    missed: owed,
+                    ..Gap::within(epoch, self.after, after, GapReason::Limit)
+                });
             }
         }
         self.after = after;
@@ -213,7 +224,7 @@ mod tests {
     fn owed<'a>(channel: &'a str, newest_first: &[f64]) -> Owed<'a> {
         Owed {
             channel,
-            newest_first: newest_first.to_vec(),
+            newest_first: newest_first.iter().map(|ts| (*ts, 0)).collect(),
         }
     }
 

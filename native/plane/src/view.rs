@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::entry::Entry;
+use crate::filter::Sieve;
 use crate::form::{Form, Writer};
 use crate::segment::{SEGMENT, Segment};
 
@@ -18,13 +19,15 @@ pub struct Follower {
     pub position: u64,
 }
 
-/// The stream of one (channel, form) on one I/O thread. A filter would be a further part of that pair.
+/// The stream of one (channel, filter) in one form on one I/O thread.
 #[derive(Debug)]
 pub struct View {
     /// Where its entries come from.
     pub channel: Arc<Channel>,
     /// How they are written.
     pub form: Form,
+    /// Which of them there are in it; none: all.
+    pub sieve: Option<Arc<Sieve>>,
     /// The cursors that are sent from the segments; dense, so that one pass is a loop over an array.
     pub followers: Vec<Follower>,
     /// Connections with a cursor that waits for something new by another way than following.
@@ -37,7 +40,15 @@ pub struct View {
     pub appended_at: Option<Instant>,
     /// The turn of the log as of which it reads it.
     pub turn: u64,
+    /// Up to here all who follow to the end were told where they stand, by an event or otherwise (P9).
+    pub told: u64,
+    /// Something was written, or begun anew, that those who wait do not know of.
+    pub has_news: bool,
+    /// The head when those who wait were woken last.
+    pub woken: u64,
     head: u64,
+    /// The newest entry that was written.
+    last: u64,
     floor: u64,
     segments: VecDeque<Segment>,
     bytes: usize,
@@ -45,7 +56,7 @@ pub struct View {
 
 impl View {
     /// A view that begins where the log stands.
-    pub fn new(channel: Arc<Channel>, form: Form) -> Self {
+    pub fn new(channel: Arc<Channel>, form: Form, sieve: Option<Arc<Sieve>>) -> Self {
         let (turn, head) = {
             let log = channel.log();
             (log.turn(), log.head())
@@ -53,20 +64,25 @@ impl View {
         Self {
             channel,
             form,
+            sieve,
             followers: Vec::new(),
             waiting: Vec::new(),
             left_waiting: 0,
             cursors: 0,
             appended_at: None,
             turn,
+            told: head,
+            has_news: false,
+            woken: head,
             head,
+            last: 0,
             floor: head,
             segments: VecDeque::from([Segment::new(0)]),
             bytes: 0,
         }
     }
 
-    /// Offset of the newest entry in the stream.
+    /// Offset of the newest entry that was written or passed over.
     pub fn head(&self) -> u64 {
         self.head
     }
@@ -101,7 +117,13 @@ impl View {
             self.segments.push_back(segment);
         }
         self.head = entry.offset();
+        (self.last, self.told, self.has_news) = (self.head, self.head, true);
         self.bytes += usize::try_from(self.end() - end).unwrap_or(0);
+    }
+
+    /// The next entry after the head is not for those who follow.
+    pub fn pass_over(&mut self, entry: &Entry) {
+        self.head = entry.offset();
     }
 
     /// The segment in which `position` is followed by something.
@@ -130,12 +152,20 @@ impl View {
         let at = self
             .segments
             .partition_point(|segment| last_offset(segment) <= offset);
-        self.segments
-            .get(at)
-            .map(|segment| segment.position_after(offset))
+        let found = self.segments.get(at);
+        // What comes after it was passed over.
+        Some(found.map_or_else(|| self.end(), |segment| segment.position_after(offset)))
     }
 
-    /// What a cursor at `position` has settled.
+    /// The last entry that a cursor at `position` has got.
+    pub fn sent_at(&self, position: u64) -> u64 {
+        if position >= self.end() {
+            return self.last;
+        }
+        self.offset_at(position)
+    }
+
+    /// What a cursor at `position` has settled, at least.
     pub fn offset_at(&self, position: u64) -> u64 {
         if position >= self.end() {
             return self.head;
@@ -191,6 +221,7 @@ impl View {
         let end = self.end();
         self.segments = VecDeque::from([Segment::new(end)]);
         (self.head, self.floor, self.bytes) = (head, head, 0);
+        (self.last, self.told, self.has_news) = (0, head, true);
     }
 
     fn drop_oldest(&mut self) {

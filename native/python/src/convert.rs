@@ -1,6 +1,7 @@
 //! Python's arguments as the plane takes them; what is wrong says what was expected and what came.
 
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::plane::{
@@ -12,6 +13,7 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyString, PyTuple};
 
 use crate::error::{PyPlaneError, Raised, expected, is_overflow};
+use crate::filter::PySieve;
 
 /// `(media type, encoding, meta)`
 pub type PyContent = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedBytes>);
@@ -104,7 +106,7 @@ pub fn accepts_of(names: &[PyBackedStr]) -> Accepts {
     known.fold(Accepts::default(), Accepts::with)
 }
 
-/// `(log, delivery, on_slow, max_rate, start, keep, ack)`
+/// `(log, delivery, on_slow, max_rate, start, keep, ack, sieve)`
 pub type PySpec<'py> = (
     LogId,
     PyBackedStr,
@@ -113,6 +115,7 @@ pub type PySpec<'py> = (
     Bound<'py, PyAny>,
     bool,
     Option<u64>,
+    Option<PyRef<'py, PySieve>>,
 );
 
 pub fn at_least_one(name: &str, value: usize) -> PyResult<usize> {
@@ -235,7 +238,7 @@ pub fn appended(result: Result<Appended, PlaneError>) -> PyResult<(String, u64)>
 }
 
 pub fn subscription(
-    (log, delivery, on_slow, max_rate, start, keep, ack): PySpec<'_>,
+    (log, delivery, on_slow, max_rate, start, keep, ack, sieve): PySpec<'_>,
 ) -> PyResult<Subscription> {
     let delivery = match &*delivery {
         "all" => Delivery::All,
@@ -256,6 +259,7 @@ pub fn subscription(
     Ok(Subscription {
         log,
         options,
+        sieve: sieve.map(|sieve| Arc::clone(&sieve.inner)),
         start: start_of(&start)?,
         keep,
     })

@@ -3,15 +3,17 @@
 //! ```text
 //! Exception
 //! ├── PlaneError          the plane cannot do what was asked: not started, stopped, forked, unknown log, refused descriptor
-//! │   └── PlaneOverloaded      too much waits to be written; nothing was appended
+//! │   └── PlaneOverloaded      too much waits to be written, or there are too many filters; nothing was done
 //! ├── SignalOverloaded    the queue to the consumer is full; the signal was not processed
 //! ├── SignalSystemError   the SignalSystem is closed, failed earlier, or belongs to the process this one was forked from
 //! ├── ValueError          an argument is not as it should be; the text says what was expected and what came
+//! │   ├── FilterError         the same of a filter, with the member
 //! │   └── SignalValueError    the same of the SignalSystem, with the protocol's name for it
 //! └── TypeError, KeyError, IndexError    as Python means them
 //! ```
 
 use plane::PlaneError;
+use plane::filter::FilterFault;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use signal::SignalError;
@@ -31,7 +33,13 @@ mod exceptions {
         channels._native,
         PlaneOverloaded,
         PlaneError,
-        "Too much waits to be written to durable logs; nothing was appended."
+        "Too much waits to be written to durable logs, or there are too many filters; nothing was done."
+    );
+    pyo3::create_exception!(
+        channels._native,
+        FilterError,
+        PyValueError,
+        "A filter breaks a rule. `path`: the member, empty for the whole."
     );
     pyo3::create_exception!(
         channels._native,
@@ -53,7 +61,7 @@ mod exceptions {
     );
 }
 
-pub use exceptions::{PlaneError as PyPlaneError, PlaneOverloaded};
+pub use exceptions::{FilterError, PlaneError as PyPlaneError, PlaneOverloaded};
 pub use exceptions::{SignalOverloaded, SignalSystemError, SignalValueError};
 
 /// An error of the plane on its way to Python.
@@ -69,10 +77,19 @@ impl From<Raised> for PyErr {
     fn from(Raised(error): Raised) -> Self {
         match error {
             PlaneError::Argument(text) => PyValueError::new_err(text),
-            PlaneError::Overloaded(..) => PlaneOverloaded::new_err(error.to_string()),
+            PlaneError::Overloaded(..) | PlaneError::Filters(..) => {
+                PlaneOverloaded::new_err(error.to_string())
+            }
             other => PyPlaneError::new_err(other.to_string()),
         }
     }
+}
+
+/// A filter that is refused, as an exception.
+pub fn filter_fault(fault: &FilterFault) -> PyErr {
+    let raised = FilterError::new_err(fault.to_string());
+    let described = Python::attach(|py| raised.value(py).setattr("path", &fault.path));
+    described.map_or_else(|failed| failed, |()| raised)
 }
 
 /// An argument that is not as it should be.

@@ -5,6 +5,7 @@
 mod content;
 mod convert;
 mod error;
+mod filter;
 mod json;
 mod plane;
 mod publishes;
@@ -20,6 +21,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
+    filter::register(module)?;
     json::register(module)?;
     publishes::register(module)?;
     replicas::register(module)?;

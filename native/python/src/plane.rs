@@ -4,7 +4,8 @@ use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::plane::{Durable, LogId, NewEntry, Plane, Retention, Settings};
+use ::plane::filter::{Scratch, Subject};
+use ::plane::{Durable, Entry, LogId, NewEntry, Plane, Retention, Settings};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -14,6 +15,7 @@ use crate::convert::{
     owned, rate, seconds, subscription,
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
+use crate::filter::{PyFilter, PySieve};
 use crate::publishes::{self, PublishBatch};
 use crate::signal::{self, SignalBatch};
 use crate::story::{PyAccount, account, kind_of};
@@ -35,7 +37,7 @@ impl PyPlane {
         message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
         answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
-        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, resume_events = 1_000, data_dir = None,
+        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, max_filters = 1_024, max_channel_filters = 256, resume_events = 1_000, data_dir = None,
         fsync = "interval", fsync_interval = 1.0, log_segment = 16_777_216, log_queue = 65_536,
         log_queue_bytes = 67_108_864, recorder_bytes = 4_096, recorder_ended = 10_000, recorder_seconds = 900.0))]
     #[allow(
@@ -62,6 +64,8 @@ impl PyPlane {
         turn_write: usize,
         log_memory: usize,
         view_memory: usize,
+        max_filters: usize,
+        max_channel_filters: usize,
         resume_events: u64,
         data_dir: Option<PathBuf>,
         fsync: &str,
@@ -93,6 +97,8 @@ impl PyPlane {
             turn_write: at_least_one("turn_write", turn_write)?,
             log_memory,
             view_memory,
+            max_filters,
+            max_channel_filters,
             resume_events,
             data_dir,
             fsync: fsync_of(fsync, fsync_interval)?,
@@ -379,17 +385,38 @@ impl PyPlane {
         &self,
         conn: u64,
         specs: Vec<PySpec<'_>>,
-        reply: Vec<PyBackedBytes>,
+        reply: Option<Vec<PyBackedBytes>>,
     ) -> PyResult<()> {
         let specs = specs
             .into_iter()
             .map(subscription)
             .collect::<PyResult<Vec<_>>>()?;
-        let reply = reply.into_iter().map(|part| Box::from(&*part)).collect();
+        let reply = reply.map(|parts| parts.iter().map(|part| Box::from(&**part)).collect());
         Ok(self
             .inner
             .subscribe(conn, specs, reply)
             .map_err(Raised::from)?)
+    }
+
+    #[pyo3(signature = (log, wanted, policy = None, *, must = false))]
+    fn sift(
+        &self,
+        log: LogId,
+        wanted: Option<&PyFilter>,
+        policy: Option<&PyFilter>,
+        must: bool,
+    ) -> PyResult<Option<PySieve>> {
+        let filter = match (wanted, policy) {
+            (Some(filter), Some(policy)) => policy.inner.and(&filter.inner),
+            (Some(only), None) | (None, Some(only)) => only.inner.clone(),
+            (None, None) => return Ok(None),
+        };
+        if filter.is_open() {
+            return Ok(None);
+        }
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        let inner = self.inner.sift(log, filter, must).map_err(Raised::from)?;
+        Ok(Some(PySieve { inner, channel }))
     }
 
     #[pyo3(signature = (conn, logs, reply = None))]
@@ -414,13 +441,14 @@ impl PyPlane {
         stats::log_info(py, &channel)
     }
 
-    #[pyo3(signature = (log, after, limit = 100))]
+    #[pyo3(signature = (log, after, limit = 100, policy = None))]
     fn read_log<'py>(
         &self,
         py: Python<'py>,
         log: LogId,
         after: u64,
         limit: usize,
+        policy: Option<&PyFilter>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let channel = self.inner.logs().find(log).map_err(Raised::from)?;
         let entries: Vec<_> = channel
@@ -429,8 +457,16 @@ impl PyPlane {
             .take(limit)
             .map(Arc::clone)
             .collect();
+        let mut scratch = Scratch::default();
+        let passes = |entry: &&Arc<Entry>| {
+            policy.is_none_or(|policy| {
+                let subject = Subject::from(&***entry);
+                policy.inner.passes(&subject, &mut scratch)
+            })
+        };
         Ok(entries
             .iter()
+            .filter(passes)
             .map(|entry| PyBytes::new(py, &entry.json()))
             .collect())
     }

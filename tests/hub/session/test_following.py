@@ -127,15 +127,6 @@ def test_members_that_are_null_count_as_absent() -> None:
     assert effect.specs == [SubscribeSpec("logs", "all", "gap", None, "new", keep=False)]
 
 
-@pytest.mark.clause("F1", "F9")
-def test_the_empty_filter_lets_everything_through_and_others_are_not_served_yet() -> None:
-    peer = bench(developer())
-    accepted = subscribe(peer, channel="logs", filter={})
-    refused = subscribe(peer, channel="logs", id=3, filter={"event": "x"})
-    assert isinstance(accepted, Subscribe)
-    assert (refused["code"], refused["error"], refused["path"]) == (422, "filter_invalid", "filter")
-
-
 @pytest.mark.clause("M24", "S5", "S7")
 def test_options_reach_the_cursor() -> None:
     peer = bench(developer())

@@ -41,6 +41,7 @@ from .errors import (
     UnknownChannel,
 )
 from .events import Event, Gap
+from .filters import Filter, near
 from .policy import Backoff, TokenRequest, TokenSource
 from .recovery import Resumed
 from .restoring import ReconnectionToken
@@ -67,6 +68,7 @@ __all__ = [
     "Encoded",
     "Event",
     "FileStore",
+    "Filter",
     "Gap",
     "GoAway",
     "HubError",
@@ -113,4 +115,5 @@ __all__ = [
     "decompress_json",
     "default_compressor",
     "encode_text",
+    "near",
 ]

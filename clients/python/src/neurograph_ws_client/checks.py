@@ -33,7 +33,9 @@ def check_whole(name: str, value: object, low: int, high: int | None = None, why
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """The options of a subscription as they go on the wire (S2, S7, S10), those that were given."""
+    """The options of a subscription as they go on the wire (F1, S2, S7, S10), those that were given."""
+    if "filter" in options and not isinstance(options["filter"], Mapping):
+        raise ValueError(f"filter: expected an object, got {options['filter']!r:.80}")
     if "delivery" in options:
         check_choice("delivery", options["delivery"], ("all", "latest"))
     if "on_slow" in options:

@@ -15,6 +15,7 @@ from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
 from .events import Event
+from .filters import Filter
 from .link import Link
 from .listeners import Told
 from .past import read_past
@@ -201,7 +202,7 @@ class NeurographWSClient(Calls):
         channel: Channel | str,
         handler: Handler | None = None,
         *,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the protocol's word
+        filter: Filter | None = None,  # noqa: A002 - the protocol's word
         start: Start | None = None,
         delivery: Literal["all", "latest"] | None = None,
         on_slow: Literal["gap", "close"] | None = None,
@@ -215,8 +216,8 @@ class NeurographWSClient(Calls):
         """Follow a channel, now or as soon as there is a connection, and again after each reconnect.
 
         A handler, plain or async, gets the events one at a time; without one, iterate the result. Awaiting the result
-        tells that it is active, or why not. `filter` is that of the protocol (F): only what
-        fits is owed. What is left out takes the channel's defaults at the hub (S12).
+        tells that it is active, or why not. What is left out takes the channel's defaults at the hub (S12). `filter`
+        says which events come (F1-F8); one that breaks a rule is refused by the hub: BadRequest with `path`.
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
         most N events beyond what was handled here, and sends again after a cut what was not (S10). ValueError for an
         option that is none of these.

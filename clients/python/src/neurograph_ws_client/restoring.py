@@ -189,7 +189,8 @@ def _accepting(encodings: Sequence[str]) -> dict[str, Any]:
 def _differs(options: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
     """Whether the hub restored other options than were asked for: a token may be older than the last change (R4)."""
     asked = {name: options[name] for name in ("delivery", "on_slow") if name in options}
-    asked |= {name: options.get(name) for name in ("max_rate", "ack")}
+    # Of a filter that lets everything through, nothing is told.
+    asked |= {name: options.get(name) or None for name in ("max_rate", "ack", "filter")}
     return any(told.get(name) != value for name, value in asked.items())
 
 

@@ -11,6 +11,7 @@ from .checks import check_options
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
 from .events import Event, Gap
+from .filters import Filter
 from .owner import Owner
 from .positions import Position
 from .states import SubState
@@ -105,15 +106,17 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     async def update(
         self,
         *,
+        filter: Filter | None = None,  # noqa: A002 - the protocol's word
         delivery: Literal["all", "latest"] | None = None,
         on_slow: Literal["gap", "close"] | None = None,
         max_rate: float | None = None,
         ack: int | None = None,
     ) -> None:
         """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
-        What is left out stays as it is. ValueError for a value that no option takes.
+        What is left out stays as it is; `filter={}` lets everything through again. ValueError for a value that no
+        option takes.
         """
-        wire = {"delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
+        wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {name: value for name, value in wire.items() if value is not None}
         check_options(options)
         self.is_watched = self.is_watched or ack is not None

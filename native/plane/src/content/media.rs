@@ -50,6 +50,11 @@ impl Payload {
         self.encoding.is_some()
     }
 
+    /// Whether it is JSON text that is encoded: `data` for those who do not decode it (B9), and for filters (F10).
+    pub fn hides_data(&self) -> bool {
+        self.is_json && self.is_encoded()
+    }
+
     /// What an event says of it; `head` ends with it.
     pub fn write_encoding(encoding: ContentEncoding, head: &mut Vec<u8>) {
         head.extend_from_slice(br#","content_encoding":""#);

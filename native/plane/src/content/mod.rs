@@ -55,10 +55,13 @@ impl ContentEncoding {
 }
 
 /// The encodings that a client decodes itself (B9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Accepts(u8);
 
 impl Accepts {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
     /// With one more.
     #[must_use]
     pub fn with(self, encoding: ContentEncoding) -> Self {

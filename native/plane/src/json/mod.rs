@@ -13,12 +13,15 @@
 )]
 
 pub mod escape;
+mod exact;
 mod fault;
+mod find;
 mod keys;
 mod lexer;
 mod meta;
 pub mod msgpack;
 mod number;
+mod paths;
 mod plain;
 mod scan;
 mod tags;
@@ -26,10 +29,15 @@ mod tags;
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 mod top;
+mod tree;
 mod walk;
 
+pub use exact::Exact;
 pub use fault::JsonFault;
+pub use find::{Finder, Text, Value, elements, float};
 pub use meta::check_meta;
+pub use paths::Paths;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};
-pub use tags::{check_tags, write_tags};
+pub use tags::{check_tags, is_tag_name, write_tags};
 pub use top::{Kind, Member, Span, check_members};
+pub use tree::Tree;

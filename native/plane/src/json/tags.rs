@@ -107,9 +107,17 @@ fn len(string: &Str<'_>) -> usize {
     }
 }
 
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)
+}
+
 fn is_name(key: &Str<'_>) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=MAX_NAME).contains(&len(key)) && Unescaped::new(key.raw).all(plain)
+    (1..=MAX_NAME).contains(&len(key)) && Unescaped::new(key.raw).all(is_plain)
+}
+
+/// Whether a tag may be called so (M16).
+pub fn is_tag_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 impl<'a> Visitor<'a> for Tags<'a> {

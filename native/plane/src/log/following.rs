@@ -140,6 +140,11 @@ impl Log {
         self.turn
     }
 
+    /// What this history is called by among those of the log: it only rises.
+    pub fn history(&self) -> u64 {
+        self.epoch_turn
+    }
+
     /// Where this history begins here: the place after the entries that were never in this log.
     pub fn origin(&self) -> u64 {
         self.origin

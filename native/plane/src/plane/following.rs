@@ -11,6 +11,7 @@ use crate::durable::{Durable, DurableFigures};
 use crate::entry::NewEntry;
 use crate::epoch::Epoch;
 use crate::error::PlaneError;
+use crate::filter::{Filter, Sieve, Totals};
 use crate::log::Retention;
 use crate::logs::{LogId, Logs};
 use crate::plane::{ConnId, Plane, Store};
@@ -33,6 +34,8 @@ pub struct Subscription {
     pub log: LogId,
     /// How it is delivered.
     pub options: Options,
+    /// What it lets through, of [`Plane::sift`]; none: everything.
+    pub sieve: Option<Arc<Sieve>>,
     /// Where it starts.
     pub start: Start,
     /// A cursor that exists stays where it is (M26).
@@ -212,14 +215,28 @@ impl Plane {
         })
     }
 
-    /// Put cursors on logs and answer, in one step of the I/O thread.
+    /// A filter on a log, with what it has judged there: the one there is if somebody follows through an equal one. `must`:
+    /// there is room for it whatever the bounds are.
+    pub fn sift(&self, log: LogId, filter: Filter, must: bool) -> Result<Arc<Sieve>, PlaneError> {
+        let channel = self.logs.find(log)?;
+        channel.sieves(&self.filters).take(filter, must)
+    }
+
+    /// What is counted of filters.
+    pub fn filters(&self) -> &Totals {
+        &self.filters
+    }
+
+    /// Put cursors on logs and answer, where there is an answer, in one step of the I/O thread.
     pub fn subscribe(
         &self,
         conn: ConnId,
         subscriptions: Vec<Subscription>,
-        reply: Vec<Box<[u8]>>,
+        reply: Option<Vec<Box<[u8]>>>,
     ) -> Result<(), PlaneError> {
-        if reply.len() != subscriptions.len() + 1 {
+        if let Some(reply) = &reply
+            && reply.len() != subscriptions.len() + 1
+        {
             let (parts, specs) = (reply.len(), subscriptions.len());
             let text = format!(
                 "reply: {} parts were expected for {specs} specs, {parts} came",
@@ -242,6 +259,7 @@ impl Plane {
         let Subscription {
             log,
             options,
+            sieve,
             start,
             keep,
         } = subscription;
@@ -271,7 +289,8 @@ impl Plane {
             );
             return Err(PlaneError::Argument(text));
         }
-        Ok(Spec::new(self.logs.find(log)?, options, start, keep))
+        let channel = self.logs.find(log)?;
+        Ok(Spec::new(channel, options, sieve, start, keep))
     }
 
     /// Take cursors away, then answer.

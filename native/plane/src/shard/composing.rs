@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Entry;
-use crate::feed::Feed;
+use crate::feed::{Feed, Reading};
 use crate::form::Writer;
 use crate::segment::SEGMENT;
 use crate::shard::Shard;
@@ -16,6 +16,8 @@ use crate::view::{Follower, View};
 const BATCH: usize = 256;
 /// Bytes a view takes from its log before its followers are written to.
 const ADVANCED: usize = 512 << 10;
+/// Bytes looked through that cost as much as one that is written.
+const LOOKING: usize = 4;
 /// Bytes that a view keeps for followers that are behind.
 const KEPT: usize = 1 << 20;
 
@@ -28,16 +30,16 @@ impl Shard {
         let (channel, mut budget) = (Arc::clone(&view.channel), ADVANCED);
         channel.heard(self.thread);
         loop {
-            let mut entries = std::mem::take(&mut self.entries);
+            let mut reading = std::mem::take(&mut self.reading);
             let Some(view) = self.views.all.get(number) else {
                 return false;
             };
-            let found = read_on(&channel, view, &mut entries);
+            let found = read_on(&channel, view, &mut reading.entries);
             let more = match found {
-                ReadOn::Entries => {
-                    let composed = self.compose(number, &entries);
-                    budget = budget.saturating_sub(composed);
-                    composed > 0
+                ReadOn::Entries(history) => {
+                    let worth = self.compose(number, history, &mut reading);
+                    budget = budget.saturating_sub(worth);
+                    !reading.entries.is_empty()
                 }
                 ReadOn::Lost(head) => {
                     self.overtaken(number, head);
@@ -48,28 +50,41 @@ impl Shard {
                     true
                 }
             };
-            entries.clear();
-            self.entries = entries;
+            reading.entries.clear();
+            self.reading = reading;
             if budget == 0 || !more {
                 return budget == 0;
             }
         }
     }
 
-    /// Append entries to a view; the bytes that came to.
-    fn compose(&mut self, number: usize, entries: &[Arc<Entry>]) -> usize {
+    /// Append entries to a view, those that pass; the bytes that came to, or were worth looking through.
+    fn compose(&mut self, number: usize, history: u64, reading: &mut Reading) -> usize {
         let Some(view) = self.views.all.get_mut(number) else {
             return 0;
         };
         let before = view.bytes();
         let mut writer = Writer::new(view.form, &mut self.deflater);
-        for entry in entries {
-            view.push(entry, &mut writer);
+        let mut looked = 0;
+        if let Some(sieve) = &view.sieve {
+            reading.judge(sieve, history);
+            for (entry, passes) in reading.entries.iter().zip(&reading.passes) {
+                looked += entry.size();
+                if *passes {
+                    view.push(entry, &mut writer);
+                } else {
+                    view.pass_over(entry);
+                }
+            }
+        } else {
+            for entry in &reading.entries {
+                view.push(entry, &mut writer);
+            }
         }
         let composed = view.bytes() - before;
         self.views.bytes += composed;
         self.keep_bounds(number);
-        composed
+        composed.max(looked / LOOKING)
     }
 
     /// The bounds on wire bytes: followers before what is kept are fed from the log.
@@ -167,8 +182,8 @@ impl Shard {
 
 /// What comes after the entries of a view.
 enum ReadOn {
-    /// The next ones, or none.
-    Entries,
+    /// The next ones, or none; and the history they are of.
+    Entries(u64),
     /// They are gone: go on after this offset.
     Lost(u64),
     /// Whoever reads has to look where he stands.
@@ -203,5 +218,5 @@ fn read_on(channel: &Channel, view: &View, entries: &mut Vec<Arc<Entry>>) -> Rea
         bytes += entry.size();
         entries.push(Arc::clone(entry));
     }
-    ReadOn::Entries
+    ReadOn::Entries(log.history())
 }

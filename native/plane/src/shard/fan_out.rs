@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::shard::Shard;
 use crate::view::{Follower, View};
+use crate::watermark::FAR;
 
 /// What one pass over the followers of a view came to.
 #[derive(Debug, Default)]
@@ -31,8 +32,10 @@ impl Shard {
             return;
         };
         let appended_at = view.appended_at.take();
-        let woken = std::mem::take(&mut view.waiting);
-        view.left_waiting = 0;
+        if !std::mem::take(&mut view.has_news) && view.sieve.is_some() {
+            self.passed_over(number, more.then_some(now));
+            return;
+        }
         let mut followers = std::mem::take(&mut view.followers);
         let pass = self.pass(number, &mut followers, now);
         if let Some(view) = self.views.all.get_mut(number) {
@@ -48,10 +51,46 @@ impl Shard {
                 self.views.dirty.push(number);
             }
         }
-        for slot in woken {
+        self.wake_waiting(number);
+        self.attend(pass, now);
+    }
+
+    /// What passes no filter costs those who follow nothing, until it is so much that they have to be told (P9).
+    fn passed_over(&mut self, number: usize, more_at: Option<Instant>) {
+        let Some(view) = self.views.all.get_mut(number) else {
+            return;
+        };
+        if more_at.is_some() {
+            view.appended_at = more_at;
+            self.views.dirty.push(number);
+        }
+        if view.head() - view.told < FAR {
+            return;
+        }
+        view.told = view.head();
+        let end = view.end();
+        let at_end = view.followers.iter().filter(|one| one.position >= end);
+        let slots: Vec<usize> = at_end.map(|follower| follower.slot).collect();
+        for slot in slots {
+            let connection = self.connections.get(slot);
+            if connection.is_some_and(Connection::is_clear) {
+                self.push_watermark(slot);
+                self.enqueue(slot);
+            }
+        }
+        self.wake_waiting(number);
+    }
+
+    /// Those that wait for something new on this view have their turn.
+    pub(super) fn wake_waiting(&mut self, number: usize) {
+        let woken = self.views.all.get_mut(number).map(|view| {
+            view.left_waiting = 0;
+            view.woken = view.head();
+            std::mem::take(&mut view.waiting)
+        });
+        for slot in woken.unwrap_or_default() {
             self.wake(slot, number);
         }
-        self.attend(pass, now);
     }
 
     /// A cursor that waited for something new on this view has its turn.

@@ -41,7 +41,7 @@ impl Shard {
 
     /// Entries between a cursor and the head of its channel, owed or not.
     fn behind(&self, cursor: &Cursor) -> u64 {
-        let settled = self.settled(cursor);
+        let settled = self.views.settled(cursor);
         cursor.channel.log().head().saturating_sub(settled)
     }
 }

@@ -26,6 +26,8 @@ mod conflation;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod model;
@@ -65,7 +67,7 @@ use crate::command::Port;
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
 use crate::directory::Directory;
-use crate::entry::Entry;
+use crate::feed::Reading;
 use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::outbound::Progress;
@@ -111,7 +113,7 @@ pub struct Shard {
     /// One of each for all connections (B2).
     deflater: Deflater,
     inflater: Inflater,
-    entries: Vec<Arc<Entry>>,
+    reading: Reading,
     /// Connections whose positions are to be told at the end of the turn, if what waited for them is written.
     asked: Vec<u64>,
     stop_at: Option<Instant>,
@@ -135,7 +137,7 @@ impl Shard {
             buffer: vec![0; shared.settings.turn_read.max(1)],
             deflater: Deflater::default(),
             inflater: Inflater::default(),
-            entries: Vec::new(),
+            reading: Reading::default(),
             asked: Vec::new(),
             stop_at: None,
             shared,

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::shard::ops::passes;
+
 /// By log and history: key and data of every entry.
 pub type History = HashMap<(u64, String), Vec<(String, Value)>>;
 
@@ -43,11 +45,21 @@ pub struct Cursor {
     /// Removed keys may have been left out (S5).
     pub snapshot: bool,
     /// What was passed over without an event or a gap.
-    pub skipped: Vec<(String, u64)>,
+    pub skipped: Vec<Skip>,
+    pub filter: Option<usize>,
     pub window: Option<u64>,
     pub acked: (String, u64),
     /// Events since that.
     pub under_way: Vec<u64>,
+}
+
+/// An entry that did not come, and how the subscription was when it was passed over.
+#[derive(Clone)]
+pub struct Skip {
+    pub epoch: String,
+    pub offset: u64,
+    pub filter: Option<usize>,
+    pub latest: bool,
 }
 
 /// `<epoch>:<offset>`
@@ -73,7 +85,7 @@ impl Reader {
                 self.answers += 1;
             }
             "event" => self.event(message, history),
-            "gap" => self.gap(message),
+            "gap" => self.gap(message, history),
             "ack" => {
                 for (channel, told) in message["positions"].as_object().unwrap() {
                     self.watermark(log_of(channel), &position(told));
@@ -105,24 +117,24 @@ impl Reader {
             was_all: false,
             snapshot: message["snapshot"] == true,
             skipped: Vec::new(),
+            filter: message["filter"]
+                .as_u64()
+                .map(|number| usize::try_from(number).unwrap()),
             window,
             under_way: Vec::new(),
         };
-        if let Some(former) = former {
-            cursor.skipped = former.skipped.clone();
+        if let Some(mut former) = former {
             cursor.snapshot = former.snapshot;
             (cursor.untouched, cursor.top) = (former.untouched, former.top);
             cursor.was_all = former.was_all || !former.latest;
             assert_eq!(former.epoch, cursor.epoch, "kept in its history");
             assert!(
-                at == former.at || former.latest && at > former.at,
+                at == former.at || former.has_holes() && at > former.at,
                 "kept at {}, told {at}",
                 former.at
             );
-            let skipped = former.at + 1..=at;
-            cursor
-                .skipped
-                .extend(skipped.map(|offset| (former.epoch.clone(), offset)));
+            former.pass(at);
+            cursor.skipped = former.skipped;
             if former.window.is_some() && window.is_some() {
                 (cursor.acked, cursor.under_way) = (former.acked, former.under_way);
             }
@@ -143,7 +155,7 @@ impl Reader {
             cursor.at
         );
         assert!(
-            cursor.latest || offset == cursor.at + 1,
+            cursor.has_holes() || offset == cursor.at + 1,
             "{offset} after {} is a hole",
             cursor.at
         );
@@ -153,8 +165,12 @@ impl Reader {
         let entries = history
             .get(&(log, cursor.epoch.clone()))
             .expect("P12: no event of a history that was not told");
-        let (_, data) = &entries[usize::try_from(offset).unwrap() - 1];
+        let (key, data) = &entries[usize::try_from(offset).unwrap() - 1];
         assert_eq!(data, &message["data"], "an offset names one entry for ever");
+        assert!(
+            passes(cursor.filter, key, data),
+            "F11: {offset} is not owed"
+        );
         let under_way = cursor.under_way.len() as u64;
         assert!(
             cursor.window.is_none_or(|window| under_way < window),
@@ -164,7 +180,7 @@ impl Reader {
         cursor.under_way.push(offset);
     }
 
-    fn gap(&mut self, message: &Value) {
+    fn gap(&mut self, message: &Value, history: &History) {
         let log = log_of(message["channel"].as_str().unwrap());
         let cursor = self
             .cursors
@@ -177,7 +193,7 @@ impl Reader {
         );
         // What was conflated between the last event and the gap was passed over before.
         assert!(
-            from.1 == cursor.at || cursor.latest && from.1 > cursor.at,
+            from.1 == cursor.at || cursor.has_holes() && from.1 > cursor.at,
             "a gap begins where delivery stopped"
         );
         cursor.pass(from.1);
@@ -186,7 +202,12 @@ impl Reader {
         let again = self.keeps_keys && cursor.latest && to.1 == 0;
         let again = again && message["reason"] == "retention";
         if let Some(missed) = message["missed"].as_u64() {
-            assert_eq!(to.1 - from.1, missed);
+            let entries = &history[&(log, to.0.clone())];
+            let owed = (from.1 + 1..=to.1).filter(|offset| {
+                let (key, data) = &entries[usize::try_from(*offset).unwrap() - 1];
+                passes(cursor.filter, key, data)
+            });
+            assert_eq!(owed.count() as u64, missed, "M48");
         }
         assert!(onwards || again || message["reason"] == "epoch");
         assert!(
@@ -208,7 +229,7 @@ impl Reader {
         let comes = |epoch: &String, offset: u64| *epoch == to.0 && offset > to.1;
         cursor
             .skipped
-            .retain(|(epoch, offset)| !comes(epoch, *offset));
+            .retain(|skip| !comes(&skip.epoch, skip.offset));
         (cursor.epoch, cursor.at) = to;
         cursor.untouched = false;
     }
@@ -231,7 +252,7 @@ impl Reader {
             cursor.at
         );
         assert!(
-            cursor.latest || unchanged,
+            cursor.has_holes() || unchanged,
             "under all every entry tells itself"
         );
         cursor.pass(told.1);
@@ -253,11 +274,8 @@ impl Reader {
                 assert_eq!(top, offset, "a place that was made up is told to nobody");
                 continue;
             }
-            assert!(offset == cursor.at || cursor.latest && offset > cursor.at);
-            let skipped = cursor.at + 1..=offset;
-            cursor
-                .skipped
-                .extend(skipped.map(|offset| (epoch.clone(), offset)));
+            assert!(offset == cursor.at || cursor.has_holes() && offset > cursor.at);
+            cursor.pass(offset);
         }
     }
 }
@@ -265,9 +283,19 @@ impl Reader {
 impl Cursor {
     /// Nothing up to `offset` came by itself.
     fn pass(&mut self, offset: u64) {
-        let skipped = self.at + 1..=offset;
-        self.skipped
-            .extend(skipped.map(|offset| (self.epoch.clone(), offset)));
+        let skip = |offset| Skip {
+            epoch: self.epoch.clone(),
+            offset,
+            filter: self.filter,
+            latest: self.latest,
+        };
+        let skipped: Vec<Skip> = (self.at + 1..=offset).map(skip).collect();
+        self.skipped.extend(skipped);
+    }
+
+    /// P8: not every number need come.
+    fn has_holes(&self) -> bool {
+        self.latest || self.filter.is_some()
     }
 
     /// M36, as a client knows it: whether this opens the window.

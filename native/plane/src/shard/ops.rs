@@ -1,11 +1,31 @@
 //! Random histories: what may happen to channels and their subscribers, in any order.
 
 use proptest::prelude::*;
+use serde_json::Value;
 
 /// Connections.
 pub const CONNS: u64 = 3;
 /// Channels.
 pub const CHANNELS: usize = 2;
+
+/// Filters, in the words of the protocol.
+pub const FILTERS: [&str; 4] = [
+    r#"{"key":{"in":["k0","k1"]}}"#,
+    r#"{"not":{"data":null}}"#,
+    r#"{"data":{"exists":true},"key":"k3"}"#,
+    r#"{"event":"nobody's"}"#,
+];
+
+/// What they mean.
+pub fn passes(filter: Option<usize>, key: &str, data: &Value) -> bool {
+    match filter {
+        None => true,
+        Some(0) => key == "k0" || key == "k1",
+        Some(1) => !data.is_null(),
+        Some(2) => key == "k3",
+        Some(_) => false,
+    }
+}
 
 /// What may happen in any order.
 #[derive(Clone, Debug)]
@@ -40,6 +60,8 @@ pub enum Op {
         latest: bool,
         paced: bool,
         window: Option<u64>,
+        /// A number among `FILTERS`.
+        filter: Option<usize>,
         /// The channel begins another history before the I/O thread hears of the wish.
         rotated: bool,
     },
@@ -108,6 +130,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => Just(Handled::Elsewhere),
     ];
     let window = prop::option::weighted(0.4, 1_u64..6);
+    let filter = prop::option::weighted(0.5, 0..FILTERS.len());
     let flags = (
         any::<bool>(),
         any::<bool>(),
@@ -122,9 +145,9 @@ pub fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(channel, elsewhere, missing, restore)| Op::Begin { channel, elsewhere, missing, restore }),
         12 => (conn(), prop_oneof![0_usize..40, 0_usize..3_000, Just(usize::MAX)])
             .prop_map(|(conn, bytes)| Op::Take { conn, bytes }),
-        6 => (conn(), channel(), start, window, flags)
-            .prop_map(|(conn, channel, start, window, (keep, latest, paced, rotated))| {
-                Op::Subscribe { conn, channel, start, keep, latest, paced, window, rotated }
+        6 => (conn(), channel(), start, (window, filter), flags)
+            .prop_map(|(conn, channel, start, (window, filter), (keep, latest, paced, rotated))| {
+                Op::Subscribe { conn, channel, start, keep, latest, paced, window, filter, rotated }
             }),
         2 => (conn(), channel()).prop_map(|(conn, channel)| Op::Unsubscribe { conn, channel }),
         6 => (conn(), channel(), handled).prop_map(|(conn, channel, handled)| Op::Ack { conn, channel, handled }),

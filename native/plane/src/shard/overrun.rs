@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::closing::Verdict;
 use crate::cursor::{Delivery, OnSlow, Way};
 use crate::feed::Feed;
+use crate::filter::Sifted;
 use crate::form::Writer;
 use crate::gap::{Gap, GapReason};
 use crate::log::Log;
@@ -51,8 +52,24 @@ impl Shard {
         if log.turn() != cursor.turn {
             return Step::Went;
         }
+        let mut sifted = Sifted::new(&log, cursor.sieve.as_deref(), &mut self.reading.scratch);
+        let gone = log.first() - 1;
+        let is_owed = cursor.sieve.is_none() || sifted.owed(from, gone) != Some(0);
+        // S9: what has left the log was not owed.
+        match &mut cursor.way {
+            Way::Feed(feed) if !is_owed && gone > from => {
+                feed.skip_to(gone);
+                return Step::Went;
+            }
+            Way::Round(round) if !is_owed && gone > from && !keeps_keys => {
+                round.skip_to(gone);
+                round.again = true;
+                return Step::Went;
+            }
+            _ => {}
+        }
         let position = cursor.epoch.position(from);
-        let gap = if let Some(lost) = log.gap_after(position, cursor.turn, keeps_keys) {
+        let mut gap = if let Some(lost) = log.gap_after(position, cursor.turn, keeps_keys) {
             // It was never here: nobody is to blame for it.
             lost
         } else if cursor.options.on_slow == OnSlow::Close {
@@ -66,6 +83,7 @@ impl Shard {
             let to = (log.first() - 1).max(log.head().saturating_sub(resume_events));
             Gap::within(log.epoch(), from, to, GapReason::Slow)
         };
+        gap.count(&mut sifted);
         let message = gap.message(&cursor.channel.name, log.epoch(), writer.form.encoding);
         let story = &connection.figures.story;
         story.gap(now, &cursor.channel.name, &gap, log.epoch());
@@ -101,7 +119,11 @@ impl Shard {
             return self.wait_for_view(slot, at);
         }
         let keyed = cursor.options.delivery == Delivery::Latest && log.newest().is_some();
-        let gap = log.gap_after(cursor.epoch.position(settled), cursor.turn, keyed);
+        let mut gap = log.gap_after(cursor.epoch.position(settled), cursor.turn, keyed);
+        if let Some(gap) = &mut gap {
+            let sieve = cursor.sieve.as_deref();
+            gap.count(&mut Sifted::new(&log, sieve, &mut self.reading.scratch));
+        }
         (cursor.epoch, cursor.turn) = (log.epoch().clone(), log.turn());
         drop(log);
         let Some(gap) = gap else {

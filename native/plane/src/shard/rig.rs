@@ -223,7 +223,7 @@ impl Rig {
 
     /// What is asked for at this moment.
     pub fn spec(&self, log: u64, options: Options, start: Start) -> Spec {
-        Spec::new(self.logs.find(log).unwrap(), options, start, false)
+        Spec::new(self.logs.find(log).unwrap(), options, None, start, false)
     }
 
     pub fn subscribe_by(&mut self, conn: u64, spec: Spec) {
@@ -232,7 +232,7 @@ impl Rig {
         self.command(Command::Subscribe(Box::new(Subscribe {
             conn,
             specs: vec![spec],
-            reply: vec![begin.as_bytes().into(), b"}"[..].into()],
+            reply: Some(vec![begin.as_bytes().into(), b"}"[..].into()]),
         })));
     }
 

@@ -9,6 +9,7 @@ use crate::peer::Heartbeat;
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::shard::lags::is_lagging;
+use crate::view::View;
 
 /// Our own lateness from which on no silence is held against a peer (H5).
 const LATE: Duration = Duration::from_secs(1);
@@ -77,7 +78,20 @@ impl Shard {
             self.begin_close(slot, verdict, now);
         }
         self.tell_standing(now);
+        self.wake_passed_over();
         self.scan_views();
+    }
+
+    /// Those that wait behind a filter go on over what has not passed it since.
+    fn wake_passed_over(&mut self) {
+        let passed = |view: &View| {
+            view.sieve.is_some() && !view.waiting.is_empty() && view.head() > view.woken
+        };
+        let views = self.views.all.iter().filter(|(_, view)| passed(view));
+        let numbers: Vec<usize> = views.map(|(number, _)| number).collect();
+        for number in numbers {
+            self.wake_waiting(number);
+        }
     }
 
     fn scan_views(&mut self) {

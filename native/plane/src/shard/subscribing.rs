@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::command::{Spec, Subscribe};
+use crate::connection::Connection;
 use crate::cursor::{Cursor, Delivery, Pace, Way};
 use crate::entry::Encoding;
 use crate::epoch::Epoch;
@@ -28,12 +29,17 @@ impl Shard {
         let Some(form) = self.connections.get(slot).map(|connection| connection.form) else {
             return;
         };
+        let is_silent = command.reply.is_none();
+        let wanted = command.specs.into_iter().filter(|spec| {
+            let follows = |connection: &Connection| connection.cursor_on(spec.channel.id).is_some();
+            !is_silent || self.connections.get(slot).is_some_and(follows)
+        });
+        let wanted: Vec<Spec> = wanted.collect();
         // Counted as following before the log is looked at; the cursor takes this over below.
-        let joined: Vec<(Spec, usize)> = command
-            .specs
+        let joined: Vec<(Spec, usize)> = wanted
             .into_iter()
             .map(|spec| {
-                let view = self.join_view(&spec.channel, form);
+                let view = self.join_view(&spec.channel, form, spec.sieve.as_ref());
                 (spec, view)
             })
             .collect();
@@ -42,10 +48,13 @@ impl Shard {
             .into_iter()
             .map(|spec| self.place(slot, spec))
             .collect();
-        cap_replay(&mut placed, self.settings().resume_events);
-        self.answer(slot, &command.reply, &placed, form.encoding);
+        let cap = self.settings().resume_events;
+        cap_replay(&mut placed, cap, &mut self.reading.scratch);
+        if let Some(reply) = &command.reply {
+            self.answer(slot, reply, &placed, form.encoding);
+        }
         for (one, view) in placed.into_iter().zip(views) {
-            self.install(slot, one, view, form, now);
+            self.install(slot, one, (view, form), is_silent, now);
         }
         self.enqueue(slot);
     }
@@ -79,7 +88,14 @@ impl Shard {
         }
     }
 
-    fn install(&mut self, slot: usize, placed: Placed, view: usize, form: Form, now: Instant) {
+    fn install(
+        &mut self,
+        slot: usize,
+        placed: Placed,
+        (view, form): (usize, Form),
+        is_silent: bool,
+        now: Instant,
+    ) {
         let Placed {
             spec,
             epoch,
@@ -96,6 +112,7 @@ impl Shard {
         let pace = spec.options.max_rate.map(|rate| Pace::new(rate, now));
         let mut cursor = Cursor {
             view,
+            sieve: spec.sieve.as_ref().map(Arc::clone),
             options: spec.options,
             way: Way::Feed(Box::new(Feed::new(0))),
             pace,
@@ -113,7 +130,7 @@ impl Shard {
                 let mut writer = Writer::new(form, &mut self.deflater);
                 cursor.way = begin(&opening, &spec, &cursor.epoch, &mut writer);
             }
-            (None, Some(at)) => self.take_over(slot, at, &mut cursor),
+            (None, Some(at)) => self.take_over(slot, at, &mut cursor, is_silent),
             (None, None) => return,
         }
         if let Some(size) = cursor.options.ack {

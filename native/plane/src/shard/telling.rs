@@ -90,7 +90,7 @@ impl Shard {
             .get_mut(slot)
             .and_then(|connection| connection.cursors.get_mut(at));
         let Some((cursor, offset)) = cursor.and_then(|cursor| {
-            let offset = cursor.untold()?;
+            let offset = self.views.untold(cursor)?;
             Some((cursor, offset))
         }) else {
             return false;
@@ -108,7 +108,7 @@ impl Shard {
             }
             let mut long = false;
             for cursor in &mut connection.cursors {
-                if cursor.untold().is_some() {
+                if self.views.untold(cursor).is_some() {
                     let since = *cursor.untold_since.get_or_insert(now);
                     long |= now.saturating_duration_since(since) >= LONG;
                 }
@@ -130,10 +130,14 @@ impl Shard {
         };
         let encoding = connection.encoding();
         let told = connection.cursors.iter_mut().filter_map(|cursor| {
-            let offset = cursor.untold()?;
+            let offset = self.views.untold(cursor)?;
             cursor.tell(offset);
             Some((&*cursor.channel.name, cursor.told.clone()))
         });
+        let mut told = told.peekable();
+        if told.peek().is_none() {
+            return;
+        }
         let message = watermark::message(told, encoding);
         self.shared.figures.watermarks.add(1);
         self.queue_message(slot, &message);
@@ -154,7 +158,7 @@ impl Shard {
             .filter_map(|channel| connection.cursor_on(*channel))
             .filter_map(|at| Some((at, connection.cursors.get(at)?)))
             .filter(|(_, cursor)| cursor.owed_gap().is_none())
-            .map(|(at, cursor)| (at, self.settled(cursor)))
+            .map(|(at, cursor)| (at, self.views.settled(cursor)))
             .collect();
         if standing.is_empty() {
             return;

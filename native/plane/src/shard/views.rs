@@ -1,6 +1,6 @@
 //! The views of a shard, and who follows them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -9,16 +9,24 @@ use crate::channel::Channel;
 use crate::cursor::{Cursor, Delivery, Way};
 use crate::epoch::Position;
 use crate::feed::Feed;
+use crate::filter::Sieve;
 use crate::form::Form;
 use crate::round::Round;
 use crate::shard::Shard;
 use crate::view::{Follower, View};
 
+/// Channel, the number of the filter (0 is none), and form.
+type Key = (u64, u64, Form);
+
+fn key_of(channel: &Channel, form: Form, sieve: Option<&Arc<Sieve>>) -> Key {
+    (channel.id, sieve.map_or(0, |sieve| sieve.id), form)
+}
+
 /// All views of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     pub(super) all: Slab<View>,
-    by_channel: HashMap<u64, Vec<usize>>,
+    by_key: BTreeMap<Key, usize>,
     /// Views with entries that were not yet written.
     pub(super) dirty: Vec<usize>,
     /// Bytes of all segments.
@@ -28,19 +36,23 @@ pub(super) struct Views {
 impl Views {
     /// The views of a channel.
     pub(super) fn of(&self, channel: u64) -> impl Iterator<Item = usize> {
-        self.by_channel.get(&channel).into_iter().flatten().copied()
+        let first = |channel| (channel, 0, Form::FIRST);
+        let all = first(channel)..first(channel.saturating_add(1));
+        self.by_key.range(all).map(|(_, number)| *number)
     }
 
-    /// One cursor more on the view of (channel, form), which is made if it is the first.
-    fn join(&mut self, channel: &Arc<Channel>, form: Form) -> usize {
-        let views = self.by_channel.entry(channel.id).or_default();
-        let is_it = |number: &&usize| {
-            let view = self.all.get(**number);
-            view.is_some_and(|view| view.form == form)
-        };
-        let number = views.iter().find(is_it).copied().unwrap_or_else(|| {
-            let number = self.all.insert(View::new(Arc::clone(channel), form));
-            views.push(number);
+    /// One cursor more on the view of (channel, filter, form), which is made if it is the first.
+    fn join(&mut self, channel: &Arc<Channel>, form: Form, sieve: Option<&Arc<Sieve>>) -> usize {
+        let key = key_of(channel, form, sieve);
+        let told_at = self
+            .of(channel.id)
+            .find_map(|number| self.all.get(number)?.appended_at);
+        let number = *self.by_key.entry(key).or_insert_with(|| {
+            let mut view = View::new(Arc::clone(channel), form, sieve.map(Arc::clone));
+            // The thread was told of what is appended from here on too, and will not be told again before it reads.
+            view.appended_at = told_at;
+            let number = self.all.insert(view);
+            self.dirty.extend(told_at.map(|_| number));
             number
         });
         if let Some(view) = self.all.get_mut(number) {
@@ -59,23 +71,74 @@ impl Views {
             // What it was told of and has not read, nobody will read.
             view.channel.heard(thread);
             self.bytes -= view.bytes();
-            let channel = view.channel.id;
+            let key = key_of(&view.channel, view.form, view.sieve.as_ref());
+            self.by_key.remove(&key);
             self.all.remove(number);
-            if let Some(views) = self.by_channel.get_mut(&channel) {
-                views.retain(|other| *other != number);
-                if views.is_empty() {
-                    self.by_channel.remove(&channel);
+        }
+    }
+
+    /// The follower that a cursor is, in its view.
+    fn followed(&self, cursor: &Cursor) -> Option<(&View, u64)> {
+        let Way::Follow(seat) = cursor.way else {
+            return None;
+        };
+        let view = self.all.get(cursor.view)?;
+        Some((view, view.followers.get(seat)?.position))
+    }
+
+    /// What a cursor has settled (M26). What was passed over is settled once its client was told so.
+    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
+        let Some((view, position)) = self.followed(cursor) else {
+            return cursor.way.settled().unwrap_or(0);
+        };
+        let read = view.offset_at(position);
+        if view.sieve.is_none() || cursor.told.epoch != cursor.epoch {
+            return read;
+        }
+        read.max(cursor.told.offset)
+    }
+
+    /// What the client of a cursor knows that follows: every entry tells itself, but what was passed over does not.
+    pub(super) fn told(&self, cursor: &Cursor) -> u64 {
+        match self.followed(cursor) {
+            Some((view, position)) if view.sieve.is_some() => {
+                let sent = view.sent_at(position);
+                if cursor.told.epoch == cursor.epoch {
+                    sent.max(cursor.told.offset)
+                } else {
+                    sent
                 }
             }
+            _ => self.settled(cursor),
         }
+    }
+
+    /// Where a cursor stands without its client having been told so by anything (P9). Of one that follows, what it was sent
+    /// meanwhile is noted as told.
+    pub(super) fn untold(&self, cursor: &mut Cursor) -> Option<u64> {
+        if !matches!(cursor.way, Way::Follow(_)) || cursor.sieve.is_none() {
+            return cursor.untold();
+        }
+        let told = self.told(cursor);
+        if told > cursor.told.offset || cursor.told.epoch != cursor.epoch {
+            cursor.tell(told);
+        }
+        let (view, position) = self.followed(cursor)?;
+        let further = position >= view.end() && view.head() > told;
+        further.then_some(view.head())
     }
 }
 
 impl Shard {
     /// A cursor comes. The thread is counted as following before the log is looked at, so that no append is missed.
-    pub(super) fn join_view(&mut self, channel: &Arc<Channel>, form: Form) -> usize {
+    pub(super) fn join_view(
+        &mut self,
+        channel: &Arc<Channel>,
+        form: Form,
+        sieve: Option<&Arc<Sieve>>,
+    ) -> usize {
         channel.join(self.thread);
-        self.views.join(channel, form)
+        self.views.join(channel, form, sieve)
     }
 
     /// A cursor goes.
@@ -145,17 +208,7 @@ impl Shard {
     /// Where a cursor stands, as its client may be told: before a gap that it was not told of yet.
     pub(super) fn position(&self, cursor: &Cursor) -> Position {
         let owed = cursor.owed_gap().map(|gap| gap.from.clone());
-        owed.unwrap_or_else(|| cursor.epoch.position(self.settled(cursor)))
-    }
-
-    /// What a cursor has settled (M26).
-    pub(super) fn settled(&self, cursor: &Cursor) -> u64 {
-        let Way::Follow(seat) = cursor.way else {
-            return cursor.way.settled().unwrap_or(0);
-        };
-        let view = self.views.all.get(cursor.view);
-        view.and_then(|view| Some(view.offset_at(view.followers.get(seat)?.position)))
-            .unwrap_or(0)
+        owed.unwrap_or_else(|| cursor.epoch.position(self.views.settled(cursor)))
     }
 
     /// A follower gets its entries from the log from now on, by the way that is made of what it has settled.
@@ -173,7 +226,8 @@ impl Shard {
         let Some(cursor) = connection.cursors.get(at) else {
             return;
         };
-        let (settled, delivery) = (self.settled(cursor), cursor.options.delivery);
+        let (settled, told) = (self.views.settled(cursor), self.views.told(cursor));
+        let delivery = cursor.options.delivery;
         if let Way::Follow(seat) = cursor.way {
             self.leave_seat(number, seat);
             let cursor = self
@@ -182,7 +236,7 @@ impl Shard {
                 .and_then(|connection| connection.cursors.get_mut(at));
             if let Some(cursor) = cursor {
                 cursor.way = way(settled, delivery);
-                cursor.tell(settled);
+                cursor.tell(told);
             }
         }
     }

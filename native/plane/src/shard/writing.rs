@@ -89,9 +89,7 @@ impl Shard {
             .get(slot)
             .and_then(|connection| connection.cursors.get(at));
         let step = match cursor.map(|cursor| &cursor.way) {
-            Some(Way::Follow(seat)) => {
-                return self.write_follower(slot, at, *seat, budget, now);
-            }
+            Some(Way::Follow(seat)) => self.write_follower(slot, at, *seat, budget, now)?,
             Some(Way::Feed(_)) => self.write_feed(slot, at, budget, now)?,
             Some(Way::Round(_)) => self.write_round(slot, at, budget, now)?,
             None => Step::Nothing,
@@ -185,9 +183,13 @@ impl Shard {
         let log = (&*cursor.channel, cursor.turn);
         let found = if most == 0 {
             feed.look(log.0, log.1)
+        } else if let Some(sieve) = &cursor.sieve {
+            let (end, reading) = ((view.head(), most), &mut self.reading);
+            let mut writer = Writer::new(form, &mut self.deflater);
+            feed.refill_through(sieve, log, end, &mut writer, reading)
         } else {
             let mut writer = Writer::new(form, &mut self.deflater);
-            feed.refill(log, (view.head(), most), &mut writer, &mut self.entries)
+            feed.refill(log, (view.head(), most), &mut writer, &mut self.reading)
         };
         Ok(match found {
             Refill::Ready => Step::Went,
@@ -257,8 +259,9 @@ impl Shard {
             }
             return Ok(Step::Nothing);
         }
+        let through = (cursor.sieve.as_deref(), &mut self.reading.scratch);
         let mut writer = Writer::new(form, &mut self.deflater);
-        match round.refill(log, &mut writer, allowed) {
+        match round.refill(log, &mut writer, allowed, through) {
             Refill::Ready => {
                 if let Some(pace) = &mut cursor.pace {
                     pace.sent(round.staging.messages(), now);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::shard::model::Cursor;
-use crate::shard::ops::{CONNS, Handled};
+use crate::shard::ops::{CONNS, Handled, passes};
 use crate::shard::world::World;
 
 impl World {
@@ -58,9 +58,18 @@ impl World {
             "all of it came"
         );
         // S3: what was passed over has a newer entry of its key, or it took its key out of a snapshot (S6).
-        for (epoch, offset) in &cursor.skipped {
+        for skip in &cursor.skipped {
+            let (epoch, offset) = (&skip.epoch, &skip.offset);
             let history = &self.history[&(log, epoch.clone())];
             let (key, data) = &history[usize::try_from(*offset).unwrap() - 1];
+            if !passes(skip.filter, key, data) {
+                continue;
+            }
+            assert!(
+                skip.latest,
+                "F11: {offset} was owed under {:?}",
+                skip.filter
+            );
             let newer = &history[usize::try_from(*offset).unwrap()..];
             // Of what the log had let go, a snapshot knows nothing (S5).
             let former = *epoch != cursor.epoch;

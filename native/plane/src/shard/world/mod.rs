@@ -6,6 +6,7 @@ mod elsewhere;
 mod ending;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,10 +14,11 @@ use serde_json::Value;
 use crate::command::{Command, Spec, Subscribe};
 use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
+use crate::filter::{Filter, Limits, Totals};
 use crate::log::Retention;
 use crate::settings::Settings;
 use crate::shard::model::{History, Reader, position};
-use crate::shard::ops::{CHANNELS, CONNS, From, Handled, Op};
+use crate::shard::ops::{CHANNELS, CONNS, FILTERS, From, Handled, Op};
 use crate::shard::rig::{Rig, Told, keyed, options};
 use crate::start::Start;
 
@@ -30,6 +32,7 @@ pub struct World {
     began: HashSet<(u64, String)>,
     readers: HashMap<u64, Reader>,
     answers: HashMap<u64, u64>,
+    filters: Arc<Totals>,
     /// Subscriptions asked for, by connection.
     asked: HashMap<u64, u64>,
     entries: u64,
@@ -65,6 +68,7 @@ impl World {
             began: HashSet::new(),
             readers: (1..=CONNS).map(|conn| (conn, reader())).collect(),
             answers: HashMap::new(),
+            filters: Arc::new(Totals::new(100, 100)),
             asked: HashMap::new(),
             entries: 0,
             marks: 0,
@@ -118,6 +122,7 @@ impl World {
                 latest,
                 paced,
                 window,
+                filter,
                 rotated,
             } => {
                 let latest = *latest && allow_latest;
@@ -131,7 +136,8 @@ impl World {
                     ack: *window,
                     ..options(delivery)
                 };
-                self.subscribe(*conn, self.logs[*channel], options, start, *keep, *rotated);
+                let spec = (self.logs[*channel], options, *filter);
+                self.subscribe(*conn, spec, start, *keep, *rotated);
             }
             Op::Unsubscribe { conn, channel } => self.rig.unsubscribe(*conn, self.logs[*channel]),
             Op::Ack {
@@ -217,8 +223,7 @@ impl World {
     fn subscribe(
         &mut self,
         conn: u64,
-        log: u64,
-        options: Options,
+        (log, options, filter): (u64, Options, Option<usize>),
         from: &From,
         keep: bool,
         rotated: bool,
@@ -227,21 +232,27 @@ impl World {
         let start = self.start(log, from, latest);
         let whole = latest && !matches!(from, From::New | From::Last(_));
         let window = options.ack.map_or("null".to_owned(), |ack| ack.to_string());
-        let spec = Spec::new(self.rig.logs.find(log).unwrap(), options, start, keep);
+        let channel = self.rig.logs.find(log).unwrap();
+        let sieve = filter.map(|number| {
+            let filter = Filter::parse(FILTERS[number].as_bytes(), Limits::default()).unwrap();
+            channel.sieves(&self.filters).take(filter, false).unwrap()
+        });
+        let spec = Spec::new(channel, options, sieve, start, keep);
+        let filter = filter.map_or("null".to_owned(), |number| number.to_string());
         if rotated {
             self.rig.rotate(log);
             self.begin_history(log);
         }
         let head = format!("{}:{}", self.rig.epoch(log), self.rig.head(log));
         let begin = format!(
-            r#"{{"type":"subscribed","log":{log},"latest":{latest},"snapshot":{whole},"keep":{keep},"window":{window},"head":"{head}","#
+            r#"{{"type":"subscribed","log":{log},"latest":{latest},"snapshot":{whole},"keep":{keep},"window":{window},"filter":{filter},"head":"{head}","#
         );
         *self.asked.entry(conn).or_default() += 1;
         let reply = vec![begin.as_bytes().into(), b"}"[..].into()];
         self.rig.command(Command::Subscribe(Box::new(Subscribe {
             conn,
             specs: vec![spec],
-            reply,
+            reply: Some(reply),
         })));
         if rotated {
             self.rig.tell(log);

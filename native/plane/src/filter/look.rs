@@ -1,0 +1,129 @@
+//! Looking at an event: nothing is read before it is asked for, and then once for all who ask.
+
+use std::cell::OnceCell;
+
+use crate::entry::Entry;
+use crate::json::{Finder, Paths, Text, Value};
+
+/// What a filter looks at. Members of the message are found in it by their names, so an entry has whatever its message has.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The name of the event.
+    pub event: &'a str,
+    /// The key, where it has one.
+    pub key: Option<&'a str>,
+    /// The `event` message as JSON, or as much of it as is JSON: without `data` where that is not (F10).
+    pub message: &'a [u8],
+    encoded: Option<&'a Entry>,
+    decoded: OnceCell<Vec<u8>>,
+}
+
+impl<'a> Subject<'a> {
+    /// An event that hides nothing.
+    pub fn new(event: &'a str, key: Option<&'a str>, message: &'a [u8]) -> Self {
+        Self {
+            event,
+            key,
+            message,
+            encoded: None,
+            decoded: OnceCell::new(),
+        }
+    }
+
+    /// The message with `data` that was encoded; decoded once, when a filter asks for it (F10).
+    fn whole(&self) -> &[u8] {
+        match self.encoded {
+            None => self.message,
+            Some(entry) => self.decoded.get_or_init(|| entry.json().into_owned()),
+        }
+    }
+}
+
+impl<'a> From<&'a Entry> for Subject<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self {
+            encoded: entry.hides_data().then_some(entry),
+            ..Self::new(entry.event(), entry.key(), entry.head())
+        }
+    }
+}
+
+/// The member that may have to be decoded.
+const DATA: &str = "data";
+
+/// Bytes of [`Scratch::room`] that are kept.
+const ROOM: usize = 64 << 10;
+
+/// Memory that one who evaluates uses again and again.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    finder: Finder,
+    /// For strings as they read.
+    pub room: Vec<u8>,
+}
+
+/// What was read of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Read {
+    Nothing,
+    Message,
+    Whole,
+}
+
+/// One event while it is judged.
+#[derive(Debug)]
+pub struct Look<'a> {
+    subject: &'a Subject<'a>,
+    paths: &'a Paths,
+    scratch: &'a mut Scratch,
+    read: Read,
+}
+
+impl<'a> Look<'a> {
+    /// Nothing is read of it yet.
+    pub fn new(subject: &'a Subject<'a>, paths: &'a Paths, scratch: &'a mut Scratch) -> Self {
+        if scratch.room.capacity() > ROOM {
+            scratch.room = Vec::new();
+        }
+        Self {
+            subject,
+            paths,
+            scratch,
+            read: Read::Nothing,
+        }
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &'a str {
+        self.subject.event
+    }
+
+    /// The key.
+    pub fn key(&self) -> Value<'a> {
+        let key = self.subject.key.map(Text::plain);
+        key.map_or(Value::Missing, Value::Text)
+    }
+
+    /// What stands in a slot of the paths.
+    pub fn value(&mut self, slot: usize) -> Value<'a> {
+        let is_hidden = self.subject.encoded.is_some() && self.paths.begins_with(slot, DATA);
+        let enough = if is_hidden || self.read == Read::Whole {
+            Read::Whole
+        } else {
+            Read::Message
+        };
+        let text = match enough {
+            Read::Whole => self.subject.whole(),
+            _ => self.subject.message,
+        };
+        if std::mem::replace(&mut self.read, enough) != enough {
+            self.scratch.finder.look(self.paths, text);
+        }
+        self.scratch.finder.value(slot, text)
+    }
+
+    /// For strings as they read.
+    pub fn room(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch.room
+    }
+}
