@@ -89,7 +89,10 @@ class Sieve:
     """A filter on a log, with what it has let through there. It is there as long as somebody holds or follows it."""
 
     def unjudged(self, start: Start) -> int:
-        """How many entries of the log a subscription from `start` may have to judge before it can begin."""
+        """How many entries of the log a subscription from `start` may have to judge before it can begin.
+
+        Those that have to be decoded count as more than one.
+        """
     def judge(self, start: Start) -> None:
         """Judge them in small steps; releases the GIL. To be called from a thread that may take its time."""
 

@@ -121,9 +121,15 @@ impl Entry {
         &self.json
     }
 
-    /// Whether `data` is JSON that [`Self::json`] has to decode first.
-    pub fn hides_data(&self) -> bool {
-        self.payload.as_ref().is_some_and(|one| one.hides_data())
+    /// Bytes of `data` where that is JSON that [`Self::json`] has to decode first; else none.
+    pub fn hidden(&self) -> usize {
+        let payload = self.payload.as_ref().filter(|one| one.hides_data());
+        payload.map_or(0, |one| one.len())
+    }
+
+    /// That `data` decoded, made once for all who hold it at the same time.
+    pub fn decoded(&self) -> Option<Arc<Vec<u8>>> {
+        self.payload.as_ref()?.data()
     }
 
     /// The `event` message as JSON text, with `data` if that is JSON.

@@ -1,8 +1,9 @@
 //! An entry that is no plain JSON, in the forms that subscribers get it in (B4, B5, B9).
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Content, ContentEncoding, MAX_DECODED, decode, is_json};
+use super::{Content, ContentEncoding, MAX_DECODED, Undecoded, decode, is_json};
 use crate::entry::Encoding;
 use crate::form::Form;
 use crate::frame::Opcode;
@@ -28,6 +29,8 @@ pub struct Payload {
     bytes: Box<[u8]>,
     encoding: Option<ContentEncoding>,
     is_json: bool,
+    /// What it decodes to, as long as somebody holds that.
+    decoded: Mutex<Weak<Vec<u8>>>,
 }
 
 impl Payload {
@@ -37,6 +40,7 @@ impl Payload {
             bytes,
             encoding: content.encoding,
             is_json: is_json(content.media_type),
+            decoded: Mutex::default(),
         }
     }
 
@@ -53,6 +57,23 @@ impl Payload {
     /// Whether it is JSON text that is encoded: `data` for those who do not decode it (B9), and for filters (F10).
     pub fn hides_data(&self) -> bool {
         self.is_json && self.is_encoded()
+    }
+
+    /// The JSON that it hides. Whoever asks while another holds it gets the same.
+    pub fn data(&self) -> Option<Arc<Vec<u8>>> {
+        let encoding = self.encoding.filter(|_| self.is_json)?;
+        self.decode(encoding).ok()
+    }
+
+    fn decode(&self, encoding: ContentEncoding) -> Result<Arc<Vec<u8>>, Undecoded> {
+        // Whoever comes meanwhile waits for what is being decoded instead of decoding it too.
+        let mut held = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decoded) = held.upgrade() {
+            return Ok(decoded);
+        }
+        let decoded = Arc::new(decode(encoding, &self.bytes, MAX_DECODED)?);
+        *held = Arc::downgrade(&decoded);
+        Ok(decoded)
     }
 
     /// What an event says of it; `head` ends with it.
@@ -75,14 +96,13 @@ impl Payload {
         let Some(encoding) = self.encoding.filter(|_| self.is_json) else {
             return Cow::Borrowed(head);
         };
-        let decoded = decode(encoding, &self.bytes, MAX_DECODED);
-        decoded.map_or(Cow::Borrowed(head), |data| {
+        self.decode(encoding).map_or(Cow::Borrowed(head), |data| {
             Cow::Owned(with_data(bare(head, encoding), &data))
         })
     }
 
     fn decoded<'a>(&self, head: &'a [u8], encoding: ContentEncoding, form: Form) -> Message<'a> {
-        let decoded = decode(encoding, &self.bytes, MAX_DECODED);
+        let decoded = self.decode(encoding);
         let head = bare(head, encoding);
         let payload = match decoded {
             Ok(data) if self.is_json => with_data(head, &data),

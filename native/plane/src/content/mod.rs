@@ -4,12 +4,14 @@
 //! decoded; both once per view.
 
 mod decoding;
+mod kept;
 mod media;
 mod media_type;
 #[cfg(test)]
 mod tests;
 
 pub use decoding::{Undecoded, decode};
+pub use kept::Kept;
 pub use media::{Message, Payload};
 pub use media_type::{is_json, is_media_type};
 

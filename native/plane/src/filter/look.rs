@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use crate::content::Kept;
 use crate::entry::Entry;
 use crate::json::{Finder, Paths, Text, Value};
 
@@ -42,7 +43,7 @@ impl<'a> Subject<'a> {
 impl<'a> From<&'a Entry> for Subject<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self {
-            encoded: entry.hides_data().then_some(entry),
+            encoded: (entry.hidden() > 0).then_some(entry),
             ..Self::new(entry.event(), entry.key(), entry.head())
         }
     }
@@ -58,6 +59,8 @@ const ROOM: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct Scratch {
     finder: Finder,
+    /// For those who send what was looked into.
+    decoded: Kept,
     /// For strings as they read.
     pub room: Vec<u8>,
 }
@@ -112,6 +115,12 @@ impl<'a> Look<'a> {
         } else {
             Read::Message
         };
+        if enough == Read::Whole
+            && self.read != Read::Whole
+            && let Some(data) = self.subject.encoded.and_then(Entry::decoded)
+        {
+            self.scratch.decoded.keep(data);
+        }
         let text = match enough {
             Read::Whole => self.subject.whole(),
             _ => self.subject.message,

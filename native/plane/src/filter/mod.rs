@@ -95,6 +95,12 @@ impl Filter {
         matches!(&self.node, Node::All(nodes) if nodes.is_empty())
     }
 
+    /// Whether more must be known of an event than what stands beside its `data`.
+    pub fn looks_into_data(&self) -> bool {
+        let mut members = self.members.iter();
+        members.any(|path| path.steps().next() == Some("data"))
+    }
+
     /// Whether it lets through what is looked at.
     pub fn passes(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
         let mut look = Look::new(subject, &self.paths, scratch);

@@ -26,11 +26,12 @@ fn needed(log: &Log, start: &Start) -> (u64, u64, u64) {
     }
 }
 
-/// How many entries of the log a subscription through `sieve` may have to judge before it can begin.
+/// How many entries of the log a subscription through `sieve` may have to judge before it can begin; those that have to be
+/// decoded count as more than one.
 pub fn unjudged(channel: &Channel, sieve: &Sieve, start: &Start) -> u64 {
     let log = channel.log();
     let (after, head, _) = needed(&log, start);
-    sieve.unknown(log.history(), after, head)
+    sieve.cost(&log, after, head)
 }
 
 /// Judge them, from the newest back. What is appended meanwhile is left.

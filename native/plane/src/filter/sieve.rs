@@ -7,6 +7,12 @@ use crate::filter::look::{Look, Scratch, Subject};
 use crate::filter::sieves::Sieves;
 use crate::filter::verdicts::Verdicts;
 use crate::filter::{Filter, holds};
+use crate::log::Log;
+
+/// Entries that are judged for one count at most: beyond it is not known how many were missed (M48).
+pub const COUNTED: u64 = 65_536;
+/// Encoded bytes whose decoding costs as much as judging an entry.
+const HIDDEN: u64 = 16;
 
 /// One of the distinct filters of a channel. It is there as long as somebody follows the channel through it.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Sieve {
         passes.clear();
         if let Some(first) = self.first_unknown(history, entries) {
             let new = entries.get(first..).unwrap_or_default();
-            self.home.judge(history, new);
+            self.home.judge(history, new, scratch);
         }
         {
             let mut verdicts = self.verdicts();
@@ -98,6 +104,19 @@ impl Sieve {
         for entry in entries.get(passes.len()..).unwrap_or_default() {
             passes.push(self.passes(history, entry, scratch));
         }
+    }
+
+    /// What judging the entries of a log after `after` up to `to` that were not judged yet costs: each of them one, and what
+    /// has to be decoded for it as many more as it is worth.
+    pub fn cost(&self, log: &Log, after: u64, to: u64) -> u64 {
+        let history = log.history();
+        let unknown = self.unknown(history, after, to);
+        if unknown == 0 || unknown > COUNTED || !self.filter.looks_into_data() {
+            return unknown;
+        }
+        let offsets = self.verdicts().unknown_of(after, to);
+        let hidden = |offset: &u64| log.get(*offset).map_or(0, |entry| entry.hidden() as u64);
+        unknown + offsets.iter().map(hidden).sum::<u64>() / HIDDEN
     }
 
     fn first_unknown(&self, history: u64, entries: &[Arc<Entry>]) -> Option<usize> {

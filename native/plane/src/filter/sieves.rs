@@ -62,7 +62,6 @@ struct Group {
     members: Vec<Member>,
     /// The places that any of them looks at.
     paths: Paths,
-    scratch: Scratch,
     history: u64,
     /// Everything up to here was judged for all.
     front: u64,
@@ -151,7 +150,7 @@ impl Sieves {
     }
 
     /// Judge what is new for all of them: one reading of each entry. What is not new is left to who asks.
-    pub(super) fn judge(&self, history: u64, entries: &[Arc<Entry>]) {
+    pub(super) fn judge(&self, history: u64, entries: &[Arc<Entry>], scratch: &mut Scratch) {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         if history > group.history {
             (group.history, group.front) = (history, 0);
@@ -165,7 +164,7 @@ impl Sieves {
             return;
         }
         group.tidy(&self.is_stale);
-        let judged = group.judge(history, new);
+        let judged = group.judge(history, new, scratch);
         group.front = new.last().map_or(front, |entry| entry.offset());
         drop(group);
         self.count_judged(judged);
@@ -185,13 +184,13 @@ impl Group {
         self.members = sieves.iter().map(|one| Member::new(one, paths)).collect();
     }
 
-    fn judge(&mut self, history: u64, entries: &[Arc<Entry>]) -> u64 {
+    fn judge(&self, history: u64, entries: &[Arc<Entry>], scratch: &mut Scratch) -> u64 {
         let upgrade = |member: &Member| member.sieve.upgrade();
         let sieves: Vec<Option<Arc<Sieve>>> = self.members.iter().map(upgrade).collect();
         let mut judged = 0;
         for entry in entries {
             let subject = Subject::from(&**entry);
-            let mut look = Look::new(&subject, &self.paths, &mut self.scratch);
+            let mut look = Look::new(&subject, &self.paths, scratch);
             for (member, sieve) in self.members.iter().zip(&sieves) {
                 let Some(sieve) = sieve else {
                     continue;

@@ -1,11 +1,8 @@
 //! What of a log is owed through a filter, or to everybody.
 
 use crate::filter::look::Scratch;
-use crate::filter::sieve::Sieve;
+use crate::filter::sieve::{COUNTED, Sieve};
 use crate::log::Log;
-
-/// Entries that are judged for one count at most: beyond it is not known how many were missed (M48).
-const COUNTED: u64 = 65_536;
 
 /// A log seen through a filter; without one, everything in it is owed.
 #[derive(Debug)]
@@ -58,7 +55,7 @@ impl<'a> Sifted<'a> {
         if let Some(owed) = sieve.owed(history, after, to) {
             return Some(owed);
         }
-        if sieve.unknown(history, after, to) > COUNTED {
+        if sieve.cost(self.log, after, to) > COUNTED {
             return None;
         }
         let kept = self.log.first().max(after + 1);

@@ -106,6 +106,16 @@ impl Verdicts {
         };
         masks(after, to).map(unknown).sum()
     }
+
+    /// The same one by one.
+    pub fn unknown_of(&self, after: u64, to: u64) -> Vec<u64> {
+        let unknown = |(number, mask): (u64, u64)| {
+            let known = self.word(number).map_or(0, |word| word.known);
+            let bits = (0..64).filter(move |bit| mask & !known & (1 << bit) != 0);
+            bits.map(move |bit| number * 64 + bit)
+        };
+        masks(after, to).flat_map(unknown).collect()
+    }
 }
 
 /// The words of the entries after `after` up to `to`, each with their bits in it.
@@ -146,6 +156,8 @@ mod tests {
             }
             let unknown = all.iter().filter(|one| one.is_none()).count() as u64;
             prop_assert_eq!(unknown, verdicts.unknown(after, to));
+            let not_judged = |one: &u64| !judged.contains_key(one);
+            prop_assert_eq!((after + 1..=to).filter(not_judged).collect::<Vec<_>>(), verdicts.unknown_of(after, to));
             let owed = all.iter().filter(|one| **one == Some(true)).count() as u64;
             prop_assert_eq!((unknown == 0).then_some(owed), verdicts.owed(after, to));
         }

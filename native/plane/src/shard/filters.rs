@@ -22,19 +22,19 @@ const A: &str = r#"{"key":"a"}"#;
 /// None.
 const NONE: &str = r#"{"key":"nobody's"}"#;
 
-const KEYS: Retention = Retention {
+pub(super) const KEYS: Retention = Retention {
     last_per_key: Some(100),
     ..KEPT
 };
 
 /// A rig, the log, and what is counted of filters.
-struct Bench {
-    rig: Rig,
-    log: u64,
-    totals: Arc<Totals>,
+pub(super) struct Bench {
+    pub(super) rig: Rig,
+    pub(super) log: u64,
+    pub(super) totals: Arc<Totals>,
 }
 
-fn bench(retention: Retention, settings: Settings) -> Bench {
+pub(super) fn bench(retention: Retention, settings: Settings) -> Bench {
     let mut rig = Rig::new(settings);
     let log = rig.open("logs", retention);
     rig.connect(1, 1 << 20, Encoding::Json);
@@ -46,7 +46,7 @@ fn bench(retention: Retention, settings: Settings) -> Bench {
 }
 
 impl Bench {
-    fn sieve(&self, text: &str) -> Arc<Sieve> {
+    pub(super) fn sieve(&self, text: &str) -> Arc<Sieve> {
         let filter = Filter::parse(text.as_bytes(), Limits::default()).unwrap();
         let channel = self.rig.logs.find(self.log).unwrap();
         channel.sieves(&self.totals).take(filter, false).unwrap()
@@ -59,7 +59,7 @@ impl Bench {
         }
     }
 
-    fn subscribe(&mut self, conn: u64, filter: &str, options: Options, start: Start) {
+    pub(super) fn subscribe(&mut self, conn: u64, filter: &str, options: Options, start: Start) {
         let spec = self.spec(filter, options, start);
         self.rig.subscribe_by(conn, spec);
     }
@@ -89,7 +89,7 @@ impl Bench {
         self.rig.append(self.log, keys(names));
     }
 
-    fn at(&self, offset: u64) -> Start {
+    pub(super) fn at(&self, offset: u64) -> Start {
         Start::At {
             epoch: self.rig.epoch(self.log),
             offset,
@@ -140,11 +140,11 @@ impl Bench {
     }
 }
 
-fn all() -> Options {
+pub(super) fn all() -> Options {
     options(Delivery::All)
 }
 
-fn kept() -> Bench {
+pub(super) fn kept() -> Bench {
     bench(KEPT, Settings::default())
 }
 

@@ -35,7 +35,7 @@ fn large(number: usize) -> NewEntry {
 }
 
 /// Whole messages, each with whether it came compressed.
-fn messages(bytes: &[u8]) -> Vec<(bool, Vec<u8>)> {
+pub(super) fn messages(bytes: &[u8]) -> Vec<(bool, Vec<u8>)> {
     let mut inflater = Inflater::default();
     let mut all = Vec::new();
     for frame in ServerFrames::new(bytes) {

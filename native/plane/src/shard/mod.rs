@@ -26,6 +26,8 @@ mod conflation;
 #[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
+mod filtered_forms;
+#[cfg(test)]
 mod filters;
 #[cfg(test)]
 mod forms;
