@@ -1,4 +1,4 @@
-//! What all subscribers of a channel with the same encoding are sent: one stream of wire bytes, composed once.
+//! What all subscribers of a channel with the same filter and form are sent: one stream of wire bytes, composed once.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What a payload is that is no plain JSON: its media type, how it is encoded, and what is said about it (B4–B9).
 //!
 //! A log keeps the payload as it was published. Subscribers that decode an encoding themselves get it as it is, the others
-//! decoded; both once per view.
+//! decoded; both once per view. What filters have looked into is not decoded again for those who are sent it soon after.
 
 mod decoding;
 mod kept;
