@@ -67,7 +67,7 @@ def test_a_message_over_its_limit_is_skipped_and_one_far_over_it_closes() -> Non
         peer.send(b'"' + b"x" * 500 + b'"')
         _, kind, slug, text = running.event(lambda event: event[0] == conn)
         assert (kind, slug) == (EVENT_UNREADABLE, "too_large")
-        assert "at most 100 bytes was expected, one of 502 came" in str(text)
+        assert "at most 100 bytes was expected, one of 502 or more came" in str(text)
         running.plane.set_max_message(conn, 1_000)
         running.send(conn, b"{}")
         peer.message()
