@@ -3,7 +3,9 @@
 import pytest
 import typer
 from ng_ws.app import app
+from ng_ws.commands import COMMANDS, GROUPS
 from ng_ws.hoist import FLAGS, LISTENING_FLAGS, LISTENING_WITH_VALUE, WITH_VALUE, hoisted
+from ng_ws.tree import Tree
 
 
 @pytest.mark.parametrize(
@@ -36,14 +38,14 @@ def test_the_table_of_global_options_is_that_of_the_program() -> None:
 
 
 def test_the_table_of_listening_options_is_that_of_sub() -> None:
-    sub = typer.main.get_command(app).commands["sub"]  # type: ignore[attr-defined]
+    sub = Tree(name="ng-ws").get_command(None, "sub")
     options = {name for option in sub.params for name in option.opts if name[0] == "-"}
     assert options - {"-h", "--help"} == LISTENING_WITH_VALUE | LISTENING_FLAGS
 
 
 def test_no_command_has_an_option_of_a_global_name() -> None:
-    program = typer.main.get_command(app)
-    commands = [program.commands[name] for name in program.commands if name != "token"]  # type: ignore[attr-defined]
-    commands += program.commands["token"].commands.values()  # type: ignore[attr-defined]
-    names = {name for command in commands for option in command.params for name in option.opts if name[0] == "-"}
+    tree = Tree(name="ng-ws")
+    found = [tree.get_command(None, name) for name in COMMANDS]
+    found += [one for group in GROUPS for one in tree.get_command(None, group).commands.values()]
+    names = {name for command in found for option in command.params for name in option.opts if name[0] == "-"}
     assert names & (WITH_VALUE | FLAGS) == set()

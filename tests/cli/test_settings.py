@@ -42,7 +42,7 @@ def test_channels_are_a_list_with_commas_and_may_be_repeated() -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "exit_code", "text"),
     [
-        (Flags(), {"NG_FORMAT": "xml"}, Exit.USAGE, "NG_FORMAT: expected pretty, json or compact, got 'xml'"),
+        (Flags(), {"NG_FORMAT": "xml"}, Exit.USAGE, "NG_FORMAT: expected pretty, json, compact or raw, got 'xml'"),
         *(
             (flags, environ, Exit.USAGE, "token: expected a JWT or an API key, came an empty string")
             for flags, environ in [

@@ -344,3 +344,24 @@ def test_a_channel_that_a_token_restores_stands_where_it_stood_until_its_gap_is_
         pair.handle("actions")
         assert pair.client.client.positions["actions"] == str(pair.histories.head("actions"))
         pair.heal()
+
+
+@pytest.mark.clause("R3", "P4", "I3")
+def test_what_is_subscribed_amid_the_resume_of_a_former_process_begins_where_it_wants() -> None:
+    """The token restores the channel further on, where the former process stood."""
+    with Pair() as pair:
+        pair.connect()
+        pair.subscribe("actions")
+        pair.settle()
+        pair.publish_elsewhere("actions", 3)
+        pair.settle()
+        pair.handle("actions")
+        pair.idle(2)
+        pair.restart_client()
+        pair.wait(1)
+        pair.answer()
+        pair.links[-1].deliver_down(1)
+        pair.subscribe_again("actions", None, 2)
+        pair.settle()
+        assert offsets(pair, "actions") == [2, 3]
+        pair.heal()

@@ -7,6 +7,7 @@ two flushes make a subscription overrun here too (S9).
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -83,6 +84,7 @@ class FakePlane:
         self.unjudged = 0
         self.is_full = False
         self.sieves: dict[tuple[int, int], Any] = {}
+        self.notes: deque[tuple[int, str, str]] = deque(maxlen=1_000)
         self.flushes = 0
         self.is_stopped = False
         self._numbers = count(1)
@@ -154,6 +156,9 @@ class FakePlane:
 
     def set_max_message(self, conn: int, max_message: int) -> None:
         """Nothing is measured here."""
+
+    def accept(self, conn: int, encodings: Sequence[str]) -> None:
+        """Nothing here is encoded."""
 
     def flush(self) -> None:
         self.flushes += 1
@@ -359,6 +364,10 @@ class FakePlane:
     def sweep(self, now: float) -> None:
         for log in self.logs.values():
             log.sweep(now)
+
+    def note(self, conn: int, kind: str, text: str) -> None:
+        """A record of the flight recorder."""
+        self.notes.append((conn, kind, text))
 
     def stats(self) -> dict[str, object]:
         return {"connections": len(self.connections)}

@@ -125,7 +125,7 @@ async def test_a_certificate_nobody_vouches_for_is_told_and_insecure_takes_it(tm
         ({"exp": 7200, "nbf": 3600}, "fail", "not valid for another"),
         ({"exp": 100}, "warn", "good for"),
         ({}, "warn", "it lacks exp, which a hub asks for"),
-        ({"exp": 7200}, "ok", "good for 120 min"),
+        ({"exp": 5400}, "ok", "good for 90 min"),
     ],
 )
 async def test_a_token_is_judged_before_it_is_sent(claims: dict[str, float], verdict: str, text: str) -> None:

@@ -25,6 +25,10 @@ class PairConnection:
     def limit(self, max_message: int) -> None:
         """Nothing here is too long."""
 
+    def decode(self, payload: bytes) -> Any:
+        """A message or an array of them; nothing here has encoded content."""
+        return self.codec.decode(payload)
+
 
 class PairSockets:
     """In place of `neurograph_ws_client.sockets.Sockets`, as much of it as is asked for without `on_full="wait"`."""

@@ -108,6 +108,12 @@ class Follow:
         self.is_known = True
         return start
 
+    def begins_before(self, told: Mapping[str, Any]) -> bool:
+        """Whether it begins at a place that no resume has said, before the one where the hub goes on."""
+        if self.cursor is None or self.presented is not None:
+            return False
+        return not self.cursor.reaches(Position.parse(told["position"]))
+
     def wire_start(self) -> Any:
         """The member `from` of a subscribe: after what was handled, else where the application wants to start.
 

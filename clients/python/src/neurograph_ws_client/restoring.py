@@ -115,7 +115,7 @@ class Restoring:
             return self._follows.adopt(channel, told)
         if follow is None or follow.state is SubState.ENDED:
             return None
-        if not (follow.is_known or self._adopts):
+        if not (follow.is_known or (self._adopts and not follow.begins_before(told))):
             # The hub goes on where the former one stood, and by its options.
             return None
         is_taken_up = self._adopts and bool(follow.options)

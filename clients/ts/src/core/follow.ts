@@ -5,7 +5,7 @@
  */
 
 import type { HubError } from "./errors.js";
-import { type Position, parsePosition, textOf } from "./positions.js";
+import { type Position, parsePosition, reaches, textOf } from "./positions.js";
 import type { SubState } from "./states.js";
 import type { Told } from "./wire.js";
 
@@ -84,6 +84,11 @@ export class Follow {
     this.repeats = 0;
     this.isKnown = true;
     return start;
+  }
+
+  /** Whether it begins at a place that no resume has said, before the one where the hub goes on. */
+  beginsBefore(told: Told): boolean {
+    return this.cursor !== undefined && !this.presented && !reaches(this.cursor, parsePosition(told.position));
   }
 
   /**

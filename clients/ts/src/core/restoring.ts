@@ -103,7 +103,7 @@ export class Restoring {
     const follow = this.follows.get(channel);
     if (!follow || follow.state === "ended") return this.adopts ? this.follows.adopt(channel, told) : undefined;
     // The hub goes on where the former one stood, and by its options.
-    if (!follow.isKnown && !this.adopts) return undefined;
+    if (!follow.isKnown && !(this.adopts && !follow.beginsBefore(told))) return undefined;
     const isTakenUp = this.adopts && Object.keys(follow.options).length > 0;
     follow.isStale ||= isTakenUp || differs(follow, told);
     return follow;
