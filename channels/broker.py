@@ -246,19 +246,7 @@ class Broker:
     def _put_cursors(
         self, conn: int, logs: Sequence[OpenLog], specs: Sequence[SubscribeSpec], reply: Sequence[bytes] | None
     ) -> None:
-        cursors = [
-            (
-                log.log,
-                spec.delivery,
-                spec.on_slow,
-                spec.max_rate,
-                spec.start,
-                spec.keep,
-                spec.ack,
-                self.judging.sieve(log, spec, must=reply is None),
-            )
-            for log, spec in zip(logs, specs, strict=True)
-        ]
+        cursors = [self.judging.cursor(log, spec, must=reply is None) for log, spec in zip(logs, specs, strict=True)]
         try:
             self._plane.subscribe(conn, cursors, reply)
         except PlaneError as error:

@@ -16,8 +16,10 @@ from channels.errors import BrokerError, Overloaded
 from channels.subscription import SubscribeSpec
 
 if TYPE_CHECKING:
-    from channels._native import Sieve, Start
+    from channels._native import Delivery, OnSlow, Sieve, Start
     from channels.plane import LogPlane
+
+    Cursor = tuple[int, Delivery, OnSlow, float | None, Start, bool, int | None, Sieve | None]
 
 AT_ONCE = 1_024
 """Entries that an I/O thread judges by itself: less than a millisecond."""
@@ -47,6 +49,11 @@ class Judging:
             raise Overloaded(f"no further filter is taken on {spec.channel}: {error}", channel=spec.channel) from error
         except PlaneError as error:
             raise unavailable(spec.channel, error) from error
+
+    def cursor(self, log: OpenLog, spec: SubscribeSpec, *, must: bool) -> "Cursor":
+        """`spec` as the plane takes it; raises `BrokerError` if there are too many filters, unless it `must` be."""
+        options = (spec.delivery, spec.on_slow, spec.max_rate, spec.start, spec.keep, spec.ack)
+        return (log.log, *options, self.sieve(log, spec, must=must))
 
     def ask(self, specs: Sequence[SubscribeSpec], errors: Errors, done: Callable[[Errors], None]) -> Errors | None:
         """Whether what `specs` read has been judged: what stands against it; None: `done` hears that later."""

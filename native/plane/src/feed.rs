@@ -27,9 +27,15 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Judge the entries of the batch.
-    pub fn judge(&mut self, sieve: &Sieve, history: u64) {
-        sieve.judge(history, &self.entries, &mut self.scratch, &mut self.passes);
+    /// Judge the entries of the batch; without a filter all of them pass.
+    pub fn judge(&mut self, sieve: Option<&Sieve>, history: u64) {
+        let (entries, passes) = (&self.entries, &mut self.passes);
+        if let Some(sieve) = sieve {
+            sieve.judge(history, entries, &mut self.scratch, passes);
+        } else {
+            passes.clear();
+            passes.resize(entries.len(), true);
+        }
     }
 }
 
@@ -97,43 +103,27 @@ impl Feed {
         };
     }
 
-    /// After the last chunk was sent: the next one, with at most `most` entries up to `upto`, as of a turn of the log.
+    /// After the last chunk was sent: the next one, with at most `most` entries up to `upto`, as of a turn of the log. Through a
+    /// filter it is of what passes, which is looked for in slices.
     pub fn refill(
         &mut self,
+        sieve: Option<&Sieve>,
         (channel, turn): (&Channel, u64),
         (upto, most): (u64, u64),
         writer: &mut Writer<'_>,
         reading: &mut Reading,
     ) -> Refill {
         self.staging.restart();
-        let upto = upto.min(self.after.saturating_add(most));
-        while self.after < upto && !self.staging.is_full() {
-            if let Err(missing) = take((channel, turn), self.after, upto, &mut reading.entries) {
-                return self.ready_or(missing);
+        let upto = match sieve {
+            None => upto.min(self.after.saturating_add(most)),
+            Some(_) => upto,
+        };
+        let (mut left, mut looked) = (most, 0);
+        while self.after < upto && left > 0 && !self.staging.is_full() {
+            if sieve.is_some() && looked == LOOKED {
+                return self.ready_or(Refill::Unready);
             }
-            for entry in reading.entries.drain(..) {
-                self.after = entry.offset();
-                self.staging.push_entry(&entry, writer);
-            }
-        }
-        self.ready_or(Refill::Reached)
-    }
-
-    /// The same through a filter: of what passes at most `most` entries. It is looked for in slices.
-    pub fn refill_through(
-        &mut self,
-        sieve: &Sieve,
-        (channel, turn): (&Channel, u64),
-        (upto, most): (u64, u64),
-        writer: &mut Writer<'_>,
-        reading: &mut Reading,
-    ) -> Refill {
-        self.staging.restart();
-        let mut left = most;
-        for _ in 0..LOOKED {
-            if self.after >= upto || self.staging.is_full() || left == 0 {
-                return self.ready_or(Refill::Reached);
-            }
+            looked += 1;
             let history = match take((channel, turn), self.after, upto, &mut reading.entries) {
                 Ok(history) => history,
                 Err(missing) => return self.ready_or(missing),
@@ -150,7 +140,7 @@ impl Feed {
                 }
             }
         }
-        self.ready_or(Refill::Unready)
+        self.ready_or(Refill::Reached)
     }
 
     /// Whether what comes next is lost, for who may not send it yet.

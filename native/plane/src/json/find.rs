@@ -2,13 +2,10 @@
 //!
 //! The text is one that was checked. One that was not ends the pass where it is wrong: what was found up to there stays.
 
-use std::cmp::Ordering;
-
 use super::JsonFault;
-use super::escape::{Unescaped, unescape_into};
-use super::exact::Exact;
 use super::lexer::{Lexer, Literal};
 use super::paths::{Paths, ROOT};
+use super::value::{Text, Value};
 
 /// A stretch of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,78 +42,21 @@ enum Found {
     Object,
 }
 
-/// A value of a text.
-#[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
-    /// There is nothing.
-    Missing,
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Bool(bool),
-    /// The digits.
-    Number(&'a [u8]),
-    /// A string.
-    Text(Text<'a>),
-    /// From bracket to bracket; see [`elements`].
-    Array(&'a [u8]),
-    /// An object, which is nothing but there.
-    Object,
-}
-
-/// A string of a text.
-#[derive(Clone, Copy, Debug)]
-pub struct Text<'a> {
-    raw: &'a [u8],
-    escaped: bool,
-}
-
-impl<'a> Text<'a> {
-    /// One that does not come out of JSON.
-    pub fn plain(text: &'a str) -> Self {
-        Self {
-            raw: text.as_bytes(),
-            escaped: false,
+impl Found {
+    /// The same in the text.
+    fn of(self, text: &[u8]) -> Value<'_> {
+        match self {
+            Self::Missing => Value::Missing,
+            Self::Literal(Literal::Null) => Value::Null,
+            Self::Literal(literal) => Value::Bool(literal == Literal::True),
+            Self::Number(place) => Value::Number(place.of(text)),
+            Self::Text(place, escaped) => Value::Text(Text {
+                raw: place.of(text),
+                escaped,
+            }),
+            Self::Array(place) => Value::Array(place.of(text)),
+            Self::Object => Value::Object,
         }
-    }
-
-    /// Whether it reads as `other`.
-    pub fn is(&self, other: &str) -> bool {
-        if self.escaped {
-            Unescaped::new(self.raw).eq(other.bytes())
-        } else {
-            self.raw == other.as_bytes()
-        }
-    }
-
-    /// Which comes first by code points, whose order UTF-8 keeps.
-    pub fn order(&self, other: &str) -> Ordering {
-        if self.escaped {
-            Unescaped::new(self.raw).cmp(other.bytes())
-        } else {
-            self.raw.cmp(other.as_bytes())
-        }
-    }
-
-    /// Whether it begins with `other`.
-    pub fn starts_with(&self, other: &str) -> bool {
-        if self.escaped {
-            let read = Unescaped::new(self.raw).take(other.len());
-            return read.eq(other.bytes());
-        }
-        self.raw.starts_with(other.as_bytes())
-    }
-
-    /// Whether `other` stands somewhere in it; `room` is for what it reads as.
-    pub fn contains(&self, other: &str, room: &mut Vec<u8>) -> bool {
-        let mut read = self.raw;
-        if self.escaped {
-            room.clear();
-            unescape_into(room, self.raw);
-            read = room;
-        }
-        // In linear time, whatever the two are.
-        simdutf8::basic::from_utf8(read).is_ok_and(|text| text.contains(other))
     }
 }
 
@@ -155,17 +95,7 @@ impl Finder {
 
     /// What was found in a slot of `paths`, in the text that was looked at last.
     pub fn value<'a>(&self, slot: usize, text: &'a [u8]) -> Value<'a> {
-        match self.found.get(slot).copied().unwrap_or_default() {
-            Found::Missing => Value::Missing,
-            Found::Literal(literal) => of_literal(literal),
-            Found::Number(place) => Value::Number(place.of(text)),
-            Found::Text(place, escaped) => Value::Text(Text {
-                raw: place.of(text),
-                escaped,
-            }),
-            Found::Array(place) => Value::Array(place.of(text)),
-            Found::Object => Value::Object,
-        }
+        self.found.get(slot).copied().unwrap_or_default().of(text)
     }
 
     fn walk(&mut self, paths: &Paths, text: &[u8]) -> Result<(), JsonFault> {
@@ -285,14 +215,6 @@ impl Frame {
     }
 }
 
-fn of_literal<'a>(literal: Literal) -> Value<'a> {
-    match literal {
-        Literal::Null => Value::Null,
-        Literal::False => Value::Bool(false),
-        Literal::True => Value::Bool(true),
-    }
-}
-
 /// The value that begins here, of which nothing is wanted but itself.
 fn scalar_or_span(lexer: &mut Lexer<'_>) -> Result<Found, JsonFault> {
     let start = lexer.at();
@@ -353,33 +275,15 @@ fn skip(lexer: &mut Lexer<'_>) -> Result<(), JsonFault> {
 /// The elements of an array, given from bracket to bracket; they end at a fault.
 pub fn elements(array: &[u8]) -> impl Iterator<Item = Value<'_>> {
     let mut lexer = Lexer::new(array);
-    let mut open = lexer.eat(b'[');
+    let mut goes_on = lexer.eat(b'[');
     std::iter::from_fn(move || {
         lexer.skip_space();
-        if !std::mem::take(&mut open) || lexer.peek() == Some(b']') {
+        if !goes_on || lexer.peek() == Some(b']') {
             return None;
         }
         let found = scalar_or_span(&mut lexer).ok()?;
         lexer.skip_space();
-        open = lexer.eat(b',');
-        Some(match found {
-            Found::Missing => return None,
-            Found::Literal(literal) => of_literal(literal),
-            Found::Number(place) => Value::Number(place.of(array)),
-            Found::Text(place, escaped) => Value::Text(Text {
-                raw: place.of(array),
-                escaped,
-            }),
-            Found::Array(place) => Value::Array(place.of(array)),
-            Found::Object => Value::Object,
-        })
+        goes_on = lexer.eat(b',');
+        Some(found.of(array))
     })
-}
-
-/// The nearest 64-bit float of a number's digits.
-pub fn float(number: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(number).ok()?;
-    // What the lexer has let through is a part of what Rust parses.
-    Exact::parse(number)?;
-    text.parse().ok()
 }

@@ -30,14 +30,16 @@ mod tags;
 mod tests;
 mod top;
 mod tree;
+mod value;
 mod walk;
 
 pub use exact::Exact;
 pub use fault::JsonFault;
-pub use find::{Finder, Text, Value, elements, float};
+pub use find::{Finder, elements};
 pub use meta::check_meta;
 pub use paths::Paths;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};
 pub use tags::{check_tags, is_tag_name, write_tags};
 pub use top::{Kind, Member, Span, check_members};
 pub use tree::Tree;
+pub use value::{Text, Value, float};

@@ -67,7 +67,7 @@ impl Shard {
         let mut writer = Writer::new(view.form, &mut self.deflater);
         let mut looked = 0;
         if let Some(sieve) = &view.sieve {
-            reading.judge(sieve, history);
+            reading.judge(Some(sieve), history);
             for (entry, passes) in reading.entries.iter().zip(&reading.passes) {
                 looked += entry.size();
                 if *passes {

@@ -183,13 +183,16 @@ impl Shard {
         let log = (&*cursor.channel, cursor.turn);
         let found = if most == 0 {
             feed.look(log.0, log.1)
-        } else if let Some(sieve) = &cursor.sieve {
-            let (end, reading) = ((view.head(), most), &mut self.reading);
-            let mut writer = Writer::new(form, &mut self.deflater);
-            feed.refill_through(sieve, log, end, &mut writer, reading)
         } else {
+            let sieve = cursor.sieve.as_deref();
             let mut writer = Writer::new(form, &mut self.deflater);
-            feed.refill(log, (view.head(), most), &mut writer, &mut self.reading)
+            feed.refill(
+                sieve,
+                log,
+                (view.head(), most),
+                &mut writer,
+                &mut self.reading,
+            )
         };
         Ok(match found {
             Refill::Ready => Step::Went,
