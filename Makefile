@@ -25,7 +25,7 @@ test: setup test-native test-ts test-python ## everything that can be tested her
 test-native: ## the Rust crates alone
 	cd native && $(CARGO) test --quiet --workspace --exclude ng-python
 
-test-ts: ## the TypeScript client alone; skipped, with the reason, without Node 20.19 or what its lock names
+test-ts: ## the TypeScript client and the page alone; skipped, with the reason, without Node 20.19 or what its lock names
 	@scripts/typescript.sh test
 
 test-python: ## the Python suites alone (WORKERS=2 processes)
@@ -58,6 +58,6 @@ docs: core ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
-	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist
+	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist dashboard/node_modules
 
 .PHONY: help setup core redis run test test-native test-ts test-python lint fmt bench bench-signals verify docs clean

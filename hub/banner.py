@@ -23,6 +23,7 @@ def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str =
     kept = f"on disk: {', '.join(durable)}" if durable else "memory"
     head = f"NeuroGraph Hub {__version__}        native: on      log: {kept}      mode: {settings.mode}"
     rows = [
+        *([("Dashboard", f"http{secure}://{host}:{port}/")] if settings.page else []),
         ("WebSocket", f"ws{secure}://{host}:{port}/ws         ng-ws.v1.json, ng-ws.v1.msgpack, or none"),
         ("REST", f"http{secure}://{host}:{port}/api/v1/status     Metrics  /metrics     Health  /health"),
         *_token_rows(settings, tokens),

@@ -250,6 +250,10 @@ class Settings(BaseSettings):
     """HTTP requests of one address."""
     auth_rate: RateSetting = Rate(30, 1)
     """Requests to /api/v1/auth per address, and per user."""
+    page: bool = True
+    """Serve the page at /."""
+    page_title: Annotated[str, Field(min_length=1, max_length=80)] = "NeuroGraph Hub"
+    """What the page calls itself."""
 
     # the plane and the reporters
     io_threads: Annotated[int, Field(ge=1, le=64)] = 1

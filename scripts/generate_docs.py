@@ -1,4 +1,5 @@
-"""Write into the documents what they take from the code: the picture of states, the table of settings, the commands.
+"""Write into the documents what they take from the code: the picture of states, the table of settings, the commands;
+and for the page the table of close codes.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the helps of `ng-ws` are files of their
 own, which the program shows. `--check` changes nothing and exits 1 where a document is out of date.
@@ -7,6 +8,7 @@ own, which the program shows. `--check` changes nothing and exits 1 where a docu
 import argparse
 import contextlib
 import io
+import json
 import os
 import re
 import sys
@@ -23,6 +25,7 @@ from pydantic_core import PydanticUndefined
 
 from channels.buckets import Rate
 from hub.config import PREFIX, Settings
+from hub.protocol.close_codes import CLOSE_CODES
 from hub.session.states import TRANSITIONS, State
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +74,12 @@ def exits_table() -> str:
     return "\n".join(["| code | |", "|---:|---|", *(f"| {code.value} | {code.meaning} |" for code in Exit)])
 
 
+def close_codes() -> str:
+    """The table of close codes as the page reads it: slug and meaning by code."""
+    table = {str(code): {"slug": entry.slug, "meaning": entry.meaning} for code, entry in CLOSE_CODES.items()}
+    return json.dumps(table, indent=2) + "\n"
+
+
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "computed"
@@ -89,7 +98,8 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 HELPS = [(), *((name,) for name in COMMANDS), *((group, name) for group, names in GROUPS.items() for name in names)]
 WHOLE: dict[str, Callable[[], str]] = {
-    f"cli/src/ng_ws/helps/{'-'.join((NAME, *command))}.txt": partial(help_of, *command) for command in HELPS
+    "dashboard/src/close_codes.json": close_codes,
+    **{f"cli/src/ng_ws/helps/{'-'.join((NAME, *command))}.txt": partial(help_of, *command) for command in HELPS},
 }
 
 

@@ -29,12 +29,13 @@ def probe(state: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]
 
 async def metrics(call: Call) -> Response:
     """Prometheus text: for administrators, and in development for whoever is on this machine (id11)."""
-    if not _is_local_development(call):
+    if not is_local_development(call):
         call.identity = identify(call.request, call.hub, call.info)
         call.require(Role.ADMIN)
     return Response(call.hub.metrics.exposition(), 200, FRESH, CONTENT_TYPE_LATEST)
 
 
-def _is_local_development(call: Call) -> bool:
+def is_local_development(call: Call) -> bool:
+    """Whether the hub runs for its developer, and who asks sits at the same machine."""
     is_local = is_loopback_peer(call.request.scope) and is_loopback(call.info.address)
     return is_local and not call.hub.settings.is_production

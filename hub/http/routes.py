@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from hub.http import auth, clients, grid, probes, publishing, state, stories, tokens
+from hub.http import auth, clients, grid, page, probes, publishing, state, stories, tokens
 from hub.http.endpoints import route
 from hub.hub import Hub
 
@@ -49,6 +49,8 @@ def routes(hub: Hub) -> list[BaseRoute]:
         route(hub, f"{API}/clients/{{conn}}", clients.change, ["PATCH"]),
         route(hub, f"{API}/stories/{{name:path}}", stories.stories),
         route(hub, f"{API}/recorder", stories.recorder),
+        route(hub, f"{API}/page", page.page, is_open=True),
+        *page.page_routes(hub),
         route(hub, "/metrics", probes.metrics, is_open=True),
         Route("/health", probes.probe(lambda: health.is_live)),
         Route("/health/live", probes.probe(lambda: health.is_live)),

@@ -13,6 +13,8 @@ from hub.config import Settings
 def test_the_banner_shows_addresses_tokens_and_what_to_try() -> None:
     text = banner(Settings(), 8000, {"admin": "a.b.c", "bot": "d.e.f"}, demo="3 bots")
     assert f"NeuroGraph Hub {__version__}" in text
+    assert "  Dashboard    http://localhost:8000/\n" in text
+    assert "Dashboard" not in banner(Settings(page=False), 8000, {})
     assert "ws://localhost:8000/ws" in text
     assert "http://localhost:8000/api/v1/status" in text
     assert "admin      a.b.c" in text

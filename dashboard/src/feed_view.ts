@@ -1,0 +1,62 @@
+/** The list of signals, newest first, at most `ROWS` of them; pausing keeps it still while signals go on coming. */
+
+import { byId, make, say } from "./dom.js";
+import type { Feed, Near, Row, SignalRow } from "./feed.js";
+import { clock, count, missing, reason } from "./words.js";
+
+export const ROWS = 100;
+
+export class FeedView {
+  readonly #feed: Feed;
+  readonly #list = byId("feed");
+  readonly #pause = byId<HTMLButtonElement>("pause");
+  #isPaused = false;
+  #silence = "";
+
+  constructor(feed: Feed, changed: () => void) {
+    this.#feed = feed;
+    this.#pause.addEventListener("click", () => {
+      this.#isPaused = !this.#isPaused;
+      this.#pause.setAttribute("aria-pressed", String(this.#isPaused));
+      say(this.#pause, this.#isPaused ? "Go on" : "Pause");
+      changed();
+    });
+  }
+
+  /** Why there are no signals; empty where there are. */
+  set silence(text: string) {
+    this.#silence = text;
+  }
+
+  draw(): void {
+    const { seen, novel } = this.#feed.counts;
+    say(
+      byId("feed-note"),
+      this.#silence || `${count(seen, "signal")}, ${novel} new${this.#isPaused ? ", paused" : ""}`,
+    );
+    if (this.#isPaused) return;
+    const { rows, skipped } = this.#feed.take();
+    const items = rows.map(item);
+    if (skipped) items.unshift(make("li", "skipped", `${count(skipped, "signal")} came and are not listed`));
+    this.#list.prepend(...items.reverse());
+    while (this.#list.childElementCount > ROWS) this.#list.lastElementChild?.remove();
+  }
+}
+
+function item(row: Row): HTMLElement {
+  if (row.kind === "signal") return signal(row);
+  const { gap } = row;
+  return make("li", "missing", make("b", "", "Not delivered"), ` ${missing(gap)}: ${reason(gap)}`);
+}
+
+function signal(row: SignalRow): HTMLElement {
+  const badge = make("span", `badge ${row.isNovel ? "new" : "known"}`, row.isNovel ? "◆ New" : "○ Known");
+  const words = make("span", row.text === undefined ? "text event" : "text", row.text ?? row.event);
+  const about = `token ${row.token} · priority ${row.priority} · ${clock(row.ts)}`;
+  const near = row.near.length ? make("span", "near", `like ${row.near.map(neighbour).join(", ")}`) : "";
+  return make("li", row.isNovel ? "signal novel" : "signal", badge, words, make("span", "about", about), near);
+}
+
+/** `839 “edge3 memory is slow” (0.078)`. */
+export const neighbour = ({ token, distance, text }: Near): string =>
+  `${token}${text === undefined ? "" : ` “${text}”`} (${distance.toFixed(3)})`;

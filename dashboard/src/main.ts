@@ -1,0 +1,159 @@
+/** The page: models, views and the one connection, put together. */
+
+import "uplot/dist/uPlot.min.css";
+import "./style.css";
+import type { MetricsData, StatusData } from "neurograph-ws-client";
+import { drawCards, type Latest } from "./cards_view.js";
+import { ChartView } from "./chart_view.js";
+import { byId, say } from "./dom.js";
+import { Feed } from "./feed.js";
+import { FeedView, ROWS } from "./feed_view.js";
+import { allowEmit, complaint, wireEmit, wireFilter } from "./forms.js";
+import { Hub } from "./hub.js";
+import { drawChannels, drawMissed, drawParts } from "./lists_view.js";
+import { wireLogin } from "./login.js";
+import { Missed } from "./missed.js";
+import { Painter } from "./painter.js";
+import { askChannels, askOffer, type Offer } from "./rest.js";
+import { Series } from "./series.js";
+import { StateView } from "./state_view.js";
+import { wireTheme } from "./theme.js";
+import { missing, reason } from "./words.js";
+
+/** Moments of each series, texts of tokens, gaps and parts that are kept. */
+const MOMENTS = 600;
+const TEXTS = 2_000;
+const GAPS = 50;
+const PARTS = 50;
+const CHANNELS_EVERY = 5_000;
+
+const FIGURES = {
+  system: ["cpu_percent", "process_cpu_percent", "memory_mb"],
+  hub: ["events_in_per_sec", "events_out_per_sec", "latency_p50_ms", "latency_p99_ms"],
+} as const;
+
+byId("board").hidden = false;
+const system = new Series(FIGURES.system, MOMENTS);
+const hubSeries = new Series(FIGURES.hub, MOMENTS);
+const latest: Latest = {};
+const feed = new Feed(ROWS, TEXTS);
+const missed = new Missed(GAPS);
+const parts = new Map<string, StatusData>();
+let offer: Offer = { title: document.title, mode: "", anonymous: false };
+let node = "";
+
+const painter = new Painter();
+const state = new StateView();
+const charts = [
+  new ChartView("chart-rates", hubSeries, [
+    { name: "in", column: 1 },
+    { name: "out", column: 2 },
+  ]),
+  new ChartView("chart-latency", hubSeries, [
+    { name: "p50", column: 3 },
+    { name: "p99", column: 4 },
+  ]),
+  new ChartView("chart-cpu", system, [
+    { name: "machine", column: 1 },
+    { name: "hub", column: 2 },
+  ]),
+  new ChartView("chart-memory", system, [{ name: "resident", column: 3 }]),
+];
+const chartsChanged = painter.part(() => {
+  for (const chart of charts) chart.draw();
+}, 200);
+const cardsChanged = painter.part(() => drawCards(latest, missed), 200);
+const missedChanged = painter.part(() => drawMissed(missed), 200);
+const partsChanged = painter.part(() => drawParts(parts), 200);
+const feedView = new FeedView(feed, () => feedChanged());
+const feedChanged = painter.part(() => feedView.draw(), 500);
+
+const hub = new Hub({
+  state: (change) => {
+    state.change(change);
+    if (change.old === "connected") state.forgetGaps();
+  },
+  connected: (welcome) => {
+    node = welcome.node;
+    state.connected(welcome);
+    login.close();
+    allowEmit(hub.may("emit", "signals"), welcome.role);
+    feedView.silence = hub.may("subscribe", "signals") ? "" : `Role ${welcome.role} may not see signals.`;
+    feedChanged();
+    void refreshChannels();
+  },
+  resumed: (resumed) => state.resumed(resumed),
+  gap: (gap) => {
+    missed.add(gap, Date.now() / 1000);
+    state.gap(gap);
+    if (gap.channel === "signals") feed.miss(gap);
+    if (gap.channel === "metrics") {
+      for (const series of [system, hubSeries]) series.miss(`${missing(gap)}, ${reason(gap)}`);
+    }
+    for (const changed of [missedChanged, cardsChanged, feedChanged]) changed();
+  },
+  metrics: ({ key, ts, data }) => {
+    const name = key?.startsWith(`${node}/`) ? key.slice(node.length + 1) : undefined;
+    if (name !== "system" && name !== "core" && name !== "hub") return;
+    latest[name] = data;
+    if (name === "system") system.push(ts, pick(data, FIGURES.system));
+    if (name === "hub") hubSeries.push(ts, pick(data, FIGURES.hub));
+    chartsChanged();
+    cardsChanged();
+  },
+  signal: (event) => {
+    feed.add(event);
+    feedChanged();
+  },
+  status: ({ data }) => {
+    if (parts.size < PARTS || parts.has(data.component)) parts.set(data.component, data);
+    partsChanged();
+  },
+  refused: (error) => login.open(offer.anonymous, complaint(error)),
+  fault: (error) => state.notice("warn", complaint(error)),
+});
+
+const login = wireLogin((credential) => hub.connect(offer, credential));
+wireFilter(hub);
+wireEmit(hub, feed);
+wireTheme(() => {
+  for (const chart of charts) chart.restyle();
+});
+byId("again").addEventListener("click", () => void begin());
+byId("leave").addEventListener("click", () => {
+  void hub.leave();
+  login.open(offer.anonymous, "");
+});
+setInterval(() => void refreshChannels(), CHANNELS_EVERY);
+void begin();
+
+/** Ask what the hub gives to its page, and connect, or ask a person for a token. */
+async function begin(): Promise<void> {
+  try {
+    offer = await askOffer();
+  } catch (fault) {
+    state.notice("lost", `The hub does not answer: ${complaint(fault)}`);
+    byId("again").hidden = false;
+    return;
+  }
+  document.title = offer.title;
+  say(byId("title"), offer.title);
+  if (offer.token === undefined) login.open(offer.anonymous, "");
+  else hub.connect(offer);
+}
+
+async function refreshChannels(): Promise<void> {
+  if (document.hidden || !hub.isConnected) return;
+  try {
+    drawChannels(await askChannels(hub.token));
+  } catch (fault) {
+    say(byId("channels-note"), complaint(fault));
+  }
+}
+
+function pick(data: MetricsData, names: readonly string[]): (number | null)[] {
+  return names.map((name) => {
+    const value = data[name];
+    return typeof value === "number" ? value : null;
+  });
+}

@@ -1,0 +1,57 @@
+/** When parts of the page are drawn: in animation frames, not more often than each needs, never in a hidden tab. */
+
+interface Part {
+  readonly draw: () => void;
+  readonly every: number;
+  drawnAt: number;
+  isDue: boolean;
+}
+
+export class Painter {
+  readonly #parts: Part[] = [];
+  #frame: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => this.#schedule());
+  }
+
+  /** A part that is drawn at most once in `every` milliseconds; the result, called, says that it has changed. */
+  part(draw: () => void, every = 0): () => void {
+    const part: Part = { draw, every, drawnAt: Number.NEGATIVE_INFINITY, isDue: false };
+    this.#parts.push(part);
+    return () => {
+      part.isDue = true;
+      this.#schedule();
+    };
+  }
+
+  /** Draw everything anew. */
+  all(): void {
+    for (const part of this.#parts) part.isDue = true;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (document.hidden || this.#frame !== undefined || !this.#parts.some((part) => part.isDue)) return;
+    clearTimeout(this.#timer);
+    this.#frame = requestAnimationFrame((now) => this.#paint(now));
+  }
+
+  #paint(now: number): void {
+    this.#frame = undefined;
+    let wait = Number.POSITIVE_INFINITY;
+    for (const part of this.#parts) {
+      if (!part.isDue) continue;
+      const left = part.drawnAt + part.every - now;
+      if (left > 0) {
+        wait = Math.min(wait, left);
+        continue;
+      }
+      part.isDue = false;
+      part.drawnAt = now;
+      part.draw();
+    }
+    if (wait < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.#schedule(), wait);
+  }
+}
