@@ -1,6 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+/** What examples/ import by the names that an application uses. */
+const named = [
+  { find: /^neurograph-ws-client$/, replacement: at("src/index.ts") },
+  { find: /^neurograph-ws-client\/react$/, replacement: at("src/react.ts") },
+  { find: /^react(\/jsx-(?:dev-)?runtime)?$/, replacement: `${at("node_modules/react")}$1` },
+];
 const built = fileURLToPath(new URL("dist/", import.meta.url));
 
 export default defineConfig({
@@ -9,6 +16,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        resolve: { alias: named },
         test: { name: "source", include: ["tests/**/*.test.{ts,tsx}"], testTimeout: 20_000, hookTimeout: 60_000 },
       },
       {

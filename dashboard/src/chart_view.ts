@@ -57,7 +57,7 @@ export class ChartView {
     this.#tell(this.#plot);
     const hole = this.#shown(this.#plot).at(-1);
     this.#hole.hidden = !hole;
-    if (hole) say(this.#hole, `Gap ${clock(hole.from)} to ${clock(hole.to)}: ${hole.text}`);
+    if (hole) say(this.#hole, `Gap ${clock(hole.from)}–${clock(hole.to)}: ${hole.text}`);
   }
 
   /** Other colours hold now. */
@@ -139,7 +139,7 @@ export class ChartView {
       },
       axes: [
         { ...axis, size: 24, space: 80, values: (_, splits) => splits.map(clock) },
-        { ...axis, size: 44, space: 32, values: (_, splits) => splits.map(figure) },
+        { ...axis, size: 44, space: 26, values: (_, splits) => splits.map(figure) },
       ],
       series: [
         {},

@@ -25,7 +25,13 @@ export interface GapRow {
   readonly gap: Gap;
 }
 
-export type Row = SignalRow | GapRow;
+/** A word about what comes from here on. */
+export interface NoteRow {
+  readonly kind: "note";
+  readonly text: string;
+}
+
+export type Row = SignalRow | GapRow | NoteRow;
 
 /** Neighbours that are shown of one signal. */
 const NEIGHBOURS = 3;
@@ -52,6 +58,11 @@ export class Feed {
     return { seen: this.#seen, novel: this.#novel };
   }
 
+  clear(): void {
+    this.take();
+    this.#texts.clear();
+  }
+
   add(event: HubEvent<SignalData>): void {
     const { data } = event;
     if (typeof data?.token_id !== "number" || !Array.isArray(data.neighbors)) return; // token.deleted and the like
@@ -75,6 +86,10 @@ export class Feed {
     // Tokens of another life of the hub have the same numbers.
     if (gap.reason === "epoch") this.#texts.clear();
     this.#put({ kind: "gap", gap });
+  }
+
+  note(text: string): void {
+    this.#put({ kind: "note", text });
   }
 
   /** The nearest of some neighbours. */

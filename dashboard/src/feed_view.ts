@@ -28,6 +28,12 @@ export class FeedView {
     this.#silence = text;
   }
 
+  /** Forget all signals. */
+  clear(): void {
+    this.#feed.clear();
+    this.#list.replaceChildren();
+  }
+
   draw(): void {
     const { seen, novel } = this.#feed.counts;
     say(
@@ -45,6 +51,7 @@ export class FeedView {
 
 function item(row: Row): HTMLElement {
   if (row.kind === "signal") return signal(row);
+  if (row.kind === "note") return make("li", "turn", row.text);
   const { gap } = row;
   return make("li", "missing", make("b", "", "Not delivered"), ` ${missing(gap)}: ${reason(gap)}`);
 }

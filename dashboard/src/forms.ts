@@ -16,7 +16,7 @@ export function complaint(fault: unknown): string {
   return fault instanceof HubError && fault.path ? `${text} (at ${fault.path})` : text;
 }
 
-export function wireFilter(hub: Hub): void {
+export function wireFilter(hub: Hub, feed: Feed, changed: () => void): void {
   const box = byId<HTMLInputElement>("filter");
   const note = byId("filter-note");
   const apply = async (): Promise<void> => {
@@ -24,7 +24,9 @@ export function wireFilter(hub: Hub): void {
       const { filter, says } = readFilter(box.value);
       if (!hub.isConnected) say(note, "Waiting for the connection");
       await hub.sieve(filter);
-      show(false, box.value.trim() ? says : "");
+      show(false, `Shown: ${says}`);
+      feed.note(`From here: ${says}`);
+      changed();
     } catch (fault) {
       show(true, complaint(fault));
     }

@@ -1,7 +1,7 @@
 /** The page's one connection: what it follows, and whom it tells. */
 
 import NeurographWSClient, {
-  AuthError,
+  type ClientEvents,
   type Emitted,
   type Filter,
   type Gap,
@@ -29,10 +29,13 @@ export interface Told {
   signal(event: HubEvent<SignalData>): void;
   status(event: HubEvent<StatusData>): void;
   /** The credential is not good, or is good no more. */
-  refused(error: AuthError): void;
+  refused(reason: string): void;
   /** Something went wrong that nobody waits for. */
   fault(error: unknown): void;
 }
+
+/** 401 and 41xx: another credential may be taken. */
+const isRefusal = (code: number | undefined): boolean => code === 401 || Math.floor((code ?? 0) / 100) === 41;
 
 export class Hub {
   readonly #told: Told;
@@ -61,35 +64,44 @@ export class Hub {
 
   /** Connect with what the hub offers to its own page, else with a credential of a person, else without any. */
   connect(offer: Offer, credential?: string): void {
-    void this.leave();
+    const former = this.#client;
     const isOwn = credential === undefined && offer.token !== undefined;
     this.#token = credential ?? offer.token;
     const client = new NeurographWSClient({
       url: socketUrl(),
       name: "dashboard",
-      positions: this.#client?.positions ?? {},
+      positions: former?.positions ?? {},
       ...(isOwn ? { getToken: ({ reason }) => this.#renew(reason === "initial") } : { token: credential }),
     });
     this.#client = client;
     this.#signals = undefined;
-    client.on("state", (change) => {
-      this.#told.state(change);
-    });
-    client.on("connected", (welcome) => this.#follow(client, welcome));
-    client.on("resumed", (resumed) => this.#told.resumed(resumed));
-    client.on("gap", (gap) => this.#told.gap(gap));
-    client.on("error", (error) => this.#told.fault(error));
-    client.connect({ retry: true }).catch((error: unknown) => {
-      if (error instanceof AuthError && client === this.#client) this.#told.refused(error);
-    });
-    client.on("disconnected", (error) => {
-      if (error instanceof AuthError && !isOwn && client === this.#client) this.#told.refused(error);
-    });
+    void former?.close();
+    this.#listen(client);
+    // A connection that has ended for good has said why as a change of its state.
+    client.connect({ retry: true }).catch(() => undefined);
   }
 
-  /** End the connection. */
+  /** What this client tells, as long as no other has taken its place. */
+  #listen(client: NeurographWSClient): void {
+    const told = this.#told;
+    const tell = <K extends keyof ClientEvents>(name: K, hear: (value: ClientEvents[K]) => void): void => {
+      client.on(name, (value) => {
+        if (client === this.#client) hear(value);
+      });
+    };
+    tell("state", (change) => {
+      told.state(change);
+      if (change.new === "closed" && isRefusal(change.code)) told.refused(change.reason);
+    });
+    tell("connected", (welcome) => this.#follow(client, welcome));
+    tell("resumed", (resumed) => told.resumed(resumed));
+    tell("gap", (gap) => told.gap(gap));
+    tell("error", (error) => told.fault(error));
+  }
+
+  /** End the session for good: its tokens resume nothing any more. */
   async leave(): Promise<void> {
-    await this.#client?.close();
+    await this.#client?.close(1000, "", { forget: true });
   }
 
   /** Let other signals through; raises what the hub, or the client, has against the filter. */

@@ -22,7 +22,7 @@ import { missing, reason } from "./words.js";
 
 /** Moments of each series, texts of tokens, gaps and parts that are kept. */
 const MOMENTS = 600;
-const TEXTS = 2_000;
+const TEXTS = 10_000;
 const GAPS = 50;
 const PARTS = 50;
 const CHANNELS_EVERY = 5_000;
@@ -109,21 +109,24 @@ const hub = new Hub({
     if (parts.size < PARTS || parts.has(data.component)) parts.set(data.component, data);
     partsChanged();
   },
-  refused: (error) => login.open(offer.anonymous, complaint(error)),
-  fault: (error) => state.notice("warn", complaint(error)),
+  refused: (reason) => {
+    // What one was shown is not for the next.
+    feedView.clear();
+    login.open(offer.anonymous, reason);
+  },
+  // What ends with the connection was said with it.
+  fault: (error) => hub.isConnected && state.notice("warn", complaint(error)),
 });
 
 const login = wireLogin((credential) => hub.connect(offer, credential));
-wireFilter(hub);
+wireFilter(hub, feed, feedChanged);
 wireEmit(hub, feed);
 wireTheme(() => {
   for (const chart of charts) chart.restyle();
 });
 byId("again").addEventListener("click", () => void begin());
-byId("leave").addEventListener("click", () => {
-  void hub.leave();
-  login.open(offer.anonymous, "");
-});
+// With the page goes all that it knows, the credential first of all.
+byId("leave").addEventListener("click", () => void hub.leave().finally(() => location.reload()));
 setInterval(() => void refreshChannels(), CHANNELS_EVERY);
 void begin();
 

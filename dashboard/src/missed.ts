@@ -43,5 +43,19 @@ export class Missed {
   }
 }
 
-/** `metrics: 12 events (the hub no longer keeps them)`. */
-export const sentence = (gap: Gap): string => `${gap.channel}: ${missing(gap)} (${reason(gap)})`;
+/** `metrics, status: 12 events each (the hub no longer keeps them); …`: the channels of which the same is true together. */
+export function summary(gaps: readonly Gap[]): string {
+  const alike = new Map<string, Gap[]>();
+  for (const gap of gaps) {
+    const key = `${gap.missed} ${gap.reason}`;
+    alike.set(key, [...(alike.get(key) ?? []), gap]);
+  }
+  return [...alike.values()].map(sentence).join("; ");
+}
+
+function sentence(gaps: readonly Gap[]): string {
+  const [gap] = gaps;
+  if (!gap) return "";
+  const channels = gaps.map(({ channel }) => channel).join(", ");
+  return `${channels}: ${missing(gap)}${gaps.length > 1 ? " each" : ""} (${reason(gap)})`;
+}

@@ -2,7 +2,7 @@
 
 import type { Gap, Resumed, StateChange, Welcome } from "neurograph-ws-client";
 import { byId, say } from "./dom.js";
-import { sentence } from "./missed.js";
+import { summary } from "./missed.js";
 import { cause, count, span } from "./words.js";
 
 const NAMES: Readonly<Record<StateChange["new"], string>> = {
@@ -14,7 +14,7 @@ const NAMES: Readonly<Record<StateChange["new"], string>> = {
 };
 
 /** Gaps that one notice names. */
-const NAMED = 3;
+const NAMED = 6;
 
 export class StateView {
   readonly #state = byId("state");
@@ -52,7 +52,7 @@ export class StateView {
   /** Back: how long it was away, what was replayed, what was not. */
   resumed({ downtime, replayed, gaps }: Resumed): void {
     const back = `Connected again after ${span(downtime)}. ${count(replayed, "event")} replayed.`;
-    const told = this.#gaps.map(sentence).join("; ");
+    const told = summary(this.#gaps);
     const rest = gaps > this.#gaps.length ? ` and ${gaps - this.#gaps.length} more` : "";
     this.notice(
       gaps ? "warn" : "good",
