@@ -16,13 +16,16 @@ import { Missed } from "./missed.js";
 import { Painter } from "./painter.js";
 import { askChannels, askOffer, type Offer } from "./rest.js";
 import { Series } from "./series.js";
+import { Space } from "./space.js";
+import { SpaceView } from "./space_view.js";
 import { StateView } from "./state_view.js";
 import { wireTheme } from "./theme.js";
 import { missing, reason } from "./words.js";
 
-/** Moments of each series, texts of tokens, gaps and parts that are kept. */
+/** Moments of each series, texts of tokens, points of the space, gaps and parts that are kept. */
 const MOMENTS = 600;
 const TEXTS = 10_000;
+const POINTS = 600;
 const GAPS = 50;
 const PARTS = 50;
 const CHANNELS_EVERY = 5_000;
@@ -38,6 +41,7 @@ const hubSeries = new Series(FIGURES.hub, MOMENTS);
 const latest: Latest = {};
 const feed = new Feed(ROWS, TEXTS);
 const missed = new Missed(GAPS);
+const space = new Space(POINTS);
 const parts = new Map<string, StatusData>();
 let offer: Offer = { title: document.title, mode: "", anonymous: false };
 let node = "";
@@ -65,6 +69,8 @@ const chartsChanged = painter.part(() => {
 const cardsChanged = painter.part(() => drawCards(latest, missed), 200);
 const missedChanged = painter.part(() => drawMissed(missed), 200);
 const partsChanged = painter.part(() => drawParts(parts), 200);
+const spaceView = new SpaceView(space, () => spaceChanged());
+const spaceChanged = painter.part(() => spaceView.draw(), 500);
 const feedView = new FeedView(feed, () => feedChanged());
 const feedChanged = painter.part(() => feedView.draw(), 500);
 
@@ -103,7 +109,9 @@ const hub = new Hub({
   },
   signal: (event) => {
     feed.add(event);
+    space.add(event.data);
     feedChanged();
+    spaceChanged();
   },
   status: ({ data }) => {
     if (parts.size < PARTS || parts.has(data.component)) parts.set(data.component, data);
@@ -112,6 +120,7 @@ const hub = new Hub({
   refused: (reason) => {
     // What one was shown is not for the next.
     feedView.clear();
+    space.clear();
     login.open(offer.anonymous, reason);
   },
   // What ends with the connection was said with it.
@@ -123,6 +132,7 @@ wireFilter(hub, feed, feedChanged);
 wireEmit(hub, feed);
 wireTheme(() => {
   for (const chart of charts) chart.restyle();
+  spaceChanged();
 });
 byId("again").addEventListener("click", () => void begin());
 // With the page goes all that it knows, the credential first of all.

@@ -72,7 +72,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
 
   /** Pixels of a chart in which something stands. */
   const ink = (id: string): Promise<number> =>
-    page.locator(`#${id} canvas`).evaluate((canvas: HTMLCanvasElement) => {
+    page.locator(`#${id}`).evaluate((canvas: HTMLCanvasElement) => {
       const { data } = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
       return Array.from(data).filter((value, index) => index % 4 === 3 && value > 0).length;
     });
@@ -86,7 +86,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     await until("#channels", "signals");
     await page.waitForFunction(() => document.querySelectorAll("#chart-cpu .legend b")[0]?.textContent !== "–", SOON);
     for (const id of ["chart-rates", "chart-latency", "chart-cpu", "chart-memory"]) {
-      expect(await ink(id)).toBeGreaterThan(500);
+      expect(await ink(`${id} canvas`)).toBeGreaterThan(500);
     }
 
     await emit("disk failing on <b>db4</b>");
@@ -97,6 +97,8 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     expect(await text("#replies li")).toContain("“disk failing on <b>db4</b>” (0.000)");
     await until("#feed li.novel", "disk failing on <b>db4</b>");
     await until("#feed li:not(.novel)", "Known");
+    await until("#space-note", "2 signals, 1 new");
+    expect(await ink("space")).toBeGreaterThan(20);
     expect(await page.locator("#feed li b").count()).toBe(0);
 
     await page.fill("#filter", '{"data.priority": {"gte": "high", "what": 1}}');

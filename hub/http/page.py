@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from channels.permissions import Role
 from hub.dashboard import INDEX, PageFile, read_files
 from hub.http.endpoints import Call
+from hub.http.guard import is_known_host
 from hub.http.probes import FRESH, is_local_development
 from hub.hub import Hub
 
@@ -73,12 +74,14 @@ async def page(call: Call) -> dict[str, Any]:
 
 
 def _is_own_page(request: Request) -> bool:
-    """Whether the hub's own page asks, with nobody in between: no page of another port, no proxy open to others.
+    """Whether the hub's own page asks, with nobody in between: no page of another port, no tunnel open to others.
 
-    `Sec-Fetch-Site` is the browser's word, which no script can change.
+    `Sec-Fetch-Site` is the browser's word, which no script can change; `Host` is what stands in its address bar.
     """
-    is_direct = not any(name in request.headers for name in _FORWARDED)
-    return is_direct and request.headers.get("sec-fetch-site") == "same-origin"
+    headers = request.headers
+    is_direct = not any(name in headers for name in _FORWARDED)
+    is_here = is_known_host(headers.get("host", ""), (), any_host=False)
+    return is_direct and is_here and headers.get("sec-fetch-site") == "same-origin"
 
 
 def _endpoint(

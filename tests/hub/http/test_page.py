@@ -123,7 +123,8 @@ async def test_the_page_can_be_switched_off_and_have_another_name() -> None:
 
 def test_only_the_hubs_own_page_with_nobody_between_is_given_a_token() -> None:
     def asked(**headers: str) -> bool:
-        pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        given = {"host": "localhost:8000", **headers}
+        pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
         return _is_own_page(Request({"type": "http", "headers": pairs}))
 
     assert asked(sec_fetch_site="same-origin")
@@ -132,3 +133,5 @@ def test_only_the_hubs_own_page_with_nobody_between_is_given_a_token() -> None:
     assert not asked(sec_fetch_site="cross-site")
     assert not asked(sec_fetch_site="same-origin", x_forwarded_for="192.0.2.1")
     assert not asked(sec_fetch_site="same-origin", forwarded="for=192.0.2.1")
+    assert asked(sec_fetch_site="same-origin", host="[::1]:8000")
+    assert not asked(sec_fetch_site="same-origin", host="hub.example")
