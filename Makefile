@@ -45,8 +45,9 @@ fmt: core ## format Python and Rust in place
 	.venv/bin/ruff format .
 	cd native && $(CARGO) fmt --all
 
-bench: core ## the fan-out workload beside its peers, three rounds (about four minutes)
-	$(PY) benchmarks/run.py W1
+bench: core ## every workload beside the floor and the peers, three rounds (about an hour); one: benchmarks/run.py W1
+	@benchmarks/peers/install.sh
+	$(PY) benchmarks/run.py all
 
 bench-signals: core ## the SignalSystem's figures, checked against brute force (about ten minutes); soak: benchmarks/signals.py soak
 	$(PY) benchmarks/signals.py
