@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESULTS = HERE / "results"
-GENERATOR_TIMEOUT = 300.0
+GENERATOR_TIMEOUT = 600.0
 IN_TIME_MS = 100.0
 """The highest p99 at which a rate counts as borne."""
 

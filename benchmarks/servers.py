@@ -25,7 +25,7 @@ BUILD = HERE / ".build"
 PEERS = HERE / "peers"
 INSTALLED = BUILD / "peers"
 SECRET = "benchmark-secret-of-at-least-32-bytes"
-START_TIMEOUT = 20.0
+START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 
 CHANNELS = """

@@ -69,7 +69,7 @@ WORKLOADS = {
     ),
     "W4": Workload(
         "10,000 idle connections, each with a subscription",
-        ("--subscribers", "10000", "--settle", "3"),
+        ("--subscribers", "10000", "--settle", "3", "--timeout", "400"),
         figure=MEMORY,
         duration=0.0,
     ),

@@ -21,7 +21,7 @@ fi
 
 [ -x ../../.venv/bin/python ] || ../../scripts/setup.sh
 if [ ! -d $target/python/picows ]; then
-  ../../.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $target/python picows==2.3.1 multidict==6.7.0 \
+  ../../.venv/bin/python -m pip install --quiet --disable-pip-version-check --target $target/python picows==2.3.1 \
     || say "pip could not install picows"
 fi
 

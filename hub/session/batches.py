@@ -47,7 +47,7 @@ def admit(session: "Session", run: "Publishes", moment: Moment, most: int, *, an
         session.unreadable = 0
         surroundings.tally.messages_received[_LABEL] += count
         if answers_later:
-            session.in_flight.update(given(run, count))
+            session.await_answers(given(run, count))
     return count
 
 
