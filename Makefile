@@ -45,8 +45,12 @@ fmt: core ## format Python and Rust in place
 	.venv/bin/ruff format .
 	cd native && $(CARGO) fmt --all
 
-bench: core ## the fan-out workload beside its peers, three rounds (about four minutes)
-	$(PY) benchmarks/run.py W1
+bench: core ## every workload beside the floor and the peers, three rounds (about an hour); one: benchmarks/run.py W1
+	@benchmarks/peers/install.sh
+	$(PY) benchmarks/run.py all
+
+conformance: core ## the Autobahn suite against the hub's framing, about a minute; all of it: scripts/autobahn.py --cases all
+	$(PY) scripts/autobahn.py --cases fast
 
 bench-signals: core ## the SignalSystem's figures, checked against brute force (about ten minutes); soak: benchmarks/signals.py soak
 	$(PY) benchmarks/signals.py
@@ -60,4 +64,4 @@ docs: core ## regenerate what the documents take from the code
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist dashboard/node_modules
 
-.PHONY: help setup core redis run test test-native test-ts test-python lint fmt bench bench-signals verify docs clean
+.PHONY: help setup core redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify docs clean

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from light import Connection, Cursor, Pace
-from run import BUILD, HERE, Server
+from servers import BUILD, HERE, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

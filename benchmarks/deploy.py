@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import resource
 import signal
 import sys
@@ -25,8 +24,9 @@ import time
 from typing import Any
 
 from crowd import CHANNELS, DURABLE, LIMITS, Crowd, Operator, cpu_seconds, start
+from machine import machine
 from nodes import redis
-from run import BUILD, HERE, Server, cpu_name, free_port, hub_server
+from servers import BUILD, HERE, Server, free_port, hub_server
 
 
 async def alone(server: Server, core: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -165,8 +165,7 @@ def main() -> None:
         with redis(options.redis_server) as (port, _):
             figures = asyncio.run(nodes(server, cpus[0], options, port))
     print(json.dumps(figures), file=sys.stderr)
-    machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
-    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, options.what: figures}
+    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), options.what: figures}
     (HERE / "results" / f"deploy-{options.what}.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

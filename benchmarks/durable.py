@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import select
 import sqlite3
 import statistics
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import jwt
+from machine import machine
 from websockets.sync.client import connect
 
 HERE = Path(__file__).resolve().parent
@@ -258,8 +258,7 @@ def main() -> None:
     kept = medians(stores, ("policy", "size", "batch", "store"), ("records_per_s", "cpu_us"))
     told = medians(hubs, ("mode",), HUB_FIGURES)
     show(kept, told)
-    machine = {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
-    document = {"machine": machine, "store": kept, "hub": told, "runs": {"store": stores, "hub": hubs}}
+    document = {"machine": machine(), "store": kept, "hub": told, "runs": {"store": stores, "hub": hubs}}
     (HERE / "results" / "durable.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

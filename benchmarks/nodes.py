@@ -17,35 +17,18 @@ import asyncio
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crowd import cpu_seconds, start
 from light import Connection, Cursor
-from run import BUILD, HERE, cpu_name, free_port, hub_server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from machine import machine
+from servers import BUILD, HERE, free_port, hub_server, redis
 
 PATIENCE = 120.0
-
-
-@contextlib.contextmanager
-def redis(binary: str) -> Iterator[tuple[int, int]]:
-    """A server of its own, without persistence; yields (port, process id)."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            try:
-                yield port, process.pid
-            finally:
-                process.terminate()
 
 
 class Ends:
@@ -180,13 +163,7 @@ def main() -> None:
     (BUILD / "nodes.toml").write_text('[channels.board]\nsubscribe = ["anonymous", "admin"]\nbroadcast = ["admin"]\n')
     with redis(options.redis_server) as (port, pid):
         rows = asyncio.run(measure(options, port, pid)) + alone(port, pid, options)
-    machine = {
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
-    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "payload": options.payload, "rows": rows}
+    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "payload": options.payload, "rows": rows}
     (Path(HERE) / "results" / "nodes.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

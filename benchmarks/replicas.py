@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import time
 from pathlib import Path
+
+from machine import machine
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -71,8 +71,7 @@ def main() -> None:
         row = {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}
         kept.append({"batch": batch, "size": chosen.size} | row)
         print(f"| {batch} | {' | '.join(f'{figure:.2f}' for figure in row.values())} |")
-    machine = {"kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version()}
-    document = {"machine": machine, "entries": kept}
+    document = {"machine": machine(), "entries": kept}
     (HERE / "results" / "replicas.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -15,13 +15,13 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sys
 import time
 from typing import Any
 
 from crowd import CHANNELS, LIMITS, PATIENCE, Crowd, Operator, cpu_seconds
-from run import BUILD, HERE, Server, cpu_name, hub_server, running
+from machine import machine
+from servers import BUILD, HERE, Server, hub_server, running
 
 
 async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -116,11 +116,10 @@ def main() -> None:
     server = hub_server()
     server.environment.update(LIMITS, NG_CONFIG=str(BUILD / "resume.toml"), NG_DRAIN_WINDOW="0", NG_DRAIN_DEADLINE="0")
     cpus = sorted(os.sched_getaffinity(0))
-    with running(server, cpus[0]) as (port, pid):
+    with running(server, cpus[0]) as at:
         os.sched_setaffinity(0, {cpus[-1]})
-        figures = asyncio.run(measure(port, pid, server, options))
-    machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
-    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine, **figures}
+        figures = asyncio.run(measure(at.port, at.pid, server, options))
+    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), **figures}
     (HERE / "results" / f"{options.only or 'resume'}.json").write_text(json.dumps(report, indent=1) + "\n")
 
 

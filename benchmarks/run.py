@@ -1,106 +1,36 @@
-"""Measure a workload on the hub and on its peers in one run, and write the table.
+"""Measure workloads on the hub and on its peers in one run, and write the tables.
 
-    .venv/bin/python benchmarks/run.py W1 [--rounds 3] [--servers floor,hub,…] [--duration 10]
+    .venv/bin/python benchmarks/run.py W1 [W3 …|all] [--rounds 3] [--servers floor,hub,…] [--duration S]
 
 The figure is server CPU time per delivery (utime + stime of the server and its children), because the machine is
 shared: wall time says more about the neighbours than about the server. Servers take turns within a round, so that a
 disturbance hits all of them; medians over rounds are reported, and each figure as a ratio to the floor of the same run.
-The server is pinned to the first core, the generator to the second. Everything stays on loopback and ends by itself.
+The server is pinned to the first core, the generator to the last. Everything stays on loopback and ends by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import platform
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from machine import machine
+from servers import BUILD, HERE, Server, running, servers
+from workloads import LATENCY, MEMORY, TAKEN, WORKLOADS, Figure, Workload
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+    from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-BUILD = HERE / ".build"
-SECRET = "benchmark-secret-of-at-least-32-bytes"
-START_TIMEOUT = 20.0
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Arguments of the load generator, and what the row means."""
-
-    title: str
-    arguments: tuple[str, ...]
-    floor: tuple[str, ...] | None = None
-    """Arguments for the floor, where it cannot do what the servers do; none: the same."""
-    figure: str = "cpu_s_per_million"
-    """What the row is about: CPU-seconds per million deliveries, or messages taken per CPU-second."""
-
-
-WORKLOADS = {
-    "W1": Workload(
-        "1,000 subscribers of one channel, 50 events/s of 128 B",
-        ("--subscribers", "1000", "--rate", "50", "--payload", "128"),
-    ),
-    "W3": Workload(
-        "100 subscribers of one channel, 2,000 events/s of 128 B",
-        ("--subscribers", "100", "--rate", "2000", "--payload", "128"),
-    ),
-    "W5": Workload(
-        "50 publishers in band, 3,200 publishes of 128 B under way, each with an id, 1 subscriber",
-        ("--protocol", "ng-acked", "--publishers", "50", "--window", "3200", "--subscribers", "1", "--payload", "128"),
-        figure="msgs_per_cpu_s",
-    ),
-    "W6": Workload(
-        "W1 with 1 KiB of compressible JSON, permessage-deflate negotiated by all; the floor as in W1",
-        ("--subscribers", "1000", "--rate", "50", "--payload", "1024", "--pad", "json", "--deflate"),
-        ("--subscribers", "1000", "--rate", "50", "--payload", "128"),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Server:
-    """How a server is started on a port, and how the generator reaches it."""
-
-    command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
-    query: str = ""
-
-
-def hub_server() -> Server:
-    """The hub as it ships, with one admin whose publish rate does not stand in the way of the measurement."""
-    sys.path.insert(0, str(HERE.parent))
-    import jwt  # noqa: PLC0415 - only this server needs it
-
-    token = jwt.encode({"sub": "bench", "role": "admin", "exp": int(time.time()) + 86_400}, SECRET, algorithm="HS256")
-    limits = {
-        "NG_RATE_PUBLISH": "1000000/1000000",
-        "NG_MESSAGE_RATE": "1000000/1000000",
-        "NG_HANDSHAKE_RATE": "100000/100000",
-        "NG_MAX_CONNECTIONS_PER_ADDRESS": "100000",
-        "NG_JWT_SECRET": SECRET,
-    }
-    return Server((sys.executable, "-m", "hub", "serve"), limits, f"?token={token}")
-
-
-def servers() -> dict[str, Server]:
-    """Every server that can be measured here, in the order of the table."""
-    peers = HERE / "peers"
-    return {
-        "floor": Server((str(BUILD / "floor"), "{port}")),
-        "hub": hub_server(),
-        "websockets_broadcast": Server((sys.executable, str(peers / "websockets_broadcast.py"), "{port}")),
-        "starlette_send_text": Server((sys.executable, str(peers / "starlette_send_text.py"), "{port}")),
-    }
+RESULTS = HERE / "results"
+GENERATOR_TIMEOUT = 600.0
+IN_TIME_MS = 100.0
+"""The highest p99 at which a rate counts as borne."""
 
 
 def build() -> Path:
@@ -114,139 +44,153 @@ def build() -> Path:
     return BUILD / "release" / "wsload"
 
 
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Bench:
+    """The generator and the cores that server and generator are pinned to."""
+
+    def __init__(self, duration: float | None) -> None:
+        cpus = sorted(os.sched_getaffinity(0))
+        self._cores = (cpus[0], cpus[-1])
+        self._generator = build()
+        self._duration = duration
+
+    def measure(self, name: str, server: Server, workload: Workload) -> dict[str, Any]:
+        """A workload on a fresh server. -> the generator's result; of several rates the highest that was borne."""
+        if not workload.rates:
+            return self._run(name, server, workload)
+        best: dict[str, Any] | None = None
+        for rate in workload.rates:
+            run = self._run(name, server, workload, ("--rate", str(rate)))
+            if run["p99_ms"] >= IN_TIME_MS or run["lost"] or run["disconnects"]:
+                return best or run
+            best = run
+        if best is None:
+            raise SystemExit(f"{workload.title}: no rate is named")
+        return best
+
+    def _run(self, name: str, server: Server, workload: Workload, more: tuple[str, ...] = ()) -> dict[str, Any]:
+        told = (*workload.told.get(name, workload.arguments), *more)
+        duration = workload.duration if self._duration is None or not workload.duration else self._duration
+        protocol = server.takes or server.protocol if workload.figure is TAKEN else server.protocol
+        with running(server, self._cores[0], workload.environment) as at:
+            command = ["taskset", "-c", str(self._cores[1]), str(self._generator), "--protocol", protocol]
+            command += ["--channel", workload.channel, "--server-pid", str(at.pid), "--duration", str(duration)]
+            command += ["--url", f"ws://127.0.0.1:{at.port}{server.path}{server.query}"]
+            command += ["--pub-url", f"ws://127.0.0.1:{at.publish_port}{server.path}{server.query}", *told]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=GENERATOR_TIMEOUT, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the generator ended with {done.returncode}: {done.stderr.strip()}")
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
 
 
-@contextlib.contextmanager
-def running(server: Server, core: int) -> Iterator[tuple[int, int]]:
-    """The server on a free port, pinned to a core; yields (port, process id)."""
-    port = free_port()
-    environment = os.environ | server.environment | {"NG_PORT": str(port)}
-    command = ["taskset", "-c", str(core), *(part.format(port=port) for part in server.command)]
-    with (
-        (BUILD / "server.log").open("wb") as log,
-        subprocess.Popen(command, env=environment, cwd=HERE.parent, stdout=log, stderr=log) as process,
-    ):
-        try:
-            wait_for_port(port, process)
-            yield port, process.pid
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+COLUMNS = ("cpu_s_per_million", "msgs_per_cpu_s", "bytes_per_conn", "deliveries_per_s", "acks", "p50_ms", "p99_ms")
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server accepts; raise when it ended or took longer than the start time-out."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SystemExit(
-                f"{process.args!r} ended with {process.returncode} before it listened; see {BUILD / 'server.log'}"
-            )
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"{process.args!r} did not listen within {START_TIMEOUT:.0f} s")
-
-
-def measure(
-    generator: Path, server: Server, arguments: tuple[str, ...], duration: float, cores: tuple[int, int]
-) -> dict[str, Any]:
-    """One run of the generator against a fresh server."""
-    with running(server, cores[0]) as (port, pid):
-        command = ["taskset", "-c", str(cores[1]), str(generator), "--protocol", "ng", "--channel", "metrics"]
-        command += ["--url", f"ws://127.0.0.1:{port}/ws{server.query}", "--server-pid", str(pid)]
-        command += ["--duration", str(duration), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"the generator ended with {done.returncode}: {done.stderr.strip()}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-COLUMNS = ("cpu_s_per_million", "msgs_per_cpu_s", "acks", "p50_ms", "p99_ms", "deliveries", "lost")
-TITLES = {"cpu_s_per_million": "CPU-s per million deliveries", "msgs_per_cpu_s": "messages per CPU-s"}
-
-
-def table(results: dict[str, list[dict[str, Any]]], figure: str) -> list[dict[str, Any]]:
-    """Medians per server, with the ratio to the floor of the same run."""
-    rows = []
+def table(results: dict[str, list[dict[str, Any]]], workload: Workload) -> list[dict[str, Any]]:
+    """Medians per server, with the ratio to the workload's unit in the same run."""
+    figure, rows = workload.figure.field, []
     for name, runs in results.items():
         row: dict[str, Any] = {"server": name}
         row |= {column: round(statistics.median(run[column] for run in runs), 3) for column in COLUMNS}
+        row["deliveries"] = round(statistics.median(run["deliveries"] for run in runs))
         row["lost"] = max(run["lost"] for run in runs)
         rows.append(row)
-    floor = next((row[figure] for row in rows if row["server"] == "floor"), None)
+    unit = next((row[figure] for row in rows if row["server"] == workload.unit), None)
     for row in rows:
-        row["ratio_to_floor"] = round(row[figure] / floor, 2) if floor else None
+        row["ratio"] = round(row[figure] / unit, 2) if unit else None
     return rows
 
 
-def markdown(rows: list[dict[str, Any]], figure: str) -> str:
+def markdown(rows: Iterable[dict[str, Any]], workload: Workload) -> str:
     """The table as it stands in the README of the benchmarks."""
-    head = ("server", TITLES[figure], "ratio to floor", "p50 ms", "p99 ms", "deliveries", "lost")
-    if is_inbound := figure == "msgs_per_cpu_s":
-        head += ("acks",)
+    figure = workload.figure
+    head = ["server", figure.title, f"ratio to {workload.unit}"]
+    if figure is not MEMORY:
+        head += (
+            ["p50 ms", "p99 ms", "deliveries", "lost"] if figure is not LATENCY else ["p50 ms", "deliveries", "lost"]
+        )
+    if figure is TAKEN:
+        head.append("acks")
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     for row in rows:
-        ratio = f"{row['ratio_to_floor']:.2f}" if row["ratio_to_floor"] else "-"
-        latency = f"{row['p50_ms']:.1f} | {row['p99_ms']:.1f}"
-        counts = f"{row['deliveries']:.0f} | {row['lost']}"
-        shown = f"{row[figure]:.0f}" if is_inbound else f"{row[figure]:.2f}"
-        counts += f" | {row['acks']:.0f}" if is_inbound else ""
-        lines.append(f"| {row['server']} | {shown} | {ratio} | {latency} | {counts} |")
+        ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else "-"
+        cells = [row["server"], shown(figure, row), ratio]
+        if figure is not MEMORY:
+            cells += [f"{row['p50_ms']:.1f}", *([] if figure is LATENCY else [f"{row['p99_ms']:.1f}"])]
+            cells += [f"{row['deliveries']:,}", str(row["lost"])]
+        if figure is TAKEN:
+            cells.append(f"{row['acks']:,.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def cpu_name() -> str:
-    """The processor as Linux names it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+def shown(figure: Figure, values: dict[str, Any]) -> str:
+    """The figure of a run or row in words for a table."""
+    return f"{values[figure.field]:,.{figure.digits}f}"
+
+
+def take_turns(
+    bench: Bench, workload: Workload, chosen: dict[str, Server], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Every server once a round. -> the runs by server; one that cannot be measured is told and left out."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
+    for number in range(rounds):
+        for name, server in chosen.items():
+            try:
+                run = bench.measure(name, server, workload)
+            except (RuntimeError, subprocess.TimeoutExpired, SystemExit) as error:
+                print(f"round {number + 1}  {name:22} not measured: {error}", file=sys.stderr)
+                continue
+            results[name].append(run)
+            said = (
+                f"{shown(workload.figure, run)} {workload.figure.title}, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
+            )
+            print(f"round {number + 1}  {name:22} {said}, other CPU {run['other_cpu_s']:.1f} s", file=sys.stderr)
+    return {name: runs for name, runs in results.items() if runs}
+
+
+def choose(workload: Workload, wanted: set[str] | None, known: dict[str, Server]) -> dict[str, Server]:
+    """The servers of a workload that were asked for and are installed; what is missing is told."""
+    chosen = {}
+    for name, server in known.items():
+        if name not in workload.servers if workload.servers else server.has_nodes or name == "hub_undisturbed":
+            continue
+        if wanted is not None and name not in wanted and not workload.servers:
+            continue
+        if server.needs is not None and not server.needs.exists():
+            print(f"{name} is not installed (benchmarks/peers/install.sh): no row", file=sys.stderr)
+            continue
+        chosen[name] = server
+    return chosen
 
 
 def main() -> None:
-    """Run one workload and write its results."""
+    """Run workloads and write their results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", choices=sorted(WORKLOADS))
+    parser.add_argument("workloads", nargs="+", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}, or all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--duration", type=float, default=10.0)
-    parser.add_argument("--servers", help="comma list; all by default")
+    parser.add_argument("--duration", type=float, help="seconds of each run instead of the workload's own")
+    parser.add_argument("--servers", help="comma list; all that are installed by default")
     options = parser.parse_args()
 
+    names = list(WORKLOADS) if options.workloads == ["all"] else options.workloads
+    if unknown := [name for name in names if name not in WORKLOADS]:
+        parser.error(f"unknown workload {', '.join(unknown)}; known: {', '.join(WORKLOADS)}, all")
     known = servers()
-    chosen = options.servers.split(",") if options.servers else list(known)
-    if unknown := set(chosen) - set(known):
-        parser.error(f"unknown server {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    cpus = sorted(os.sched_getaffinity(0))
-    cores = (cpus[0], cpus[-1])
-    generator, workload = build(), WORKLOADS[options.workload]
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
-    for number in range(options.rounds):
-        for name in chosen:
-            arguments = workload.floor if name == "floor" and workload.floor else workload.arguments
-            run = measure(generator, known[name], arguments, options.duration, cores)
-            results[name].append(run)
-            figure = (
-                f"{run[workload.figure]:.2f} {TITLES[workload.figure]}, p99 {run['p99_ms']:.1f} ms, lost {run['lost']}"
-            )
-            print(f"round {number + 1}  {name:22} {figure}, other CPU {run['other_cpu_s']:.1f} s", file=sys.stderr)
-    rows = table(results, workload.figure)
-    machine = {"cpu": cpu_name(), "cores": len(cpus), "kernel": platform.release(), "python": platform.python_version()}
-    report = {"workload": options.workload, "title": workload.title, "date": time.strftime("%Y-%m-%d")}
-    path = HERE / "results" / f"{options.workload.lower()}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(report | {"machine": machine, "rows": rows, "runs": results}, indent=1) + "\n")
-    print(f"{options.workload}: {workload.title}\n\n{markdown(rows, workload.figure)}")
+    wanted = set(options.servers.split(",")) if options.servers else None
+    if wanted is not None and (strangers := wanted - set(known)):
+        parser.error(f"unknown server {', '.join(sorted(strangers))}; known: {', '.join(known)}")
+    bench = Bench(options.duration)
+    for name in names:
+        workload = WORKLOADS[name]
+        results = take_turns(bench, workload, choose(workload, wanted, known), options.rounds)
+        rows = table(results, workload)
+        report = {"workload": name, "title": workload.title, "date": time.strftime("%Y-%m-%d"), "machine": machine()}
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name.lower()}.json").write_text(
+            json.dumps(report | {"rows": rows, "runs": results}, indent=1) + "\n"
+        )
+        print(f"{name}: {workload.title}\n\n{markdown(rows, workload)}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import asyncio
 import json
 import math
 import os
-import platform
 import random
 import resource
 import statistics
@@ -23,6 +22,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 from channels import SignalPipeline, SignalSystem
 
@@ -298,18 +299,6 @@ def crate() -> list[dict[str, Any]]:
     ]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
-
-
-def machine() -> dict[str, Any]:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": names[0].partition(": ")[2] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load": [round(x, 1) for x in os.getloadavg()],
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 def main() -> None:

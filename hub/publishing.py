@@ -107,7 +107,7 @@ class Publishing:
         """The publishers have their answers first: nobody who listens can keep them from it."""
         if was_later:
             for connection, run, count in shares:
-                connection.session.in_flight.difference_update(batches.given(run, count))
+                connection.session.release_all(batches.given(run, count))
         if isinstance(result, BrokerError):
             for share in shares:
                 self._refuse(share, result)

@@ -6,6 +6,7 @@ that they are found by connection, session or subject, and the hub's own part is
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Recorder:
         self, plane: "Plane", *, most: int = 10_000, seconds: float = 900.0, wall: Callable[[], float] = lambda: 0.0
     ) -> None:
         self._plane = plane
+        self._note = plane.note
         self._most = most
         self._seconds = seconds
         self._wall = wall
@@ -51,7 +53,7 @@ class Recorder:
     def opened(self, connection: "Connection") -> None:
         """A connection is let in, perhaps only to be told why it is refused."""
         session, number = connection.session, connection.number
-        session.note = lambda kind, text: self._plane.note(number, kind, text)
+        session.note = partial(self._note, number)
         encoding = session.codec.encoding
         session.note("opened", f"{session.conn}, session {session.session}, from {session.address}, {encoding}")
 

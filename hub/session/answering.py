@@ -3,7 +3,8 @@
 While a subscription waits for its logs, what must come after its answer waits too; `Send.waits` marks it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from hub.protocol import answers
@@ -18,42 +19,64 @@ if TYPE_CHECKING:
 
 IN_ORDER = frozenset({"welcome", "subscribed", "unsubscribed", "gap", "ack", "reconnection_token", "goaway"})
 """Messages that keep their place behind the answer of an earlier subscription (M7, M8)."""
+NONE_OPEN: "frozenset[Id]" = frozenset()
 ORDERED_REQUESTS = frozenset({"connect", "subscribe", "unsubscribe"})
 """Requests whose answers come in their order, errors too (M7)."""
+
+
+def _unheard(_kind: str, _text: str) -> None:
+    """A story that nobody keeps."""
 
 
 class Answering:
     """The part of a session that answers."""
 
-    __slots__ = ("_out", "backlog", "codec", "in_flight", "note", "state", "surroundings")
+    __slots__ = ("_in_flight", "_out", "backlog", "codec", "note", "state", "surroundings")
 
     def __init__(self, surroundings: "Surroundings", codec: "Codec", state: State) -> None:
         self.surroundings = surroundings
         self.codec = codec
         self.state = state
-        self.in_flight: set[Id] = set()
+        self._in_flight: set[Id] | None = None
+        """Made when it is first needed: most subscribers never ask with an id while another one is open."""
         self.backlog: int | None = None
         """Messages that wait behind a subscription which waits for its logs (N18); None: none waits."""
         self._out: list[Effect] = []
-        self.note: Callable[[str, str], None] = lambda _kind, _text: None
+        self.note: Callable[[str, str], None] = _unheard
         """The flight recorder (`hub.recorder`): a kind of the plane's stories, and the particulars."""
 
     # --- answers that come later --------------------------------------------------------------------------------------
 
+    @property
+    def in_flight(self) -> "AbstractSet[Id]":
+        """Ids that await their answer."""
+        return NONE_OPEN if self._in_flight is None else self._in_flight
+
     def await_answer(self, ticket: Ticket) -> None:
         """The id of `ticket` awaits its answer from now on (M6)."""
         if ticket.id is not None:
-            self.in_flight.add(ticket.id)
+            self.await_answers((ticket.id,))
+
+    def await_answers(self, ids: "Iterable[Id]") -> None:
+        """`ids` await their answers from now on."""
+        if self._in_flight is None:
+            self._in_flight = set()
+        self._in_flight.update(ids)
+
+    def release_all(self, ids: "Iterable[Id]") -> None:
+        """`ids` await their answers no longer."""
+        if self._in_flight is not None:
+            self._in_flight.difference_update(ids)
 
     def release(self, ticket: Ticket) -> None:
         """The id of `ticket` awaits its answer no longer."""
-        if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
+        if ticket.id is not None and self._in_flight is not None:
+            self._in_flight.discard(ticket.id)
 
     def answered(self, ticket: Ticket, message: dict[str, Any]) -> list[Effect]:
         """The answer to `ticket`; without an id, success is not told (M5)."""
         if ticket.id is not None:
-            self.in_flight.discard(ticket.id)
+            self.release(ticket)
             if self.state not in OVER:
                 self.send(message, waits=False)
         return self._take()

@@ -47,7 +47,7 @@ def admit(session: "Session", run: "Publishes", moment: Moment, most: int, *, an
         session.unreadable = 0
         surroundings.tally.messages_received[_LABEL] += count
         if answers_later:
-            session.in_flight.update(given(run, count))
+            session.await_answers(given(run, count))
     return count
 
 
@@ -58,14 +58,15 @@ def given(run: "Publishes", count: int) -> "set[int | str]":
 
 def _answerable(session: "Session", run: "Publishes", *, answers_later: bool) -> int:
     """How many, from the first on, have an id that may await its answer now, or none (M6)."""
-    taken, limit = session.in_flight, session.surroundings.policy.max_in_flight
+    limit, mine = session.surroundings.policy.max_in_flight, set[int | str]()
+    taken = session.in_flight
     if answers_later:
-        taken = set(taken)
+        taken = mine = set(taken)
     for at, one in enumerate(run.ids()):
         if one is None:
             continue
         if one in taken or len(taken) >= limit:
             return at
         if answers_later:
-            taken.add(one)
+            mine.add(one)
     return len(run)

@@ -11,6 +11,8 @@ MAX_KNOWN = 64
 class KnownChannels(dict[str, tuple[ChannelConfig | None, Rights]]):
     """By name; to be cleared when the session acts for somebody else."""
 
+    __slots__ = ("_catalog",)
+
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
         self._catalog = catalog

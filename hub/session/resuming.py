@@ -140,7 +140,7 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
     Where subscriptions have changed since the question it is asked again: no token tells of less than there is.
     """
     token = session.token
-    is_current = token.questions.popleft() == token.revision
+    is_current = token.questions.pop(0) == token.revision
     if is_current:
         if sent := token.take_acks(positions):
             session.surroundings.resumption.acknowledged(session.session, sent)
@@ -148,7 +148,7 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
         locate(session)
         return
     if token.asked:
-        _send(session, positions, moment, token.asked.popleft())
+        _send(session, positions, moment, token.asked.pop(0))
     elif token.is_pushing:
         token.is_pushing = False
         _send(session, positions, moment, None)
@@ -164,8 +164,8 @@ def _send(session: "Session", positions: Mapping[str, Position], moment: Moment,
         if channel in positions
     }
     token = session.token
-    if ticket is not None and ticket.id is not None:
-        session.in_flight.discard(ticket.id)
+    if ticket is not None:
+        session.release(ticket)
     try:
         text, expires_in = session.surroundings.resumption.issue(
             session.session, token.generation, session.identity, held, moment.wall

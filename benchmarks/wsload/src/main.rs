@@ -47,6 +47,9 @@ struct Opts {
     header: String,
     timeout: f64,
     tick: u64,
+    never: usize,
+    slow: usize,
+    slow_rate: u64,
 }
 
 const HELP: &str = "wsload --url ws://127.0.0.1:PORT/path [options]
@@ -60,6 +63,8 @@ const HELP: &str = "wsload --url ws://127.0.0.1:PORT/path [options]
   --concurrency C  --header 'K: v'  --subprotocol NAME  --expect TEXT|none  --label TEXT
   --tick US     read the sockets every US microseconds (500; adds up to that to a latency) instead of sleeping
                 in epoll: else each server send() also pays for waking this process. 0: sleep in epoll.
+  --never N     N more subscribers of the first channel that never read     --slow N  N more that read slowly,
+  --slow-rate B bytes a second of each (1000); both have small receive buffers and are in no figure but disconnects
  {channel} and {i} in the URL are filled in. Output: one JSON object.";
 
 fn opts() -> Opts {
@@ -94,6 +99,9 @@ fn opts() -> Opts {
         header: String::new(),
         timeout: 120.0,
         tick: 500,
+        never: 0,
+        slow: 0,
+        slow_rate: 1000,
     };
     let a: Vec<String> = std::env::args().skip(1).collect();
     let mut i = 0;
@@ -133,6 +141,9 @@ fn opts() -> Opts {
             "--sample" => o.sample = n() as usize,
             "--timeout" => o.timeout = n(),
             "--tick" => o.tick = n() as u64,
+            "--never" => o.never = n() as usize,
+            "--slow" => o.slow = n() as usize,
+            "--slow-rate" => o.slow_rate = n() as u64,
             "--server-pid" => o.pids = v.split(',').filter_map(|x| x.trim().parse().ok()).collect(),
             "--deflate" => o.deflate = true,
             "--inflate-all" => o.inflate_all = true,
@@ -173,6 +184,8 @@ enum Kind {
     Sub,
     Pub,
     Http,
+    /// A subscriber that reads slowly or not at all.
+    Lag,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -233,6 +246,9 @@ struct App {
     running: bool,
     ext: String,
     next_tick: u64,
+    /// Those who are read slowly, and when they are read next.
+    slow: Vec<usize>,
+    next_slow: u64,
 }
 
 fn num(b: &[u8]) -> u64 {
@@ -668,7 +684,23 @@ impl App {
             self.readable(ci, rb)
         }
     }
+    /// A tenth of a second's bytes from each of those who read slowly.
+    fn read_slowly(&mut self, rb: &mut [u8]) {
+        self.next_slow = now() + 100_000_000;
+        let most = (self.o.slow_rate / 10).clamp(1, rb.len() as u64) as usize;
+        for ci in self.slow.clone() {
+            let fd = self.conns[ci].fd;
+            let r = unsafe { libc::recv(fd, rb.as_mut_ptr() as _, most, 0) };
+            if r == 0 || (r < 0 && errno() != libc::EAGAIN) {
+                self.slow.retain(|other| *other != ci);
+                self.close(ci)
+            }
+        }
+    }
     fn poll(&mut self, evs: &mut [libc::epoll_event], rb: &mut [u8], until: u64) -> usize {
+        if !self.slow.is_empty() && now() >= self.next_slow {
+            self.read_slowly(rb)
+        }
         if self.running && self.o.tick > 0 {
             sleep_until(until.min(self.next_tick));
             let t = now();
@@ -700,7 +732,12 @@ impl App {
     }
     fn connect(&mut self, kind: Kind, idx: usize, u: &Url, chan: &str, pr: &Proto) {
         let ci = self.conns.len();
-        let fd = dial(&u.addr, idx + if kind == Kind::Sub { 0 } else { 40000 });
+        let (shift, buffer) = match kind {
+            Kind::Sub => (0, 0),
+            Kind::Lag => (60000, 2048),
+            _ => (40000, 0),
+        };
+        let fd = dial(&u.addr, idx + shift, buffer);
         let mut c = Conn {
             fd,
             kind,
@@ -742,7 +779,7 @@ impl App {
             r += "\r\n";
             c.out = r.into_bytes();
             let mut st: Vec<Step> = pr.hello.clone();
-            if kind == Kind::Sub {
+            if matches!(kind, Kind::Sub | Kind::Lag) {
                 st.extend(pr.subscribe.iter().cloned());
                 match self.o.expect.as_deref() {
                     Some("none") => {
@@ -848,6 +885,8 @@ fn main() {
         running: false,
         ext: String::new(),
         next_tick: 0,
+        slow: vec![],
+        next_slow: 0,
         o,
     };
     let mut evs = vec![libc::epoll_event { events: 0, u64: 0 }; 64];
@@ -885,6 +924,22 @@ fn main() {
             ))
         }
     }
+    let lags = app.o.never + app.o.slow;
+    for i in 0..lags {
+        app.connect(Kind::Lag, i, &u, &chans[0], &pr)
+    }
+    while app.ready < total + lags {
+        app.poll(&mut evs, &mut rb, now() + 100_000_000);
+        if now() > deadline || app.st.closed > 0 {
+            die("those who read slowly did not become ready")
+        }
+    }
+    for ci in total..total + lags {
+        ep_del(ep, app.conns[ci].fd);
+        if ci - total >= app.o.never {
+            app.slow.push(ci)
+        }
+    }
     let connect_s = (now() - t0) as f64 / 1e9;
     let cpu_conn = cpu(&app.o.pids);
     let t = now() + (app.o.settle * 1e9) as u64;
@@ -904,7 +959,7 @@ fn main() {
         for i in 0..app.o.pubs {
             app.connect(kind, i, &pu, &chans[i % chans.len()], &pr)
         }
-        while app.ready < total + app.o.pubs {
+        while app.ready < total + lags + app.o.pubs {
             app.poll(&mut evs, &mut rb, now() + 100_000_000);
             if now() > deadline {
                 die("publishers did not become ready")

@@ -79,7 +79,8 @@ fn set(fd: i32, level: i32, name: i32, v: i32) {
 }
 
 /// Non-blocking connect from 127.0.0.2 + i/20000, so that ports do not run out.
-pub fn dial(to: &SocketAddrV4, i: usize) -> i32 {
+/// `buffer`: bytes of the receive buffer (0: the kernel's own choice).
+pub fn dial(to: &SocketAddrV4, i: usize, buffer: i32) -> i32 {
     unsafe {
         let fd = libc::socket(
             libc::AF_INET,
@@ -96,6 +97,9 @@ pub fn dial(to: &SocketAddrV4, i: usize) -> i32 {
             1,
         );
         set(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+        if buffer > 0 {
+            set(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, buffer)
+        }
         let a = sa(Ipv4Addr::new(127, 0, 0, 2 + (i / 20000) as u8), 0);
         if libc::bind(fd, &a as *const _ as _, 16) < 0 {
             die("bind")
@@ -164,6 +168,9 @@ pub fn ep_add(ep: i32, fd: i32, id: u64, out: bool) {
 }
 pub fn ep_mod(ep: i32, fd: i32, id: u64, out: bool) {
     ep_ctl(ep, libc::EPOLL_CTL_MOD, fd, id, out)
+}
+pub fn ep_del(ep: i32, fd: i32) {
+    ep_ctl(ep, libc::EPOLL_CTL_DEL, fd, 0, false)
 }
 pub fn ep_wait(ep: i32, evs: &mut [libc::epoll_event], ns: u64) -> usize {
     let t = libc::timespec {
