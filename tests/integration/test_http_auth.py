@@ -206,9 +206,11 @@ def test_id9_password_guesses_are_charged_to_the_user_as_well() -> None:
         assert [rest.post("/api/v1/auth/token", body).status for _ in range(3)] == [401, 401, 429]
 
 
-def test_id9_a_long_user_name_takes_no_more_room_than_a_short_one(hub: RunningHub, nobody: Rest) -> None:
-    nobody.post("/api/v1/auth/token", {"username": "x" * 100_000, "password": "secret"})
-    charged = hub.call(lambda inside: [name for name, _ in inside.auth_buckets._buckets])
+def test_id9_a_long_user_name_takes_no_more_room_than_a_short_one() -> None:
+    # So slow a refill that no sweep of a busy machine forgets the bucket before it is looked at.
+    with RunningHub(auth_rate=Rate(2, 0.001)) as hub, Rest(hub) as rest:
+        rest.post("/api/v1/auth/token", {"username": "x" * 100_000, "password": "secret"})
+        charged = hub.call(lambda inside: [name for name, _ in inside.auth_buckets._buckets])
     assert max(map(len, charged)) < 300
 
 
