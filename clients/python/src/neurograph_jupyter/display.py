@@ -142,6 +142,7 @@ def _matplotlib(graph: Any, positions: Mapping[Any, Sequence[float]], title: str
                 ha="center",
                 fontsize=8,
                 parse_math=False,
+                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
             )
     _legend(axes, graph)
     return figure

@@ -5,12 +5,12 @@ const STYLE = `
 .ngl-head{display:flex;gap:16px;align-items:baseline;padding:7px 12px;color:#fff;background:linear-gradient(90deg,#4338ca,#0e7490)}
 .ngl-head b{font-size:14px}.ngl-head span{opacity:.92}.ngl-state{margin-left:auto}
 .ngl canvas{display:block;width:100%;height:110px}
-.ngl table{width:100%;border-collapse:collapse;margin:0;table-layout:fixed}
-.ngl td{padding:2px 12px;border:0;border-top:1px solid rgba(128,128,128,.18);text-align:left;white-space:nowrap;
+.ngl .ngl-rows{width:100%;border-collapse:collapse;margin:0;table-layout:fixed}
+.ngl .ngl-rows td{padding:2px 12px;border:0;border-top:1px solid rgba(128,128,128,.18);text-align:left;white-space:nowrap;
 overflow:hidden;text-overflow:ellipsis;font-size:12px;background:transparent}
-.ngl td:nth-child(1){width:92px;opacity:.7}.ngl td:nth-child(2){width:170px}
-.ngl-novel td:nth-child(2){color:#ea580c;font-weight:600}.ngl-gap td{color:#b91c1c}
-.ngl-none td{opacity:.6}`;
+.ngl .ngl-rows td:nth-child(1){width:92px;opacity:.7}.ngl .ngl-rows td:nth-child(2){width:170px}
+.ngl .ngl-novel td:nth-child(2){color:#ea580c;font-weight:600}.ngl .ngl-gap td{color:#b91c1c}
+.ngl .ngl-none td{opacity:.6}`;
 const NOVEL = "#ea580c", KNOWN = "#6366f1", LINE = "rgba(128,128,128,.35)";
 const LEAST = 100; // milliseconds between two drawings
 
@@ -90,7 +90,9 @@ function render({ model, el }) {
   for (const name of ["rate", "total", "novel", "missed", "state"]) parts[name] = element("span", bar);
   parts.state.className = "ngl-state";
   const canvas = element("canvas", root);
-  const table = element("tbody", element("table", root));
+  const rows = element("table", root);
+  rows.className = "ngl-rows";
+  const table = element("tbody", rows);
   let drawn = 0, waiting = 0, came = Date.now();
 
   function paint() {

@@ -49,7 +49,7 @@ class LiveView:
         self._due = loop.time() + PAUSE
         self.sent += 1
         state = self._pulse.state(time(), self.feed.state)
-        self._place.post(lambda: setattr(self.widget, "state", state))
+        self.widget.state = state
 
     def __repr__(self) -> str:
         return f"<LiveView of {self.feed.channel}: {self._pulse.total} events>"

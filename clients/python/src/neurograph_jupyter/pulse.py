@@ -15,6 +15,7 @@ LINES = 12
 """Newest events as lines."""
 MAX_DATA = 120
 """Characters of the data of a line."""
+_LEFT_OUT = frozenset({"payload", "is_novel", "neighbors", "vector", "node"})
 
 
 class Pulse:
@@ -78,6 +79,6 @@ def _data(data: Any) -> str:
     if not isinstance(data, Mapping):
         return shown("data", data)
     text = data.get("payload", {}).get("text") if isinstance(data.get("payload"), Mapping) else None
-    told = {name: value for name, value in data.items() if name not in {"payload", "is_novel", "neighbors"}}
+    told = {name: value for name, value in data.items() if name not in _LEFT_OUT}
     members = "  ".join(f"{name} {shown(name, value)}" for name, value in told.items())
     return f"{text}  {members}" if isinstance(text, str) else members

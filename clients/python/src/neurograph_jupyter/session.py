@@ -30,7 +30,7 @@ LOOKUPS = 8
 """Tokens that are asked for side by side."""
 
 # Of a token, in the order in which they are shown; the rest follows.
-_TOKEN = ("token_id", "type", "priority", "is_novel", "nearest_id", "nearest_dist", "weight", "created", "vector")
+_TOKEN = ("token_id", "type", "priority", "is_novel", "nearest_id", "nearest_dist", "vector", "weight", "created")
 
 
 class NotebookSession:

@@ -27,7 +27,9 @@ Rows = Sequence[Mapping[str, Any]]
 def html_table(title: str, columns: Sequence[str], rows: Rows, most: int, note: str = "") -> str:
     """A table of the first `most` rows with a gradient header, and how many more there are."""
     head = "".join(f'<th style="{_HEAD}">{escape(name)}</th>' for name in columns)
-    body = "".join(f"<tr>{''.join(_cell(name, row.get(name)) for name in columns)}</tr>" for row in rows[:most])
+    numeric = {name for name in columns if all(_is_number(row.get(name)) for row in rows[:most])}
+    cells = ([_cell(name, row.get(name), is_number=name in numeric) for name in columns] for row in rows[:most])
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     caption = f'<div style="font-weight:600;margin:2px 0 6px">{escape(title)}</div>' if title else ""
     foot = f'<div style="opacity:.7;margin:6px 0 2px;font-size:12px">{escape(_foot(len(rows), most, note))}</div>'
     # The gradient is the row's and the table's head's: some notebooks give cells a background of their own.
@@ -80,8 +82,12 @@ def bars(vector: Sequence[float]) -> str:
     return "".join("?" if math.isnan(number) else BARS[int(min(7.0, max(0.0, number * 8)))] for number in vector)
 
 
-def _cell(name: str, value: Any) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any) -> bool:
+    """One that is absent does not keep a column from being one of numbers."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _cell(name: str, value: Any, *, is_number: bool) -> str:
     numbers = ", ".join(f"{number:.4g}" for number in value) if is_vector(value) else ""
     hint = f' title="{escape(numbers)}"' if numbers else ""
     style = _CELL.format("right" if is_number else "left")
