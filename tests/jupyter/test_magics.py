@@ -123,6 +123,19 @@ def test_what_is_wrong_is_a_sentence_and_no_traceback(
     assert told in refused(cell)
 
 
+def test_url_and_token_come_from_the_environment_and_are_shown_nowhere(
+    hub: RunningHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = hub.token("developer")
+    monkeypatch.setenv("NG_URL", hub.url)
+    monkeypatch.setenv("NG_TOKEN", token)
+    overview = run("%neurograph init")
+    assert ("role", "developer") in [(row.name, row.value) for row in overview]
+    session = run("neurograph_db")
+    shown = [overview._repr_html_(), repr(session), repr(session._rest), repr(session.stats()), session._repr_html_()]
+    assert [text for text in shown if token in text] == []
+
+
 def test_a_hub_that_cannot_be_reached_is_told_and_leaves_no_session(run: Run, refused: Refused) -> None:
     assert "cannot connect" in refused("%neurograph init --url ws://127.0.0.1:9/ws")
     assert "no hub yet" in refused("%neurograph status")

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -113,10 +114,11 @@ class NeurographMagics(Magics):
             raise NotebookError("init: expected --embedded, or --url and --token, came both")
         self.close()
         runtime = start_hub() if options.embedded else None
-        url = options.url or lines.DEFAULT_URL
-        token = options.token
         if runtime is not None:
             url, token = runtime.url, runtime.token(ROLE)
+        else:
+            url = options.url or os.environ.get("NG_URL") or lines.DEFAULT_URL
+            token = options.token or os.environ.get("NG_TOKEN") or None
         try:
             session = NotebookSession(url, token=token, path=options.path, runtime=runtime, place=_place(self.shell))
         except Exception:
