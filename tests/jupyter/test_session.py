@@ -62,6 +62,9 @@ def test_a_feed_brings_what_the_filter_lets_through_behind_what_was_there(sessio
         session.publish("actions", {"n": number}, event="done")
     assert [row.n for row in feed.wait(3).events()] == [1, 2, 3]
     assert [row.n for row in only.wait(1).events()] == [3]
+    both = session.subscribe("actions", filter="n < 3", last=3, name="both")
+    assert [row.n for row in both.wait(2).events()] == [1, 2]
+    session.drop("both")
     assert (list(session.feeds), len(feed)) == (["actions 1", "actions 2"], 3)
     assert "3 came, connected" in feed._repr_html_()
     session.drop("actions 1")
@@ -98,8 +101,6 @@ def test_what_is_wrong_is_said_and_leaves_the_session_as_it_is(hub: RunningHub, 
         session.subscribe("signals", filter="priority >=")
     with pytest.raises(BadRequest):
         session.subscribe("signals", filter={"data.x": {"above": 1}})
-    with pytest.raises(NotebookError, match="expected no filter beside it"):
-        session.subscribe("signals", filter="is_novel", last=3)
     with pytest.raises(TimeoutError, match=r"signals: expected 1 events, came 0 in 0\.01 s"):
         session.subscribe("signals", name="idle").wait(1, timeout=0.01)
     assert list(session.feeds) == ["idle"]
@@ -131,3 +132,30 @@ def test_a_session_with_a_path_goes_on_where_the_last_one_ended(hub: RunningHub,
         assert {row.name for row in second.overview()} >= {"recording", "role", "tokens"}
         assert [row.name for row in second.channels()][:2] == ["metrics", "signals"]
         assert "2 feeds" not in repr(second)
+
+
+SAME = (
+    "priority >= 10",
+    "is_novel",
+    "not is_novel and priority < 15",
+    "nearest_dist < 0.05 or nearest_dist missing",
+    "nearest_dist exists and not nearest_dist > 0.01",
+    "dim.emotional > 0.5 and dim.abstract <= 0.9",
+    "priority in [1, 2, 3] or priority == 19",
+    "vector *= 0.5",
+    "near([0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5], 0.3)",
+)
+
+
+@pytest.mark.clause("F3", "F4", "F5", "F7")
+def test_a_condition_of_a_question_means_what_the_same_filter_means_at_the_hub(session: NotebookSession) -> None:
+    feeds = [session.subscribe("signals", filter=f"({one}) or priority == 255") for one in SAME]
+    for number in range(20):
+        session.emit("signal.x", [number % 7 / 8] * 8, priority=number)
+    end = session.emit("signal.end", [0.99] * 8, priority=255).token_id
+    for condition, feed in zip(SAME, feeds, strict=True):
+        while not (rows := feed.events()) or rows[-1].token_id != end:
+            feed.wait(len(rows) + 1)
+        found = session.query(f"find all nodes where ({condition}) or priority == 255")
+        assert [row.token_id for row in found][::-1] == [row.token_id for row in rows], condition
+        assert len(rows) > 1, condition

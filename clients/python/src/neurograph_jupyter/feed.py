@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurograph_ws_client import Event, Filter, Gap, NeurographWSClient
+from neurograph_ws_client import Event, Filter, Gap, Last, NeurographWSClient
 
 from .results import QueryResult, event_row
 from .worker import Place
@@ -43,6 +43,7 @@ class Feed:
         *,
         place: Place | None = None,
         handler: Handler | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self.name = name
         self.channel = channel
@@ -56,7 +57,7 @@ class Feed:
         self._context = contextvars.copy_context()
         self._events: deque[Event[Any]] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
+        self._listeners = list(listeners)
         self._arrived = asyncio.Condition()
         # Before, what is wrong is raised; afterwards nobody waits for it any more.
         self._is_told = False
@@ -64,15 +65,15 @@ class Feed:
 
     # -- on the worker's loop ------------------------------------------------------------------------------------------
 
-    async def begin(self, condition: Filter | None, past: Sequence[Event[Any]]) -> None:
-        """Connect and follow, behind `past` where that is given; raises what refused it."""
+    async def begin(self, condition: Filter | None, past: Sequence[Event[Any]], last: int = 0) -> None:
+        """Connect and follow, behind `past` if given, or from the newest `last` on; raises what refused it."""
         client = self._client
         client.on("error", self._failed)
         for event in past:
             self._keep(event)
         await client.connect()
         try:
-            start = past[-1].position if past else None
+            start = past[-1].position if past else Last(last) if last else None
             await client.subscribe(self.channel, self._take, filter=condition, start=start, gaps=True)
         except BaseException:
             await client.close()
@@ -137,9 +138,15 @@ class Feed:
 
     # -- for the notebook ----------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
-        """Call `listener` on the client's thread for each event and gap."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener, kept: Callable[[Event[Any]], object] | None = None) -> None:
+        """Call `listener` on the client's thread for each event and gap, after `kept` for each event that is here."""
+
+        async def attach() -> None:
+            for event in self._events if kept is not None else ():
+                kept(event)  # type: ignore[misc]  # looked at just now
+            self._listeners.append(listener)
+
+        self._worker.wait(attach())
 
     def wait(self, count: int = 1, timeout: float = 10.0) -> "Feed":
         """Until `count` events have come in all; TimeoutError tells how many did."""

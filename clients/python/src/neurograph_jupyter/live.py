@@ -12,7 +12,6 @@ from .pulse import Pulse
 
 if TYPE_CHECKING:
     from .feed import Feed
-    from .worker import Place
 
 SCRIPT = Path(__file__).with_name("live.js")
 PAUSE = 0.1
@@ -22,16 +21,17 @@ PAUSE = 0.1
 class LiveView:
     """What a feed brings, as bars and lines (extra `jupyter`); `stop` ends it, and the picture stays."""
 
-    def __init__(self, feed: "Feed", place: "Place") -> None:
+    def __init__(self, feed: "Feed") -> None:
         self.feed = feed
         self.sent = 0
         """States sent to the widget."""
-        self._place = place
         self._pulse = Pulse(feed.channel)
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self.widget: Any = _widget_class()(state=self._pulse.state(time(), feed.state))
-        feed.listen(self._take)
+        # What was there before it is shown at the time of the hub.
+        feed.listen(self._take, kept=lambda event: self._pulse.add(event, min(event.ts, time())))
+        self.widget.state = self._pulse.state(time(), feed.state)
 
     def stop(self) -> None:
         """Follow no more."""

@@ -147,9 +147,7 @@ class NeurographMagics(Magics):
 
     def _subscribe(self, options: argparse.Namespace) -> Any:
         if options.live:
-            if options.last:
-                raise NotebookError("subscribe: expected --live or --last, came both")
-            return self.session.live(options.channel, filter=options.filter)
+            return self.session.live(options.channel, filter=options.filter, last=options.last)
         return self.session.subscribe(options.channel, filter=options.filter, last=options.last)
 
     def _emit(self, options: argparse.Namespace) -> QueryResult:

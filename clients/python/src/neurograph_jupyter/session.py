@@ -188,9 +188,10 @@ class NotebookSession:
         last: int = 0,
         name: str | None = None,
     ) -> Feed:
-        """Follow a channel, behind its newest `last` events; `handler` gets each event that comes from now on.
+        """Follow a channel, behind its newest `last` events; `handler` gets each event that comes.
 
-        `filter` is a filter of PROTOCOL.md (F) or an expression. A feed of the same `name` is replaced.
+        `filter` is a filter of PROTOCOL.md (F) or an expression; with one the hub sends the past as well, which then
+        comes like anything else. A feed of the same `name` is replaced.
         """
         named = name if name is not None else self._free_name(channel)
         condition = _condition(filter)
@@ -198,18 +199,24 @@ class NotebookSession:
             raise NotebookError(
                 f"expected at most {MAX_FEEDS} feeds, have {', '.join(self.feeds)}; drop(NAME) ends one"
             )
-        if last and condition is not None:
-            raise NotebookError("last: expected no filter beside it, since the past is read before the filter holds")
-        past = self._worker.wait(self._client.history(channel, last=last)) if last else []
+        past: Sequence[Event[Any]] = ()
+        if last and condition is None:
+            past = self._worker.wait(self._client.history(channel, last=last, timeout=self._timeout))
+            last = 0
         self.drop(named)
-        feed = self._worker.wait(self._begun(named, channel, handler, condition, past), self._timeout)
+        feed = self._worker.wait(self._begun(named, channel, handler, condition, past, last), self._timeout)
         self.feeds[named] = feed
         return feed
 
-    def live(self, channel: str = "signals", *, filter: Filter | str | None = None) -> LiveView:  # noqa: A002
+    def live(
+        self,
+        channel: str = "signals",
+        *,
+        filter: Filter | str | None = None,  # noqa: A002 - the protocol's word
+        last: int = 0,
+    ) -> LiveView:
         """A view that moves: events per half second, and the newest of them (extra `jupyter`)."""
-        feed = self.subscribe(channel, filter=filter, name=f"live {channel}")
-        return LiveView(feed, self._place)
+        return LiveView(self.subscribe(channel, filter=filter, last=last, name=f"live {channel}"))
 
     def drop(self, name: str) -> None:
         """End a feed, if there is one of that name."""
@@ -218,12 +225,18 @@ class NotebookSession:
             feed.stop()
 
     async def _begun(
-        self, name: str, channel: str, handler: Handler | None, condition: Filter | None, past: Sequence[Event[Any]]
+        self,
+        name: str,
+        channel: str,
+        handler: Handler | None,
+        condition: Filter | None,
+        past: Sequence[Event[Any]],
+        last: int,
     ) -> Feed:
-        feed = Feed(name, channel, self._new_client(name), self._worker, place=self._place, handler=handler)
-        if self._recording is not None:
-            feed.listen(self._recording.add)
-        await feed.begin(condition, past)
+        client = self._new_client(name)
+        kept = () if self._recording is None else (self._recording.add,)
+        feed = Feed(name, channel, client, self._worker, place=self._place, handler=handler, listeners=kept)
+        await feed.begin(condition, past, last)
         return feed
 
     def _new_client(self, name: str) -> NeurographWSClient:
