@@ -165,9 +165,12 @@ def current(
     rate: Rate = DEFAULT_RATE,
     node: str = "hub",
     shows_users: bool = False,
+    stream: TextIO | None = None,
 ) -> LogOutput:
-    """The process's output; set up now, as told, where nobody did (a hub embedded by `create_app`)."""
-    return _output or configure(level=level, rate=rate, node=node, shows_users=shows_users, owns_process=False)
+    """The process's output; set up now, as told, where nobody did (a hub embedded by `create_app` or `Runtime`)."""
+    return _output or configure(
+        level=level, rate=rate, node=node, shows_users=shows_users, stream=stream, owns_process=False
+    )
 
 
 class LogChannel:

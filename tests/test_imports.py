@@ -16,6 +16,10 @@ FORBIDDEN = {
     "channels": ("channels", (OURS - {"channels"}) | SERVER),
     "hub": ("hub", (OURS - {"hub", "channels"}) | {"redis"}),
     "neurograph_ws_client": ("clients/python/src/neurograph_ws_client", (OURS - {"neurograph_ws_client"}) | SERVER),
+    "neurograph_jupyter": (
+        "clients/python/src/neurograph_jupyter",
+        (OURS - {"neurograph_jupyter", "neurograph_ws_client"}) | SERVER,
+    ),
     "ng_ws": ("cli/src/ng_ws", (OURS - {"ng_ws", "neurograph_ws_client"}) | SERVER),
 }
 REDIS = "channels/backplane/redis/"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from channels._native import Neighbor, encode_text
 from hub.http.endpoints import Call
 from hub.http.space import Body, asked, body_of, may_read
+from hub.matches import similarity
 from hub.protocol.errors import Refusal
 
 MAX_TEXT = 65_536
@@ -87,10 +88,9 @@ async def query(call: Call) -> dict[str, Any]:
 
 
 def _result(neighbor: Neighbor) -> dict[str, Any]:
-    """`similarity`: 1 at the same place, falling with the distance as 1 / (1 + distance)."""
     return {
         "token_id": neighbor.token_id,
-        "similarity": 1 / (1 + neighbor.distance),
+        "similarity": similarity(neighbor.distance),
         "distance": neighbor.distance,
         "event": neighbor.event_type,
     }

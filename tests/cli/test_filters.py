@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from neurograph_ws_client import encode_text
+from neurograph_ws_client.expressions import joined
 from ng_ws.exits import Exit, Failed
 from ng_ws.filters import filter_of, near
 from ng_ws.filters.fields import nearly_known
-from ng_ws.filters.reading import joined
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from neurograph_ws_client import Last, Since
+from neurograph_ws_client.rest import http_base
 from ng_ws.arguments import above_zero, json_of, whole
 from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
 from ng_ws.listen import in_time
 from ng_ws.listening import check_last, delivery_of, start_of
 from ng_ws.publish import tags_of, value_of
-from ng_ws.rest import http_base
 from ng_ws.settings import Flags, resolved
 from ng_ws.tokens import show
 

@@ -27,13 +27,13 @@ def test_nothing_of_the_server_is_imported(name: str) -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_its_wheel_stays_within_a_hundred_and_twelve_kilobytes() -> None:
+def test_its_wheel_stays_within_a_hundred_and_twenty_kilobytes() -> None:
     """The budget of the client; a wheel is a zip of its files."""
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as files:
         for path in PACKAGE.rglob("*.py"):
             files.write(path, path.relative_to(PACKAGE.parent))
-    assert wheel.tell() < 112 * 1024
+    assert wheel.tell() < 120 * 1024
 
 
 def test_both_distributions_are_typed_and_know_their_version() -> None:

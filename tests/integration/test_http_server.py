@@ -76,8 +76,7 @@ def test_a_lost_native_part_ends_the_process(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("hub.hub.TICK", 0.05)
     running = RunningHub.start()
     running.call(lambda one: setattr(one.connections, "failure", "an I/O thread is lost"))
-    running._thread.join(10)
-    assert not running._thread.is_alive()
+    assert running.has_ended(within=10)
     running.stop()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", running.port), 1)

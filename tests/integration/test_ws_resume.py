@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from channels.permissions import Role
-from tests.support.hub import PATIENCE, RunningHub
+from hub.runtime import PATIENCE
+from tests.support.hub import RunningHub
 from tests.support.ws import MSGPACK, Peer, refused
 
 Start = Callable[..., RunningHub]

@@ -5,10 +5,8 @@ with RunningHub(metrics_interval=0.2) as hub:
     connect(hub.url, additional_headers={"Authorization": f"Bearer {hub.token('bot')}"})
 """
 
-import asyncio
 import io
 import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -19,15 +17,12 @@ import jwt
 from channels.buckets import Rate
 from channels.permissions import Role
 from hub import logs
-from hub.app import create_app
 from hub.config import Settings
 from hub.hub import Companion, Hub
-from hub.listener import listen, port_of
-from hub.server import HubServer, run
+from hub.runtime import Runtime
 
 T = TypeVar("T")
 Transport = Literal["handover", "relay"]
-PATIENCE = 20.0
 SECRET = "b3f0cA91d7e24c58XqLmZt6RwYvKs0Pj"
 
 PRODUCTION: dict[str, Any] = {
@@ -50,14 +45,8 @@ class RunningHub:
         self.transport = transport
         self.records: list[logs.Record] = []
         """The hub's own log."""
-        self._companions = companions
-        self._listener = listen(self.settings.host, self.settings.port, may_step=False)
-        self._port = port_of(self._listener)
-        self._is_ready = threading.Event()
-        self._error: BaseException | None = None
-        self._server: HubServer | None = None
-        self._thread = threading.Thread(target=self._run, name=f"hub {self._port}", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runtime = Runtime(self.settings, companions).bind()
+        self._port = self._runtime.port
 
     @property
     def url(self) -> str:
@@ -82,9 +71,7 @@ class RunningHub:
     @property
     def hub(self) -> Hub:
         """The hub itself; its parts belong to the hub's thread (`call`)."""
-        assert self._server is not None
-        hub: Hub = self._server.config.app.state.hub  # type: ignore[union-attr]
-        return hub
+        return self._runtime.hub
 
     def token(self, role: Role | str, subject: str | None = None, ttl: float = 3_600, **claims: Any) -> str:
         """A token that the hub takes."""
@@ -101,20 +88,11 @@ class RunningHub:
 
     def call(self, work: Callable[[Hub], T]) -> T:
         """`work(hub)` on the hub's loop."""
-
-        async def on_loop() -> T:
-            return work(self.hub)
-
-        return self.await_(on_loop())
+        return self._runtime.call(work)
 
     def await_(self, awaitable: Awaitable[T]) -> T:
         """Its result, awaited on the hub's loop."""
-
-        async def on_loop() -> T:
-            return await awaitable
-
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE)
+        return self._runtime.wait(awaitable)
 
     @classmethod
     def start(cls, **options: Any) -> Self:
@@ -124,39 +102,17 @@ class RunningHub:
     def begin(self) -> Self:
         """Serve; returns when it is ready, raises what stopped the start."""
         _quiet_logs()
-        self._thread.start()
-        if not self._is_ready.wait(PATIENCE):
-            raise TimeoutError("the hub did not start in time")
-        if self._error is not None:
-            self._listener.close()
-            raise self._error
+        self._runtime.start()
+        self.call(lambda hub: hub.log_listeners.append(self.records.append))
         return self
 
     def stop(self) -> None:
         """As SIGTERM would; raises if it does not end, or ended with an error."""
-        if self._server is not None and self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(setattr, self._server, "should_exit", True)
-        self._thread.join(PATIENCE)
-        self._listener.close()
-        if self._thread.is_alive():
-            raise TimeoutError("the hub did not stop in time")
-        if self._error is not None:
-            raise self._error
+        self._runtime.stop()
 
-    def _run(self) -> None:
-        try:
-            app = create_app(self.settings, self._companions)
-            self._server = HubServer(app, self.settings, self._ready)
-            run(self._server, self._listener)
-        except BaseException as error:  # noqa: BLE001 - raised again where the hub is started or stopped
-            self._error = error
-        finally:
-            self._is_ready.set()
-
-    def _ready(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.hub.log_listeners.append(self.records.append)
-        self._is_ready.set()
+    def has_ended(self, within: float) -> bool:
+        """Wait for it to end by itself."""
+        return self._runtime.join(within)
 
     def __enter__(self) -> Self:
         return self.begin()

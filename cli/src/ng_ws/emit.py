@@ -16,7 +16,7 @@ from .settings import Format, Settings
 from .signal_text import signal_line
 from .stdout import put
 
-_DIMENSIONS = 8
+DIMENSIONS = 8
 _IF_TEXT = "next: --as-text, if it is a text"
 
 
@@ -46,8 +46,8 @@ def vector_of(text: str) -> list[float] | None:
     if elements is None:
         return None
     numbers = [_finite(place, element) for place, element in enumerate(elements)]
-    if len(numbers) != _DIMENSIONS:
-        raise Failed(Exit.USAGE, f"vector: expected {_DIMENSIONS} numbers, got {len(numbers)}: {text:.80}", _IF_TEXT)
+    if len(numbers) != DIMENSIONS:
+        raise Failed(Exit.USAGE, f"vector: expected {DIMENSIONS} numbers, got {len(numbers)}: {text:.80}", _IF_TEXT)
     return numbers
 
 
@@ -81,7 +81,7 @@ async def emit(settings: Settings, options: Emitting) -> None:
         _signal_of(options, options.signal)
     async with connected(settings, Notes(settings)) as client:
         async for text in _texts(options):
-            _tell(settings, await _emit_one(client, options, text))
+            tell(settings, await _emit_one(client, options, text))
 
 
 async def _texts(options: Emitting) -> AsyncIterator[str]:
@@ -96,34 +96,40 @@ async def _texts(options: Emitting) -> AsyncIterator[str]:
 def _signal_of(options: Emitting, text: str) -> list[float] | None:
     """The vector, or None for a text."""
     if not text.strip():
-        raise misused("signal", f"{_DIMENSIONS} numbers or a text", text)
+        raise misused("signal", f"{DIMENSIONS} numbers or a text", text)
     return None if options.is_text else vector_of(text)
 
 
-def _payload_of(options: Emitting, text: str | None) -> Any:
+def payload_of(given: Any, text: str | None, *, takes_text_along: bool) -> Any:
     """The payload, with the text that went in: who sees the signal on the channel could not read it otherwise."""
-    if text is None or not options.takes_text_along:
-        return options.payload
-    if options.payload is None:
+    if text is None or not takes_text_along:
+        return given
+    if given is None:
         return {"text": text}
-    return {"text": text, **options.payload} if isinstance(options.payload, Mapping) else options.payload
+    return {"text": text, **given} if isinstance(given, Mapping) else given
+
+
+def priority_of(options: Emitting, *, is_text: bool) -> int:
+    """The documents' defaults: a text is more urgent than a bare vector."""
+    return options.priority if options.priority is not None else 200 if is_text else 128
 
 
 async def _emit_one(client: NeurographWSClient, options: Emitting, text: str) -> Emitted:
     vector = _signal_of(options, text)
-    # The documents' defaults: a text is more urgent than a bare vector.
-    priority = options.priority if options.priority is not None else (200 if vector is None else 128)
     return await client.emit(
         options.event_type,
         encode_text(text) if vector is None else vector,
-        priority=priority,
-        payload=_payload_of(options, text if vector is None else None),
+        priority=priority_of(options, is_text=vector is None),
+        payload=payload_of(
+            options.payload, text if vector is None else None, takes_text_along=options.takes_text_along
+        ),
         tags=options.tags or None,
         retry=True,
     )
 
 
-def _tell(settings: Settings, emitted: Emitted) -> None:
+def tell(settings: Settings, emitted: Emitted) -> None:
+    """What the SignalSystem said about one signal."""
     if settings.format is Format.JSON:
         line = object_line({name: value for name, value in asdict(emitted).items() if value is not None})
     else:

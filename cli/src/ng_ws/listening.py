@@ -99,8 +99,10 @@ class Choice:
         """Read both; a bare name that is nearly a known one is told."""
         if expression is None and near is None:
             return cls()
-        from .filters.fields import nearly_known  # noqa: PLC0415 - most listen to everything
-        from .filters.reading import filter_of, joined  # noqa: PLC0415
+        from neurograph_ws_client.expressions import joined  # noqa: PLC0415 - most listen to everything
+
+        from .filters.fields import nearly_known  # noqa: PLC0415
+        from .filters.reading import filter_of  # noqa: PLC0415
         from .filters.reading import near as near_to  # noqa: PLC0415
 
         parts = [near_to(near, radius)] if near is not None else []

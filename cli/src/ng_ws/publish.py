@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from neurograph_ws_client import Published
+from neurograph_ws_client import NeurographWSClient, Published
 
+from .attachment import Attachment
 from .exits import misused
 from .hub import connected
 from .lines import stdin_lines
@@ -28,6 +29,7 @@ class Publishing:
     tags: Mapping[str, str] = field(default_factory=dict)
     repeat: int = 1
     every: float = 0.0
+    attachment: Attachment | None = None
 
 
 def value_of(text: str | None) -> Any:
@@ -57,13 +59,27 @@ async def publish(settings: Settings, options: Publishing) -> None:
     count = 0
     async with connected(settings, notes) as client:
         async for data in _data(options):
-            stored = await client.publish(
-                options.channel, data, event=options.event, key=options.key, tags=options.tags or None, retry=True
-            )
+            stored = await _store(client, options, data)
             count += 1
             _tell(settings, options.channel, stored)
     if count != 1:
         notes.say(f"{count} events published on {options.channel}")
+
+
+async def _store(client: NeurographWSClient, options: Publishing, data: Any) -> Published:
+    tags, media = options.tags or None, options.attachment
+    if media is None:
+        return await client.publish(options.channel, data, event=options.event, key=options.key, tags=tags, retry=True)
+    return await client.publish_media(
+        options.channel,
+        media.content,
+        event=options.event,
+        content_type=media.content_type,
+        meta=media.meta or None,
+        key=options.key,
+        tags=tags,
+        retry=True,
+    )
 
 
 async def _data(options: Publishing) -> AsyncIterator[Any]:

@@ -1,11 +1,12 @@
 """Options of `ng-ws emit`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..arguments import helped, json_of, whole
-from ..exits import Exit
+from ..exits import Exit, misused
 from ..tree import single
 
 app = single()
@@ -14,7 +15,8 @@ _EMIT = helped(
     'ng-ws emit signal.input.text "disk failing on db4" --priority 220',
     "ng-ws emit signal.sensor 0.1,0.5,0.3,0.1,0.9,0.4,0.3,0.7",
     "Send a signal through the SignalSystem: 8 numbers, or a text, or - for every line of stdin. Shows its token, "
-    "whether it is new, and what is near. A text goes along as payload, so that others can read it.",
+    "whether it is new, and what is near. A text goes along as payload, so that others can read it. With --batch every "
+    "signal of a file: one JSON a line (8 numbers, a text, or an object with vector or text), or N x 8 of NumPy.",
 )
 
 
@@ -22,7 +24,7 @@ _EMIT = helped(
 def emit(
     ctx: typer.Context,
     event_type: Annotated[str, typer.Argument(metavar="TYPE")],
-    signal: Annotated[str, typer.Argument(metavar="VECTOR|TEXT|-")],
+    signal: Annotated[str | None, typer.Argument(metavar="VECTOR|TEXT|-")] = None,
     priority: Annotated[
         int | None,
         typer.Option(
@@ -35,6 +37,7 @@ def emit(
     no_text: Annotated[bool, typer.Option("--no-text", help="Send the vector of the text, not the text.")] = False,
     as_text: Annotated[bool, typer.Option("--as-text", help="It is a text, even if it looks like numbers.")] = False,
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="FILE", help="Signals of a file: .jsonl or .npy.")] = None,
 ) -> int:
     """Emit."""
     from ..emit import Emitting, emit  # noqa: PLC0415
@@ -43,12 +46,19 @@ def emit(
 
     options = Emitting(
         event_type,
-        signal,
+        signal or "",
         priority,
         payload=None if payload is None else json_of("--payload", payload),
         takes_text_along=not no_text,
         is_text=as_text,
         tags=tags_of(tag or []),
     )
-    run(emit(ctx.obj, options))
+    if (signal is None) == (batch is None):
+        raise misused("emit", "a signal, or --batch FILE", "neither" if signal is None else "both")
+    if batch is None:
+        run(emit(ctx.obj, options))
+    else:
+        from ..batch import emit_file  # noqa: PLC0415 - most emit one signal
+
+        run(emit_file(ctx.obj, options, Path(batch)))
     return Exit.OK

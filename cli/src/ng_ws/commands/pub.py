@@ -14,7 +14,7 @@ app = single()
 _PUB = helped(
     """ng-ws pub actions '{"service":"api"}' --event deploy.started --tag env=prod""",
     "tail -f app.log | ng-ws pub logs - --event app.line",
-    "Store events in a channel: JSON, or a text, or - for every line of stdin.",
+    "Store events in a channel: JSON, or a text, or - for every line of stdin; with --media the bytes of a file.",
 )
 
 
@@ -28,11 +28,18 @@ def pub(
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
     repeat: Annotated[int, typer.Option(parser=whole("--repeat", 1), metavar="N", help="How often.")] = 1,
     every: Annotated[str, typer.Option(help="Pause between repeats, like 100ms.")] = "0s",
+    media: Annotated[str | None, typer.Option(metavar="FILE", help="An image, sound, anything with a type.")] = None,
+    content_type: Annotated[
+        str | None, typer.Option(metavar="T", help="Its media type [by the name of the file].")
+    ] = None,
+    meta: Annotated[list[str] | None, typer.Option(help="NAME=VALUE about media; repeatable.")] = None,
 ) -> int:
     """Publish."""
+    from ..attachment import attachment_of  # noqa: PLC0415
     from ..hub import run  # noqa: PLC0415
     from ..publish import Publishing, publish, tags_of  # noqa: PLC0415
 
     pause = seconds("--every", every)
-    run(publish(ctx.obj, Publishing(channel, data, event, key, tags_of(tag or []), repeat, pause)))
+    attached = attachment_of(media, content_type, meta or [], has_data=data is not None)
+    run(publish(ctx.obj, Publishing(channel, data, event, key, tags_of(tag or []), repeat, pause, attached)))
     return Exit.OK

@@ -1,12 +1,7 @@
-"""Filters as people write them, and the JSON of the protocol that they become (PROTOCOL.md, F).
+"""What `--filter` and `--near` take: expressions (`neurograph_ws_client.expressions`), JSON, files."""
 
-is_novel and priority >= 150
-event ^= "signal." and tags.env in ["prod", "stage"]
-event ~ "signal.*.text" or dim.emotional > 0.8
-near("disk failure", 0.12) and not (key == "db1")
-"""
+from neurograph_ws_client.expressions import GRAMMAR
 
 from .reading import filter_of, near
-from .words import GRAMMAR
 
 __all__ = ["GRAMMAR", "filter_of", "near"]

@@ -1,19 +1,18 @@
-"""Lines of a recording, written and read."""
+"""Lines of a recording (`neurograph_ws_client.recordings`), written as they came, and read."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, time
-from typing import Any
+from time import monotonic
 
-from neurograph_ws_client import Gap
+from neurograph_ws_client import Gap, recordings
+from neurograph_ws_client.recordings import Recorded, RecordingError
 
 from ..escape import json_line
 from ..exits import Exit, Failed
 from ..render import Item, object_line
 
-VERSION = 1
+__all__ = ["Recorded", "Writer", "recorded"]
 
 
 class Writer:
@@ -21,13 +20,7 @@ class Writer:
 
     def __init__(self, url: str, channels: tuple[str, ...]) -> None:
         self._began = monotonic()
-        self._header = {
-            "type": "recording",
-            "version": VERSION,
-            "url": url,
-            "channels": list(channels),
-            "started": round(time(), 3),
-        }
+        self._header = recordings.header(url, channels)
 
     def header(self) -> bytes:
         """What stands first."""
@@ -42,66 +35,9 @@ class Writer:
         return b"{" + t + b',"position":' + position + b',"event":' + json_line(item.wire) + b"}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One line: an event with its position, or a gap."""
-
-    line: int
-    t: float
-    position: str | None
-    event: Mapping[str, Any] | None
-    gap: Mapping[str, Any] | None
-
-    @property
-    def channel(self) -> str:
-        """Where it came from."""
-        return str((self.event or self.gap or {}).get("channel"))
-
-
 def recorded(path: Path) -> Iterator[Recorded]:
     """Read a recording line by line; what is none, or is broken, is told with its line."""
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                found = _read(path, number, line)
-                if number == 1:
-                    _check(path, found)
-                else:
-                    yield _recorded(path, number, found)
-    except OSError as fault:
-        raise Failed(Exit.USAGE, f"{path}: expected a readable recording: {fault.strerror}") from fault
-    except UnicodeDecodeError as fault:
-        raise _broken(path, 1, "UTF-8", "other bytes") from fault
-
-
-def _read(path: Path, number: int, line: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as fault:
-        raise _broken(path, number, "a JSON object", line) from fault
-    if not isinstance(found, Mapping):
-        raise _broken(path, number, "a JSON object", line)
-    return found
-
-
-def _check(path: Path, found: Mapping[str, Any]) -> None:
-    if found.get("type") != "recording" or found.get("version") != VERSION:
-        expected = f'{{"type":"recording","version":{VERSION},…}} first'
-        raise _broken(path, 1, expected, json.dumps(found), "next: ng-ws record FILE CHANNEL… makes one")
-
-
-def _recorded(path: Path, number: int, found: Mapping[str, Any]) -> Recorded:
-    t, event, gap = found.get("t"), found.get("event"), found.get("gap")
-    is_whole = isinstance(t, int | float) and not isinstance(t, bool)
-    one = event if event is not None else gap
-    if not is_whole or not isinstance(one, Mapping) or not isinstance(one.get("channel"), str):
-        raise _broken(path, number, "t, and event with its position or gap", json.dumps(found))
-    if event is not None and not (isinstance(found.get("position"), str) and isinstance(event.get("event"), str)):
-        raise _broken(path, number, "an event with its name and position", json.dumps(found))
-    return Recorded(number, float(t), found.get("position"), event, gap)  # type: ignore[arg-type]  # checked above
-
-
-def _broken(path: Path, number: int, expected: str, came: str, hint: str = "") -> Failed:
-    shown = came.strip()
-    cut = shown if len(shown) <= 60 else f"{shown[:60]}…"
-    return Failed(Exit.USAGE, f"{path}:{number}: expected {expected}, got {cut!r}", hint)
+        yield from recordings.recorded(path)
+    except RecordingError as fault:
+        raise Failed(Exit.USAGE, fault.message, fault.hint) from fault

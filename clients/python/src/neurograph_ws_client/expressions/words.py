@@ -5,8 +5,6 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..exits import Exit, Failed
-
 GRAMMAR = (
     "FIELD == VALUE, != >= <= > <, ^= (begins with), *= (contains), ~ (pattern, of event), in [A, B], not in [A, B], "
     'exists, missing; a FIELD alone is true; and, or, not, ( ); near("TEXT" or [8 numbers], RADIUS)'
@@ -25,6 +23,15 @@ _PARTS = re.compile(
     re.VERBOSE,
 )
 _LITERALS = {"true": True, "false": False, "null": None}
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be read: what was expected and what came, and `hint`, which shows the place."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message}\n       {hint}")
+        self.message = message
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,9 @@ def _string(text: str, piece: str, at: int) -> str:
         raise wrong(text, at, "expected a string as in JSON") from None
 
 
-def wrong(text: str, at: int, expected: str, came: str | None = None) -> Failed:
+def wrong(text: str, at: int, expected: str, came: str | None = None, grammar: str = GRAMMAR) -> ExpressionError:
     """What was expected, and where: the text with a mark under the place."""
     got = came or (text[at:].split() or ["the end"])[0]
     column = len(text[:at].expandtabs(1))
     shown = text.replace("\n", " ").expandtabs(1)
-    hint = f"{shown}\n       {' ' * column}^\n       {GRAMMAR}"
-    return Failed(Exit.USAGE, f"--filter: {expected}, got {got!r}", hint)
+    return ExpressionError(f"{expected}, got {got!r}", f"{shown}\n       {' ' * column}^\n       {grammar}")
