@@ -9,10 +9,13 @@ WORKERS ?= 2
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: core redis ## all that the other verbs need, once: environment, native core, and for the tests redis-server
+setup: packages redis ## all that the other verbs need, once: environment, native core, and for the tests redis-server
 
-core: # virtual environment, Python packages, native core (release); nothing if nothing changed
-	@scripts/setup.sh
+core: # virtual environment, the packages that the hub needs, native core (release); nothing if nothing changed
+	@scripts/setup.sh run
+
+packages: # the same with what tests, linters and benchmarks need
+	@scripts/setup.sh dev
 
 redis: # redis-server for the tests: by apt where it is missing and that can be done, else told
 	@scripts/redis.sh
@@ -32,7 +35,7 @@ test-python: ## the Python suites alone (WORKERS=2 processes)
 	@# What failed beside others is run once more alone: a test that only fails under load is then named, and not fatal.
 	timeout 2700 $(PY) -m pytest -n $(WORKERS) || $(PY) -m pytest --last-failed --last-failed-no-failures none
 
-lint: core ## formatters, linters, types, import rules, the stub against the module; changes nothing
+lint: packages ## formatters, linters, types, import rules, the stub against the module; changes nothing
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -40,28 +43,28 @@ lint: core ## formatters, linters, types, import rules, the stub against the mod
 	@scripts/typescript.sh lint
 	cd native && $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets --locked -- -D warnings
 
-fmt: core ## format Python and Rust in place
+fmt: packages ## format Python and Rust in place
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	cd native && $(CARGO) fmt --all
 
-bench: core ## every workload beside the floor and the peers, three rounds (about an hour); one: benchmarks/run.py W1
+bench: packages ## every workload beside the floor and the peers, three rounds (about an hour); one: benchmarks/run.py W1
 	@benchmarks/peers/install.sh
 	$(PY) benchmarks/run.py all
 
-conformance: core ## the Autobahn suite against the hub's framing, about a minute; all of it: scripts/autobahn.py --cases all
+conformance: packages ## the Autobahn suite against the hub's framing, about a minute; all of it: scripts/autobahn.py --cases all
 	$(PY) scripts/autobahn.py --cases fast
 
-bench-signals: core ## the SignalSystem's figures, checked against brute force (about ten minutes); soak: benchmarks/signals.py soak
+bench-signals: packages ## the SignalSystem's figures, checked against brute force (about ten minutes); soak: benchmarks/signals.py soak
 	$(PY) benchmarks/signals.py
 
 verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
-docs: core ## regenerate what the documents take from the code
+docs: packages ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist dashboard/node_modules
 
-.PHONY: help setup core redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify docs clean
+.PHONY: help setup core packages redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify docs clean

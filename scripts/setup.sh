@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Everything `make run` and `make test` need, once: a virtual environment, the native core in release, client and CLI.
+# Everything `make run` needs, once: a virtual environment, the native core in release, client and CLI. With `dev`, what
+# the tests and the other verbs need as well.
 # Says what is missing and the way out, one line each; does nothing when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
+case "${1:-dev}" in run | dev) size=${1:-dev} ;; *) printf 'setup: expected run or dev, got %s\n' "$1" >&2; exit 2 ;; esac
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -33,13 +35,14 @@ export VIRTUAL_ENV="$PWD/$venv"
 
 # Python packages, when what they are made from has changed.
 wanted=$(cat constraints.txt pyproject.toml clients/python/pyproject.toml cli/pyproject.toml | cksum)
-if [ "$(cat $venv/.packages 2>/dev/null)" != "$wanted" ]; then
+have=$(cat $venv/.packages 2>/dev/null || true)
+if [ "$have" != "$size $wanted" ] && [ "$have" != "dev $wanted" ]; then
   say "installing Python packages into $venv"
   # Pip first, on its own: older ones do not know dependency groups.
   python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-  python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
+  python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group "${size/run/build}"
   python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "clients/python[fast,msgpack]" -e "cli[tui]"
-  printf '%s' "$wanted" > $venv/.packages
+  printf '%s' "$size $wanted" > $venv/.packages
   rm -f $venv/.native
 fi
 
