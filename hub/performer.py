@@ -48,8 +48,8 @@ class Performer:
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
         """Told when a connection has resumed a session, before it says so."""
-        self.on_subscribed: Callable[[Connection, effects.Subscribe | None], None] = lambda *_: None
-        """Told when cursors were put, by which effect; None: what waited is done, and was refused."""
+        self.on_subscribed: Callable[[Connection], None] = lambda _: None
+        """Told when cursors were put, and when what waited is done or was refused."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -207,8 +207,9 @@ class Performer:
         if errors:
             self.perform(connection, session.subscribe_failed(effect, errors))
         else:
+            session.subscribed(effect)
             session.surroundings.tally.messages_sent[effect.head["type"],] += 1
-            self.on_subscribed(connection, effect)
+            self.on_subscribed(connection)
 
     def _followed(self, connection: Connection, hold: Hold, errors: "Errors") -> None:
         """The backplane has answered: go on where the connection waits, unless it has gone."""
@@ -231,7 +232,7 @@ class Performer:
             self.perform(connection, hold.waiting)
             if connection.hold is not None:
                 session.backlog = len(connection.hold.waiting)
-            self.on_subscribed(connection, None)
+            self.on_subscribed(connection)
         except Exception as error:  # noqa: BLE001 - one connection's mistake must not stop the others
             self.fail(connection, error)
         self.finish_soon()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from hub.connection import Connection
 from hub.performer import Performer
-from hub.session import effects
 
 if TYPE_CHECKING:
     from channels.broker import Broker
@@ -59,9 +58,7 @@ class Staleness:
         if connection.hold is None:
             self._performer.perform(connection, connection.session.freshness_changed(self.is_stale))
 
-    def _subscribed(self, connection: Connection, effect: effects.Subscribe | None) -> None:
-        if effect is not None:
-            connection.session.subscribed([spec.channel for spec in effect.specs if not spec.keep])
+    def _subscribed(self, connection: Connection) -> None:
         if self._is_everything or self._channels:
             self.check()  # it may be over since the last look
             self._tell(connection)
