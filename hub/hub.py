@@ -301,6 +301,7 @@ class Hub:
         now, wall = self.monotonic(), self.wall()
         self.broker.sweep(wall, now)
         self.connections.staleness.check()
+        self.connections.announcements.sweep()
         if self.cluster is not None:
             self.cluster.sweep()
         self.authenticator.sweep(wall, now)

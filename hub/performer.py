@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
-import orjson
 import structlog
 
 from channels.errors import BrokerError, LogUnavailable, Overloaded
-from channels.publication import Publication, Stored
+from channels.publication import Stored
 from hub.alarms import Alarms
+from hub.announcements import Announcements
 from hub.connection import Connection
 from hub.contents import Contents
 from hub.holds import Hold
@@ -44,6 +44,7 @@ class Performer:
         self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
     ) -> None:
         self.alarms = Alarms()
+        self.announcements = Announcements(broker, partial(counters.error, "hub", "connections"))
         self.listener: Listener | None = None
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
@@ -330,12 +331,7 @@ class Performer:
             if connection.waits:
                 connection.waits = False
                 self._admission.logged_in()
-        entry = Publication("connections", effect.event, orjson.dumps(effect.data), key=connection.session.conn)
-        self._broker.publish_nowait(entry, self._announced)
-
-    def _announced(self, result: Stored | BrokerError) -> None:
-        if isinstance(result, BrokerError):
-            self._counters.error("hub", "connections")
+        self.announcements.tell(connection.session.conn, effect.event, effect.data)
 
     def _set_alarm(self, connection: Connection, effect: effects.Alarm) -> None:
         self.alarms.set(connection.number, effect.at)

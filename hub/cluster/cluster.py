@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from channels.backplane.bus import Bus
 from channels.broker import Broker
+from hub.announcements import CHANNEL
 from hub.auth.revocation import Revocations
 from hub.cluster.claims import Claims
 from hub.cluster.decisions import Decisions
 from hub.cluster.departed import Departures
-from hub.cluster.elsewhere import CHANNEL, Elsewhere
+from hub.cluster.elsewhere import Elsewhere
 from hub.cluster.members import Members
 from hub.cluster.orders import Orders
 from hub.cluster.spending import Spending

@@ -18,7 +18,8 @@ from channels.backplane.bus import Bus
 from channels.broker import Broker
 from channels.errors import BrokerError
 from channels.publication import Publication
-from hub.cluster.elsewhere import CHANNEL, Elsewhere, Former, Row, as_leave
+from hub.announcements import CHANNEL
+from hub.cluster.elsewhere import Elsewhere, Former, Row, as_leave
 from hub.cluster.members import Members
 from hub.cluster.tasks import RETRY, Tasks
 

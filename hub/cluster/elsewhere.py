@@ -14,7 +14,6 @@ import orjson
 from channels._native import decode_entries
 from hub.last_seen import LastSeen
 
-CHANNEL = "connections"
 Row = Mapping[str, Any]
 """`user`, `role`, `node`, `address`, `client`, `since` (C22)."""
 _PLAIN = 3
