@@ -45,7 +45,7 @@ class Asking:
         self._in_force = in_force
         self._take = take
         self._hears = hears
-        self._tasks = Tasks()
+        self._tasks = Tasks(counters)
         self._is_settled = True
         self._seconds = 0
         self._attempt = 0

@@ -59,7 +59,7 @@ class Claims:
         self._unmade: dict[str, None] = {}
         """Sessions whose claim could not be made."""
         self._is_repeating = False
-        self._asking = Tasks()
+        self._asking = Tasks(counters)
         takeovers.claims = self
         bus.listen(KIND, checked(self._heard, counters))
 

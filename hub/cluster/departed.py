@@ -65,7 +65,7 @@ class Departures:
         self._counters = counters
         self._former: dict[str, Row] = {}
         self._denied: dict[str, None] = {}
-        self._tasks = Tasks()
+        self._tasks = Tasks(counters)
         elsewhere.on_former = self._note_former
         elsewhere.on_denied = self._note_denied
         elsewhere.on_begun = self._note_all

@@ -80,7 +80,7 @@ class Members:
         self._workers = 0
         self._buried: set[str] = set()
         """Nodes that are being buried."""
-        self._tasks = Tasks()
+        self._tasks = Tasks(counters)
         self._is_stopped = False
         bus.on_returned(self.tell_again)
 
@@ -174,16 +174,17 @@ class Members:
                     is_done = await self._tell_some(name, channel)
                 finally:
                     channel.is_worked = False
-                if not is_done:
-                    asyncio.get_running_loop().call_later(RETRY, self._put, name, channel)
-                elif channel.changed:
-                    self._put(name, channel)
+                    if not is_done:
+                        asyncio.get_running_loop().call_later(RETRY, self._put, name, channel)
+                    elif channel.changed:
+                        self._put(name, channel)
         finally:
             self._workers -= 1
 
     async def _tell_some(self, name: str, channel: _Channel) -> bool:
         """Tell how things are with some of those who changed. -> whether it could be"""
         some, epoch = list(islice(channel.changed, SUBJECTS_AT_ONCE)), channel.epoch
+        is_done = False
         for subject in some:
             del channel.changed[subject]
         try:
@@ -195,11 +196,13 @@ class Members:
                 if epoch == channel.epoch:
                     channel.epoch = ""
                 await self._leave(name, channel)
+            is_done = True
         except BrokerError:
             self._failed()
-            channel.changed = {**dict.fromkeys(some), **channel.changed}
-            return False
-        return True
+        finally:
+            if not is_done:
+                channel.changed = {**dict.fromkeys(some), **channel.changed}
+        return is_done
 
     async def _leave(self, name: str, channel: _Channel) -> None:
         if not (channel.here or channel.adopted):

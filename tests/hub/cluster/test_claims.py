@@ -237,3 +237,21 @@ async def test_a_claim_of_a_connection_that_has_gone_is_not_made_again(monkeypat
         two.plane.flush()
         await until(lambda: not two.connections.names() and not two.cluster._claims._asking)
         assert len(two.cluster._claims) == 0
+
+
+@pytest.mark.clause("R11")
+async def test_a_mistake_over_a_claim_keeps_no_session_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Town("n1", "n2") as (one, two):
+        _, token = await session_of(one)
+
+        async def fail(_session: str) -> int:
+            raise RuntimeError("a mistake of a test")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(two.bus, "claim", fail)
+            second = resume(two, token)
+            await second.next("reconnection_token")
+            await until(lambda: ("internal", "cluster") in two.errors())
+        third = resume(one, token)
+        await third.next("reconnection_token")
+        assert await second.closed() == (4009, "taken_over")

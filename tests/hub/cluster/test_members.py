@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,26 @@ async def test_after_a_loss_of_the_companion_it_holds_who_is_there_again_once() 
         watcher.send({"type": "subscribe", "channel": COMPANION})
         keys = {(await watcher.next("event"))["key"] for _ in range(2)}
         assert keys == {"ann", "bob"}
+
+
+@pytest.mark.clause("C25")
+async def test_a_mistake_over_one_channel_loses_nobody_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "RETRY", 0.001)
+    town = Town("n1", "n2", tables=ROOMS)
+    async with town as (one, _):
+        present, is_first = one.bus.present, True
+
+        async def fail_once(*arguments: Any) -> Sequence[News]:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                raise RuntimeError("a mistake of a test")
+            return await present(*arguments)
+
+        monkeypatch.setattr(one.bus, "present", fail_once)
+        await enter(one)
+        await until(lambda: [event for event, _ in news(town)] == ["join"])
+        assert one.errors()["internal", "cluster"] == 1
 
 
 class Companions:
