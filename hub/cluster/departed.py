@@ -106,9 +106,7 @@ class Departures:
     def _bury(self, node: str) -> None:
         self._tasks.run(self._tell_left(self._elsewhere.of(node), node))
         self._tasks.run(self._members.bury(node))
-        for channel, end in self.series:
-            gone = Publication(channel, "gone", b"null", key=f"{node}/{end}")
-            self._broker.publish_nowait(gone, lambda _: None)
+        self._tasks.run(self._tell_gone(node))
 
     def _look_for_unheard(self) -> None:
         there, now = {self._bus.node, *self._bus.nodes()}, self._monotonic()
@@ -125,19 +123,37 @@ class Departures:
             del self._unheard[node]
 
     async def _tell_left(self, rows: Mapping[str, Row], node: str | None = None) -> None:
-        """`leave` for each; where the node has come back meanwhile, it says itself who is there."""
-        left = iter(rows.items())
-        while batch := list(islice(left, SLICE)):
-            if node is not None and node in self._bus.nodes():
-                return
-            await self._publish(batch)
+        """`leave` for each."""
+        await self._tell(
+            (Publication(CHANNEL, "leave", as_leave(row, GONE), key=conn) for conn, row in rows.items()), node
+        )
 
-    async def _publish(self, batch: Iterable[tuple[str, Row]]) -> None:
-        waiting = list(batch)
-        while waiting:
-            news = [Publication(CHANNEL, "leave", as_leave(row, GONE), key=conn) for conn, row in waiting]
-            told = await asyncio.gather(*map(self._broker.publish, news), return_exceptions=True)
-            waiting = [one for one, result in zip(waiting, told, strict=True) if isinstance(result, BrokerError)]
-            if waiting:
-                self._counters.error("hub", "connections")
-                await asyncio.sleep(RETRY)
+    async def _tell_gone(self, node: str) -> None:
+        """What `node` told of itself leaves the snapshots."""
+        await self._tell(
+            (Publication(channel, "gone", b"null", key=f"{node}/{end}") for channel, end in self.series), node
+        )
+
+    async def _tell(self, news: Iterable[Publication], node: str | None) -> None:
+        """Each until it is stored; where `node` has come back meanwhile, it says itself what there is."""
+        left = iter(news)
+        while waiting := list(islice(left, SLICE)):
+            while waiting:
+                if node is not None and node in self._bus.nodes():
+                    return
+                waiting = await self._publish(waiting)
+                if waiting:
+                    await asyncio.sleep(RETRY)
+
+    async def _publish(self, news: Sequence[Publication]) -> list[Publication]:
+        """-> those that are to be told again"""
+        told = await asyncio.gather(*map(self._broker.publish, news), return_exceptions=True)
+        again = []
+        for one, result in zip(news, told, strict=True):
+            if isinstance(result, BrokerError):
+                self._counters.error("hub", "connections" if one.channel == CHANNEL else "series")
+                if result.temporary:
+                    again.append(one)
+            elif isinstance(result, BaseException):
+                raise result
+        return again

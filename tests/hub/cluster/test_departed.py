@@ -147,6 +147,40 @@ async def test_what_a_gone_node_told_of_itself_leaves_the_snapshots() -> None:
         assert [town.store.events(name) for name in ("status", "metrics")] == [[("gone", b"null")]] * 2
 
 
+@pytest.mark.clause("S6", "N16")
+async def test_what_a_gone_node_told_of_itself_is_taken_back_when_the_store_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departed, "RETRY", 0.001)
+    town = Town("n1", "n2")
+    async with town as (one, _):
+        one.remote._patience = 0.001
+        one.cluster.departures.series = [("status", "plane")]
+        one.remote.is_cut = True
+        await town.kill("n2")
+        await until(lambda: one.errors().get(("hub", "series"), 0) >= 2)
+        one.remote.heal()
+        await until(lambda: town.store.events("status") == [("gone", b"null")])
+
+
+@pytest.mark.clause("S6", "N16")
+async def test_of_a_node_that_is_back_before_it_could_be_told_nothing_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departed, "RETRY", 0.001)
+    town = Town("n1", "n2")
+    async with town as (one, _):
+        one.remote._patience = 0.001
+        one.cluster.departures.series = [("status", "plane")]
+        one.remote.is_cut = True
+        await town.kill("n2")
+        await until(lambda: ("hub", "series") in one.errors())
+        town.wire.bus("n2")
+        one.remote.heal()
+        await until(lambda: not one.cluster.departures._tasks)
+        assert town.store.events("status") == []
+
+
 @pytest.mark.clause("N16", "C22")
 async def test_a_name_that_two_processes_bear_makes_neither_tell_the_clients_of_the_other_as_left() -> None:
     town = Town("n1", "n2")
