@@ -175,7 +175,7 @@ class Following:
         if replica is None:
             self._claims.acked(channel, told)
             return
-        replica.acked = told
+        replica.answered_append(told)
         if self.take(replica, segment, is_answer=True):
             return
         if replica.is_disputed:
