@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,3 +182,26 @@ async def test_many_emitters_are_answered_once_each(tmp_path: Path) -> None:
             for _ in range(10):
                 offsets.add(int((await peer.next("emitted"))["position"].split(":")[1]))
         assert offsets == set(range(1, 51))
+
+
+@pytest.mark.clause("P1", "P10", "I1")
+@pytest.mark.parametrize("fsync", ["interval", "always", "never"])
+async def test_after_an_older_copy_was_put_back_no_place_is_given_twice(tmp_path: Path, fsync: str) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    for life in range(2):
+        async with durable(data, "actions", fsync=fsync) as node:
+            peer = node.peer(ANN)
+            peer.send(publish(1, f"{life} a"), publish(2, f"{life} b"))
+            positions = [(await peer.next("ack"))["positions"]["actions"] for _ in range(2)]
+        if life == 0:
+            shutil.copytree(data, copy)
+    assert [position.partition(":")[2] for position in positions] == ["3", "4"]
+    shutil.rmtree(data)
+    shutil.copytree(copy, data)
+    async with durable(data, "actions", fsync=fsync) as node:
+        peer = node.peer(ANN)
+        start = {"positions": {"actions": positions[-1]}}
+        peer.send(publish(1, "later"), {"type": "subscribe", "channels": ["actions"], "from": start})
+        gap = await peer.next("gap")
+        assert (gap["reason"], gap["from"]) == ("epoch", positions[-1])
+        assert [(await peer.next("event"))["data"] for _ in range(3)] == ["0 a", "0 b", "later"]
