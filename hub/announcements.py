@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CHANNEL = "connections"
 MOST_LEFT = 10_000
 """Connections that are gone, and of which that was not stored yet; beyond it the oldest is never told."""
+GONE = 1006
+"""The close code of a connection whose node is gone."""
 AT_ONCE = 1_024
 """Told again in one second."""
 
@@ -49,6 +51,21 @@ class Announcements:
     def __len__(self) -> int:
         """Connections whose news are to be told again."""
         return len(self._refused) + len(self._left)
+
+    def start(self) -> None:
+        """The log runs. Of connections of a former life of a node alone nobody else says that they have left."""
+        if not self._broker.backplane.is_local:
+            return
+        after = 0
+        try:
+            while rows := [orjson.loads(text) for text in self._broker.newest(CHANNEL, after)]:
+                for row in rows:
+                    # What an operator has published there is no row of ours.
+                    if row["event"] != "leave" and isinstance(row.get("data"), dict) and "node" in row["data"]:
+                        self._send(row["key"], _News("leave", {**row["data"], "code": GONE}))
+                after = rows[-1]["offset"]
+        except BrokerError:
+            self._failed()
 
     def tell(self, conn: str, event: str, data: dict[str, Any]) -> None:
         """`join`, `update` or `leave` of `conn`."""

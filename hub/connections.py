@@ -115,6 +115,7 @@ class Connections:
         self._performer.start(self._loop)
         self._turns.start(self._loop)
         self._skew = self._wall() - self._monotonic()
+        self.announcements.start()
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:

@@ -18,7 +18,7 @@ from channels.backplane.bus import Bus
 from channels.broker import Broker
 from channels.errors import BrokerError
 from channels.publication import Publication
-from hub.announcements import CHANNEL
+from hub.announcements import CHANNEL, GONE
 from hub.cluster.elsewhere import Elsewhere, Former, Row, as_leave
 from hub.cluster.members import Members
 from hub.cluster.tasks import RETRY, Tasks
@@ -33,8 +33,6 @@ OWN_SLICE = 1_024
 """Own connections told again in a second."""
 UNHEARD_SECONDS = 30.0
 """After which a node that is told of on `connections`, and that the bus has never heard of, counts as gone."""
-GONE = 1006
-"""The close code of a connection whose node is gone."""
 
 log = structlog.get_logger("hub.cluster")
 
