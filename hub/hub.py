@@ -151,7 +151,7 @@ class Hub:
         if self.cluster is None:
             return StatusReporter(self.health, self._publisher, self.node)
         ends = {"status": self.health.names, "metrics": SERIES}
-        self.cluster.departures.series = [(channel, end) for channel, group in ends.items() for end in group]
+        self.cluster.departed.series = [(channel, end) for channel, group in ends.items() for end in group]
         return StatusReporter(self.health, self._publisher, self.node, prefix=f"{self.node}/")
 
     # --- life ---------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from channels.backplane.bus import KEPT_SECONDS, Bus
 from channels.errors import BrokerError
+from hub.cluster.errands import RETRY, Errands
 from hub.cluster.reading import Body, checked, text, whole
-from hub.cluster.tasks import RETRY, Tasks
 from hub.resumption import Resumption
 from hub.session import Moment
 from hub.takeovers import Takeovers
@@ -59,7 +59,7 @@ class Claims:
         self._unmade: dict[str, None] = {}
         """Sessions whose claim could not be made."""
         self._is_repeating = False
-        self._asking = Tasks(counters)
+        self._errands = Errands(counters)
         takeovers.claims = self
         bus.listen(KIND, checked(self._heard, counters))
 
@@ -68,14 +68,14 @@ class Claims:
 
     def stop(self) -> None:
         """Ask nobody any more."""
-        self._asking.stop()
+        self._errands.stop()
 
     def begin(self, session: str) -> None:
         """A connection of this node has resumed `session`."""
         claim = self._claims.setdefault(session, _Claim())
         claim.is_written = False
         self._unmade.pop(session, None)
-        self._asking.run(self._ask(session, claim))
+        self._errands.run(self._ask(session, claim))
 
     def written(self, session: str) -> None:
         """The `welcome` of the connection that has `session` is written."""
@@ -104,7 +104,7 @@ class Claims:
             self._unmade[session] = None
             if not self._is_repeating:
                 self._is_repeating = True
-                self._asking.run(self._repeat())
+                self._errands.run(self._repeat())
         finally:
             claim.pending -= 1
         if number > claim.number:
@@ -138,7 +138,7 @@ class Claims:
             claim = self._claims[session] = _Claim()
         claim.heard = max(claim.heard, number)
         if is_older and number > claim.number and self._takeovers.has_owner(session):
-            self._asking.run(self._ask(session, claim))
+            self._errands.run(self._ask(session, claim))
         self._settle(session, claim)
 
     def _settle(self, session: str, claim: _Claim) -> None:

@@ -8,7 +8,7 @@ from hub.announcements import CHANNEL
 from hub.auth.revocation import Revocations
 from hub.cluster.claims import Claims
 from hub.cluster.decisions import Decisions
-from hub.cluster.departed import Departures
+from hub.cluster.departed import Departed
 from hub.cluster.elsewhere import Elsewhere
 from hub.cluster.members import Members
 from hub.cluster.orders import Orders
@@ -40,7 +40,7 @@ class Cluster:
             hears=lambda: broker.backplane.outage is None,
         )
         self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
-        self.departures = Departures(
+        self.departed = Departed(
             bus,
             broker,
             connections,
@@ -70,7 +70,7 @@ class Cluster:
 
     def sweep(self) -> None:
         """Once a second."""
-        self.departures.sweep()
+        self.departed.sweep()
         self._decisions.asking.sweep()
 
     def stop(self) -> None:
@@ -79,4 +79,4 @@ class Cluster:
         self._claims.stop()
         self._decisions.asking.stop()
         self.members.stop()
-        self.departures.stop()
+        self.departed.stop()

@@ -20,8 +20,8 @@ from channels.errors import BrokerError
 from channels.publication import Publication
 from hub.announcements import CHANNEL, GONE
 from hub.cluster.elsewhere import Elsewhere, Former, Row, as_leave
+from hub.cluster.errands import RETRY, Errands
 from hub.cluster.members import Members
-from hub.cluster.tasks import RETRY, Tasks
 
 if TYPE_CHECKING:
     from hub.connections import Connections
@@ -37,7 +37,7 @@ UNHEARD_SECONDS = 30.0
 log = structlog.get_logger("hub.cluster")
 
 
-class Departures:
+class Departed:
     """Tells `leave` for others, and `update` for its own."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Departures:
         self._counters = counters
         self._former: dict[str, Row] = {}
         self._denied: dict[str, None] = {}
-        self._tasks = Tasks(counters)
+        self._errands = Errands(counters)
         elsewhere.on_former = self._note_former
         elsewhere.on_denied = self._note_denied
         elsewhere.on_begun = self._note_all
@@ -72,7 +72,7 @@ class Departures:
 
     def stop(self) -> None:
         """Say no more."""
-        self._tasks.stop()
+        self._errands.stop()
 
     def sweep(self) -> None:
         """Once a second: what was noted since."""
@@ -80,7 +80,7 @@ class Departures:
             return  # what seems to be of a former life may be another's
         former, self._former = self._former, {}
         if former:
-            self._tasks.run(self._tell_left(former))
+            self._errands.run(self._tell_left(former))
         self._look_for_unheard()
         for conn in list(islice(self._denied, OWN_SLICE)):
             del self._denied[conn]
@@ -102,9 +102,9 @@ class Departures:
         self._bury(node)
 
     def _bury(self, node: str) -> None:
-        self._tasks.run(self._tell_left(self._elsewhere.of(node), node))
-        self._tasks.run(self._members.bury(node))
-        self._tasks.run(self._tell_gone(node))
+        self._errands.run(self._tell_left(self._elsewhere.of(node), node))
+        self._errands.run(self._members.bury(node))
+        self._errands.run(self._tell_gone(node))
 
     def _look_for_unheard(self) -> None:
         there, now = {self._bus.node, *self._bus.nodes()}, self._monotonic()

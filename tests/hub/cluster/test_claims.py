@@ -235,7 +235,7 @@ async def test_a_claim_of_a_connection_that_has_gone_is_not_made_again(monkeypat
         await gone.next("reconnection_token")
         two.plane.feed_close(gone.number, 1006)
         two.plane.flush()
-        await until(lambda: not two.connections.names() and not two.cluster._claims._asking)
+        await until(lambda: not two.connections.names() and not two.cluster._claims._errands)
         assert len(two.cluster._claims) == 0
 
 

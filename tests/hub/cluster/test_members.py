@@ -14,7 +14,7 @@ from channels.permissions import Role
 from channels.presence import Change
 from channels.publication import Publication, Stored
 from hub.auth import Identity
-from hub.cluster import members, tasks
+from hub.cluster import errands, members
 from hub.cluster.members import Members
 from hub.counters import Counters
 from tests.support.bus import Wire, WireBus
@@ -47,7 +47,7 @@ def sweep(node: Joined, seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (members, tasks):
+    for module in (errands, members):
         monkeypatch.setattr(module, "RETRY", 0.001)
 
 
@@ -381,6 +381,6 @@ async def test_at_the_end_nothing_goes_on() -> None:
     ended.changed(change("join"))
     await asyncio.sleep(0)
     ended.stop()
-    await until(lambda: len(ended._tasks) == 0)
+    await until(lambda: len(ended._errands) == 0)
     ended.changed(change("leave"))
-    assert len(ended._tasks) == 0
+    assert len(ended._errands) == 0

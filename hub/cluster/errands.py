@@ -18,7 +18,7 @@ RETRY = 1.0
 """Seconds between two attempts while the store is away."""
 
 
-class Tasks:
+class Errands:
     """Keeps what it was given until it is done; what fails as nothing should is told and counted."""
 
     def __init__(self, counters: "Counters") -> None:
