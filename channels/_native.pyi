@@ -329,6 +329,11 @@ class Plane:
 
         Of these, those that pass `policy`.
         """
+    def read_newest(self, log: int, after: int = 0, limit: int = 100) -> list[bytes]:
+        """At most `limit` of the newest entries of their keys, with an offset above `after`, as in a snapshot (S5).
+
+        Each as the JSON text of its `event` message; none of a log that does not keep them.
+        """
     def sweep(self, now: float) -> None:
         """Let entries leave that are older than their log keeps them; `now`: wall clock seconds. Once a second."""
 

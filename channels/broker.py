@@ -326,6 +326,17 @@ class Broker:
         except PlaneError as error:
             raise unavailable(channel, error) from error
 
+    def newest(self, channel: str, after: int = 0) -> list[bytes]:
+        """The newest entries of their keys (S5) after offset `after`, oldest first, each as its `event` in JSON (M44).
+
+        At most `MAX_HISTORY`; none of a channel that does not keep them.
+        """
+        log = self._existing(channel)
+        try:
+            return [] if log is None else self._plane.read_newest(log.log, after, MAX_HISTORY)
+        except PlaneError as error:
+            raise unavailable(channel, error) from error
+
     def present(self, channel: str) -> list[str]:
         """Subjects that are present on `channel` (C25)."""
         return self.followers.present(channel)

@@ -66,6 +66,8 @@ class LogPlane(Protocol):
         self, log: int, after: int, limit: int = 100, policy: "Filter | None" = None
     ) -> list[bytes]: ...
 
+    def read_newest(self, log: int, after: int = 0, limit: int = 100) -> list[bytes]: ...  # noqa: D102
+
     def sweep(self, now: float) -> None: ...  # noqa: D102
 
     def flush(self) -> None: ...  # noqa: D102

@@ -22,8 +22,11 @@ MAX_ENTRIES = 1_000_000
 class Observer(Protocol):
     """Reads one channel as it comes, beside its subscribers."""
 
-    def applied(self, entries: bytes) -> None:
-        """Entries have come, as `encode_entries` made them; or the newest of each key, at the start."""
+    def applied(self, first: int, entries: bytes) -> None:
+        """Entries have come, as `encode_entries` made them, which stand at `first` and behind it.
+
+        Or the newest of each key, one by one, which may be older than what came before.
+        """
 
     def begun(self) -> None:
         """Whatever came before is not of this history."""
@@ -74,7 +77,7 @@ class ReplicaLogs:
         log.appended_at = self._wall()
         self._changed()
         if (observer := self._observers.get(channel)) is not None:
-            observer.applied(entries)
+            observer.applied(first, entries)
         return Position(epoch, last)
 
     def begin(self, channel: str, position: Position) -> None:
@@ -101,7 +104,8 @@ class ReplicaLogs:
             raise unavailable(channel, error) from error
         self._changed()
         if (observer := self._observers.get(channel)) is not None:
-            observer.applied(b"".join(entry for _, entry in newest))
+            for offset, entry in newest:
+                observer.applied(offset, entry)
 
     def rotate(self, channel: str) -> None:
         """See `Replicas`."""

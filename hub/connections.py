@@ -92,6 +92,7 @@ class Connections:
         self._performer = Performer(plane, broker, emissions, admission, counters)
         self._leaving = Leaving(self._table, plane, self._performer, admission)
         self.takeovers = Takeovers(self._performer, self._table)
+        self.announcements = self._performer.announcements
         self.staleness = Staleness(broker, self._performer, self._table)
         self._turns = Turns(plane, self._performer, self._handle, monotonic=monotonic, wall=wall)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +115,7 @@ class Connections:
         self._performer.start(self._loop)
         self._turns.start(self._loop)
         self._skew = self._wall() - self._monotonic()
+        self.announcements.start()
         self._ring()
 
     async def close_all(self, slug: str = "draining") -> None:

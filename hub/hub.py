@@ -39,6 +39,7 @@ from hub.reporters.publisher import Publisher
 from hub.reporters.status import StatusReporter
 from hub.resumption import Resumption
 from hub.session.policy import Policy, Surroundings, Tally
+from hub.sweeps import Sweeps
 from hub.vitals import watch
 from hub.warming import warm
 
@@ -137,6 +138,7 @@ class Hub:
         self.on_fatal: Callable[[], None] = lambda: None
         """Called once if a native part is lost: the process should end."""
 
+        self._sweeps = Sweeps(self)
         self._companions = companions
         self._tasks: list[asyncio.Task[None]] = []
         self._rebalancing: asyncio.Task[None] | None = None
@@ -149,7 +151,7 @@ class Hub:
         if self.cluster is None:
             return StatusReporter(self.health, self._publisher, self.node)
         ends = {"status": self.health.names, "metrics": SERIES}
-        self.cluster.departures.series = [(channel, end) for channel, group in ends.items() for end in group]
+        self.cluster.departed.series = [(channel, end) for channel, group in ends.items() for end in group]
         return StatusReporter(self.health, self._publisher, self.node, prefix=f"{self.node}/")
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -175,7 +177,7 @@ class Hub:
         self.status_reporter.report_all()
         interval = self.settings.metrics_interval
         self._tasks = [
-            asyncio.create_task(self._every(TICK, self._tick), name="sweep"),
+            asyncio.create_task(self._every(TICK, self._sweeps.run), name="sweep"),
             asyncio.create_task(self._every(interval, self.metrics_reporter.report), name="metrics"),
             asyncio.create_task(self._every(STATUS_INTERVAL, self.status_reporter.report_all), name="status"),
             *(asyncio.create_task(self._accompany(one), name=one.description) for one in self._companions),
@@ -291,29 +293,7 @@ class Hub:
         while True:
             await asyncio.sleep(max(0.0, due - self.monotonic()))
             due = max(due + seconds, self.monotonic())
-            try:
-                work()
-            except Exception as error:  # the next time may go well, and the hub goes on
-                self.counters.error("internal", "report")
-                log.error("hub.work_failed", exc_info=error)
-
-    def _tick(self) -> None:
-        now, wall = self.monotonic(), self.wall()
-        self.broker.sweep(wall, now)
-        self.connections.staleness.check()
-        if self.cluster is not None:
-            self.cluster.sweep()
-        self.authenticator.sweep(wall, now)
-        self.auth_buckets.sweep(now)
-        self.publish_rates.sweep(now)
-        self.resumption.sweep(wall)
-        self.actions.sweep(now)
-        self.status_reporter.report_changes()
-        summary = logs.current().limiter.take_summary()
-        if summary:
-            log.warning("log.dropped", lines=summary)
-        if not self.health.is_live:
-            self.on_fatal()
+            self._sweeps.attempt(work)
 
     async def _accompany(self, companion: Companion) -> None:
         try:

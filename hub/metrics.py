@@ -138,8 +138,11 @@ class _HubCollector(Collector):
         )
         entries = sum(channel["entries"] for channel in stats["channels"].values())
         queued = {"log": entries, "inbox": stats["inbox"], "signals": self._hub.signals.get_stats().queue_depth}
+        untold = self._hub.connections.announcements
+        queued["connections"] = len(untold)
         yield family(GaugeMetricFamily, "buffered_events", "events kept or waiting", "queue", queued)
         overflows = {"log": stats["log_overflow"], "inbox": stats["inbox_full"], "cursor": stats["overruns"]}
+        overflows["connections"] = untold.dropped
         yield family(CounterMetricFamily, "buffer_overflow", "what left early, or had to wait", "queue", overflows)
         yield family(
             CounterMetricFamily, "bound_refusals", "what found no room on this node", "bound", self._bound_refusals()

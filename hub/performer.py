@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
-import orjson
 import structlog
 
 from channels.errors import BrokerError, LogUnavailable, Overloaded
-from channels.publication import Publication, Stored
+from channels.publication import Stored
 from hub.alarms import Alarms
+from hub.announcements import Announcements
 from hub.connection import Connection
 from hub.contents import Contents
 from hub.holds import Hold
@@ -44,12 +44,13 @@ class Performer:
         self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
     ) -> None:
         self.alarms = Alarms()
+        self.announcements = Announcements(broker, partial(counters.error, "hub", "connections"))
         self.listener: Listener | None = None
         """Told of each publish that was stored, with who made it and the name of the connection."""
         self.on_takeover: Callable[[Connection, str], None] = lambda *_: None
         """Told when a connection has resumed a session, before it says so."""
-        self.on_subscribed: Callable[[Connection, effects.Subscribe | None], None] = lambda *_: None
-        """Told when cursors were put, by which effect; None: what waited is done, and was refused."""
+        self.on_subscribed: Callable[[Connection], None] = lambda _: None
+        """Told when cursors were put, and when what waited is done or was refused."""
         self._plane = plane
         self._broker = broker
         self._emissions = emissions
@@ -207,8 +208,9 @@ class Performer:
         if errors:
             self.perform(connection, session.subscribe_failed(effect, errors))
         else:
+            session.subscribed(effect)
             session.surroundings.tally.messages_sent[effect.head["type"],] += 1
-            self.on_subscribed(connection, effect)
+            self.on_subscribed(connection)
 
     def _followed(self, connection: Connection, hold: Hold, errors: "Errors") -> None:
         """The backplane has answered: go on where the connection waits, unless it has gone."""
@@ -231,7 +233,7 @@ class Performer:
             self.perform(connection, hold.waiting)
             if connection.hold is not None:
                 session.backlog = len(connection.hold.waiting)
-            self.on_subscribed(connection, None)
+            self.on_subscribed(connection)
         except Exception as error:  # noqa: BLE001 - one connection's mistake must not stop the others
             self.fail(connection, error)
         self.finish_soon()
@@ -329,12 +331,7 @@ class Performer:
             if connection.waits:
                 connection.waits = False
                 self._admission.logged_in()
-        entry = Publication("connections", effect.event, orjson.dumps(effect.data), key=connection.session.conn)
-        self._broker.publish_nowait(entry, self._announced)
-
-    def _announced(self, result: Stored | BrokerError) -> None:
-        if isinstance(result, BrokerError):
-            self._counters.error("hub", "connections")
+        self.announcements.tell(connection.session.conn, effect.event, effect.data)
 
     def _set_alarm(self, connection: Connection, effect: effects.Alarm) -> None:
         self.alarms.set(connection.number, effect.at)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from hub.connection import Connection
 from hub.performer import Performer
-from hub.session import effects
 
 if TYPE_CHECKING:
     from channels.broker import Broker
@@ -57,11 +56,9 @@ class Staleness:
     def _tell(self, connection: Connection) -> None:
         """Where a subscription waits, it is told when that is done."""
         if connection.hold is None:
-            self._performer.perform(connection, connection.session.freshness_changed(self.is_stale))
+            self._performer.attempt(connection, connection.session.freshness_changed, self.is_stale)
 
-    def _subscribed(self, connection: Connection, effect: effects.Subscribe | None) -> None:
-        if effect is not None:
-            connection.session.subscribed([spec.channel for spec in effect.specs if not spec.keep])
-        if self._is_everything or self._channels:
+    def _subscribed(self, connection: Connection) -> None:
+        if self._is_everything or self._channels or connection.session.freshness is not None:
             self.check()  # it may be over since the last look
             self._tell(connection)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from channels.backplane.bus import Bus
+from hub.cluster.errands import Errands, until_done
 from hub.cluster.reading import Body, checked, text, whole
-from hub.cluster.tasks import Tasks, until_done
 
 if TYPE_CHECKING:
     from hub.counters import Counters
@@ -45,7 +45,7 @@ class Asking:
         self._in_force = in_force
         self._take = take
         self._hears = hears
-        self._tasks = Tasks()
+        self._errands = Errands(counters)
         self._is_settled = True
         self._seconds = 0
         self._attempt = 0
@@ -71,11 +71,11 @@ class Asking:
         if is_asking:
             self._ask()
         else:
-            self._tasks.run(self._look())
+            self._errands.run(self._look())
 
     def stop(self) -> None:
         """Ask nobody any more."""
-        self._tasks.stop()
+        self._errands.stop()
 
     def sweep(self) -> None:
         """Once a second."""

@@ -3,16 +3,20 @@
 A claim is asked for when a session is resumed and told when its `welcome` is written; who hears of a higher one than
 its own closes with 4009. While a claim of this node is on its way nothing is decided: it may be the highest. A claim
 that is older than claims are remembered for counts nothing, because their numbers may have begun again.
+
+A claim that could not be made, because the store was away, is made when it is back. That may be after a later resume
+has made its own: the generations of both tell which is the older, and who has the newer one claims once more.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from channels.backplane.bus import KEPT_SECONDS, Bus
 from channels.errors import BrokerError
+from hub.cluster.errands import RETRY, Errands
 from hub.cluster.reading import Body, checked, text, whole
-from hub.cluster.tasks import Tasks
 from hub.resumption import Resumption
 from hub.session import Moment
 from hub.takeovers import Takeovers
@@ -52,7 +56,10 @@ class Claims:
         self._counters = counters
         self._moment = moment
         self._claims: dict[str, _Claim] = {}
-        self._asking = Tasks()
+        self._unmade: dict[str, None] = {}
+        """Sessions whose claim could not be made."""
+        self._is_repeating = False
+        self._errands = Errands(counters)
         takeovers.claims = self
         bus.listen(KIND, checked(self._heard, counters))
 
@@ -61,14 +68,14 @@ class Claims:
 
     def stop(self) -> None:
         """Ask nobody any more."""
-        self._asking.stop()
+        self._errands.stop()
 
     def begin(self, session: str) -> None:
         """A connection of this node has resumed `session`."""
         claim = self._claims.setdefault(session, _Claim())
-        claim.pending += 1
         claim.is_written = False
-        self._asking.run(self._ask(session, claim, self._moment().now))
+        self._unmade.pop(session, None)
+        self._errands.run(self._ask(session, claim))
 
     def written(self, session: str) -> None:
         """The `welcome` of the connection that has `session` is written."""
@@ -83,20 +90,46 @@ class Claims:
         if claim is not None and not claim.pending:
             del self._claims[session]
 
-    async def _ask(self, session: str, claim: _Claim, asked_at: float) -> None:
+    def _ask(self, session: str, claim: _Claim) -> Coroutine[Any, Any, None]:
+        """Nothing is decided of `session` until this is done."""
+        claim.pending += 1
+        return self._make(session, claim, self._moment().now)
+
+    async def _make(self, session: str, claim: _Claim, asked_at: float) -> None:
+        number = 0
         try:
             number = await self._bus.claim(session)
-        except BrokerError:  # the store is away: this connection gives way to any other that claims
+        except BrokerError:  # the store is away: until it is back this connection gives way to any other that claims
             self._counters.error("bus", "claim")
-            number = 0
-        claim.pending -= 1
+            self._unmade[session] = None
+            if not self._is_repeating:
+                self._is_repeating = True
+                self._errands.run(self._repeat())
+        finally:
+            claim.pending -= 1
         if number > claim.number:
             claim.number, claim.made_at = number, asked_at
         self._settle(session, claim)
 
+    async def _repeat(self) -> None:
+        """One after the other, until none is left that could not be made."""
+        try:
+            while self._unmade:
+                await asyncio.sleep(RETRY)
+                for session in list(self._unmade):
+                    self._unmade.pop(session, None)
+                    claim = self._claims.get(session)
+                    if claim is not None and self._takeovers.has_owner(session):
+                        await self._ask(session, claim)
+                    if session in self._unmade:
+                        break
+        finally:
+            self._is_repeating = False
+
     def _heard(self, _node: str, body: Body) -> None:
         session, number, generation = text(body, "session"), whole(body, "claim"), whole(body, "generation")
         moment = self._moment()
+        is_older = generation < self._resumption.generation(session)
         self._resumption.reached(session, generation, moment.wall, moment.now)
         claim = self._claims.get(session)
         if claim is None:
@@ -104,6 +137,8 @@ class Claims:
                 return
             claim = self._claims[session] = _Claim()
         claim.heard = max(claim.heard, number)
+        if is_older and number > claim.number and self._takeovers.has_owner(session):
+            self._errands.run(self._ask(session, claim))
         self._settle(session, claim)
 
     def _settle(self, session: str, claim: _Claim) -> None:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from channels.backplane.bus import Bus
 from channels.broker import Broker
+from hub.announcements import CHANNEL
 from hub.auth.revocation import Revocations
 from hub.cluster.claims import Claims
 from hub.cluster.decisions import Decisions
-from hub.cluster.departed import Departures
-from hub.cluster.elsewhere import CHANNEL, Elsewhere
+from hub.cluster.departed import Departed
+from hub.cluster.elsewhere import Elsewhere
 from hub.cluster.members import Members
 from hub.cluster.orders import Orders
 from hub.cluster.spending import Spending
@@ -39,7 +40,7 @@ class Cluster:
             hears=lambda: broker.backplane.outage is None,
         )
         self._spending = Spending(bus, surroundings.subjects, counters, monotonic=lambda: connections.moment().now)
-        self.departures = Departures(
+        self.departed = Departed(
             bus,
             broker,
             connections,
@@ -69,7 +70,7 @@ class Cluster:
 
     def sweep(self) -> None:
         """Once a second."""
-        self.departures.sweep()
+        self.departed.sweep()
         self._decisions.asking.sweep()
 
     def stop(self) -> None:
@@ -78,4 +79,4 @@ class Cluster:
         self._claims.stop()
         self._decisions.asking.stop()
         self.members.stop()
-        self.departures.stop()
+        self.departed.stop()

@@ -18,9 +18,10 @@ from channels.backplane.bus import Bus
 from channels.broker import Broker
 from channels.errors import BrokerError
 from channels.publication import Publication
-from hub.cluster.elsewhere import CHANNEL, Elsewhere, Former, Row, as_leave
+from hub.announcements import CHANNEL, GONE
+from hub.cluster.elsewhere import Elsewhere, Former, Row, as_leave
+from hub.cluster.errands import RETRY, Errands
 from hub.cluster.members import Members
-from hub.cluster.tasks import RETRY, Tasks
 
 if TYPE_CHECKING:
     from hub.connections import Connections
@@ -32,13 +33,11 @@ OWN_SLICE = 1_024
 """Own connections told again in a second."""
 UNHEARD_SECONDS = 30.0
 """After which a node that is told of on `connections`, and that the bus has never heard of, counts as gone."""
-GONE = 1006
-"""The close code of a connection whose node is gone."""
 
 log = structlog.get_logger("hub.cluster")
 
 
-class Departures:
+class Departed:
     """Tells `leave` for others, and `update` for its own."""
 
     def __init__(
@@ -64,7 +63,7 @@ class Departures:
         self._counters = counters
         self._former: dict[str, Row] = {}
         self._denied: dict[str, None] = {}
-        self._tasks = Tasks()
+        self._errands = Errands(counters)
         elsewhere.on_former = self._note_former
         elsewhere.on_denied = self._note_denied
         elsewhere.on_begun = self._note_all
@@ -73,7 +72,7 @@ class Departures:
 
     def stop(self) -> None:
         """Say no more."""
-        self._tasks.stop()
+        self._errands.stop()
 
     def sweep(self) -> None:
         """Once a second: what was noted since."""
@@ -81,7 +80,7 @@ class Departures:
             return  # what seems to be of a former life may be another's
         former, self._former = self._former, {}
         if former:
-            self._tasks.run(self._tell_left(former))
+            self._errands.run(self._tell_left(former))
         self._look_for_unheard()
         for conn in list(islice(self._denied, OWN_SLICE)):
             del self._denied[conn]
@@ -103,11 +102,9 @@ class Departures:
         self._bury(node)
 
     def _bury(self, node: str) -> None:
-        self._tasks.run(self._tell_left(self._elsewhere.of(node), node))
-        self._tasks.run(self._members.bury(node))
-        for channel, end in self.series:
-            gone = Publication(channel, "gone", b"null", key=f"{node}/{end}")
-            self._broker.publish_nowait(gone, lambda _: None)
+        self._errands.run(self._tell_left(self._elsewhere.of(node), node))
+        self._errands.run(self._members.bury(node))
+        self._errands.run(self._tell_gone(node))
 
     def _look_for_unheard(self) -> None:
         there, now = {self._bus.node, *self._bus.nodes()}, self._monotonic()
@@ -124,19 +121,37 @@ class Departures:
             del self._unheard[node]
 
     async def _tell_left(self, rows: Mapping[str, Row], node: str | None = None) -> None:
-        """`leave` for each; where the node has come back meanwhile, it says itself who is there."""
-        left = iter(rows.items())
-        while batch := list(islice(left, SLICE)):
-            if node is not None and node in self._bus.nodes():
-                return
-            await self._publish(batch)
+        """`leave` for each."""
+        await self._tell(
+            (Publication(CHANNEL, "leave", as_leave(row, GONE), key=conn) for conn, row in rows.items()), node
+        )
 
-    async def _publish(self, batch: Iterable[tuple[str, Row]]) -> None:
-        waiting = list(batch)
-        while waiting:
-            news = [Publication(CHANNEL, "leave", as_leave(row, GONE), key=conn) for conn, row in waiting]
-            told = await asyncio.gather(*map(self._broker.publish, news), return_exceptions=True)
-            waiting = [one for one, result in zip(waiting, told, strict=True) if isinstance(result, BrokerError)]
-            if waiting:
-                self._counters.error("hub", "connections")
-                await asyncio.sleep(RETRY)
+    async def _tell_gone(self, node: str) -> None:
+        """What `node` told of itself leaves the snapshots."""
+        await self._tell(
+            (Publication(channel, "gone", b"null", key=f"{node}/{end}") for channel, end in self.series), node
+        )
+
+    async def _tell(self, news: Iterable[Publication], node: str | None) -> None:
+        """Each until it is stored; where `node` has come back meanwhile, it says itself what there is."""
+        left = iter(news)
+        while waiting := list(islice(left, SLICE)):
+            while waiting:
+                if node is not None and node in self._bus.nodes():
+                    return
+                waiting = await self._publish(waiting)
+                if waiting:
+                    await asyncio.sleep(RETRY)
+
+    async def _publish(self, news: Sequence[Publication]) -> list[Publication]:
+        """-> those that are to be told again"""
+        told = await asyncio.gather(*map(self._broker.publish, news), return_exceptions=True)
+        again = []
+        for one, result in zip(news, told, strict=True):
+            if isinstance(result, BrokerError):
+                self._counters.error("hub", "connections" if one.channel == CHANNEL else "series")
+                if result.temporary:
+                    again.append(one)
+            elif isinstance(result, BaseException):
+                raise result
+        return again

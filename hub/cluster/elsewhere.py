@@ -14,9 +14,10 @@ import orjson
 from channels._native import decode_entries
 from hub.last_seen import LastSeen
 
-CHANNEL = "connections"
 Row = Mapping[str, Any]
 """`user`, `role`, `node`, `address`, `client`, `since` (C22)."""
+MOST_LEFT = 10_000
+"""Connections that left last: more do not leave while the newest entries of the channel are read once."""
 _PLAIN = 3
 """tags, traceparent, tracestate: what stands between key and time of an entry that is plain JSON."""
 
@@ -43,18 +44,23 @@ class Elsewhere:
         self._prefix = prefix
         self._last_seen = last_seen
         self._nodes: dict[str, dict[str, Row]] = {}
+        self._offsets: dict[str, int] = {}
+        """Where the last word on a connection stands, of those that are there and of those that left last."""
+        self._left: dict[str, None] = {}
 
-    def applied(self, entries: bytes) -> None:
+    def applied(self, first: int, entries: bytes) -> None:
         """See `Observer`."""
-        for event, data, key, *others, ts in decode_entries(entries):
+        for offset, (event, data, key, *others, ts) in enumerate(decode_entries(entries), first):
             # With content it is a publish of an operator's, and no row of ours.
             row = orjson.loads(data) if len(others) == _PLAIN else None
-            if key is not None and isinstance(row, dict):
-                self._read(event, key, row, ts)
+            if key is not None and isinstance(row, dict) and self._offsets.get(key, 0) < offset:
+                self._read(event, key, row, ts, offset)
 
     def begun(self) -> None:
         """See `Observer`."""
         self._nodes.clear()
+        self._offsets.clear()
+        self._left.clear()
         self.on_begun()
 
     def nodes(self) -> list[str]:
@@ -75,7 +81,7 @@ class Elsewhere:
         found.sort(key=lambda one: -_since(one[1]))
         return [{"id": conn, **row} for conn, row in islice(found, limit)]
 
-    def _read(self, event: str, conn: str, row: Row, ts: float) -> None:
+    def _read(self, event: str, conn: str, row: Row, ts: float, offset: int) -> None:
         node = row.get("node")
         if not isinstance(node, str):
             return
@@ -85,10 +91,22 @@ class Elsewhere:
         elif event == "leave":
             self._nodes.get(node, {}).pop(conn, None)
             self._last_seen.left(row.get("user"), ts)
+            self._note_left(conn, offset)
         elif node == self._node:
             self.on_former(Former(conn, row))
         else:
             self._nodes.setdefault(node, {})[conn] = row
+            self._offsets[conn] = offset
+            self._left.pop(conn, None)
+
+    def _note_left(self, conn: str, offset: int) -> None:
+        """What was read before it and comes late must not bring it back."""
+        self._offsets[conn] = offset
+        self._left.pop(conn, None)
+        self._left[conn] = None
+        if len(self._left) > MOST_LEFT:
+            oldest = next(iter(self._left))
+            del self._left[oldest], self._offsets[oldest]
 
 
 def _chosen(rows: Mapping[str, Row], role: str | None, user: str | None) -> Iterator[tuple[str, Row]]:

@@ -23,7 +23,7 @@ from channels.channel import PRESENCE
 from channels.errors import BrokerError, MidConflict, UnknownChannel
 from channels.presence import LEAVE_SECONDS, Change
 from channels.publication import Position, Publication, Stored
-from hub.cluster.tasks import RETRY, Tasks, until_done
+from hub.cluster.errands import RETRY, Errands, until_done
 
 if TYPE_CHECKING:
     from hub.counters import Counters
@@ -80,7 +80,7 @@ class Members:
         self._workers = 0
         self._buried: set[str] = set()
         """Nodes that are being buried."""
-        self._tasks = Tasks()
+        self._errands = Errands(counters)
         self._is_stopped = False
         bus.on_returned(self.tell_again)
 
@@ -99,12 +99,12 @@ class Members:
 
     def start(self) -> None:
         """Who was here by a former life of this node and comes back within 10 s was never away."""
-        self._tasks.run(self._adopt())
+        self._errands.run(self._adopt())
 
     def stop(self) -> None:
         """Tell nobody any more: another node does, for the bus has it that this one goes."""
         self._is_stopped = True
-        self._tasks.stop()
+        self._errands.stop()
 
     async def bury(self, node: str) -> None:
         """`node` is gone for good: who was only there has left (N16)."""
@@ -161,7 +161,7 @@ class Members:
         self._due[name] = None
         if self._workers < CHANNELS_AT_ONCE:
             self._workers += 1
-            self._tasks.run(self._work())
+            self._errands.run(self._work())
 
     async def _work(self) -> None:
         try:
@@ -174,16 +174,17 @@ class Members:
                     is_done = await self._tell_some(name, channel)
                 finally:
                     channel.is_worked = False
-                if not is_done:
-                    asyncio.get_running_loop().call_later(RETRY, self._put, name, channel)
-                elif channel.changed:
-                    self._put(name, channel)
+                    if not is_done:
+                        asyncio.get_running_loop().call_later(RETRY, self._put, name, channel)
+                    elif channel.changed:
+                        self._put(name, channel)
         finally:
             self._workers -= 1
 
     async def _tell_some(self, name: str, channel: _Channel) -> bool:
         """Tell how things are with some of those who changed. -> whether it could be"""
         some, epoch = list(islice(channel.changed, SUBJECTS_AT_ONCE)), channel.epoch
+        is_done = False
         for subject in some:
             del channel.changed[subject]
         try:
@@ -195,11 +196,13 @@ class Members:
                 if epoch == channel.epoch:
                     channel.epoch = ""
                 await self._leave(name, channel)
+            is_done = True
         except BrokerError:
             self._failed()
-            channel.changed = {**dict.fromkeys(some), **channel.changed}
-            return False
-        return True
+        finally:
+            if not is_done:
+                channel.changed = {**dict.fromkeys(some), **channel.changed}
+        return is_done
 
     async def _leave(self, name: str, channel: _Channel) -> None:
         if not (channel.here or channel.adopted):

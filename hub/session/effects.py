@@ -29,8 +29,10 @@ class Subscribe(Struct, gc=False):
     """What `reply` says before its channels: `subscribed`, or the `welcome` of a resume (M42)."""
     refused: Mapping[str, Any]
     """What `reply` says under `errors`."""
-    former: Mapping[str, Any]
-    """Options of each channel as they were before; None where it was not subscribed."""
+    options: Mapping[str, Any]
+    """What the session knows of each channel while this is not undone."""
+    former: dict[str, Any]
+    """What it knows again if this fails; None where the channel is not subscribed then."""
 
     @property
     def is_resume(self) -> bool:

@@ -1,6 +1,6 @@
 """What a connection follows: `subscribe`, `unsubscribe`, `ack` (M22-M28, M36, M43)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from channels.broker import Position, SubscribeSpec
@@ -143,38 +143,85 @@ def follow(
     session.accepted += 1
     former = {name: session.subscriptions.get(name) for name in accepted}
     resuming.unfollowed(session, [name for name, spec in accepted.items() if not spec.keep])
-    for name, problem in refused.items():
-        session.note("refused", f"{ticket.type} {name}: {problem['code']} {problem['error']}: {problem['message']}")
+    _note_refused(session, ticket, refused)
     options = {name: _options(spec) for name, spec in accepted.items()}
     session.subscriptions |= options
-    told = {name: sieving.embedded(session, one) for name, one in options.items()}
-    reply = session.codec.in_parts(head, told, refused)
-    session.do(effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, former))
+    reply = _reply(session, head, options, refused)
+    effect = effects.Subscribe(list(accepted.values()), reply, ticket, head, refused, options, former)
+    session.unsettled.append(effect)
+    session.do(effect)
 
 
 def retry_without(
     session: "Session", effect: effects.Subscribe, problems: Mapping[str | None, answers.Problem]
 ) -> None:
     """The broker refused: the channels it names fail alone, the others are asked for again (M23)."""
-    session.accepted -= 1
     session.token.revision += 1
-    for name, options in effect.former.items():
-        if options is None:
-            session.subscriptions.pop(name, None)
-        else:
-            session.subscriptions[name] = options
     first = next(iter(problems.values()))
     is_general = None in problems
     failed = {name: _members(problem) for name, problem in problems.items() if name is not None}
-    accepted = {} if is_general else {spec.channel: spec for spec in effect.specs if spec.channel not in failed}
+    specs = [] if is_general else [spec for spec in effect.specs if spec.channel not in failed]
     refused = {} if is_general else {**effect.refused, **failed}
-    if accepted:
-        follow(session, effect.ticket, effect.head, accepted, refused)
-    elif effect.is_resume:
+    _undo(session, effect, effect.options.keys() - {spec.channel for spec in specs})
+    if specs:
+        _ask_again(session, effect, specs, failed, refused)
+        return
+    session.accepted -= 1
+    settled(session, effect)
+    if effect.is_resume:
         everywhere = {spec.channel: _members(first) for spec in effect.specs}
         resuming.restored_nothing(session, effect.head, {**effect.refused, **(refused or everywhere)})
     else:
         session.refuse(effect.ticket, first, refused if len(refused) > 1 else None)
+
+
+def settled(session: "Session", effect: effects.Subscribe) -> None:
+    """`effect` is done, or is undone."""
+    session.unsettled = [one for one in session.unsettled if one is not effect]
+
+
+def _undo(session: "Session", effect: effects.Subscribe, channels: Iterable[str]) -> None:
+    """`effect` has failed on `channels`: what a later message has made of them stays, and has nothing to return to."""
+    for channel in channels:
+        entered, former = effect.options[channel], effect.former[channel]
+        for later in session.unsettled:
+            if later.former.get(channel) is entered:
+                later.former[channel] = former
+        if session.subscriptions.get(channel) is not entered:
+            continue
+        if former is None:
+            del session.subscriptions[channel]
+        else:
+            session.subscriptions[channel] = former
+
+
+def _ask_again(
+    session: "Session",
+    effect: effects.Subscribe,
+    specs: Sequence[SubscribeSpec],
+    failed: Mapping[str, Any],
+    refused: Mapping[str, Any],
+) -> None:
+    """For `specs` alone, in the place of `effect`: what came behind it has not been done, but is entered already."""
+    _note_refused(session, effect.ticket, failed)
+    options = {spec.channel: effect.options[spec.channel] for spec in specs}
+    former = {name: effect.former[name] for name in options}
+    reply = _reply(session, effect.head, options, refused)
+    again = effects.Subscribe(specs, reply, effect.ticket, effect.head, refused, options, former)
+    session.unsettled = [again if one is effect else one for one in session.unsettled]
+    session.do(again)
+
+
+def _reply(
+    session: "Session", head: Mapping[str, Any], options: Mapping[str, Any], refused: Mapping[str, Any]
+) -> list[bytes]:
+    told = {name: sieving.embedded(session, one) for name, one in options.items()}
+    return session.codec.in_parts(head, told, refused)
+
+
+def _note_refused(session: "Session", ticket: Ticket, refused: Mapping[str, Any]) -> None:
+    for name, problem in refused.items():
+        session.note("refused", f"{ticket.type} {name}: {problem['code']} {problem['error']}: {problem['message']}")
 
 
 def _members(problem: answers.Problem) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Session(Answering):
         "subscriptions",
         "token",
         "unreadable",
+        "unsettled",
     )
 
     def __init__(
@@ -76,7 +77,9 @@ class Session(Answering):
         self.accepts: tuple[str, ...] = ()
         """Content encodings that the client decodes itself (M21)."""
         self.subscriptions: dict[str, dict[str, Any]] = {}
-        """Channel -> options, as `subscribed` told them."""
+        """Channel -> options, as `subscribed` told them, or will when what it waits for is there."""
+        self.unsettled: list[Subscribe] = []
+        """Of which it is not known yet whether the cursors are put; oldest first."""
         self.accepted = 0
         """Subscribes and resumes that put cursors: after the first one there is no resume (R5)."""
         self.allowance = Allowance(surroundings.subjects)
@@ -161,9 +164,10 @@ class Session(Answering):
             freshness.update(self, is_stale)
         return self._take()
 
-    def subscribed(self, channels: Iterable[str]) -> None:
-        """The cursors of these channels are new."""
-        freshness.begun(self, channels)
+    def subscribed(self, effect: Subscribe) -> None:
+        """The cursors are put."""
+        following.settled(self, effect)
+        freshness.begun(self, [spec.channel for spec in effect.specs if not spec.keep])
 
     def superseded(self) -> list[Effect]:
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""

@@ -54,8 +54,8 @@ class Reader:
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def applied(self, entries: bytes) -> None:
-        self.heard += [entry[1] for entry in _native.decode_entries(entries)]
+    def applied(self, first: int, entries: bytes) -> None:
+        self.heard += [(offset, entry[1]) for offset, entry in enumerate(_native.decode_entries(entries), first)]
 
     def begun(self) -> None:
         self.heard.append("begun")
@@ -132,11 +132,11 @@ async def test_a_log_tells_where_it_stands_and_what_its_channel_keeps(running: R
 async def test_an_observer_reads_one_channel_beside_its_subscribers(running: Running) -> None:
     reader, replicas = Reader(), running.broker.replicas
     replicas.observe("status", reader)
-    replicas.begin("status", Position("k3Fq", 1))
-    replicas.restore("status", [(1, entries(1, key="a"))])
-    replicas.apply("status", "k3Fq", 2, entries(2, 3))
+    replicas.begin("status", Position("k3Fq", 4))
+    replicas.restore("status", [(1, entries(1, key="a")), (4, entries(4, key="b"))])
+    replicas.apply("status", "k3Fq", 5, entries(2, 3))
     replicas.apply("logs", replicas.replica("logs").position.epoch, 1, entries(4))
-    assert reader.heard == ["begun", b"1", b"2", b"3"]
+    assert reader.heard == ["begun", (1, b"1"), (4, b"4"), (5, b"2"), (6, b"3")]
 
 
 async def test_after_the_stop_nothing_is_taken(running: Running) -> None:

@@ -83,3 +83,26 @@ def test_what_waits_is_bounded_and_what_could_never_be_told_does_not_wait(monkey
     backplane.error = UnknownChannel("no such channel")
     told.sweep()
     assert (len(told), told.dropped) == (0, 4)
+
+
+def test_the_bound_costs_those_that_have_waited_longest_and_holds_for_what_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "MOST", 3)
+    backplane = Appends()
+    told = made(backplane)
+    backplane.error = LogUnavailable("away")
+    for number in range(3):
+        told.tell(change("join", f"s{number}"))
+    told.tell(Change("room:2", "join", "bob", b"{}"))
+    assert (len(told), told.dropped) == (3, 1)
+    backplane.error, backplane.is_slow = None, True
+    told.sweep()
+    for number in range(3, 6):
+        told.tell(change("join", f"s{number}"))
+    assert (len(told), told.dropped) == (3, 4)
+    while backplane.calls:
+        backplane.answer()
+    assert (backplane.stored, len(told)) == (["join s1", "join s2", "join bob"], 0)
+    told.sweep()
+    assert backplane.calls == []

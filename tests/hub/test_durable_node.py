@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,3 +182,44 @@ async def test_many_emitters_are_answered_once_each(tmp_path: Path) -> None:
             for _ in range(10):
                 offsets.add(int((await peer.next("emitted"))["position"].split(":")[1]))
         assert offsets == set(range(1, 51))
+
+
+@pytest.mark.clause("C22", "S5")
+async def test_connections_of_a_former_life_that_was_killed_have_left(tmp_path: Path) -> None:
+    kept = {"connections": {"retention": {"durable": True, "last_per_key": True}}}
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    async with Node(kept, plane={"data_dir": data}) as node:
+        watcher = node.peer(ANN)
+        watcher.send({"type": "subscribe", "channel": "connections"})
+        former = (await watcher.next("event"))["key"]
+        shutil.copytree(data, copy)  # what a kill leaves
+    async with Node(kept, plane={"data_dir": copy}) as node:
+        watcher = node.peer(ANN)
+        watcher.send({"type": "subscribe", "channel": "connections", "from": {"last": 100}, "delivery": "all"})
+        events = [await watcher.next("event") for _ in range(3)]
+        told = [(event["event"], event["key"], event["data"].get("code")) for event in events]
+        own = watcher.connection.session.conn
+        assert set(told) == {("join", former, None), ("leave", former, 1006), ("join", own, None)}
+
+
+@pytest.mark.clause("P1", "P10", "I1")
+@pytest.mark.parametrize("fsync", ["interval", "always", "never"])
+async def test_after_an_older_copy_was_put_back_no_place_is_given_twice(tmp_path: Path, fsync: str) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    for life in range(2):
+        async with durable(data, "actions", fsync=fsync) as node:
+            peer = node.peer(ANN)
+            peer.send(publish(1, f"{life} a"), publish(2, f"{life} b"))
+            positions = [(await peer.next("ack"))["positions"]["actions"] for _ in range(2)]
+        if life == 0:
+            shutil.copytree(data, copy)
+    assert [position.partition(":")[2] for position in positions] == ["3", "4"]
+    shutil.rmtree(data)
+    shutil.copytree(copy, data)
+    async with durable(data, "actions", fsync=fsync) as node:
+        peer = node.peer(ANN)
+        start = {"positions": {"actions": positions[-1]}}
+        peer.send(publish(1, "later"), {"type": "subscribe", "channels": ["actions"], "from": start})
+        gap = await peer.next("gap")
+        assert (gap["reason"], gap["from"]) == ("epoch", positions[-1])
+        assert [(await peer.next("event"))["data"] for _ in range(3)] == ["0 a", "0 b", "later"]

@@ -10,6 +10,7 @@ import pytest
 from channels.permissions import Role
 from channels.publication import Publication
 from hub.auth import Identity
+from hub.session import Session, freshness
 from tests.hub.test_durable_node import durable, full_disk, publish
 from tests.support.node import Node, Peer
 from tests.support.store import RemoteBackplane, Store
@@ -193,3 +194,43 @@ async def test_an_epoch_that_ends_while_the_ack_is_on_its_way_is_named_by_nothin
     kinds = [message["type"] for message in peer.seen]
     former = [place for place, kind in enumerate(kinds) if kind == "ack"]
     assert all(place < kinds.index("gap") for place in former), peer.seen
+
+
+@pytest.mark.clause("E4", "N18")
+async def test_who_waits_for_a_subscription_when_the_store_is_back_is_told_behind_it(
+    node: Node, backplane: RemoteBackplane
+) -> None:
+    peer = await following(node, "logs")
+    backplane.store.is_away = True
+    node.connections.staleness.check()
+    await peer.next("error")
+    backplane.is_slow = True
+    start = {"positions": {"actions": f"{backplane.store.log('actions').epoch}:0"}}
+    peer.send({"type": "subscribe", "channels": ["actions"], "from": start})
+    await heard(peer)
+    backplane.store.is_away = False
+    node.connections.staleness.check()
+    await heard(peer)
+    assert "ack" not in [message["type"] for message in peer.seen]
+    backplane.answer()
+    await peer.next("subscribed")
+    assert list((await peer.next("ack"))["positions"]) == ["logs"]
+
+
+@pytest.mark.clause("E4")
+async def test_a_mistake_over_one_connection_keeps_nobody_else_from_hearing_it(
+    node: Node, backplane: RemoteBackplane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await following(node, "logs"), await following(node, "logs")
+    update = freshness.update
+
+    def fail_once(session: Session, is_stale: freshness.IsStale) -> None:
+        if session is first.connection.session:
+            raise RuntimeError("a mistake of a test")
+        update(session, is_stale)
+
+    monkeypatch.setattr("hub.session.session.freshness.update", fail_once)
+    backplane.store.is_away = True
+    node.connections.staleness.check()
+    assert (await second.next("error"))["channel"] == "logs"
+    assert await first.closed() == (4250, "internal")

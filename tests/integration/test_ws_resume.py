@@ -141,26 +141,38 @@ def test_after_a_restart_the_token_still_opens_and_the_lost_past_is_told(start: 
             assert data_of(peer.events("board", 2)) == [1, 2]
 
 
+def restore(snapshot: Path, directory: Path) -> None:
+    """Put back what a snapshot holds, into the files that were there: they came into being when they did."""
+    for path in directory.rglob("*"):
+        former = snapshot / path.relative_to(directory)
+        if path.is_file() and former.is_file():
+            path.write_bytes(former.read_bytes())
+        elif path.is_file():
+            path.unlink()
+
+
 @pytest.mark.clause("N4", "P10", "P12", "M49", "R2")
 def test_a_token_that_tells_of_more_than_a_restored_log_holds_begins_another_history(
     start: Start, tmp_path: Path
 ) -> None:
-    """The data directory is an older copy of itself: places of what came later were told, and are not given again."""
+    """An older snapshot of the volume is restored: places of what came later were told, and are not given again."""
+    now, snapshot = tmp_path / "now", tmp_path / "snapshot"
 
-    def hub(directory: str) -> RunningHub:
+    def hub() -> RunningHub:
         kept = {"board": {**BOARD["board"], "retention": {"durable": True}}}
-        return start(channels=kept, data_dir=tmp_path / directory, fsync="always", rate_publish="1000/1000")
+        return start(channels=kept, data_dir=now, fsync="always", rate_publish="1000/1000")
 
-    first = hub("now")
+    first = hub()
     with Peer(first, "bot") as bot, Peer(first, "viewer", subject="ann") as ann:
         ann.ask(type="subscribe", channel="board")
         epoch = publish(bot, 3).partition(":")[0]
-        shutil.copytree(tmp_path / "now", tmp_path / "copy")
+        shutil.copytree(now, snapshot)
         assert publish(bot, 2) == f"{epoch}:5"
         ann.events("board", 5)
         token = token_of(ann)
     first.stop()
-    second = hub("copy")
+    restore(snapshot, now)
+    second = hub()
     with Peer(second, "bot") as bot, Peer(second, "viewer") as other, Peer(second) as ann:
         followed = other.ask(type="subscribe", channel="board", **{"from": {"last": 1}})["channels"]["board"]
         assert followed["position"] == f"{epoch}:2"
@@ -175,7 +187,7 @@ def test_a_token_that_tells_of_more_than_a_restored_log_holds_begins_another_his
     page = httpx.get(f"{second.http_url}/metrics").text
     assert 'neurograph_ws_epoch_rotations_total{channel="board",reason="token"} 1.0' in page
     second.stop()
-    third = hub("copy")
+    third = hub()
     with Peer(third, "bot") as bot, Peer(third) as ann:
         assert ann.ask(type="connect", resume=token)["resumed"] is True
         assert ann.next("gap")["to"] == f"{fresh}:0"

@@ -361,6 +361,11 @@ class FakePlane:
     def read_log(self, log: int, after: int, limit: int = 100, policy: "Filter | None" = None) -> list[bytes]:
         return [entry[3] for entry in self._log(log).after(after)[:limit]]
 
+    def read_newest(self, log: int, after: int = 0, limit: int = 100) -> list[bytes]:
+        found = self._log(log)
+        newest = found.newest_of_each_key() if found.last_per_key else []
+        return [text for offset, _, _, text in newest if offset > after][:limit]
+
     def sweep(self, now: float) -> None:
         for log in self.logs.values():
             log.sweep(now)

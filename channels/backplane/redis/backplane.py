@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from channels.backplane import MAX_BATCH, Deliver, Done, Placed, Ready, Recovered, Replicas
 from channels.backplane.redis.appending import Appending, Changed, Verdict, random_epoch
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.bus import RedisBus
 from channels.backplane.redis.cluster import ClusterStore
 from channels.backplane.redis.connection import Dialer
@@ -177,6 +178,7 @@ class Parts:
             self.appending,
             lost=self.listener.doubt,
             at_once=max(options.pool // 2, 1),  # others need the store as well
+            backoff=Backoff(*options.backoff),
         )
         self.continuity = Continuity(
             bus,

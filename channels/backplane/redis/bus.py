@@ -299,7 +299,7 @@ class RedisBus:
             page = await store.call(
                 "kept", store.keys.kept, "XRANGE", store.keys.kept, self._cursor, "+", "COUNT", READ_AT_ONCE
             )
-            self._peers.read(self._readable(fields[1] for _, fields in page))
+            self._peers.read(self._readable(fields[1] for _, fields in page), asyncio.get_running_loop().time())
             if page:
                 self._cursor = b"(" + page[-1][0]
             if len(page) < READ_AT_ONCE:

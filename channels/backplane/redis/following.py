@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 
 from channels._native import decode_entries
 from channels.backplane import Followed, Ready, Replicas
@@ -47,7 +48,8 @@ class Following:
         self._bus_message = bus_message
         self._patience = patience
         self._all: dict[str, Replica] = {}
-        self._waiting: dict[str, list[Waiter]] = {}
+        self._waiting: dict[str, dict[Waiter, None]] = {}
+        """By channel, in the order in which they came."""
         self._claims = Claims()
         self.round = 0
         """Counts the seconds."""
@@ -107,8 +109,8 @@ class Following:
         elif waiter.is_met_by(replica) or (wanted is None and replica.is_synced and self.is_down()):
             return True  # without the store, a log that was whole once serves what it has (N11)
         text = f"the log of {channel} could not be compared with its store within {self._patience:g} s"
-        waiter.expire_with(LogUnavailable(text, channel=channel), self._patience)
-        self._waiting.setdefault(channel, []).append(waiter)
+        waiter.expire_with(LogUnavailable(text, channel=channel), self._patience, partial(self._expired, channel))
+        self._waiting.setdefault(channel, {})[waiter] = None
         self.suspected(replica)
         return False
 
@@ -128,13 +130,13 @@ class Following:
 
     def take_waiters(self, replica: Replica) -> list[Waiter]:
         """Those who wait for the next read of this channel; they do so no longer."""
-        return self._waiting.pop(replica.channel, [])
+        return list(self._waiting.pop(replica.channel, ()))
 
     def put_back(self, replica: Replica, waiters: Iterable[Waiter]) -> None:
         """They wait for the next read."""
         left = [waiter for waiter in waiters if not waiter.is_answered]
         if left:
-            self._waiting[replica.channel] = left + self.take_waiters(replica)
+            self._waiting[replica.channel] = dict.fromkeys(left + self.take_waiters(replica))
 
     def has_waiters(self, replica: Replica) -> bool:
         """Whether somebody waits for this channel."""
@@ -173,7 +175,7 @@ class Following:
         if replica is None:
             self._claims.acked(channel, told)
             return
-        replica.acked = told
+        replica.answered_append(told)
         if self.take(replica, segment, is_answer=True):
             return
         if replica.is_disputed:
@@ -291,6 +293,13 @@ class Following:
         return self.claim(channel) or NOWHERE
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _expired(self, channel: str, waiter: Waiter) -> None:
+        """It waits no longer: nobody may ever read a channel that the store refuses to this node."""
+        waiting = self._waiting.get(channel, {})
+        waiting.pop(waiter, None)
+        if not waiting:
+            self._waiting.pop(channel, None)
 
     def _judge(self, replica: Replica, segment: Segment) -> Judgement:
         if self.is_former(replica.channel, segment.batch):

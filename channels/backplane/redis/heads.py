@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from channels.backplane.redis.appending import Appending
+from channels.backplane.redis.backoff import Backoff
 from channels.backplane.redis.errors import StoreError
 from channels.backplane.redis.following import Following
 from channels.backplane.redis.replica import NOWHERE, Replica, Standing
@@ -45,8 +46,16 @@ class Heads:
     """
 
     def __init__(
-        self, store: Store, following: Following, appending: Appending, lost: Callable[[str], None], at_once: int
+        self,
+        store: Store,
+        following: Following,
+        appending: Appending,
+        lost: Callable[[str], None],
+        *,
+        at_once: int,
+        backoff: Backoff,
     ) -> None:
+        """`at_once`: questions to the store that may be on their way; `backoff`: while it answers none of them."""
         self._store = store
         self._following = following
         self._appending = appending
@@ -58,6 +67,7 @@ class Heads:
         self._rumours: dict[str, tuple[str, int]] = {}
         """Heads that another node has told of, epoch and offset, by channel."""
         self._turn: list[str] = []
+        self._backoff = backoff
         self._anew: dict[str, None] = {}
         self._wake = asyncio.Event()
 
@@ -96,6 +106,7 @@ class Heads:
         replica.is_broken = True
         self._anew[replica.channel] = None
         self._wake.set()
+        self._backoff.hurry()
 
     async def compare_anew(self) -> None:
         """For ever: compare what is subscribed to again, so that only what has changed is read."""
@@ -109,7 +120,12 @@ class Heads:
                     if self._following.get(channel) is None:
                         del self._anew[channel]
                 some = [self._following.get(channel) for channel in islice(self._anew, ANEW_AT_ONCE)]
-                await asyncio.gather(*(self._look_anew(replica) for replica in some if replica is not None))
+                looks = [self._look_anew(replica) for replica in some if replica is not None]
+                if any(await asyncio.gather(*looks)) or not looks:
+                    self._backoff.succeeded()
+                else:
+                    self._backoff.failed()
+                    await self._backoff.pause()
 
     def forget(self, channel: str) -> None:
         """It is followed no longer."""
@@ -163,15 +179,20 @@ class Heads:
             if known is None or known.epoch != epoch or known.head <= replica.head:
                 self._doubts[replica.channel] = _Doubt(epoch, head, self._following.round)
 
-    async def _look_anew(self, replica: Replica) -> None:
+    async def _look_anew(self, replica: Replica) -> bool:
+        """-> whether the store has answered; else it is asked once more, behind the others"""
         there = await self._look(replica)
-        if there is None:
-            return  # once more, when the store answers
+        is_due = replica.channel in self._anew
         self._anew.pop(replica.channel, None)
+        if there is None:
+            if is_due:
+                self._anew[replica.channel] = None
+            return False
         if there.epoch == replica.epoch and there.head > replica.head:
             self._following.suspect(replica)
         if replica.is_subscribed and not replica.is_suspect and not replica.is_reading:
             replica.is_broken = False
+        return True
 
     async def _look(self, replica: Replica) -> Standing | None:
         """-> where the store stands; None if it has not answered"""

@@ -302,8 +302,11 @@ class Outbox:
                 await asyncio.sleep(self._uniform(0.0, min(LONGEST_PAUSE, 0.01 * 2.0**attempt)))
             except StoreError:
                 self._figures.details["outbox/resent"] += 1
-            except BrokerError as error:
-                self._refuse(sent, error)
+            except BrokerError as error:  # its channel cannot be looked up any more
+                if sent.is_uncertain:
+                    self._abandon(sent.works, error.message)
+                else:
+                    self._refuse(sent, error)
                 return
             else:
                 if isinstance(reply, Answer):

@@ -15,7 +15,7 @@ MOST_HELD = 1_000
 
 
 class _Run:
-    __slots__ = ("has_left", "heard_at", "held", "kept", "number")
+    __slots__ = ("has_left", "heard_at", "held", "kept", "known_at", "number")
 
     def __init__(self) -> None:
         self.number = 0
@@ -23,6 +23,9 @@ class _Run:
         self.kept = 0
         """The last of the kept ones."""
         self.heard_at = 0.0
+        """When it spoke last; 0: only what it kept was read."""
+        self.known_at = 0.0
+        """When something of it was heard or read."""
         self.has_left = False
         self.held: list[Control] = []
 
@@ -40,11 +43,15 @@ class Peers:
         self._run = run
         self._runs: dict[tuple[str, str], _Run] = {}
 
+    def __len__(self) -> int:
+        """Runs that are remembered."""
+        return len(self._runs)
+
     def hear(self, message: Control, now: float) -> tuple[list[Control], bool]:
         """-> (what may be handed on now, whether what was kept has to be read)"""
         if message.run == self._run:
             return [], False
-        run = self._run_of(message, now)
+        run = self._heard_of(message, now)
         if message.number <= run.number:
             self.repeated += 1
             return [], False
@@ -55,15 +62,16 @@ class Peers:
 
     def notice(self, message: Control, now: float) -> bool:
         """A node is there. -> whether something that it kept was not heard"""
-        run = self._run_of(message, now)
+        run = self._heard_of(message, now)
         return message.kept > max(run.kept, *(one.kept for one in run.held), 0)
 
-    def read(self, messages: Iterable[Control]) -> None:
+    def read(self, messages: Iterable[Control], now: float) -> None:
         """What was kept, in the order in which it was told; `release` hands on what of it is news."""
         for message in messages:
             if message.run == self._run:
                 continue
-            run = self._run_of(message, None)
+            run = self._run_of(message)
+            run.known_at = now
             if message.kept > run.kept and all(one.number != message.number for one in run.held):
                 run.held.append(message)
 
@@ -102,7 +110,7 @@ class Peers:
     def sweep(self, now: float) -> None:
         """Forget runs that were not heard of for long."""
         for key, run in list(self._runs.items()):
-            if run.heard_at and now - run.heard_at > FORGOTTEN_SECONDS:
+            if now - run.known_at > FORGOTTEN_SECONDS:
                 del self._runs[key]
 
     def _heard(self, now: float, within: float) -> list[tuple[str, float, bool]]:
@@ -116,10 +124,12 @@ class Peers:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _run_of(self, message: Control, now: float | None) -> _Run:
-        run = self._runs.setdefault((message.node, message.run), _Run())
-        if now is not None:
-            run.heard_at = now
+    def _run_of(self, message: Control) -> _Run:
+        return self._runs.setdefault((message.node, message.run), _Run())
+
+    def _heard_of(self, message: Control, now: float) -> _Run:
+        run = self._run_of(message)
+        run.heard_at = run.known_at = now
         return run
 
     def _hold(self, run: _Run, message: Control) -> None:

@@ -191,10 +191,17 @@ class Replica:
         self.target = max(self.target, segment.last)
         self._batches.append((segment.last, segment.batch))
 
+    def answered_append(self, told: Standing) -> None:
+        """An append of this node has got its place; of a history that is over here it says nothing."""
+        if told.epoch not in self.former:
+            self.acked = told
+
     def begun(self, position: Position) -> None:
         """The log stands at `position` with nothing kept."""
         if self.is_synced and position.epoch != self.epoch:
             self.former.append(self.epoch)
+            if self.acked.epoch == self.epoch:
+                self.acked = NOWHERE  # else it would seem to be ahead once this epoch is remembered no longer
         if position.epoch != self.epoch or not self.is_synced:
             self.target = position.offset
             self._expected = 0

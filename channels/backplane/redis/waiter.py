@@ -1,6 +1,7 @@
 """Who waits for a log to be as new as its store (N12, N18)."""
 
 import asyncio
+from collections.abc import Callable
 
 from channels.backplane import Ready
 from channels.backplane.redis.replica import Replica
@@ -20,9 +21,14 @@ class Waiter:
         self._done = done
         self._timer: asyncio.TimerHandle | None = None
 
-    def expire_with(self, error: BrokerError, seconds: float) -> None:
-        """Hear `error` if nothing else came within `seconds`."""
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.answer, error)
+    def expire_with(self, error: BrokerError, seconds: float, expired: Callable[["Waiter"], None]) -> None:
+        """Hear `error` if nothing else came within `seconds`; `expired` is told that it waits no longer."""
+
+        def expire() -> None:
+            expired(self)
+            self.answer(error)
+
+        self._timer = asyncio.get_running_loop().call_later(seconds, expire)
 
     def is_met_by(self, replica: Replica) -> bool:
         """Whether the log holds what is wanted, or the wanted place is of a history that is over."""

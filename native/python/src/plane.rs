@@ -471,6 +471,29 @@ impl PyPlane {
             .collect())
     }
 
+    #[pyo3(signature = (log, after = 0, limit = 100))]
+    fn read_newest<'py>(
+        &self,
+        py: Python<'py>,
+        log: LogId,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let channel = self.inner.logs().find(log).map_err(Raised::from)?;
+        let entries: Vec<_> = match channel.log().newest() {
+            Some(newest) => newest
+                .between(after, u64::MAX - 1, true)
+                .take(limit)
+                .map(Arc::clone)
+                .collect(),
+            None => Vec::new(),
+        };
+        Ok(entries
+            .iter()
+            .map(|entry| PyBytes::new(py, &entry.json()))
+            .collect())
+    }
+
     fn sweep(&self, py: Python<'_>, now: f64) {
         py.detach(|| self.inner.sweep(now));
     }

@@ -8,6 +8,7 @@ import pytest
 
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity
+from hub.cluster import claims
 from tests.support.node import Node, Peer
 from tests.support.town import Joined, Town, until
 
@@ -189,3 +190,68 @@ async def test_nothing_is_kept_of_sessions_that_have_ended() -> None:
         await former.gone()
         await asyncio.sleep(0)
         assert (len(one.cluster._claims), len(two.cluster._claims)) == (0, 0)
+
+
+@pytest.mark.clause("R11", "N11")
+async def test_a_session_that_was_resumed_while_the_store_was_away_has_one_connection_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "RETRY", 0.001)
+    async with Town("n1", "n2") as (one, two):
+        former, token = await session_of(one)
+        two.bus.is_cut = True
+        successor = resume(two, token)
+        await successor.next("reconnection_token")
+        await until(lambda: two.errors().get(("bus", "claim"), 0) >= 3)
+        assert former.output.close is None
+        two.bus.heal()
+        assert await former.closed() == (4009, "taken_over")
+        assert open_in(two, successor.connection.session.session) == [successor.connection.session.conn]
+
+
+@pytest.mark.clause("R11", "N11")
+async def test_a_claim_that_is_made_late_takes_the_session_from_no_later_resume() -> None:
+    async with Town("n1", "n2", "n3") as (one, two, three):
+        _, token = await session_of(one)
+        last = resume(two, token)
+        token = (await last.next("reconnection_token"))["token"]
+        last = resume(three, token)
+        await last.next("reconnection_token")
+        session = last.connection.session.session
+        told = {"session": session, "generation": 2}
+        late = await two.bus.claim(session)
+        two.bus.tell("takeover", {"session": session, "claim": late, "generation": 1}, keep=True)
+        await until(lambda: three.bus.messages[-1] == ("takeover", told | {"claim": late + 1}))
+        assert last.output.close is None
+
+
+@pytest.mark.clause("N11")
+async def test_a_claim_of_a_connection_that_has_gone_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "RETRY", 0.001)
+    async with Town("n1", "n2") as (one, two):
+        _, token = await session_of(one)
+        two.bus.is_cut = True
+        gone = resume(two, token)
+        await gone.next("reconnection_token")
+        two.plane.feed_close(gone.number, 1006)
+        two.plane.flush()
+        await until(lambda: not two.connections.names() and not two.cluster._claims._errands)
+        assert len(two.cluster._claims) == 0
+
+
+@pytest.mark.clause("R11")
+async def test_a_mistake_over_a_claim_keeps_no_session_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Town("n1", "n2") as (one, two):
+        _, token = await session_of(one)
+
+        async def fail(_session: str) -> int:
+            raise RuntimeError("a mistake of a test")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(two.bus, "claim", fail)
+            second = resume(two, token)
+            await second.next("reconnection_token")
+            await until(lambda: ("internal", "cluster") in two.errors())
+        third = resume(one, token)
+        await third.next("reconnection_token")
+        assert await second.closed() == (4009, "taken_over")

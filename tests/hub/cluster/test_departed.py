@@ -9,7 +9,7 @@ import pytest
 from channels.permissions import Role
 from channels.publication import Publication
 from hub.auth import Identity
-from hub.cluster import departed, tasks
+from hub.cluster import departed, errands
 from tests.support.town import Joined, Town, until
 
 ANN = Identity("ann", Role.DEVELOPER)
@@ -52,7 +52,7 @@ async def test_the_connections_of_a_node_that_fell_silent_leave_once(monkeypatch
 
 @pytest.mark.clause("N16", "N11")
 async def test_while_the_store_is_away_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (departed, tasks):
+    for module in (departed, errands):
         monkeypatch.setattr(module, "RETRY", 0.001)
     town = Town("n1", "n2")
     async with town as (one, two):
@@ -141,10 +141,44 @@ async def test_of_a_node_that_no_bus_knows_the_first_by_name_tells_that_it_is_go
 async def test_what_a_gone_node_told_of_itself_leaves_the_snapshots() -> None:
     town = Town("n1", "n2")
     async with town as (one, _):
-        one.cluster.departures.series = [("status", "plane"), ("metrics", "hub")]
+        one.cluster.departed.series = [("status", "plane"), ("metrics", "hub")]
         await town.kill("n2")
         await until(lambda: len(town.store.log("metrics").entries) == 1)
         assert [town.store.events(name) for name in ("status", "metrics")] == [[("gone", b"null")]] * 2
+
+
+@pytest.mark.clause("S6", "N16")
+async def test_what_a_gone_node_told_of_itself_is_taken_back_when_the_store_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departed, "RETRY", 0.001)
+    town = Town("n1", "n2")
+    async with town as (one, _):
+        one.remote._patience = 0.001
+        one.cluster.departed.series = [("status", "plane")]
+        one.remote.is_cut = True
+        await town.kill("n2")
+        await until(lambda: one.errors().get(("hub", "series"), 0) >= 2)
+        one.remote.heal()
+        await until(lambda: town.store.events("status") == [("gone", b"null")])
+
+
+@pytest.mark.clause("S6", "N16")
+async def test_of_a_node_that_is_back_before_it_could_be_told_nothing_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(departed, "RETRY", 0.001)
+    town = Town("n1", "n2")
+    async with town as (one, _):
+        one.remote._patience = 0.001
+        one.cluster.departed.series = [("status", "plane")]
+        one.remote.is_cut = True
+        await town.kill("n2")
+        await until(lambda: ("hub", "series") in one.errors())
+        town.wire.bus("n2")
+        one.remote.heal()
+        await until(lambda: not one.cluster.departed._errands)
+        assert town.store.events("status") == []
 
 
 @pytest.mark.clause("N16", "C22")

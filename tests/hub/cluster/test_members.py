@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from channels.permissions import Role
 from channels.presence import Change
 from channels.publication import Publication, Stored
 from hub.auth import Identity
-from hub.cluster import members, tasks
+from hub.cluster import errands, members
 from hub.cluster.members import Members
 from hub.counters import Counters
 from tests.support.bus import Wire, WireBus
@@ -46,7 +47,7 @@ def sweep(node: Joined, seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (members, tasks):
+    for module in (errands, members):
         monkeypatch.setattr(module, "RETRY", 0.001)
 
 
@@ -174,6 +175,26 @@ async def test_after_a_loss_of_the_companion_it_holds_who_is_there_again_once() 
         watcher.send({"type": "subscribe", "channel": COMPANION})
         keys = {(await watcher.next("event"))["key"] for _ in range(2)}
         assert keys == {"ann", "bob"}
+
+
+@pytest.mark.clause("C25")
+async def test_a_mistake_over_one_channel_loses_nobody_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "RETRY", 0.001)
+    town = Town("n1", "n2", tables=ROOMS)
+    async with town as (one, _):
+        present, is_first = one.bus.present, True
+
+        async def fail_once(*arguments: Any) -> Sequence[News]:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                raise RuntimeError("a mistake of a test")
+            return await present(*arguments)
+
+        monkeypatch.setattr(one.bus, "present", fail_once)
+        await enter(one)
+        await until(lambda: [event for event, _ in news(town)] == ["join"])
+        assert one.errors()["internal", "cluster"] == 1
 
 
 class Companions:
@@ -360,6 +381,6 @@ async def test_at_the_end_nothing_goes_on() -> None:
     ended.changed(change("join"))
     await asyncio.sleep(0)
     ended.stop()
-    await until(lambda: len(ended._tasks) == 0)
+    await until(lambda: len(ended._errands) == 0)
     ended.changed(change("leave"))
-    assert len(ended._tasks) == 0
+    assert len(ended._errands) == 0

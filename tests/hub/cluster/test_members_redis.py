@@ -11,7 +11,7 @@ import pytest
 from channels.backplane import Result
 from channels.presence import Change
 from channels.publication import Publication
-from hub.cluster import members, tasks
+from hub.cluster import errands, members
 from hub.cluster.members import Members
 from hub.counters import Counters
 from tests.support.redis import RedisServer, needs_redis
@@ -31,7 +31,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (members, tasks):
+    for module in (errands, members):
         monkeypatch.setattr(module, "RETRY", 0.05)
 
 

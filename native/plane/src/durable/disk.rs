@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// A file that grows at its end, or is overwritten as a whole (the tip).
 pub trait File: Send + Debug {
@@ -26,6 +27,8 @@ pub trait Disk: Send + Sync + Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// All of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// When a file came into being, in nanoseconds of the clock of the file system; 0 where it does not tell.
+    fn born(&self, path: &Path) -> io::Result<u64>;
     /// An empty file, in place of any other of that name.
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// A file that is there, to be written on at its end.
@@ -89,6 +92,14 @@ impl Disk for System {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn born(&self, path: &Path) -> io::Result<u64> {
+        let created = fs::metadata(path)?.created();
+        let since = created
+            .ok()
+            .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Ok(since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0)))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {

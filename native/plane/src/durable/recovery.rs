@@ -256,7 +256,10 @@ impl Reading {
         }
         let may_be_old = !manifest.is_clean && manifest.boot != self.options.boot;
         match Tip::read(&*self.options.disk, &self.dir, &manifest.epoch)? {
-            Some((tip, place)) => {
+            Some((_, _, false)) => Err(damage(
+                "the files are a copy, which may be older than what was seen".into(),
+            )),
+            Some((tip, place, true)) => {
                 found.check_end(place, may_be_old)?;
                 Ok(Some(tip))
             }

@@ -3,6 +3,9 @@
 //!
 //! It tells a write that was cut short, of which nobody has seen anything, from a file that was cut or removed later. A kill
 //! leaves it as it was written last; after a loss of power it may be older, or not there.
+//!
+//! It also says when it came into being, which a copy of it cannot: files that were put back may be older than what somebody
+//! has seen. Where the file system does not tell that, or keeps it in a snapshot, they are taken for what they say.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,9 @@ use crate::durable::frame::{self, Fields, Found, put_counted};
 
 /// Its name.
 pub const FILE: &str = "tip";
+
+/// In place of a time at which a file came into being: nothing tells it.
+pub const UNKNOWN: u64 = 0;
 
 /// The end of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Tip {
     path: PathBuf,
+    born: u64,
     /// Once it was written on.
     file: Option<Box<dyn File>>,
     /// What it says; unknown after a write that failed.
@@ -38,28 +45,41 @@ impl Tip {
     /// A new one, in place of that of any former history.
     pub fn create(disk: &dyn Disk, dir: &Path, epoch: &str, place: Place) -> io::Result<Self> {
         let path = dir.join(FILE);
-        disk.create(&path)?.append(&place.encode(epoch))?;
+        let mut file = disk.create(&path)?;
+        let born = disk.born(&path)?;
+        file.append(&place.encode(epoch, born))?;
         Ok(Self {
             path,
+            born,
             file: None,
             said: Some(place),
         })
     }
 
-    /// The tip of the history `epoch` in `dir`; `None` if there is none that can be read.
-    pub fn read(disk: &dyn Disk, dir: &Path, epoch: &str) -> io::Result<Option<(Self, Place)>> {
+    /// The tip of the history `epoch` in `dir`, and whether it is the file that was written; `None` if there is none that can
+    /// be read.
+    pub fn read(
+        disk: &dyn Disk,
+        dir: &Path,
+        epoch: &str,
+    ) -> io::Result<Option<(Self, Place, bool)>> {
         let path = dir.join(FILE);
         let bytes = match disk.read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let place = Place::decode(&bytes, epoch);
-        let tip = |place| Self {
+        let Some((place, told)) = Place::decode(&bytes, epoch) else {
+            return Ok(None);
+        };
+        let born = disk.born(&path)?;
+        let is_original = told == UNKNOWN || told == born;
+        let tip = Self {
             path,
+            born,
             file: None,
             said: Some(place),
         };
-        Ok(place.map(|place| (tip(place), place)))
+        Ok(Some((tip, place, is_original)))
     }
 
     /// Say `place`, if it does not yet.
@@ -68,7 +88,8 @@ impl Tip {
             return Ok(());
         }
         self.said = None;
-        self.open(disk)?.overwrite(&place.encode(epoch))?;
+        let bytes = place.encode(epoch, self.born);
+        self.open(disk)?.overwrite(&bytes)?;
         self.said = Some(place);
         Ok(())
     }
@@ -94,18 +115,20 @@ impl Tip {
 
 impl Place {
     /// Of the same length for every place of one history, so that it is overwritten in one call.
-    fn encode(self, epoch: &str) -> Vec<u8> {
+    fn encode(self, epoch: &str, born: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         frame::write(&mut bytes, |out| {
             for number in [self.base, self.bytes, self.head] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
             put_counted(out, epoch.as_bytes());
+            out.extend_from_slice(&born.to_le_bytes());
         });
         bytes
     }
 
-    fn decode(bytes: &[u8], epoch: &str) -> Option<Self> {
+    /// With when the file came into being.
+    fn decode(bytes: &[u8], epoch: &str) -> Option<(Self, u64)> {
         let Found::Body(body, end) = frame::read(bytes, 0) else {
             return None;
         };
@@ -116,6 +139,7 @@ impl Place {
             head: fields.number()?,
         };
         let is_ours = end == bytes.len() && fields.text()? == epoch;
-        is_ours.then_some(place)
+        // Those of earlier versions do not say it.
+        is_ours.then(|| (place, fields.number().unwrap_or(UNKNOWN)))
     }
 }

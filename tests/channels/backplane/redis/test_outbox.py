@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from channels._native import SignalSystem
+from channels.backplane import Followed
+from channels.backplane.redis.errors import UnansweredError
 from channels.errors import BrokerError, LogUnavailable, MidConflict, Overloaded
 from channels.publication import Position, Publication
 from tests.support.publishes import batch_of, text
@@ -180,3 +183,23 @@ async def test_publishes_that_came_together_are_stored_as_one_segment(server: Re
     after: list[Position | BrokerError] = []
     a.backplane.append_publishes("actions", batch, after.append)
     assert isinstance(after[0], LogUnavailable)
+
+
+@pytest.mark.clause("E3", "N11")
+async def test_what_may_be_stored_is_not_refused_when_its_channel_is_looked_up_in_vain(server: RedisServer) -> None:
+    async with nodes(server, "a") as (a,):
+        append, replica = a.backplane.parts.appending.append, a.logs.replica
+
+        async def unanswered(*arguments: Any, **rest: Any) -> Any:
+            await append(*arguments, **rest)
+            a.logs.replica = full  # type: ignore[method-assign]
+            raise UnansweredError("the connection ended before the answer")
+
+        def full(channel: str) -> Followed:
+            if channel == "room:1":
+                raise Overloaded("no more channels", channel=channel)
+            return replica(channel)
+
+        a.backplane.parts.appending.append = unanswered  # type: ignore[method-assign]
+        assert await a.append("once", channel="room:1") == ["outcome_unknown"]
+        assert server.command("HGET", "ng:{room:1}:meta", "head") == b"1"

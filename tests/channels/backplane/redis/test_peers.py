@@ -36,7 +36,7 @@ def test_every_kept_message_is_handed_on_once_and_everything_in_order(kept: list
         ready, is_behind = peers.hear(message, 1.0)
         handed += ready
         if is_behind:
-            peers.read(one for one in messages[: message.number] if one.is_kept)
+            peers.read((one for one in messages[: message.number] if one.is_kept), 1.0)
             handed += peers.release()
     last = max((one.number for one in heard), default=0)
     numbers = [one.number for one in handed]
@@ -50,7 +50,7 @@ def test_before_what_was_kept_is_read_nothing_is_handed_on() -> None:
     peers = Peers("own", "own-run")
     first, second, third = told([True, False, True])
     assert peers.hear(third, 1.0) == ([], True)
-    peers.read([first, third])
+    peers.read([first, third], 1.0)
     assert [one.number for one in peers.release()] == [1, 3]
     assert peers.hear(second, 2.0) == ([], False)
     assert peers.repeated == 1
@@ -59,7 +59,7 @@ def test_before_what_was_kept_is_read_nothing_is_handed_on() -> None:
 def test_what_this_run_has_told_is_not_heard_and_what_its_former_run_kept_is(peers: Peers) -> None:
     assert peers.hear(told([False], "own-run", "own")[0], 1.0) == ([], False)
     (former,) = told([True], "former-run", "own")
-    peers.read([former, *told([True], "own-run", "own")])
+    peers.read([former, *told([True], "own-run", "own")], 1.0)
     assert peers.release() == [former]
 
 
@@ -95,6 +95,15 @@ def test_runs_that_are_not_heard_of_are_forgotten(peers: Peers) -> None:
     peers.hear(message, 1.0)
     peers.sweep(2.0 + FORGOTTEN_SECONDS)
     assert peers.hear(message, 1_000.0) == ([message], False)
+
+
+def test_runs_of_which_only_what_they_kept_was_read_are_forgotten_too(peers: Peers) -> None:
+    for number in range(3):
+        peers.read(told([True], f"r{number}"), 10.0 * number)
+    assert len(peers.release()) == 3
+    peers.sweep(15.0 + FORGOTTEN_SECONDS)
+    assert len(peers) == 1
+    assert peers.known(15.0 + FORGOTTEN_SECONDS, 1_000.0) == set()
 
 
 def test_a_namesake_is_noticed(peers: Peers) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from channels.backplane import Followed
-from channels.backplane.redis.replica import MAX_PARKED, NOWHERE, Judgement, Replica, Standing
+from channels.backplane.redis.replica import FORMER_EPOCHS, MAX_PARKED, NOWHERE, Judgement, Replica, Standing
 from channels.backplane.redis.segment import Segment
 from channels.publication import Position
 
@@ -136,3 +136,21 @@ def test_it_is_whole_when_it_hears_and_lacks_nothing_that_is_known(replica: Repl
     seen.append(replica.is_whole)
     assert seen == [True, False, True, False]
     assert "e1:11 of 11" in repr(replica)
+
+
+@pytest.mark.clause("N4", "N5")
+@pytest.mark.parametrize("is_late", [False, True], ids=["in time", "after the epoch"])
+def test_what_was_appended_in_an_epoch_that_is_over_is_said_no_more_however_many_follow(
+    replica: Replica, *, is_late: bool
+) -> None:
+    told = Standing("e1", 12, "b12")
+    if not is_late:
+        replica.answered_append(told)
+        assert replica.standing == told
+    for number in range(2, 2 + FORMER_EPOCHS):
+        replica.begun(Position(f"e{number}", number))
+        if is_late and number == 2:
+            replica.answered_append(told)
+        assert replica.standing == Standing(f"e{number}", number, "")
+    replica.begun(Position("e99", 1))
+    assert replica.standing == Standing("e99", 1, "")

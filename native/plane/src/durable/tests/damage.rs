@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use crate::durable::disk::Disk as _;
+use crate::durable::frame::{self, Found};
 use crate::durable::record::Record;
 use crate::durable::recovery::Past;
 use crate::durable::segments::{Kind, kind_of};
@@ -187,6 +188,43 @@ fn a_missing_file_is_told() {
             ));
         }
     }
+}
+
+/// P1: files that were copied and put back may be older than what somebody has seen, however they ended: another epoch begins
+/// with what they hold.
+#[test]
+fn a_copy_begins_another_epoch() {
+    for is_clean in [true, false] {
+        let (disk, all) = written(&[3; 6], is_clean);
+        disk.copy(&dir().join("tip"));
+        let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+        assert_eq!("e1", past.history.epoch().as_str());
+        assert_eq!(all, contents(&past.recent));
+        let told = past.notes.first();
+        let is_told =
+            matches!(told, Some(Note::NewEpoch(Reason::Damage, text)) if text.contains("a copy"));
+        assert!(is_told, "{told:?}");
+        drop(past);
+        let again = open(&disk, INTERVAL, "boot", "e2", KEPT);
+        assert_eq!("e1", again.history.epoch().as_str());
+    }
+}
+
+/// A tip of an earlier version does not say when it came into being, and is taken for what it says.
+#[test]
+fn a_tip_of_an_earlier_version_is_read() {
+    let (disk, all) = written(&[3; 6], true);
+    disk.change(&dir().join("tip"), |bytes| {
+        let Found::Body(body, _) = frame::read(bytes, 0) else {
+            panic!("the tip is not readable");
+        };
+        let body = body[..body.len() - 8].to_vec();
+        bytes.clear();
+        frame::write(bytes, |out| out.extend_from_slice(&body));
+    });
+    let past = open(&disk, INTERVAL, "boot", "e1", KEPT);
+    assert_eq!("e0", past.history.epoch().as_str());
+    assert_eq!(all, contents(&past.recent));
 }
 
 /// The machine went down: without `always` the epoch ends although everything looks well, and what is whole begins the next

@@ -119,6 +119,15 @@ impl Memory {
         self.state().fails_syncs = fails;
     }
 
+    /// Put a copy of a file in its place.
+    pub fn copy(&self, path: &Path) {
+        let mut state = self.state();
+        let copy = state.inodes[state.names[path]].clone();
+        state.inodes.push(copy);
+        let inode = state.inodes.len() - 1;
+        state.names.insert(path.to_owned(), inode);
+    }
+
     /// Change the bytes of a file behind everybody's back.
     pub fn change(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
@@ -237,6 +246,10 @@ impl Disk for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state();
         Ok(state.inodes[state.inode(path)?].bytes.clone())
+    }
+
+    fn born(&self, path: &Path) -> io::Result<u64> {
+        Ok(self.state().inode(path)? as u64 + 1)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
