@@ -82,8 +82,8 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
   }
 
   /**
-   * Replace options and keep the cursor (M26); resolves when the hub has switched, or with the next connection. What is
-   * left out stays as it is.
+   * Replace options and keep the cursor (M26); resolves when the hub has switched. What is left out stays as it is.
+   * Without a connection it resolves at once, and the next hub is told: what that one never takes ends the subscription.
    */
   async update(options: UpdateOptions): Promise<void> {
     this.#isWatched ||= !!options.ack;

@@ -112,9 +112,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         max_rate: float | None = None,
         ack: int | None = None,
     ) -> None:
-        """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
-        What is left out stays as it is; `filter={}` lets everything through again. ValueError for a value that no
-        option takes.
+        """Replace options and keep the cursor (M26); returns when the hub has switched. What is left out stays as it
+        is; `filter={}` lets everything through again. ValueError for a value that no option takes.
+
+        While there is no connection it returns at once, and the next hub is told: what that one never takes ends the
+        subscription with its error.
         """
         wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {name: value for name, value in wire.items() if value is not None}
