@@ -96,7 +96,12 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
   }
 
   [Symbol.dispose](): void {
-    void this.unsubscribe();
+    this.leave();
+  }
+
+  /** @internal End it where nobody waits for the hub: what it answers instead is told. */
+  leave(): void {
+    this.unsubscribe().catch((error: unknown) => this.#owner.report(error));
   }
 
   [Symbol.asyncIterator](): AsyncIterator<I, undefined> {
@@ -161,7 +166,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
       if (onFull === "error") {
         const text = `${this.channel}: ${this.#size} items wait for a handler that is slower than the channel`;
         this.change("ended", new QueueOverflow(text, { channel: this.channel }));
-        return this[Symbol.dispose]();
+        return this.leave();
       }
     }
     this.#queue.put(item);
@@ -239,7 +244,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
     if (this.#options.onError !== "stop") return;
     this.#hasStopped = true;
     this.discard();
-    this[Symbol.dispose]();
+    this.leave();
   }
 
   #settle(item: Item): void {

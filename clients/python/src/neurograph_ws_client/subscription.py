@@ -128,6 +128,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """End it; what is queued is dropped."""
         await self._owner.leave(self)
 
+    async def _leave(self) -> None:
+        """End it where nobody waits for the hub: what it answers instead is told."""
+        try:
+            await self._owner.leave(self)
+        except HubError as error:
+            self._owner.report(error)
+
     def __aiter__(self) -> Self:
         if self._handler is not None:
             raise TypeError(f"{self.channel} has a handler; iterate a subscription without one")
@@ -227,7 +234,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
-                self._owner.start(self._owner.leave(self))
+                self._owner.start(self._leave())
         return self._on_full != "error"
 
     def _hold(self) -> None:
@@ -328,7 +335,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self._on_error == "stop":
             self._has_stopped = True
             self.discard()
-            self._owner.start(self._owner.leave(self))
+            self._owner.start(self._leave())
 
     def _handled(self, item: Item) -> None:
         if not self._has_stopped:
