@@ -56,8 +56,8 @@ def quiet(change: Callable[[Opening], None]) -> Plant:
     def plant(patch: pytest.MonkeyPatch) -> None:
         opening = FakeLog.opening
 
-        def planted_opening(self: FakeLog, start: Any) -> Opening:
-            found = opening(self, start)
+        def planted_opening(self: FakeLog, start: Any, **more: Any) -> Opening:
+            found = opening(self, start, **more)
             if start[0] == "at":
                 change(found)
             return found
