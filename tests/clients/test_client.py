@@ -660,3 +660,25 @@ async def test_a_hub_that_reads_nothing_more_is_a_time_out_for_who_asks() -> Non
             await client.publish("actions", "x" * (32 << 20), timeout=0.3)
         async with asyncio.timeout(SOON):
             await client.close()
+
+
+@pytest.mark.clause("L23")
+@pytest.mark.parametrize(
+    "options", [{"on_error": "stop"}, {"on_full": "error", "queue_size": 2}], ids=lambda one: next(iter(one))
+)
+async def test_an_unsubscribe_nobody_waits_for_is_told_where_the_hub_refuses_it(options: Any) -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        told = Seen()
+        client.on("error", told)
+
+        def fails(event: Event[Any]) -> None:
+            raise ValueError("mine")
+
+        await client.subscribe("logs", fails if "on_error" in options else None, **options)
+        refusal = {"type": "error", "code": 429, "error": "rate_limited", "message": "m", "temporary": True}
+        hub.answer_next("unsubscribe", {**refusal, "retry_after": 1})
+        for number in range(3):
+            hub.publish("logs", number)
+        count = 2 if "on_error" in options else 1
+        *_, error = await told.wait(count)
+        assert (type(error), len(told.items)) == (RateLimited, count)

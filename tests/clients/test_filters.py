@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Filter, encode_text, near
+from neurograph_ws_client import BadRequest, Filter, State, encode_text, near
 from neurograph_ws_client.testing import FakeHub
 
-from tests.clients.support import SOON, client_of
+from tests.clients.support import SOON, Seen, client_of, token_of
 
 HOT: Filter = {"data.cpu": {"gte": 80}}
 
@@ -31,6 +31,45 @@ async def test_a_filter_is_replaced_and_taken_away_at_the_cursor() -> None:
         asked = await hub.asked("subscribe", 4)
         assert [message["filter"] for message in asked] == [HOT, {"key": "a"}, {"key": "a"}, {}]
         assert not any("from" in message for message in asked)
+
+
+async def changed_while_away(hub: FakeHub, refusal: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """A filter is replaced while the client is away, and refused on its return. -> the client, the errors it told"""
+    client, told = client_of(hub), Seen()
+    client.on("error", told)
+    await client.connect()
+    logs = await client.subscribe("logs", lambda event: None, filter=HOT)
+    await token_of(client)
+    hub.cut()
+    await client.wait_for(State.RECONNECTING, SOON)
+    await logs.update(filter={"key": "a"})
+    hub.answer_next("subscribe", {"type": "error", "message": "m", **refusal})
+    await client.wait_for(State.CONNECTED, SOON)
+    await hub.asked("subscribe", 2)
+    return client, told.items
+
+
+@pytest.mark.clause("M26", "E1", "F9")
+async def test_a_filter_changed_while_away_that_the_hub_does_not_take_ends_the_subscription_and_is_told() -> None:
+    refusal = {"code": 422, "error": "filter_invalid", "temporary": False, "channel": "logs", "path": "filter.key"}
+    async with FakeHub() as hub:
+        client, told = await changed_while_away(hub, refusal)
+        async with client:
+            assert (await hub.asked("unsubscribe"))[0]["channels"] == ["logs"]
+            (error,) = told
+            assert (type(error), error.channel, error.path) == (BadRequest, "logs", "filter.key")
+            assert not any(peer.channels for peer in hub.peers)
+
+
+@pytest.mark.clause("M26", "L23", "E2")
+async def test_a_filter_changed_while_away_that_comes_too_fast_is_told_again_and_nobody_hears_of_it() -> None:
+    refusal = {"code": 429, "error": "rate_limited", "temporary": True, "retry_after": 0.01}
+    async with FakeHub() as hub:
+        client, told = await changed_while_away(hub, refusal)
+        async with client:
+            asked = await hub.asked("subscribe", 3)
+            assert [message["filter"] for message in asked] == [HOT, {"key": "a"}, {"key": "a"}]
+            assert told == []
 
 
 @pytest.mark.parametrize("wrong", ["key=a", 3, [HOT]])

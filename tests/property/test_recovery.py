@@ -10,6 +10,7 @@ Nightly, with more of it (pm13):  NG_RECOVERY_EXAMPLES=20000 pytest tests/proper
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from channels.buckets import Rate
 from channels.permissions import Role
 from tests.support.pair.histories import CHANNELS
 from tests.support.pair.pair import ALL, Pair
@@ -28,6 +30,8 @@ SOME = st.integers(1, 4)
 ANY_CHANNEL = st.sampled_from(CHANNELS)
 WINDOWS = st.none() | st.integers(1, 5)
 WHICH = st.integers(0, 3)
+# Requests that come too fast are refused (L23): what the client asks by itself, it asks again.
+TIGHT = {"subscribe": Rate(1, 1), "unsubscribe": Rate(1, 1), "publish": Rate(4, 2), "default": Rate(3, 1)}
 WHO_HEARS = st.sampled_from(["both", "client", "hub", "nobody"])
 
 
@@ -40,10 +44,18 @@ class RecoveryMachine(RuleBasedStateMachine):
         windows=st.tuples(WINDOWS, WINDOWS),
         max_entries=st.sampled_from([4, 12, 1_000]),
         resume_events=st.sampled_from([3, 10, 1_000]),
+        rates=st.sampled_from([None, TIGHT]),
         seed=st.integers(0, 99),
     )
-    def begin(self, windows: tuple[int | None, int | None], max_entries: int, resume_events: int, seed: int) -> None:
-        self.pair = Pair(seed=seed, max_entries=max_entries, resume_events=resume_events, token_ttl=60.0)
+    def begin(
+        self,
+        windows: tuple[int | None, int | None],
+        max_entries: int,
+        resume_events: int,
+        rates: Mapping[str, Rate] | None,
+        seed: int,
+    ) -> None:
+        self.pair = Pair(seed=seed, max_entries=max_entries, resume_events=resume_events, token_ttl=60.0, rates=rates)
         self.pair.connect()
         for channel, window in zip(CHANNELS, windows, strict=True):
             self.pair.subscribe(channel, window)
@@ -105,6 +117,15 @@ class RecoveryMachine(RuleBasedStateMachine):
     def update(self, channel: str, window: int) -> None:
         if channel in self.pair.client.streams and not self.pair.is_closed:
             self.pair.client.update(channel, window)
+
+    @rule(windows=st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    def update_while_away(self, windows: tuple[int, int]) -> None:
+        """The next hub is told more at once than it may take."""
+        self.idle(2.0)
+        self.pair.cut()
+        self.pair.hear_of_cuts()
+        for channel, window in zip(CHANNELS, windows, strict=True):
+            self.update(channel, window)
 
     @rule(channel=ANY_CHANNEL, entries=SOME, most=SOME)
     def traffic(self, channel: str, entries: int, most: int) -> None:
@@ -195,6 +216,21 @@ class RecoveryMachine(RuleBasedStateMachine):
     @rule(who=WHO_HEARS)
     def hear_of_cuts(self, who: str) -> None:
         self.pair.hear_of_cuts(client=who in {"client", "both"}, hub=who in {"hub", "both"})
+
+    @rule(is_slow=st.booleans())
+    def be_slow(self, is_slow: bool) -> None:
+        self.pair.be_slow(is_slow=is_slow)
+
+    @rule(channel=ANY_CHANNEL, window=WINDOWS)
+    def wait_in_vain(self, channel: str, window: int | None) -> None:
+        self.idle(2.0)
+        self.subscribe_again(channel, window, 0)
+        self.pair.wait_in_vain()
+
+    @precondition(lambda self: self.pair.waits)
+    @rule(well=st.booleans())
+    def end_wait(self, well: bool) -> None:
+        self.pair.end_wait(well=well)
 
     @rule(keep_logs=st.booleans(), keep_memory=st.booleans(), down_for=st.sampled_from([0.0, 1.0, 45.0]))
     def restart_hub(self, keep_logs: bool, keep_memory: bool, down_for: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 from neurograph_ws_client import Event, Gap, State
 from neurograph_ws_client.effects import Resolve
 
+from channels.buckets import Rate
 from channels.permissions import Role
 from tests.support.pair.histories import CHANNELS
 from tests.support.pair.link import Link
@@ -75,6 +76,32 @@ def test_options_that_come_to_a_subscription_the_hub_had_ended_move_no_cursor() 
         pair.settle()
         pair.change_role(Role.VIEWER)
         pair.client.update("logs", 1)
+        pair.heal()
+
+
+@pytest.mark.clause("M26", "L23")
+def test_options_changed_while_away_hold_though_the_next_hub_takes_only_some_at_once() -> None:
+    with Pair(rates={"subscribe": Rate(1, 1)}) as pair:
+        pair.connect()
+        for channel in CHANNELS:
+            pair.subscribe(channel)
+        pair.idle(2)
+        pair.cut()
+        pair.hear_of_cuts()
+        for window, channel in enumerate(CHANNELS, 2):
+            pair.client.update(channel, window)
+        pair.heal()
+        assert [pair.links[0].wire.windows[channel] for channel in CHANNELS] == [2, 3]
+
+
+@pytest.mark.clause("N18", "R2", "M23")
+def test_a_subscribe_that_is_repeated_while_the_first_one_waits_in_vain_is_served_and_known() -> None:
+    with Pair() as pair:
+        pair.connect()
+        pair.subscribe("logs")
+        pair.wait_in_vain()
+        assert pair.waits == 1
+        pair.end_wait(well=True)
         pair.heal()
 
 

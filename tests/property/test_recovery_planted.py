@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import Phase
+from neurograph_ws_client.asking import Asking
 from neurograph_ws_client.effects import Effect
 from neurograph_ws_client.follows import Follow, Follows
 from neurograph_ws_client.journal import Journal
@@ -56,8 +57,8 @@ def quiet(change: Callable[[Opening], None]) -> Plant:
     def plant(patch: pytest.MonkeyPatch) -> None:
         opening = FakeLog.opening
 
-        def planted_opening(self: FakeLog, start: Any) -> Opening:
-            found = opening(self, start)
+        def planted_opening(self: FakeLog, start: Any, **more: Any) -> Opening:
+            found = opening(self, start, **more)
             if start[0] == "at":
                 change(found)
             return found
@@ -177,6 +178,16 @@ def former_resumed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Restoring, "_restored", planted_restored)
 
 
+def options_told_once(patch: pytest.MonkeyPatch) -> None:
+    """A hub that cannot take options now is taken to know them."""
+
+    def not_renewed(_: Asking, follow: Follow, *more: Any) -> list[Effect]:
+        follow.is_stale = False
+        return []
+
+    patch.setattr(Asking, "_not_renewed", not_renewed)
+
+
 def former_updated(patch: pytest.MonkeyPatch) -> None:
     """The answer to an update of a former subscription is acted on."""
     patch.setattr(Follows, "is_wanted", lambda *_: True)
@@ -204,6 +215,7 @@ BUGS: dict[str, Bug] = {
     "client: cursor by name": Bug(cursor_by_name, ("V3", "V5")),
     "client: former subscription resumed": Bug(former_resumed, ("V5", "M49")),
     "client: former subscription updated": Bug(former_updated, ("V5", FELL_OVER)),
+    "client: options told once": Bug(options_told_once, ("M26",)),
     "client: sent again without mid": Bug(sent_again_without_mid, ("M31",)),
     "client: places dropped": Bug(places_dropped, ("P5",)),
     "client: places not presented": Bug(places_not_presented, ("V5", "M49")),

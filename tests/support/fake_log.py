@@ -24,6 +24,8 @@ class FakeLog:
     head: int = 0
     size: int = 0
     appended: int = 0
+    lost_ts: float = float("-inf")
+    """The latest time of an entry that was let go."""
     ring: list[tuple[int, float, str, bytes]] = field(default_factory=list)
     last: dict[str, tuple[int, float, str, bytes]] = field(default_factory=dict)
 
@@ -35,6 +37,8 @@ class FakeLog:
         """Stand there with nothing kept."""
         self.epoch, self.head, self.size = epoch, offset, 0
         self.ring, self.last = [], {}
+        # Of what time that was which it never had, nobody knows here.
+        self.lost_ts = float("inf" if offset else "-inf")
 
     def restore(self, offset: int, entry: "Entry", ts: float) -> None:
         """An entry that is the newest of its key, unless a newer one is known."""
@@ -73,9 +77,12 @@ class FakeLog:
                 self.last[kept[2]] = kept
         while self.size > self.max_bytes or len(self.ring) > self.max_entries:
             self.drop_oldest()
+        self.sweep(ts)
 
     def drop_oldest(self) -> None:
-        self.size -= len(self.ring.pop(0)[3])
+        _, ts, _, message = self.ring.pop(0)
+        self.lost_ts = max(self.lost_ts, ts)
+        self.size -= len(message)
 
     def sweep(self, now: float) -> None:
         while self.ring and self.ring[0][1] < now - self.seconds:
@@ -84,34 +91,46 @@ class FakeLog:
     def after(self, offset: int) -> list[tuple[int, float, str, bytes]]:
         return [entry for entry in self.ring if entry[0] > offset]
 
-    def newest_of_each_key(self) -> list[tuple[int, float, str, bytes]]:
+    def newest_of_each_key(self, offset: int) -> list[tuple[int, float, str, bytes]]:
+        """What a round of conflation delivers after a place (S4)."""
         newest = self.last if self.last_per_key else {entry[2]: entry for entry in self.ring}
-        return sorted(newest.values())
+        return sorted(entry for entry in newest.values() if entry[0] > offset)
 
-    def start(self, start: "Start") -> int:
+    def opening(self, start: "Start", *, is_latest: bool = False) -> "Opening":
+        """Where a subscription starts, and the gap before it (M25, P10, P11). Where it is `latest` and the newest entry
+        of each key is kept, nothing is missing within a history (S13).
+        """
         match start:
             case "new":
-                return self.head
+                return self._plain(self.head)
             case "snapshot":
-                return 0
+                return self._plain(0)
             case ("last", int(n)):
-                return max(self.head - n, self.first - 1, 0)
+                return self._plain(max(self.head - n, self.first - 1, 0))
             case ("since", ts):
-                return next((entry[0] - 1 for entry in self.ring if entry[1] >= ts), self.head)
-            case (_, _, int(offset)):
-                return offset
+                return self._since(ts, keeps_keys=is_latest and self.last_per_key)
+            case ("at", str(epoch), int(offset)):
+                return self._at(epoch, offset, keeps_keys=is_latest and self.last_per_key)
         raise AssertionError(start)
 
-    def opening(self, start: "Start") -> "Opening":
-        """Where a subscription starts, and the gap before it (P10, P11)."""
-        match start:
-            case ("at", str(epoch), int(offset)):
-                return self._at(epoch, offset)
-            case _:
-                offset = self.start(start)
-                return Opening(self, (self.epoch, offset), offset, is_capped=start[0] == "since")
+    def _plain(self, offset: int) -> "Opening":
+        return Opening(self, (self.epoch, offset), offset)
 
-    def _at(self, epoch: str, offset: int) -> "Opening":
+    def _since(self, since: float, *, keeps_keys: bool) -> "Opening":
+        after = next((entry[0] - 1 for entry in self.ring if entry[1] >= since), self.head)
+        if self.lost_ts < since:
+            return Opening(self, (self.epoch, after), after, is_capped=True)
+        if keeps_keys:
+            kept = (entry[0] - 1 for entry in self.newest_of_each_key(0) if entry[1] >= since)
+            return self._plain(min(next(kept, self.head), after))
+        # How many are gone is gone with them.
+        return Opening(self, (self.epoch, 0), after, "retention", is_capped=True, is_countless=True)
+
+    def _at(self, epoch: str, offset: int, *, keeps_keys: bool) -> "Opening":
+        if keeps_keys and epoch != self.epoch:
+            return Opening(self, (epoch, offset), 0, "epoch")
+        if keeps_keys and offset <= self.head:
+            return self._plain(offset)
         if epoch == self.epoch and offset <= self.head:
             after = max(offset, self.first - 1)
             return Opening(self, (epoch, offset), after, "retention" if after > offset else None, is_capped=True)
@@ -138,13 +157,20 @@ class Opening:
     after: int
     reason: str | None = None
     is_capped: bool = False
+    is_countless: bool = False
+    behind: int = field(init=False)
+    """Entries from the position told to the head (M42); of a former history, from the oldest that is kept."""
 
-    @property
-    def behind(self) -> int:
-        """Entries from the position told to the head (M42); of a former history, from where delivery begins."""
+    def __post_init__(self) -> None:
         epoch, offset = self.told
         start = min(offset, self.log.head) if epoch == self.log.epoch else self.after
-        return self.log.head - start
+        self.behind = self.log.head - start
+
+    @property
+    def proven(self) -> tuple[str, int]:
+        """Where a window begins: a place that was named beyond the head is none (P11)."""
+        epoch, offset = self.told
+        return (epoch, self.after) if epoch == self.log.epoch and offset > self.log.head else self.told
 
     def cut(self, kept: int) -> None:
         """Only the newest `kept` entries are replayed (R9)."""
@@ -156,7 +182,7 @@ class Opening:
         if self.reason is None:
             return None
         epoch, offset = self.told
-        missed = None if self.reason == "epoch" else self.after - offset
+        missed = None if self.reason == "epoch" or self.is_countless else self.after - offset
         return self.log.gap(f"{epoch}:{offset}", self.after, self.reason) | {"missed": missed}
 
 
@@ -179,6 +205,8 @@ class FakeCursor:
     offset: int
     on_slow: str = "gap"
     is_latest: bool = False
+    is_due_round: bool = False
+    """What lies between it and the head of that moment is conflated (S3)."""
     is_due_snapshot: bool = False
     window: int | None = None
     acked: tuple[str, int] = ("", 0)

@@ -235,8 +235,8 @@ class FakePlane:
         if connection is None or connection.is_closing or reply is None:
             return  # a late command is a no-op, and what passes is not known here
         openings = {
-            number: log.opening(start)
-            for (number, _, _, _, start, keep, _, _), log in zip(specs, logs, strict=True)
+            number: log.opening(start, is_latest=delivery == "latest")
+            for (number, delivery, _, _, start, keep, _, _), log in zip(specs, logs, strict=True)
             if not (keep and number in connection.cursors)
         }
         counted = {spec[0] for spec in specs if spec[1] == "all"}
@@ -244,15 +244,21 @@ class FakePlane:
         message = reply[0]
         for (number, delivery, on_slow, _, start, _, window, _), log, part in zip(specs, logs, reply[1:], strict=True):
             if number in openings:
-                (epoch, offset), behind = openings[number].told, openings[number].behind
-                is_due_snapshot = delivery == "latest" and start == "snapshot"
+                opening = openings[number]
+                (epoch, offset), behind = opening.told, opening.behind
                 connection.cursors[number] = FakeCursor(
-                    openings[number].after, on_slow, delivery == "latest", is_due_snapshot, window, (epoch, offset)
+                    opening.after,
+                    on_slow,
+                    is_latest=delivery == "latest",
+                    is_due_round=delivery == "latest",
+                    is_due_snapshot=start == "snapshot",
+                    window=window,
+                    acked=opening.proven,
                 )
             else:
                 cursor = connection.cursors[number]
                 cursor.resize(window, log.epoch)
-                cursor.on_slow = on_slow
+                cursor.on_slow, cursor.is_latest = on_slow, delivery == "latest"
                 epoch, offset, behind = log.epoch, cursor.offset, log.head - cursor.offset
             message += f'"position":"{epoch}:{offset}","behind":{behind}'.encode() + part
         self._put(conn, TEXT_FRAME, message)
@@ -295,7 +301,7 @@ class FakePlane:
     def rotate_log(self, log: int) -> str:
         found = self._log(log)
         former, found.epoch = found.epoch, self._epoch()
-        found.ring, found.last, found.head, found.size = [], {}, 0, 0
+        found.begin(found.epoch, 0)
         for conn, connection in self.connections.items():
             cursor = connection.cursors.get(log)
             if cursor is not None:
@@ -312,12 +318,18 @@ class FakePlane:
         found.begin(epoch, offset)
         for conn, connection in self.connections.items():
             cursor = connection.cursors.get(log)
-            if cursor is not None:
-                gap = found.gap(f"{former}:{cursor.offset}", offset, "epoch" if is_rotation else "retention")
-                if not is_rotation:
-                    gap["missed"] = offset - cursor.offset
-                cursor.offset, cursor.unacked = offset, []
-                self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
+            if cursor is None:
+                continue
+            before = f"{former}:{cursor.offset}"
+            if is_rotation:
+                is_keyed = cursor.is_latest and found.last_per_key
+                cursor.unacked, cursor.is_due_round, cursor.is_due_snapshot = [], is_keyed, is_keyed
+                cursor.offset = 0 if is_keyed else offset
+                gap = found.gap(before, cursor.offset, "epoch")
+            else:
+                gap = found.gap(before, offset, "retention") | {"missed": offset - cursor.offset}
+                cursor.offset = offset
+            self._put(conn, TEXT_FRAME, json.dumps(gap).encode())
 
     def apply_entries(self, log: int, epoch: str, first: int, entries: bytes) -> int:
         found = self._log(log)
@@ -389,11 +401,11 @@ class FakePlane:
 
     def _feed_cursor(self, conn: int, connection: FakeConnection, number: int) -> None:
         log, cursor = self.logs[number], connection.cursors[number]
-        can_overrun = not (cursor.is_latest and log.last_per_key)  # S13
+        can_overrun = not (cursor.is_due_snapshot or (cursor.is_latest and log.last_per_key))  # S5, S13
         if can_overrun and cursor.offset < log.first - 1 and not self._overrun(conn, cursor, log):
             return
-        entries = log.newest_of_each_key() if cursor.is_due_snapshot else log.after(cursor.offset)
-        cursor.is_due_snapshot = False
+        entries = log.newest_of_each_key(cursor.offset) if cursor.is_due_round else log.after(cursor.offset)
+        cursor.is_due_round = cursor.is_due_snapshot = False
         allowed = entries[: cursor.room]
         for entry in allowed:
             self._put(conn, TEXT_FRAME, entry[3])

@@ -117,7 +117,7 @@ export class Link implements Effects, Owner, Dialler {
     const isRestored = known && known.state === follow.state && known.state !== "ended";
     const subscription = isRestored ? known : this.#begin(channel);
     subscription.takeUp(handler as Handler<unknown> | undefined, options, ack !== undefined);
-    signal?.addEventListener("abort", () => void subscription.unsubscribe(), { once: true });
+    signal?.addEventListener("abort", () => subscription.leave(), { once: true });
     this.#isFlushDue = true;
     queueMicrotask(() => this.#flush());
     return subscription as Subscription<T>;

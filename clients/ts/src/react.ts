@@ -96,7 +96,7 @@ class Store {
 
   #end(): void {
     for (const unlisten of this.#unlisten) unlisten();
-    void this.#subscription?.unsubscribe();
+    this.#subscription?.leave();
     this.#subscription = undefined;
     this.gone();
   }

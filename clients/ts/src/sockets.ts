@@ -74,17 +74,21 @@ export class Sockets {
 
   async open(conn: number, token: () => string | undefined): Promise<void> {
     const { url, webSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = this.options;
+    // What was given once is as wrong the next time; what is asked for or loaded at each attempt may be there then.
+    let isFinal = true;
     try {
       const Made = (await webSocket) as WebSocketLike | undefined;
       if (!Made) throw new Misconfigured('no WebSocket here: import "neurograph-ws-client/node", or give a class');
+      isFinal = false;
       this.url = typeof url === "string" ? url : await url();
       await this.#load();
       if (!this.dialler.isWanted(conn)) return;
       const bearer = token();
       const names = [this.#codec.subprotocol, this.#json.subprotocol, ...(bearer ? [`ng-ws.bearer.${bearer}`] : [])];
+      isFinal = typeof url === "string";
       this.#take(conn, new Made(this.url, [...new Set(names)]));
     } catch (fault) {
-      this.#failed(conn, fault instanceof Error ? fault.message : String(fault), typeof url === "string");
+      this.#failed(conn, fault instanceof Error ? fault.message : String(fault), isFinal);
     }
   }
 

@@ -82,8 +82,8 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
   }
 
   /**
-   * Replace options and keep the cursor (M26); resolves when the hub has switched, or with the next connection. What is
-   * left out stays as it is.
+   * Replace options and keep the cursor (M26); resolves when the hub has switched. What is left out stays as it is.
+   * Without a connection it resolves at once, and the next hub is told: what that one never takes ends the subscription.
    */
   async update(options: UpdateOptions): Promise<void> {
     this.#isWatched ||= !!options.ack;
@@ -96,7 +96,12 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
   }
 
   [Symbol.dispose](): void {
-    void this.unsubscribe();
+    this.leave();
+  }
+
+  /** @internal End it where nobody waits for the hub: what it answers instead is told. */
+  leave(): void {
+    this.unsubscribe().catch((error: unknown) => this.#owner.report(error));
   }
 
   [Symbol.asyncIterator](): AsyncIterator<I, undefined> {
@@ -161,7 +166,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
       if (onFull === "error") {
         const text = `${this.channel}: ${this.#size} items wait for a handler that is slower than the channel`;
         this.change("ended", new QueueOverflow(text, { channel: this.channel }));
-        return this[Symbol.dispose]();
+        return this.leave();
       }
     }
     this.#queue.put(item);
@@ -239,7 +244,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
     if (this.#options.onError !== "stop") return;
     this.#hasStopped = true;
     this.discard();
-    this[Symbol.dispose]();
+    this.leave();
   }
 
   #settle(item: Item): void {

@@ -11,6 +11,7 @@ import NeurographWSClient, {
   near,
   RateLimited,
   RequestTimeout,
+  type SubscribeOptions,
   TooLarge,
   Unavailable,
   UnknownChannel,
@@ -243,6 +244,33 @@ describe("channels", () => {
     expect(events.map((item) => item.type === "event" && item.data)).toEqual([5, 6]);
     expect([sub.dropped, sub.queued]).toEqual([4, 0]);
   });
+
+  const ways: [string, SubscribeOptions, (sub: Disposable, cancel: () => void) => void][] = [
+    ["a handler that fails, where that stops it", { onError: "stop" }, () => {}],
+    ["a queue that is full", { onFull: "error", queueSize: 2 }, () => {}],
+    ["a signal that aborts", {}, (_, cancel) => cancel()],
+    ["the end of its block", {}, (sub) => sub[Symbol.dispose]()],
+  ];
+  it.for(ways)(
+    "L23 an unsubscribe nobody waits for is told where the hub refuses it: %s",
+    async ([, options, end], { hub, makeClient }) => {
+      const client = makeClient(hub.url);
+      const errors: unknown[] = [];
+      client.on("error", (error) => errors.push(error));
+      await client.connect();
+      const abort = new AbortController();
+      const failing = options.onError && (() => Promise.reject(new Error("mine")));
+      const sub = client.subscribe("logs", failing || undefined, { ...options, signal: abort.signal });
+      await sub.ready();
+      const refusal = { code: 429, error: "rate_limited", message: "m", temporary: true, retry_after: 1 };
+      hub.answerNext("unsubscribe", { type: "error", ...refusal });
+      for (let n = 1; n <= 3; n++) hub.publish("logs", n);
+      await client.ping();
+      end(sub, () => abort.abort());
+      await expect.poll(() => errors.at(-1)).toBeInstanceOf(RateLimited);
+      expect(errors.length).toBe(options.onError ? 2 : 1);
+    },
+  );
 
   it('`onFull: "wait"` lets the hub wait: nothing is dropped', async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);

@@ -1,6 +1,8 @@
 import { describe, expect } from "vitest";
-import { type Gap, type HubEvent, type Resumed, ResumeExpired } from "../src/index.js";
+import type NeurographWSClient from "../src/index.js";
+import { BadRequest, type Gap, type HubEvent, type Resumed, ResumeExpired } from "../src/index.js";
 import { it, QUICK, take, told } from "./support/fixtures.js";
+import type { FakeHub } from "./support/hub.js";
 
 describe("after a cut", () => {
   it("E1 E6 R3 R8 the session is resumed, what was published meanwhile is replayed, and that is told", async ({
@@ -123,6 +125,45 @@ describe("after a cut", () => {
     const error = told(next, "error");
     await next.connect();
     expect(await error).toBeInstanceOf(ResumeExpired);
+  });
+
+  const changedWhileAway = async (hub: FakeHub, client: NeurographWSClient, refusal: object) => {
+    await client.connect();
+    const sub = client.subscribe("logs", () => {}, { filter: { key: "a" } });
+    await sub.ready();
+    await client.getReconnectionToken();
+    hub.cut();
+    await told(client, "disconnected");
+    await sub.update({ filter: { key: "b" } });
+    hub.answerNext("subscribe", { type: "error", message: "m", ...refusal });
+    return sub;
+  };
+
+  it("M26 E1 F9 options changed while away that the hub does not take end the subscription, which is told", async ({
+    hub,
+    makeClient,
+  }) => {
+    const client = makeClient(hub.url);
+    const error = told(client, "error");
+    const refusal = { code: 422, error: "filter_invalid", temporary: false, path: "filter.key" };
+    const sub = await changedWhileAway(hub, client, refusal);
+    expect(await error).toBeInstanceOf(BadRequest);
+    expect([sub.state, sub.error]).toEqual(["ended", await error]);
+    expect((await hub.asked("unsubscribe"))[0]?.channels).toEqual(["logs"]);
+  });
+
+  it("M26 L23 E2 options changed while away that come too fast are told again, and nobody hears of it", async ({
+    hub,
+    makeClient,
+  }) => {
+    const client = makeClient(hub.url);
+    const errors: unknown[] = [];
+    client.on("error", (error) => errors.push(error));
+    const refusal = { code: 429, error: "rate_limited", temporary: true, retry_after: 0.01 };
+    const sub = await changedWhileAway(hub, client, refusal);
+    const asked = await hub.asked("subscribe", 3);
+    expect(asked.map(({ filter }) => filter)).toEqual([{ key: "a" }, { key: "b" }, { key: "b" }]);
+    expect([sub.state, errors]).toEqual(["active", []]);
   });
 
   it("S10 R8 a window of the former connection neither repeats nor loses anything", async ({ hub, makeClient }) => {

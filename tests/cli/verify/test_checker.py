@@ -113,6 +113,53 @@ def test_a_subscriber_without_its_cursor_takes_repeats_but_no_holes() -> None:
     assert "V6" in broken.findings.counts
 
 
+def resumed_by_an_old_token(*after: dict[str, Any]) -> list[dict[str, Any]]:
+    """A token was given at aaaa:1; two epochs later it is all that is left, and the stream goes on with `after`."""
+    one = {"s": "s1", "ch": "c"}
+    lines: list[dict[str, Any]] = []
+    for number, epoch in enumerate(("aaaa", "bbbb", "cccc"), 1):
+        name = f"p1-{number}"
+        lines.append({"e": "pub", "ch": "c", "id": name, "pub": "p1", "seq": number, "sum": "x"})
+        lines.append({"e": "ack", "id": name, "off": 1, "ep": epoch})
+    lines.append({"e": "sub", **one, "n": 1, "req": None, "rec": None, "off": 0, "ep": "aaaa"})
+    lines.append(message(1, 1, "aaaa"))
+    lines += [gap(1, "aaaa:1", "bbbb:0"), message(1, 2, "bbbb"), gap(1, "bbbb:1", "cccc:0"), message(1, 3, "cccc")]
+    lines.append({"e": "end", **one, "n": 1})
+    lines.append({"e": "sub", **one, "n": 2, "req": None, "rec": None, "off": 1, "ep": "aaaa", "lost": True})
+    return [{**line, "t": number} for number, line in enumerate([*lines, *after])]
+
+
+def message(life: int, publication: int, epoch: str) -> dict[str, Any]:
+    name = f"p1-{publication}"
+    return {"e": "msg", "s": "s1", "ch": "c", "n": life, "id": name, "sum": "x", "off": 1, "ep": epoch}
+
+
+def gap(life: int, start: str, end: str) -> dict[str, Any]:
+    return {"e": "gap", "s": "s1", "ch": "c", "n": life, "from": start, "to": end, "missed": None, "reason": "epoch"}
+
+
+@pytest.mark.clause("R8", "R16", "P10")
+def test_a_token_from_before_an_epoch_ended_leads_out_of_it_by_a_gap_and_takes_repeats() -> None:
+    outcome = check(resumed_by_an_old_token(gap(2, "aaaa:1", "cccc:0"), message(2, 3, "cccc")))
+    assert ([str(one) for one in outcome.findings.kept], outcome.figures.counts["repeats"]) == ([], 1)
+
+
+@pytest.mark.clause("P1", "P12")
+@pytest.mark.parametrize(
+    ("after", "rule"),
+    [
+        ([message(2, 3, "cccc")], "V5"),
+        ([message(2, 1, "aaaa")], "V9"),
+        ([gap(2, "aaaa:1", "bbbb:0")], "V9"),
+        ([message(2, 2, "bbbb")], "V9"),
+        ([gap(2, "aaaa:1", "cccc:0"), gap(2, "cccc:0", "bbbb:0")], "V9"),
+    ],
+    ids=["no gap", "an entry of the old one", "a gap into another old one", "no gap into another", "and back"],
+)
+def test_nothing_else_leads_out_of_an_epoch_that_is_over(after: list[dict[str, Any]], rule: str) -> None:
+    assert rule in check(resumed_by_an_old_token(*after)).findings.counts
+
+
 def test_entries_of_strangers_are_phantoms_unless_they_are_expected() -> None:
     lines = history([])
     publications = {line["id"] for line in lines if line["e"] == "pub"}

@@ -137,6 +137,39 @@ async def test_who_comes_and_goes_tells_each_start(hub: FakeHub, habit: Habit) -
     assert [line["off"] for line in own if line["e"] == "msg"] == [1, 2]
 
 
+@pytest.mark.clause("R5", "R8", "M40")
+@pytest.mark.parametrize(("errors", "broken"), [({}, {"V6", "V7"}), ({"logs": 503}, set())])
+async def test_a_resume_that_forgets_a_subscription_is_a_loss_unless_the_hub_said_so(
+    errors: dict[str, int], broken: set[str]
+) -> None:
+    """What the client says of its encodings afterwards is answered by a `welcome` too, and that is no resume."""
+    async with FakeHub(welcome={"encodings": ["gzip"]}) as hub:
+        bench = Bench(hub, "token only")
+        await bench.subscriber.connect()
+        bench.publish()
+        await _handled(bench, 1)
+        resumed = {**hub.welcome_of(hub.peers[0]), "resumed": True, "subscriptions": {}}
+        told = {
+            channel: {"code": code, "error": "log_unavailable", "message": "m", "temporary": True}
+            for channel, code in errors.items()
+        }
+        hub.answer_next("connect", resumed | ({"errors": told} if told else {}))
+        await bench.subscriber._leave()
+        bench.publish()
+        bench.subscriber._is_without_cursor = True
+        await bench.subscriber._return(reconnection_token="T")
+        said = (await hub.asked("connect", 3))[1:]
+        assert [(one.get("resume"), one.get("accept")) for one in said] == [("T", None), (None, ["gzip"])]
+        await bench.subscriber._subscriptions["logs"]
+        bench.publish()
+        await _handled(bench, 3)
+        await bench.subscriber.close()
+    acks = [{"e": "ack", "id": f"p1-{number}", "off": number, "ep": "fake1"} for number in (1, 2, 3)]
+    own = [line for line in bench.lines if line["e"] in {"sub", "msg", "gap"}]
+    history = [{**line, "t": number} for number, line in enumerate([*_published(bench, own), *acks])]
+    assert set(check(history).findings.counts) == broken
+
+
 async def test_a_handler_whose_process_has_ended_has_handled_nothing(hub: FakeHub) -> None:
     bench = Bench(hub, "restarts")
     await bench.subscriber.connect()

@@ -355,6 +355,16 @@ def test_an_answer_is_awaited_while_the_hub_may_still_be_busy_with_it() -> None:
     assert judged(lines).total == 0
 
 
+@pytest.mark.clause("I4", "M9", "P7")
+def test_what_came_while_a_channel_was_unsubscribed_may_come_again_and_is_handled_once() -> None:
+    """And the gap right behind it moves the cursor, as ever."""
+    again = ("publish", "unsubscribe", "subscribe", "deliver", "handle", "rotate", "deliver", "cut", "connect")
+    lines = journals([(name, 0) for name in again])
+    *_, first, second = [lines[number]["msg"] for number in of(lines, "event") if lines[number]["c"] == "c0"]
+    assert first == second
+    assert [str(one) for one in judged(lines).kept] == []
+
+
 def test_outcome_unknown_is_no_refusal() -> None:
     lines = journals([])
     assert refused_and_seen(lines, Random(1))

@@ -109,8 +109,11 @@ class WireModel:
 
     def unsubscribe(self, client: Client, channel: str) -> None:
         if client.is_up and channel in client.delivered:
-            number = self.ask(client, type="unsubscribe", channel=channel)
+            number, handled = self.ask(client, type="unsubscribe", channel=channel), client.cursors[channel]
+            # What was on its way still comes, and the client drops it.
+            self.deliver(client, channel)
             del client.delivered[channel]
+            client.cursors[channel] = handled
             self.tell(client, type="unsubscribed", id=number, channels=[channel], code=0, reason="client")
             client.unhandled = [item for item in client.unhandled if item[0] != channel]
 

@@ -115,7 +115,7 @@ class ClientEnd:
             and len(self.session.lines) == 1
             and not self.opening
             and not len(self.session.requests)
-            and all(follow.state is SubState.ACTIVE for follow in follows)
+            and all(follow.state is SubState.ACTIVE and not follow.is_stale for follow in follows)
             and not any(self.queues.values())
         )
 

@@ -2,10 +2,9 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from channels.backplane.memory import MemoryBackplane
 from channels.broker import Broker
 from channels.buckets import DEFAULT_RATES, Rate
 from channels.config import Catalog
@@ -25,6 +24,7 @@ from hub.session.policy import Surroundings, Tally
 from tests.support.fake_log import FakeLog
 from tests.support.pair.histories import CHANNELS, Histories
 from tests.support.pair.loop import StillLoop
+from tests.support.pair.waits import WaitingBackplane
 from tests.support.plane import FakePlane
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class HubEnd:
         max_entries: int = 1_000,
         resume_events: int = 1_000,
         token_ttl: float = 300.0,
+        rates: Mapping[str, Rate] | None = None,
     ) -> None:
         self.loop = loop
         self.counters = Counters()
@@ -111,16 +112,17 @@ class HubEnd:
         )
         self.mids: MidWindow[str] = MidWindow() if former is None else former.mids
         self.resumption = resumption or Resumption(Sealer([secret]), ttl=token_ttl)
+        self.backplane = WaitingBackplane(mids=self.mids, monotonic=loop.time)
         catalog = Catalog()
         self.broker = Broker(
             self.plane,
             catalog,
             node="n1",
-            backplane=MemoryBackplane(mids=self.mids, monotonic=loop.time),
+            backplane=self.backplane,
             wall=loop.wall,
             monotonic=loop.time,
         )
-        policy = Policy(resume_events=resume_events, rates=dict.fromkeys(DEFAULT_RATES, AMPLE))
+        policy = Policy(resume_events=resume_events, rates=dict.fromkeys(DEFAULT_RATES, AMPLE) | dict(rates or {}))
         self.connections = Connections(
             self.plane,  # type: ignore[arg-type]  # as much of it as is asked for here
             self.broker,
@@ -171,6 +173,7 @@ class HubEnd:
 
     def sweep(self) -> None:
         """What the hub does once a second besides its alarms."""
+        self.backplane.expire()
         self.broker.sweep(self.loop.wall(), self.loop.now)
         self.resumption.sweep(self.loop.wall())
 
@@ -180,6 +183,17 @@ class HubEnd:
 
     def _log(self, channel: str) -> FakeLog:
         return next(log for log in self.plane.logs.values() if log.channel == channel)
+
+    def served(self) -> dict[str, tuple[set[str], set[str]]]:
+        """Of each connection the channels that the plane delivers to it, and those that its session knows of."""
+        cursors = {number: one.cursors for number, one in self.plane.connections.items()}
+        return {
+            one.session.conn: (
+                {self.plane.logs[log].channel for log in cursors[number]},
+                set(one.session.subscriptions),
+            )
+            for number, one in self.connections._table.items()
+        }
 
     def owners(self) -> dict[str, list[str]]:
         """Session -> the connections that are open in its name."""

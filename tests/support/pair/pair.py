@@ -148,7 +148,9 @@ class Pair:
             raise AssertionError("the ends have been talking for ever")
         self._forget_links()
         self.check()
-        shared = [conns for conns in self.hub.owners().values() if len(conns) > 1] if self.hub is not None else []
+        # A resume that waits for its logs has not been answered, and its session is still where it was.
+        owners = {} if self.hub is None or self.waits else self.hub.owners()
+        shared = [conns for conns in owners.values() if len(conns) > 1]
         assert not shared, f"R11: of several connections of a session exactly one remains: {shared}"
 
     def connect(self) -> None:
@@ -190,6 +192,33 @@ class Pair:
             self.hub.sweep()
         for link in self.links:
             link.sweep()
+
+    # -- logs that are waited for --------------------------------------------------------------------------------------
+
+    @property
+    def waits(self) -> int:
+        """How many logs are waited for."""
+        return 0 if self.hub is None else len(self.hub.backplane.waits)
+
+    def be_slow(self, *, is_slow: bool) -> None:
+        """Whoever subscribes waits for the log, from now on or no more."""
+        if self.hub is not None:
+            self.hub.backplane.is_slow = is_slow
+
+    def wait_in_vain(self) -> None:
+        """What is asked for comes a second late, so that the client asks again before the hub gives it up."""
+        self.be_slow(is_slow=True)
+        self.wait(1)
+        for _ in range(22):
+            self.settle()
+            self.wait(0.25)
+        self.be_slow(is_slow=False)
+
+    def end_wait(self, *, well: bool) -> None:
+        """The oldest wait for a log is over: it is ready, or cannot be reached."""
+        if self.hub is not None:
+            self.hub.backplane.answer(well=well)
+            self.loop.turn()
 
     # -- what goes wrong -----------------------------------------------------------------------------------------------
 
@@ -299,6 +328,9 @@ class Pair:
         if self.hub is not None and self.hub.connections.admission.is_draining:
             self.kill_hub()  # a drain has no other end
         self.start_hub()
+        self.be_slow(is_slow=False)
+        while self.waits:
+            self.end_wait(well=True)
         if self.role is not Role.ADMIN:
             self.change_role(Role.ADMIN)
         for _ in range(HEALS_WITHIN):
@@ -326,6 +358,11 @@ class Pair:
             assert stream.place == head, f"V7, V11: {channel} stands at {stream.place}, its head is {head}"
         assert client.is_settled, f"after {HEALS_WITHIN} s: {client.session.state}, {self.links}, {client.errors[-3:]}"
         assert [link.is_whole for link in self.links] == [True], f"R11: one connection is left, not {self.links}"
+        for channel, follow in client.session.follows.items():
+            window, wanted = self.links[0].wire.windows.get(channel), follow.options.get("ack")
+            assert window == wanted, f"M26: {channel} is delivered by a window of {window}, and {wanted} is wanted"
+        forgotten = {name: both for name, both in hub.served().items() if both[0] != both[1]}
+        assert not forgotten, f"R2: what is delivered, and what a token would restore: {forgotten}"
         owners = {name: conns for name, conns in hub.owners().items() if conns}
         assert [len(conns) for conns in owners.values()] == [1], f"R11: one connection owns the session: {owners}"
         check_once_each(self.histories)

@@ -25,7 +25,7 @@ class Wire:
         self._histories = histories
         self._awaited: dict[Any, Mapping[str, Asked]] = {}
         self._places: dict[str, Position] = {}
-        self._windows: dict[str, int] = {}
+        self.windows: dict[str, int] = {}
         self._under_way: dict[str, list[Position]] = {}
 
     # -- what the client sends -----------------------------------------------------------------------------------------
@@ -94,11 +94,11 @@ class Wire:
             self._resize(channel, subscription.get("ack"), is_kept=kept is not None)
 
     def _resize(self, channel: str, window: int | None, *, is_kept: bool) -> None:
-        if not is_kept or channel not in self._windows:
+        if not is_kept or channel not in self.windows:
             self._under_way[channel] = []
-        self._windows.pop(channel, None)
+        self.windows.pop(channel, None)
         if window is not None:
-            self._windows[channel] = window
+            self.windows[channel] = window
 
     def _event(self, message: Mapping[str, Any]) -> None:
         channel, offset = message["channel"], message["offset"]
@@ -108,9 +108,9 @@ class Wire:
         stored = self._histories.entry(channel, epoch, offset)
         assert message["data"] == stored, f"I1: {channel} {epoch}:{offset} is {stored}, and {message['data']} came"
         place = self._places[channel] = Position(epoch, offset)
-        if channel in self._windows:
+        if channel in self.windows:
             self._under_way[channel].append(place)
-            count, size = len(self._under_way[channel]), self._windows[channel]
+            count, size = len(self._under_way[channel]), self.windows[channel]
             assert count <= size, f"S10: {count} events of {channel} are under way in a window of {size}"
 
     def _gap(self, message: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from neurograph_ws_client import Backoff, NeurographWSClient
 
+Write = Callable[[Mapping[str, Any]], None]
+
 # Faults come every few seconds: a client that waits up to 30 s between attempts would prove nothing.
 _BACKOFF = Backoff(base=0.1, cap=1.5)
 
@@ -33,13 +35,13 @@ class Maker:
 
     urls: tuple[str, ...]
     token: str | None = field(repr=False)
-    journal: Callable[[str], Callable[[Mapping[str, Any]], None]]
+    journal: Callable[[str], Write]
     trust: SSLContext | None = None
     seed: int = 0
     made: Counter[str] = field(default_factory=Counter)
 
-    def client(self, name: str, **given: Any) -> NeurographWSClient:
-        """A client that is not connected yet."""
+    def client(self, name: str, hears: Write | None = None, **given: Any) -> NeurographWSClient:
+        """A client that is not connected yet; `hears` is given each line of its journal first."""
         self.made[name] += 1
         # A client made anew counts its connections from 1 again.
         journal = self.journal(name if self.made[name] == 1 else f"{name}.{self.made[name]}")
@@ -52,7 +54,7 @@ class Maker:
             connect_timeout=3.0,
             timeout=3.0,
             name=f"verify-{name}",
-            journal=journal,
+            journal=journal if hears is None else _both(hears, journal),
             **given,
         )
 
@@ -61,3 +63,11 @@ class Maker:
             return self.urls[0]
         home = len(self.made) - 1 if self.made[name] == 1 else None
         return Rover(self.urls, home, Random(f"{self.seed}/{name}/{self.made[name]}"))  # noqa: S311 - to be repeated
+
+
+def _both(first: Write, second: Write) -> Write:
+    def write(line: Mapping[str, Any]) -> None:
+        first(line)
+        second(line)
+
+    return write

@@ -34,6 +34,7 @@ class Stream:
         self._name = f"{subscriber} on {channel}"
         self._findings = findings
         self._epochs: dict[str, Handled] = {}
+        # The newest; a start without a cursor may stand in an older one.
         self._epoch: str | None = None
         self._line = 0
         self._holes: list[Hole] = []
@@ -59,7 +60,8 @@ class Stream:
         """It starts here by its own wish, or because its recovery was refused: what lies between is not owed.
 
         With `lost` it came without its cursor, as a session of which only the token is left: then it starts at or
-        before the place it was at, and takes the repeats.
+        before the place it was at, and takes the repeats. Its token may have been given before an epoch ended
+        (R8, R16): then a gap leads out of that one, and nothing is delivered in it.
         """
         before = self.cursor
         if lost and before is not None:
@@ -67,6 +69,9 @@ class Stream:
             if start.epoch == before.epoch and start.offset > before.offset:
                 self._break("V6", f"a resume without positions begins after {start}, beyond {before}", number)
                 self._owe_between(before, start, number)
+            elif start.epoch in self._epochs:
+                self.cursor, self._line = start, number
+                return
         self._stand(start, number)
 
     def handled(self, place: Position, number: int) -> None:
@@ -76,7 +81,7 @@ class Stream:
         if cursor is None:
             self._break("V5", f"{place} came before any start", number)
             self._stand(place, number)
-        elif place.epoch != cursor.epoch:
+        elif place.epoch != cursor.epoch or place.epoch != self._epoch:
             self._other_epoch(cursor, place, number)
         elif place.offset > cursor.offset:
             if place.offset > cursor.offset + 1:
@@ -154,7 +159,7 @@ class Stream:
         handled.add(place.offset, number)
 
     def _other_epoch(self, cursor: Position, place: Position, number: int) -> None:
-        if place.epoch in self._epochs:
+        if place.epoch in self._epochs and place.epoch != self._epoch:
             self._break("V9", f"{place} came after {cursor}: its epoch was over", number)
             return
         self._break("V5", f"{place} follows {cursor}: the epoch changed without a gap", number)

@@ -12,6 +12,7 @@ from neurograph_ws_client.positions import Position
 from .clients import Maker
 from .diary import Diary, Way
 from .history import History
+from .resumption import Resumption
 
 Habit = Literal["stays", "msgpack", "window", "resubscribes", "restarts", "token only", "lazy"]
 
@@ -44,6 +45,7 @@ class Subscriber:
         self._maker = maker
         self._random = Random(f"{seed}/{name}")  # noqa: S311 - to be repeated
         self._is_without_cursor = False
+        self._resumption = Resumption()
         # What a handler of an earlier life still holds when its process or subscription has ended was never handled.
         self._lives = dict.fromkeys(channels, 0)
         self._subscriptions: dict[str, Subscription[Any]] = {}
@@ -144,7 +146,8 @@ class Subscriber:
 
     def _made(self, **given: Any) -> NeurographWSClient:
         encoding = "msgpack" if self.habit == "msgpack" else "json"
-        client = self._maker.client(self.name, encoding=encoding, **given)
+        resumption = self._resumption = Resumption()
+        client = self._maker.client(self.name, resumption.take, encoding=encoding, **given)
         client.on("connected", lambda _: self._connected(client))
         client.on("disconnected", lambda _: self._left() if client is self._client else None)
         client.on("error", self._failed)
@@ -176,13 +179,13 @@ class Subscriber:
         pause = self.pause + (_LAZY if self.habit == "lazy" else 0.0)
         if pause:
             return self._handle_later(channel, life, item, pause)
-        self.diary.handled(channel, item, self._way())
+        self.diary.handled(channel, item, self._way(channel))
         return None
 
     async def _handle_later(self, channel: str, life: int, item: Event[Any] | Gap, pause: float) -> None:
         await asyncio.sleep(pause)
         if life == self._lives[channel]:
-            self.diary.handled(channel, item, self._way())
+            self.diary.handled(channel, item, self._way(channel))
 
     # -- starts ------------------------------------------------------------------------------------------------------
 
@@ -193,11 +196,11 @@ class Subscriber:
         for channel, subscription in self._subscriptions.items():
             if not self.diary.has_begun(channel) and subscription.position is not None:
                 start = Position.parse(subscription.position)
-                self.diary.begin(channel, start, self._way(), is_granted=subscription.recovered is not False)
+                self.diary.begin(channel, start, self._way(channel), is_granted=subscription.recovered is not False)
 
-    def _way(self) -> Way:
-        welcome, is_by_token = self._client.welcome, self._is_without_cursor
-        return Way(not is_by_token, is_by_token and welcome is not None and welcome.resumed)
+    def _way(self, channel: str) -> Way:
+        is_by_token = self._is_without_cursor
+        return Way(not is_by_token, is_by_token and self._resumption.holds(channel))
 
     def _left(self) -> None:
         for channel in self.channels:

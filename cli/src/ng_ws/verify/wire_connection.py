@@ -81,6 +81,9 @@ class WireConnection:
                     self._presented.pop(channel, None)
                 start = message.get("from")
                 self._present(start.get("positions") or {} if isinstance(start, Mapping) else {}, number)
+            case "unsubscribe":
+                for channel in _channels(message):
+                    self._cursors(channel).left()
             case "publish":
                 self._sightings.sent(message, number)
 

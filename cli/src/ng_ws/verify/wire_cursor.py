@@ -27,13 +27,22 @@ class WireCursor:
         self._findings = findings
         self._line = 0
         self._waiting: deque[Received] = deque(maxlen=_MOST)
+        self._is_left = False
 
     def starts(self, place: Position, *, keeps_larger: bool) -> None:
         """`subscribed`, or `welcome.subscriptions`, which leaves a larger cursor of the same epoch alone (P4)."""
+        if self._is_left:
+            # What came of the former subscription was dropped, and comes again where the new one begins before it.
+            self._waiting.clear()
+            self._is_left = False
         if self.place is None:
             self.place = place
         elif not (keeps_larger and self.place.reaches(place)):
             self._waiting.append(Received(place, is_event=False))
+
+    def left(self) -> None:
+        """The client wants the channel no more: the next start is that of a subscription anew."""
+        self._is_left = True
 
     def received(self, place: Position, *, is_event: bool) -> None:
         """An event, a gap or a watermark came."""

@@ -191,6 +191,17 @@ class Follows(Mapping[str, Follow]):
             and (follow.retry_at is None or follow.retry_at <= now)
         ]
 
+    def stale(self, line: Line, now: float) -> list[Follow]:
+        """The channels whose options the hub of a connection is to be told now."""
+        return [follow for follow in self._unheard(line) if follow.retry_at is None or follow.retry_at <= now]
+
+    def _unheard(self, line: Line) -> list[Follow]:
+        """Those it delivers by other options, unless their question is on its way; a draining one takes none."""
+        if line.is_draining:
+            return []
+        follows = (follow for follow in self._by_channel.values() if follow.is_stale and follow not in line.renewing)
+        return [follow for follow in follows if line.reads(follow)]
+
     def positions(self, *, is_adopting: bool = False) -> dict[str, str]:
         """The cursors that a resume presents (R8): what was handled, never what was merely received.
 
@@ -251,8 +262,9 @@ class Follows(Mapping[str, Follow]):
         return effects
 
     def deadline(self, line: Line) -> float | None:
-        """When a refused channel is asked for again on a connection; what another one refused may be asked for here."""
-        times = (follow.retry_at for follow in self._by_channel.values() if follow not in line.asked)
+        """When refused channels or options are asked for again on a connection; another one's refusals do not count."""
+        waiting = [follow for follow in self._by_channel.values() if follow not in line.asked]
+        times = (follow.retry_at for follow in (*waiting, *self._unheard(line)))
         return min((when for when in times if when is not None), default=None)
 
     # -- answers ---------------------------------------------------------------------------------------------------
@@ -304,10 +316,14 @@ class Follows(Mapping[str, Follow]):
             follow.knows_positions, follow.retry_at = False, now
             return []
         if error.temporary:
-            follow.retry_at = now + _ASK_AGAIN.delay(follow.repeats, drawn, error.retry_after or 0.0)
-            follow.repeats += 1
+            self.put_off(follow, error, now, drawn)
             return []
         return [self._ended(follow, error)]
+
+    def put_off(self, follow: Follow, error: HubError, now: float, drawn: float) -> None:
+        """What could not be done now is asked for again, not before the hub says (L23)."""
+        follow.retry_at = now + _ASK_AGAIN.delay(follow.repeats, drawn, error.retry_after or 0.0)
+        follow.repeats += 1
 
     def withdrawn(self, channel: str, code: int, reason: str, line: Line, now: float, drawn: float) -> list[Effect]:
         """The hub ended the subscription (M43): 503 may be asked for again, 403 waits for the right."""

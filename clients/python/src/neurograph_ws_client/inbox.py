@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .asking import Asked, Own, Updated
+from .asking import Asked, Own, Renewed, Updated
 from .closing import Remedy
 from .effects import AskToken, Drop, Effect, Reject, Resolve, SetLimit, Tell
 from .errors import AuthError, HubError, ProtocolViolation, error_from
@@ -58,6 +58,8 @@ class Inbox(Standing):
 
     def _settle_ours(self, effect: Resolve | Reject, now: float) -> list[Effect]:
         match effect:
+            case Resolve(Renewed() as renewed) | Reject(Renewed() as renewed):
+                return self._settle(self.asking.settle_renewed(renewed, effect, now), now)
             case Resolve(Asked() as asked) | Reject(Asked() as asked):
                 return self.asking.settle(asked, effect, now) + self._ready_if_done(asked.line, now)
             case Resolve(Updated() as updated) | Reject(Updated() as updated):

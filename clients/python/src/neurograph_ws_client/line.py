@@ -35,6 +35,8 @@ class Line:
         self.readings: dict[str, Reading] = {}
         # Channels asked for or restored here; another connection knows nothing of them.
         self.asked: set[Follow] = set()
+        # Those of them whose other options await their answer here.
+        self.renewing: set[Follow] = set()
         self.welcome: Welcome | None = None
         # It is opened to take over from one that still works, and the application shall see nothing of it.
         self.is_second = False
@@ -73,6 +75,7 @@ class Line:
     def forget(self, follow: "Follow") -> None:
         """Nothing of it is asked for or delivered here any more."""
         self.asked.discard(follow)
+        self.renewing.discard(follow)
         if self.reads(follow):
             del self.readings[follow.channel]
 

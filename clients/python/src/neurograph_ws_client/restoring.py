@@ -106,7 +106,7 @@ class Restoring:
         sends = self._asking.stop(unwanted, OWN, line, now) if unwanted else []
         if news := self._news(line):
             effects += self._ask(line, {"type": "connect", **news}, OWN, now)
-        return effects + _joined([*sends, *self.stale(line, now), *self._rest(line, now)])
+        return effects + _joined([*sends, *self._asking.renew(line, now), *self._rest(line, now)])
 
     def _restored(self, channel: str, told: Mapping[str, Any]) -> Follow | None:
         """The record a restored channel belongs to; None where it was unsubscribed, or subscribed anew, meanwhile."""
@@ -143,15 +143,6 @@ class Restoring:
         way = "by its positions" if has_positions else "as a new session"
         text = f"{error.message}: the session of reconnection_token was not resumed, the client goes on {way}"
         return type(error)(text, code=error.code, error=error.error, path=error.path)
-
-    def stale(self, line: Line, now: float) -> list[Effect]:
-        """Tell the hub of options that were changed or taken up while it could not be told."""
-        effects: list[Effect] = []
-        for follow in self._follows.values() if not line.is_draining else ():
-            if follow.is_stale and line.reads(follow):
-                follow.is_stale = False
-                effects += self._asking.update(follow, follow.options, OWN, line, now)
-        return effects
 
     def _rest(self, line: Line, now: float) -> list[Effect]:
         line.is_restoring = True

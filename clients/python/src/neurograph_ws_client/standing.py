@@ -102,7 +102,7 @@ class Standing:
         line = self._line
         if line is None or not (line.is_restored or line.is_restoring):
             return []
-        return [*self.asking.ask(line, now), *self.restoring.stale(line, now)]
+        return [*self.asking.ask(line, now), *self.asking.renew(line, now)]
 
     # -- attempts --------------------------------------------------------------------------------------------------
 

@@ -112,9 +112,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         max_rate: float | None = None,
         ack: int | None = None,
     ) -> None:
-        """Replace options and keep the cursor (M26); returns when the hub has switched, or with the next connection.
-        What is left out stays as it is; `filter={}` lets everything through again. ValueError for a value that no
-        option takes.
+        """Replace options and keep the cursor (M26); returns when the hub has switched. What is left out stays as it
+        is; `filter={}` lets everything through again. ValueError for a value that no option takes.
+
+        While there is no connection it returns at once, and the next hub is told: what that one never takes ends the
+        subscription with its error.
         """
         wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {name: value for name, value in wire.items() if value is not None}
@@ -125,6 +127,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     async def unsubscribe(self) -> None:
         """End it; what is queued is dropped."""
         await self._owner.leave(self)
+
+    async def _leave(self) -> None:
+        """End it where nobody waits for the hub: what it answers instead is told."""
+        try:
+            await self._owner.leave(self)
+        except HubError as error:
+            self._owner.report(error)
 
     def __aiter__(self) -> Self:
         if self._handler is not None:
@@ -225,7 +234,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             case "error":
                 text = f"{self.channel}: {self._queue_size} events wait for a handler that is slower than the channel"
                 self.change_state(SubState.ENDED, QueueOverflow(text, channel=self.channel))
-                self._owner.start(self._owner.leave(self))
+                self._owner.start(self._leave())
         return self._on_full != "error"
 
     def _hold(self) -> None:
@@ -326,7 +335,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self._on_error == "stop":
             self._has_stopped = True
             self.discard()
-            self._owner.start(self._owner.leave(self))
+            self._owner.start(self._leave())
 
     def _handled(self, item: Item) -> None:
         if not self._has_stopped:

@@ -18,6 +18,37 @@ const DRAINING = "draining";
 
 type Errors = Readonly<Record<string, WireError>> | undefined;
 
+/** What the answer to a subscribe says of each channel (M23), and the options that it speaks of. */
+class Said {
+  readonly told: ReadonlyMap<string, Told>;
+  private readonly errors: ReadonlyMap<string, WireError>;
+
+  constructor(
+    private readonly sent: ReadonlyMap<Follow, Options>,
+    private readonly error: HubError | undefined,
+    answer: Message | undefined,
+  ) {
+    this.told = new Map(Object.entries((answer?.["channels"] ?? {}) as Record<string, Told>));
+    this.errors = new Map(Object.entries((answer?.["errors"] ?? {}) as Record<string, WireError>));
+  }
+
+  /** Where it starts; undefined where it does not. */
+  of({ channel }: Follow): Told | undefined {
+    return this.told.get(channel);
+  }
+
+  /** Whether the options are still those that were sent. */
+  isOf(follow: Follow): boolean {
+    return this.sent.get(follow) === follow.options;
+  }
+
+  why({ channel }: Follow): HubError {
+    const nothing = { code: 500, message: `no answer about ${channel}` };
+    if (this.error) return this.error.byChannel?.[channel] ?? this.error;
+    return errorFrom(this.errors.get(channel) ?? nothing, channel);
+  }
+}
+
 export class Asking {
   /** Stretches that no hub accounted for and that were told as missing here. */
   gaps = 0;
@@ -40,45 +71,81 @@ export class Asking {
 
   /** Subscribe to what is wanted and due, equal options in one message. */
   ask(line: Line, now: number): void {
-    for (const group of grouped(this.follows.due(line, now))) {
-      const message = subscribeTo(group);
-      for (const follow of group) {
-        line.asked.add(follow);
-        follow.retryAt = undefined;
-      }
+    for (const group of grouped(this.follows.due(line, now), false)) {
+      for (const follow of group) line.asked.add(follow);
       line.unsettled++;
-      const settle = (error: HubError | undefined, answer: Message, at: number) => {
+      const settle = (said: Said, at: number) => {
         line.unsettled--;
-        this.settle(line, group, error, answer, at);
+        this.settle(line, group, said, at);
+        // What was changed while the answer was on its way.
+        this.renew(line, at);
         this.answered(line, at);
       };
-      this.submit(line, message, new Own(settle), now);
+      this.submitGroup(line, group, false, settle, now);
     }
   }
 
+  /** Tell the hub of options that were changed or taken up while it could not be told, and that are due (M26). */
+  renew(line: Line, now: number): void {
+    for (const group of grouped(this.follows.stale(line, now), true)) {
+      for (const follow of group) line.renewing.add(follow);
+      const settle = (said: Said, at: number) => {
+        for (const follow of group) this.renewed(follow, said, line, at);
+        this.renew(line, at);
+      };
+      this.submitGroup(line, group, true, settle, now);
+    }
+  }
+
+  private submitGroup(
+    line: Line,
+    group: readonly Follow[],
+    keepsCursor: boolean,
+    settle: (said: Said, now: number) => void,
+    now: number,
+  ): void {
+    const message = subscribeTo(group, keepsCursor);
+    const sent = new Map(group.map((follow) => [follow, follow.options]));
+    for (const follow of group) follow.retryAt = undefined;
+    const own = new Own((error, answer, at) => {
+      const said = new Said(sent, error, answer);
+      for (const follow of group) if (said.of(follow) && said.isOf(follow)) follow.isStale = false;
+      settle(said, at);
+    });
+    this.submit(line, message, own, now);
+  }
+
   /** Act on the answer to a subscribe; a hub that takes no positions is asked again at once without them. */
-  private settle(line: Line, group: Follow[], error: HubError | undefined, answer: Message, now: number): void {
-    const told = new Map(Object.entries((answer?.["channels"] ?? {}) as Record<string, Told>));
-    const errors = new Map(Object.entries((answer?.["errors"] ?? {}) as Record<string, WireError>));
+  private settle(line: Line, group: readonly Follow[], said: Said, now: number): void {
     // It was unsubscribed here before the hub had answered.
-    this.stop(
-      [...told.keys()].filter((channel) => !this.follows.has(channel)),
-      new Own(),
-      line,
-      now,
-    );
+    const unwanted = [...said.told.keys()].filter((channel) => !this.follows.has(channel));
+    this.stop(unwanted, new Own(), line, now);
     for (const follow of group) {
-      const one = told.get(follow.channel);
-      if (one && this.follows.isWanted(follow)) this.started(follow, one, line, now);
+      const told = said.of(follow);
+      if (told && this.follows.isWanted(follow)) this.started(follow, told, line, now);
     }
-    for (const follow of group) {
-      const { channel } = follow;
-      if (told.has(channel)) continue;
-      const nothing = { code: 500, message: `no answer about ${channel}` };
-      const why = error ? (error.byChannel?.[channel] ?? error) : errorFrom(errors.get(channel) ?? nothing, channel);
-      this.refused(follow, why, line, now);
-    }
+    for (const follow of group) if (!said.of(follow)) this.refused(follow, said.why(follow), line, now);
     if (group.some((follow) => !follow.knowsPositions && !line.asked.has(follow))) this.ask(line, now);
+  }
+
+  /**
+   * The hub knows the options, or is told again when it may take them. Those it never takes end the subscription as they
+   * would end a subscribe: nobody awaits this answer, and what comes by the former ones is not what is wanted.
+   */
+  private renewed(follow: Follow, said: Said, line: Line, now: number): void {
+    line.renewing.delete(follow);
+    const told = said.of(follow);
+    if (told) return this.replaced(follow, told, line, now);
+    // One that the hub has ended meanwhile is asked for again with what it is to have.
+    if (!this.follows.isWanted(follow) || !line.reads(follow)) return;
+    const error = said.why(follow);
+    follow.isStale = true;
+    line.isDraining ||= error.error === DRAINING;
+    if (error.temporary) this.follows.putOff(follow, error, now, this.draw());
+    else if (said.isOf(follow)) {
+      this.refused(follow, error, line, now);
+      this.stop([follow.channel], new Own(), line, now);
+    }
   }
 
   /** The hub delivers a channel on a connection; what goes on from a cursor is watched until it is whole. */
@@ -106,9 +173,8 @@ export class Asking {
   /** Replace the options of a channel that is followed (M26); they are kept for the next connection where this one ends. */
   update(follow: Follow, options: Options, ticket: unknown, line: Line, now: number): void {
     const { channel } = follow;
-    const answer = (error: HubError | undefined, answer?: Message, took = 0) => {
-      if (ticket !== undefined) this.effects.settle(ticket, error, answer, took);
-    };
+    const answer = (error: HubError | undefined, answer?: Message, took = 0) =>
+      this.effects.settle(ticket, error, answer, took);
     const failed = (error: HubError) => {
       const isDraining = error.error === DRAINING;
       line.isDraining ||= isDraining;
@@ -122,28 +188,19 @@ export class Asking {
       follow.options = options;
       follow.isStale = false;
       const told = (said["channels"] as Record<string, Told>)[channel];
-      // One that was unsubscribed meanwhile is read no more, though its events may still be on the way.
-      if (told && this.follows.isWanted(follow)) {
-        if (line.reads(follow)) this.follows.updated(follow, told, line);
-        else {
-          // The hub had ended it before it read the update, and began another at its head: ask for it from its own place.
-          if (!line.asked.has(follow)) this.follows.beginAgain(follow);
-          this.ask(line, at);
-        }
-      }
+      if (told) this.replaced(follow, told, line, at);
       answer(undefined, said, took);
     };
     this.submit(line, { type: "subscribe", channel, ...options }, new Own(settle, failed), now);
   }
 
-  /** Tell the hub of options that were changed or taken up while it could not be told. */
-  updateStale(line: Line, now: number): void {
-    if (line.isDraining) return;
-    for (const follow of this.follows.values()) {
-      if (!follow.isStale || !line.reads(follow)) continue;
-      follow.isStale = false;
-      this.update(follow, follow.options, undefined, line, now);
-    }
+  /** The hub has switched; what was unsubscribed meanwhile is read no more, though its events may still come. */
+  private replaced(follow: Follow, told: Told, line: Line, now: number): void {
+    if (!this.follows.isWanted(follow)) return;
+    if (line.reads(follow)) return this.follows.updated(follow, told, line);
+    // The hub had ended it before it read the update, and began another at its head: ask for it from its own place.
+    if (!line.asked.has(follow)) this.follows.beginAgain(follow);
+    this.ask(line, now);
   }
 
   /** Tell the hub that channels are wanted no more. */
@@ -157,11 +214,11 @@ export class Asking {
 const hasPositions = (start: unknown): boolean => !!start && typeof start === "object" && "positions" in start;
 
 /** Those that can be asked for in one message. */
-function grouped(follows: readonly Follow[]): Follow[][] {
+function grouped(follows: readonly Follow[], keepsCursor: boolean): Follow[][] {
   const groups: Follow[][] = [];
   const open = new Map<string, Follow[]>();
   for (const follow of follows) {
-    const start = follow.from();
+    const start = keepsCursor || follow.from();
     const key = JSON.stringify([follow.options, hasPositions(start) ? 0 : start]);
     let group = open.get(key);
     if (!group || group.length >= MAX_CHANNELS) {
@@ -174,10 +231,10 @@ function grouped(follows: readonly Follow[]): Follow[][] {
   return groups;
 }
 
-/** One subscribe; each channel goes on at its own position (R14). */
-function subscribeTo(group: readonly Follow[]): Message {
+/** One subscribe; each channel goes on at its own position (R14), or where the hub is (M26). */
+function subscribeTo(group: readonly Follow[], keepsCursor: boolean): Message {
   const [first] = group as [Follow];
-  let from = first.from();
+  let from = keepsCursor ? undefined : first.from();
   if (hasPositions(from)) {
     const positions = group.flatMap(({ channel, cursor }) => (cursor ? [[channel, textOf(cursor)]] : []));
     from = { positions: Object.fromEntries(positions) };

@@ -86,6 +86,11 @@ export class Follow {
     return start;
   }
 
+  /** Whether it waits for no time that is still to come. */
+  isDue(now: number): boolean {
+    return !(this.retryAt !== undefined && this.retryAt > now);
+  }
+
   /** Whether it begins at a place that no resume has said, before the one where the hub goes on. */
   beginsBefore(told: Told): boolean {
     return this.cursor !== undefined && !this.presented && !reaches(this.cursor, parsePosition(told.position));

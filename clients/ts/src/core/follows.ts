@@ -78,9 +78,17 @@ export class Follows extends Map<string, Follow> {
 
   /** The channels to be asked for on a connection now. */
   due(line: Line, now: number): Follow[] {
-    return this.live().filter(
-      (follow) => !line.asked.has(follow) && !(follow.retryAt !== undefined && follow.retryAt > now),
-    );
+    return this.live().filter((follow) => !line.asked.has(follow) && follow.isDue(now));
+  }
+
+  /** Whether a hub delivers it by other options, unless their question is on its way; a draining one takes none. */
+  isUnheard(follow: Follow, line: Line): boolean {
+    return follow.isStale && !line.isDraining && !line.renewing.has(follow) && line.reads(follow);
+  }
+
+  /** The channels whose options the hub of a connection is to be told now. */
+  stale(line: Line, now: number): Follow[] {
+    return this.live().filter((follow) => this.isUnheard(follow, line) && follow.isDue(now));
   }
 
   /** The cursors that a resume presents (R8): what was handled, never what was merely received. */
@@ -185,9 +193,13 @@ export class Follows extends Map<string, Follow> {
       // A hub of an earlier version refuses the start rather than the subscription.
       follow.knowsPositions = false;
       follow.retryAt = now;
-    } else if (error.temporary) {
-      follow.retryAt = now + delay(BACKOFF, follow.repeats++, drawn, (error.retryAfter ?? 0) / 1000);
-    } else this.ended(follow, error);
+    } else if (error.temporary) this.putOff(follow, error, now, drawn);
+    else this.ended(follow, error);
+  }
+
+  /** What could not be done now is asked for again, not before the hub says (L23). */
+  putOff(follow: Follow, error: HubError, now: number, drawn: number): void {
+    follow.retryAt = now + delay(BACKOFF, follow.repeats++, drawn, (error.retryAfter ?? 0) / 1000);
   }
 
   /** The hub ended the subscription (M43): 503 may be asked for again, 403 waits for the right. */

@@ -23,6 +23,8 @@ export class Line {
   readonly readings: Map<string, Reading> = new Map();
   /** Channels asked for or restored here; another connection knows nothing of them. */
   readonly asked: Set<Follow> = new Set();
+  /** Those of them whose other options await their answer here. */
+  readonly renewing: Set<Follow> = new Set();
   welcome: Welcome | undefined;
   /** Subscribes that await their answer here. */
   unsettled = 0;
@@ -58,6 +60,7 @@ export class Line {
   /** Nothing of it is asked for or delivered here any more. */
   forget(follow: Follow): void {
     this.asked.delete(follow);
+    this.renewing.delete(follow);
     if (this.reads(follow)) this.readings.delete(follow.channel);
   }
 }

@@ -93,7 +93,7 @@ export class Restoring {
     this.asking.refuse(message.errors, line, now);
     this.requests.together(line.number, () => {
       this.asking.stop(unwanted, new Own(), line, now);
-      this.asking.updateStale(line, now);
+      this.asking.renew(line, now);
       this.rest(line, now);
     });
   }

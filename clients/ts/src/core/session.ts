@@ -159,7 +159,9 @@ export class Session extends Inbox {
       // What waits for its time needs a connection in order too; one that is about to be will be asked again.
       if (line?.isRestored) {
         times.push(this.acks.dueAt);
-        for (const follow of this.follows.values()) if (!line.asked.has(follow)) times.push(follow.retryAt);
+        for (const follow of this.follows.values()) {
+          if (!line.asked.has(follow) || this.follows.isUnheard(follow, line)) times.push(follow.retryAt);
+        }
       }
     }
     return Math.min(...times.filter((when) => when !== undefined), Number.POSITIVE_INFINITY);

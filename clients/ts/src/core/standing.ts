@@ -112,7 +112,7 @@ export class Standing {
     const { line } = this;
     if (!line?.isRestored && !line?.isRestoring) return;
     this.asking.ask(line, now);
-    this.asking.updateStale(line, now);
+    this.asking.renew(line, now);
   }
 
   // -- attempts
