@@ -99,6 +99,7 @@ def servers() -> dict[str, Server]:
     modules, binaries = INSTALLED / "node_modules", INSTALLED / "bin"
     return {
         "floor": Server((str(BUILD / "floor"), "{port}")),
+        "floor_uring": Server((str(BUILD / "floor_uring"), "{port}")),
         "hub": hub,
         "hub_undisturbed": hub,
         "hub_nodes": replace(hub, has_nodes=True),
