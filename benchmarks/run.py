@@ -39,8 +39,9 @@ def build() -> Path:
     subprocess.run(
         ["cargo", "build", "--release", "--quiet", "--target-dir", str(BUILD)], cwd=HERE / "wsload", check=True
     )
-    floor = ["cc", "-O2", "-D_GNU_SOURCE", "-o", str(BUILD / "floor"), str(HERE / "peers" / "floor.c")]
-    subprocess.run(floor, check=True)
+    for name, flags in (("floor", []), ("floor_uring", ["-DURING"])):
+        command = ["cc", "-O2", "-D_GNU_SOURCE", *flags, "-o", str(BUILD / name), str(HERE / "peers" / "floor.c")]
+        subprocess.run(command, check=True)
     return BUILD / "release" / "wsload"
 
 

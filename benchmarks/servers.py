@@ -99,7 +99,9 @@ def servers() -> dict[str, Server]:
     modules, binaries = INSTALLED / "node_modules", INSTALLED / "bin"
     return {
         "floor": Server((str(BUILD / "floor"), "{port}")),
+        "floor_uring": Server((str(BUILD / "floor_uring"), "{port}")),
         "hub": hub,
+        "hub_one_by_one": replace(hub, environment=hub.environment | {"NG_RING_FROM": "0"}),
         "hub_undisturbed": hub,
         "hub_nodes": replace(hub, has_nodes=True),
         "bun": Server(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PLANE_COUNTERS = {
     "connections_opened": ("opened", "connections handed over to the plane or relayed"),
+    "ring_sends": ("ring_sends", "writes that were gathered in an io_uring"),
     "stalled": ("stalls", "connections closed because their sockets took nothing"),
     "deflated": ("deflated", "messages compressed, an event once for all of its view"),
     "deflate_in_bytes": ("deflate_bytes_in", "bytes of messages before they were compressed"),

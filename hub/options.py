@@ -11,6 +11,7 @@ def plane_options(settings: Settings) -> dict[str, Any]:
     names = (
         "io_threads",
         "flush_ms",
+        "ring_from",
         "max_message",
         "max_empty_fragments",
         "message_timeout",

@@ -2,7 +2,7 @@
 //
 // floor PORT  speaks just enough of the load generator's `ng` protocol: the upgrade is answered with the accept value of
 // the generator's fixed key, `subscribe` with `subscribed`; every other text frame is a publish, and goes to the
-// subscribers of its channel as an `event`. Loopback only, no error handling beyond closing the socket: a yardstick, not a server.
+// subscribers of its channel as an `event`. Compiled with -DURING the sends of an event are gathered in an io_uring. Loopback only, no error handling beyond closing the socket: a yardstick, not a server.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#ifdef URING
+#include "uring.h"
+#endif
 
 #define MAX_FD 20000
 #define BUFFER 65536
@@ -50,6 +54,14 @@ static void forget(struct channel *c, int i) {
     c->subscriber[i] = c->subscriber[--c->subscribers];
 }
 
+#ifdef URING
+static struct channel *sending;
+
+static void failed(unsigned long long i, int error) {
+    if (error != EAGAIN && (int)i < sending->subscribers) forget(sending, (int)i);
+}
+#endif
+
 static void fan_out(const unsigned char *text, size_t n) {
     const unsigned char *data = memmem(text, n, "\"data\":", 7);
     struct channel *c = find(text, n, "\"channel\":\"");
@@ -60,8 +72,14 @@ static void fan_out(const unsigned char *text, size_t n) {
     frame[0] = 0x81, frame[1] = 126, frame[2] = (unsigned char)(length >> 8), frame[3] = (unsigned char)length;
     memcpy(frame + 4, head, sizeof head - 1);
     memcpy(frame + 4 + sizeof head - 1, data, tail);
+#ifdef URING
+    sending = c;
+    for (int i = 0; i < c->subscribers; i++) ring_send(c->subscriber[i], frame, length + 4, (unsigned long long)i, failed);
+    ring_flush(failed);
+#else
     for (int i = 0; i < c->subscribers; i++)
         if (send(c->subscriber[i], frame, length + 4, MSG_NOSIGNAL) < 0 && errno != EAGAIN) forget(c, i--);
+#endif
 }
 
 static size_t one_frame(int fd, unsigned char *b, size_t n) {
@@ -119,6 +137,9 @@ int main(int argc, char **argv) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) return perror("floor"), 1;
+#ifdef URING
+    if (ring_open()) return perror("io_uring"), 1;
+#endif
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, ready[64];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {

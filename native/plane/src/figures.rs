@@ -49,6 +49,8 @@ pub struct Figures {
     pub deliveries: Count,
     /// Bytes written.
     pub bytes_out: Count,
+    /// Writes that were gathered in an `io_uring`.
+    pub ring_sends: Count,
     /// Connections closed because bytes waited and none was taken (S8, S11).
     pub stalls: Count,
     /// Connections closed because they were overrun (S9).

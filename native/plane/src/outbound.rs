@@ -232,20 +232,44 @@ impl Outbound {
         now: Instant,
     ) -> io::Result<u64> {
         let bytes = segment.within(position, *budget);
-        let asked = bytes.len();
         let written = accepted(transport.write(bytes))?;
-        self.account(written, asked, now);
         *budget = budget.saturating_sub(written.taken);
+        Ok(self.followed(segment, position, bytes.len(), written, now))
+    }
+
+    /// What a send of [`Segment::within`] came to that was made elsewhere: as [`Self::follow`].
+    pub fn sent(
+        &mut self,
+        segment: &Segment,
+        position: u64,
+        asked: usize,
+        taken: io::Result<usize>,
+        now: Instant,
+    ) -> io::Result<u64> {
+        let tell = false;
+        let written = accepted(taken.map(|taken| Written { taken, tell }))?;
+        Ok(self.followed(segment, position, asked, written, now))
+    }
+
+    fn followed(
+        &mut self,
+        segment: &Segment,
+        position: u64,
+        asked: usize,
+        written: Written,
+        now: Instant,
+    ) -> u64 {
+        self.account(written, asked, now);
         let reached = position + written.taken as u64;
         if written.taken == asked {
-            return Ok(reached);
+            return reached;
         }
         if written.taken == 0 {
-            return Ok(position);
+            return position;
         }
         let (next, unfinished) = segment.cut(reached);
         self.unfinished = unfinished.map(Box::new);
-        Ok(next)
+        next
     }
 
     /// Write staged messages; only while [`Self::is_clear`]. The result is how many messages that settles.

@@ -13,6 +13,9 @@ pub struct Settings {
     pub io_threads: usize,
     /// The longest that an append waits for others to be written in the same call.
     pub flush: Duration,
+    /// Followers of a view from which on their writes are gathered in one system call, where the kernel has an `io_uring` for
+    /// us; 0: never.
+    pub ring_from: usize,
     /// Bytes of a message, where a connection is not given a limit of its own (L7).
     pub max_message: u64,
     /// Empty fragments in a row (L16).
@@ -76,6 +79,7 @@ impl Default for Settings {
         Self {
             io_threads: 1,
             flush: Duration::from_millis(1),
+            ring_from: 32,
             max_message: 1 << 20,
             max_empty_fragments: 64,
             message_timeout: Duration::from_secs(30),

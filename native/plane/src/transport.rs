@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -113,6 +113,14 @@ impl Transport {
                 let taken = bytes.len();
                 Ok(Written { taken, tell: false })
             }
+        }
+    }
+
+    /// The socket to send to, where writing is nothing else.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Socket(socket) => Some(socket.stream.as_fd()),
+            _ => None,
         }
     }
 

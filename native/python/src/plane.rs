@@ -33,7 +33,7 @@ pub struct PyPlane {
 #[pymethods]
 impl PyPlane {
     #[new]
-    #[pyo3(signature = (*, io_threads = 1, flush_ms = 1.0, max_message = 1_048_576, max_empty_fragments = 64,
+    #[pyo3(signature = (*, io_threads = 1, flush_ms = 1.0, ring_from = 32, max_message = 1_048_576, max_empty_fragments = 64,
         message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
         answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
@@ -47,6 +47,7 @@ impl PyPlane {
     fn new(
         io_threads: usize,
         flush_ms: f64,
+        ring_from: usize,
         max_message: u64,
         max_empty_fragments: u32,
         message_timeout: f64,
@@ -80,6 +81,7 @@ impl PyPlane {
         let settings = Settings {
             io_threads: at_least_one("io_threads", io_threads)?,
             flush: seconds("flush_ms", flush_ms / 1_000.0)?,
+            ring_from,
             max_message,
             max_empty_fragments,
             message_timeout: seconds("message_timeout", message_timeout)?,

@@ -10,6 +10,7 @@
 //! | `deflated`, `deflate_bytes_in`, `deflate_bytes_out` | messages compressed, an event once for all of its view; their bytes before and after |
 //! | `inflated`, `inflate_bytes_in`, `inflate_bytes_out`, `bombs` | compressed messages from peers; their bytes before and after; those beyond their limit (L20) |
 //! | `answers`, `deliveries`, `bytes_out` | messages queued by `send` and with subscriptions; events and gaps written; bytes written in turns |
+//! | `ring_sends` | writes that were gathered in an `io_uring`; 0 where the kernel has none for us |
 //! | `stalls`, `overruns`, `panics`, `late`, `inbox_full` | 4213 for bytes or answers not taken; 4213 for overruns; panics contained; commands for what was gone; times reading stopped for Python |
 //! | `watermarks` | pushes that told clients where they stand (P9) |
 //! | `acks`, `acks_ignored`, `window_waits` | positions acknowledged by clients; in vain (M36); times a subscription with `ack` began to wait for one |
@@ -47,6 +48,7 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("answers", &figures.answers),
         ("deliveries", &figures.deliveries),
         ("bytes_out", &figures.bytes_out),
+        ("ring_sends", &figures.ring_sends),
         ("stalls", &figures.stalls),
         ("overruns", &figures.overruns),
         ("panics", &figures.panics),

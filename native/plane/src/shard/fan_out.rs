@@ -1,5 +1,6 @@
 //! What was appended goes out to all who follow: the one loop that runs per subscriber.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use crate::batch::{Batch, Event};
 use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::shard::Shard;
+use crate::shard::gathering::Gathered;
 use crate::view::{Follower, View};
 use crate::watermark::FAR;
 
@@ -114,12 +116,27 @@ impl Shard {
         };
         pass.lowest = view.end();
         let budget = self.shared.settings.turn_write;
+        let mut gathered = Gathered::default();
+        if self.ring.is_some() && followers.len() >= self.shared.settings.ring_from {
+            let ring = &mut self.ring;
+            gathered = Gathered::send(ring, followers, view, &self.connections, budget);
+            self.shared.figures.ring_sends.add(gathered.len() as u64);
+        }
         let mut at = 0;
         while at < followers.len() {
             let (connections, batch) = (&mut self.connections, &mut self.batch);
             let written = catch_unwind(AssertUnwindSafe(|| {
                 while let Some(follower) = followers.get_mut(at) {
-                    write_to(follower, view, connections, batch, &mut pass, budget, now);
+                    let sent = gathered.take(at);
+                    write_to(
+                        follower,
+                        view,
+                        connections,
+                        batch,
+                        &mut pass,
+                        (budget, sent),
+                        now,
+                    );
                     at += 1;
                 }
             }));
@@ -153,7 +170,7 @@ fn write_to(
     connections: &mut Slab<Connection>,
     batch: &mut Batch,
     pass: &mut Pass,
-    budget: usize,
+    (mut budget, sent): (usize, Option<(usize, io::Result<usize>)>),
     now: Instant,
 ) {
     let Some(segment) = view.segment_at(follower.position) else {
@@ -163,14 +180,16 @@ fn write_to(
         return;
     };
     if connection.is_clear() {
-        let mut budget = budget;
-        match connection.out.follow(
+        let (out, transport, from) = (
+            &mut connection.out,
             &mut connection.transport,
-            segment,
             follower.position,
-            &mut budget,
-            now,
-        ) {
+        );
+        let reached = match sent {
+            Some((asked, taken)) => out.sent(segment, from, asked, taken, now),
+            None => out.follow(transport, segment, from, &mut budget, now),
+        };
+        match reached {
             Ok(position) => {
                 pass.delivered += segment.messages_between(follower.position, position) as u64;
                 follower.position = position;

@@ -7,6 +7,7 @@ mod composing;
 mod fan_out;
 mod feeding;
 mod flush;
+mod gathering;
 mod keeping;
 mod lags;
 mod overrun;
@@ -61,6 +62,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ring::Ring;
 use slab::Slab;
 
 use crate::batch::{Batch, Event};
@@ -119,6 +121,8 @@ pub struct Shard {
     /// Connections whose positions are to be told at the end of the turn, if what waited for them is written.
     asked: Vec<u64>,
     stop_at: Option<Instant>,
+    /// None where the kernel has no `io_uring` for us, or none is wanted.
+    ring: Option<Ring>,
 }
 
 impl Shard {
@@ -142,6 +146,7 @@ impl Shard {
             reading: Reading::default(),
             asked: Vec::new(),
             stop_at: None,
+            ring: gathering::open(&shared.settings),
             shared,
         }
     }
