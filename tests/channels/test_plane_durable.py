@@ -187,7 +187,27 @@ def test_a_damaged_file_ends_the_epoch_and_is_told(tmp_path: Path) -> None:
         assert (info["head"], info["epoch"] == epoch) == (1, False)
         assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["damage"]
         figures = cast("Any", running.plane.stats()["durable"])
-        assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1}
+        assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1, "apart": 0}
         assert (figures["carried"], figures["set_aside"]) == (1, 1)
     (aside,) = (tmp_path / "logs" / "logs.damaged").glob("*.log")
     assert aside.read_bytes() == damaged
+
+
+@pytest.mark.clause("P1", "P10")
+def test_a_channel_that_was_not_kept_for_a_time_goes_on_in_another_epoch(tmp_path: Path) -> None:
+    with run(tmp_path) as running:
+        log = open_log(running)
+        before, _ = running.append(log, entry(b"1"))
+        stored(running, log, 1)
+    with run(tmp_path) as running:
+        assert running.plane.durable_channels() == ["room:A/1"]
+        running.plane.leave_durable_log("room:A/1")
+    with run(tmp_path) as running:
+        log = open_log(running)
+        info = running.plane.log_info(log)
+        assert (info["epoch"] != before, info["head"]) == (True, 1)
+        assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["apart"]
+        durable = cast("dict[str, Any]", running.plane.stats()["durable"])
+        assert durable["epoch_rotations"] == {"power_loss": 0, "damage": 0, "apart": 1}
+    with Running() as running, pytest.raises(ValueError, match="data_dir was expected"):
+        running.plane.leave_durable_log("room:A/1")

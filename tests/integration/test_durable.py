@@ -33,9 +33,9 @@ WIDE = {"NG_RATE_PUBLISH": "1000000/1000000", "NG_RATE_EMIT": "1000000/1000000"}
 PATIENCE = 30.0
 
 
-def start(directory: Path, **variables: str) -> HubProcess:
+def start(directory: Path, text: str = CONFIG, **variables: str) -> HubProcess:
     config = directory / "hub.toml"
-    config.write_text(CONFIG)
+    config.write_text(text)
     return HubProcess(
         directory,
         "--port",
@@ -196,6 +196,29 @@ def test_rooms_and_epochs_stay_across_a_clean_end_and_a_kill(tmp_path: Path) -> 
             hub.end(end)
     assert [place[1] for place in places] == ["1", "2", "3"]
     assert len({place[0] for place in places}) == 1
+
+
+@pytest.mark.clause("P1", "P10", "I6")
+@pytest.mark.parametrize("is_another_durable", [True, False])
+def test_what_was_taken_while_a_channel_was_not_durable_is_not_passed_over(
+    tmp_path: Path, *, is_another_durable: bool
+) -> None:
+    without = CONFIG.replace("durable = true", "durable = false")
+    if is_another_durable:
+        without += "[channels.logs.retention]\ndurable = true\n"
+    places: dict[str, list[list[str]]] = {"room:A": [], "actions": []}
+    for text in (CONFIG, without, CONFIG):
+        with start(tmp_path, text) as hub:
+            bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+            for channel, found in places.items():
+                event = {"channel": channel, "event": "e", "data": len(found)}
+                stored = httpx.post(f"{hub.http_url}/api/v1/publish", headers=bearer, json=event).json()["data"]
+                found.append(stored["position"].split(":"))
+            if text is without:
+                assert "is not durable now" in hub.errors.read_text()
+            hub.end(signal.SIGKILL)
+    assert [len({epoch for epoch, _ in found}) for found in places.values()] == [3, 3]
+    assert [offset for _, offset in places["room:A"]] == ["1", "1", "2"]
 
 
 def test_a_second_hub_is_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::durable::apart::is_apart;
 use crate::durable::carry::{self, carry};
 use crate::durable::found::{Found, Source};
 use crate::durable::history::{History, Said};
@@ -154,6 +155,10 @@ impl Reading {
             };
         };
         self.check(&manifest)?;
+        if is_apart(&names) {
+            let text = "the hub ran without keeping it, and may have taken entries".into();
+            return Err(Stop::New(Reason::Apart, text));
+        }
         let mut found = self.segments(&names, &manifest)?;
         let tip = self.tip(&manifest, &found)?;
         found.check_head(&manifest)?;

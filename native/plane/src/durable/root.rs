@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::durable::apart;
 use crate::durable::carry::NEXT;
 use crate::durable::disk::{Disk as _, System};
 use crate::durable::names;
@@ -67,6 +68,12 @@ impl Root {
             .map(|name| name.strip_suffix(NEXT).unwrap_or(name));
         let channels: BTreeSet<String> = directories.filter_map(names::decode).collect();
         Ok(channels.into_iter().collect())
+    }
+
+    /// The channel is not kept now, whatever is there of it: that history is over.
+    pub fn leave(&self, channel: &str) -> Result<(), PlaneError> {
+        let dir = self.logs.join(names::encode(channel));
+        apart::leave(&System, &dir).map_err(|error| PlaneError::Data(dir, error.to_string()))
     }
 
     /// Open the history of a channel.
