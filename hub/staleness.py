@@ -27,9 +27,11 @@ class Staleness:
         self._telling: asyncio.Task[None] | None = None
         performer.on_subscribed = self._subscribed
 
-    def is_stale(self, channel: str) -> bool:
-        """Whether the log of `channel` cannot be reached."""
-        return self._is_everything or channel in self._channels
+    def outage(self, channel: str) -> str | None:
+        """Why the log of `channel` cannot be reached; None: it can. What Redis says is for operators."""
+        if channel in self._channels:
+            return self._broker.durable.outage(channel)
+        return f"the log of {channel} is unreachable" if self._is_everything else None
 
     def check(self) -> None:
         """Once a second: tell what has changed."""
@@ -57,7 +59,7 @@ class Staleness:
     def _tell(self, connection: Connection) -> None:
         """Where a subscription waits, it is told when that is done."""
         if connection.hold is None:
-            self._performer.perform(connection, connection.session.freshness_changed(self.is_stale))
+            self._performer.perform(connection, connection.session.freshness_changed(self.outage))
 
     def _subscribed(self, connection: Connection, effect: effects.Subscribe | None) -> None:
         if effect is not None:

@@ -110,6 +110,21 @@ def test_what_finds_no_room_is_told_gone_and_its_place_is_given_again(tmp_path: 
         assert [orjson.loads(text)["data"] for text in running.plane.read_log(log, 0)] == [1, 2]
 
 
+@pytest.mark.clause("E4")
+def test_a_log_that_could_not_be_written_is_looked_at_again(tmp_path: Path) -> None:
+    with run(tmp_path) as running:
+        log = open_log(running)
+        running.append(log, entry())
+        stored(running, log, 1)
+        with file_size(600):
+            running.append(log, entry(b'"' + b"x" * 4_000 + b'"'))
+            failed(running, log)
+            running.plane.sweep(1.0)
+        running.plane.sweep(2.0)
+        stored(running, log, 1)
+        assert not list(tmp_path.rglob("probe*"))
+
+
 def test_more_than_may_wait_is_refused_and_counted(tmp_path: Path) -> None:
     with run(tmp_path, log_queue=3) as running:
         log = open_log(running)
