@@ -266,6 +266,11 @@ class Plane:
         """
     def durable_channels(self) -> list[str]:
         """Channels of which `data_dir` holds something; none without one."""
+    def check_durable_log(self, channel: str) -> None:
+        """`PlaneError` if what `data_dir` holds of `channel` is of another version or channel; changes nothing.
+
+        `ValueError` without `data_dir`.
+        """
     def leave_durable_log(self, channel: str) -> None:
         """Let what `data_dir` holds of `channel` be over: its next durable log begins another epoch with it.
 

@@ -79,6 +79,7 @@ class Hub:
         self.issuer = None if self._development is None else parts.issuer(settings, self._development)
 
         self.plane = parts.plane(settings)
+        parts.check_kept(self.plane, self.catalog)
         self.signals = SignalSystem(**signal_options(settings))
         backplane, self.bus = join(settings) if joined is None else joined
         self.broker = Broker(self.plane, self.catalog, node=self.node, backplane=backplane)

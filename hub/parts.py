@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from channels._native import Plane, PlaneError
+from channels.config import Catalog
 from channels.errors import ConfigError
 from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState
@@ -13,6 +14,9 @@ from hub.auth.issuer import DevelopmentIssuer, read_users
 from hub.config import Settings
 from hub.options import plane_options
 from hub.recorder import Recorder
+
+MAX_FAULTS = 20
+"""Channels whose files are told of in words, if many cannot be used."""
 
 log = structlog.get_logger("hub")
 
@@ -35,6 +39,21 @@ def plane(settings: Settings) -> Plane:
         return Plane(**plane_options(settings))
     except PlaneError as error:
         raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
+
+
+def check_kept(plane: Plane, catalog: Catalog) -> None:
+    """Raise `ConfigError` where files of a durable channel are not ours to read; nothing is changed."""
+    faults = []
+    for channel in plane.durable_channels():
+        if catalog.is_durable(channel):
+            try:
+                plane.check_durable_log(channel)
+            except PlaneError as error:
+                faults.append(f"NG_DATA_DIR: {error}")
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS:] = [f"NG_DATA_DIR: {len(faults) - MAX_FAULTS} more channels cannot be used"]
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def recorder(plane: Plane, settings: Settings, wall: Callable[[], float]) -> Recorder:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -256,6 +257,38 @@ def test_check_looks_at_the_data_directory(tmp_path: Path) -> None:
     assert f"data       ok, {tmp_path / 'data'}: durable nothing" in checked[0].stdout
     assert "cannot be used" in checked[1].stderr
     assert "Traceback" not in checked[1].stderr
+
+
+@pytest.mark.clause("P1")
+def test_files_of_another_channel_are_refused_and_what_to_do_is_said(tmp_path: Path) -> None:
+    with start(tmp_path) as hub:
+        bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+        httpx.post(
+            f"{hub.http_url}/api/v1/publish", headers=bearer, json={"channel": "room:A", "event": "e", "data": 1}
+        )
+        hub.end()
+    logs = tmp_path / "data" / "logs"
+    other = logs / "room%3Aother"
+    shutil.copytree(logs / "room%3A%41", other)
+    variables = {"NG_CONFIG": str(tmp_path / "hub.toml"), "NG_DATA_DIR": str(tmp_path / "data")}
+    for arguments in ((), ("check",)):
+        refused = subprocess.run(
+            command(*arguments, "--port", "0"),
+            cwd=tmp_path,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert refused.returncode == 2
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith("neurograph-hub: NG_DATA_DIR: ")
+        assert str(other) in line
+        assert "channel room:other was expected, its files are those of room:A: move the directory back" in line
+    shutil.rmtree(other)
+    with start(tmp_path) as hub:
+        hub.end()
 
 
 def test_what_is_durable_is_shown(tmp_path: Path) -> None:

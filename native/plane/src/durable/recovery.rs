@@ -173,14 +173,7 @@ impl Reading {
     }
 
     fn check(&self, manifest: &Manifest) -> Result<(), Stop> {
-        if manifest.channel != self.channel {
-            let text = format!(
-                "channel {} was expected, its files are those of {}: move the directory back to its place, or away; nothing \
-                 was changed",
-                self.channel, manifest.channel
-            );
-            return Err(Stop::Io(io::Error::new(io::ErrorKind::InvalidInput, text)));
-        }
+        manifest.check_channel(&self.channel)?;
         let may_lack = !manifest.is_clean && manifest.has_begun && manifest.fsync != Fsync::Always;
         if may_lack && manifest.boot != self.options.boot {
             let text = "the machine went down before everything was synced".into();
