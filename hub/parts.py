@@ -1,7 +1,7 @@
 """Parts of a hub that need more than one setting to be made."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -11,6 +11,8 @@ from channels.errors import ConfigError
 from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState
 from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.auth.sealing import fingerprint
+from hub.cluster.agreement import Fingerprints
 from hub.config import Settings
 from hub.options import plane_options
 from hub.recorder import Recorder
@@ -33,16 +35,24 @@ def sealing_secrets(settings: Settings, development: DevelopmentState | None) ->
     return [secrets.token_bytes(32)]
 
 
-def plane(settings: Settings) -> Plane:
-    """The native plane; raises `ConfigError` where its directory cannot be had."""
+def fingerprints(settings: Settings, development: DevelopmentState | None, sealing: Sequence[bytes]) -> Fingerprints:
+    """What the other nodes may know of the keys of this one. Keys of a JWKS are not ours."""
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development and development.secret
+    return Fingerprints(tuple(map(fingerprint, sealing)), fingerprint(secret.encode()) if secret else None)
+
+
+def plane(settings: Settings, catalog: Catalog) -> Plane:
+    """The native plane; raises `ConfigError` where its directory cannot be had, or files in it are not ours to read."""
     try:
-        return Plane(**plane_options(settings))
+        plane = Plane(**plane_options(settings))
     except PlaneError as error:
         raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
+    _check_kept(plane, catalog)
+    return plane
 
 
-def check_kept(plane: Plane, catalog: Catalog) -> None:
-    """Raise `ConfigError` where files of a durable channel are not ours to read; nothing is changed."""
+def _check_kept(plane: Plane, catalog: Catalog) -> None:
+    """Of durable channels; nothing is changed."""
     faults = []
     for channel in plane.durable_channels():
         if catalog.is_durable(channel):
