@@ -260,13 +260,23 @@ class Plane:
         """
     def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
         """(offset, ts, mark) of a durable log's recovered entries that have one, oldest first; only the first call."""
-    def recovery_notes(self, log: int) -> list[tuple[Literal["torn", "power_loss", "damage"], str]]:
+    def recovery_notes(self, log: int) -> list[tuple[Literal["torn", "power_loss", "damage", "apart"], str]]:
         """What an operator should know of a durable log's recovery, each with a text; the first call gets it.
 
-        The last two mean that another epoch has begun.
+        All but the first mean that another epoch has begun.
         """
     def durable_channels(self) -> list[str]:
         """Channels of which `data_dir` holds something; none without one."""
+    def check_durable_log(self, channel: str) -> None:
+        """`PlaneError` if what `data_dir` holds of `channel` is of another version or channel; changes nothing.
+
+        `ValueError` without `data_dir`.
+        """
+    def leave_durable_log(self, channel: str) -> None:
+        """Let what `data_dir` holds of `channel` be over: its next durable log begins another epoch with it.
+
+        For a channel that is not durable now. `ValueError` without `data_dir`, `PlaneError` if it cannot be noted.
+        """
     def append_signals(self, log: int, batch: SignalBatch, ts: float) -> tuple[str, int]:
         """Append a batch of the SignalSystem; no Python object is made per event."""
     def append_publishes(self, log: int, batch: PublishBatch, ts: float) -> tuple[str, int]:

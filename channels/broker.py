@@ -100,9 +100,9 @@ class Broker:
         """Open the logs of the configured channels; publishes and subscriptions are taken from now on."""
         self._loop = asyncio.get_running_loop()
         self._logs.open_fixed()
-        if self.catalog.durable:
-            for channel in self._logs.open_kept():
-                logger.warning("%s is not durable any more: what the data directory keeps of it is left alone", channel)
+        for channel in self._logs.open_kept():
+            text = "%s is not durable now: what the data directory keeps of it becomes the past of another epoch"
+            logger.warning(text, channel)
         await self.backplane.start(self.deliver, self.replicas)
 
     async def stop(self) -> None:

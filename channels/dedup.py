@@ -16,6 +16,9 @@ from channels.errors import MidConflict, Overloaded
 if TYPE_CHECKING:
     from channels.publication import Publication
 
+MID_CONFLICT = (
+    "expected what this mid was used for before, came another event, key, tags or data: take a new mid for that"
+)
 WINDOW_SECONDS = 300.0
 MAX_MIDS = 200_000
 MAX_MIDS_PER_SUBJECT = 32_768
@@ -109,8 +112,7 @@ class MidWindow(Generic[Answer]):
         if record is None or record.forget_at <= now:
             return None
         if record.digest != digest:
-            message = f"expected what mid {key.mid!r} was used for before, came another event, key, tags or data"
-            raise MidConflict(message, channel=key.channel)
+            raise MidConflict(MID_CONFLICT, channel=key.channel)
         return record.answer
 
     def reserve(self, key: MidKey, now: float) -> None:

@@ -127,13 +127,17 @@ class Directory:
     def open_kept(self) -> list[str]:
         """Open what the data directory keeps of namespaces; so it is forgotten in time, too (C23).
 
-        -> channels it keeps something of although no durable channel has that name any more
+        -> channels it keeps something of although they are not durable now. What they take is not in there, so that it
+        becomes the past of another epoch when they are durable again.
         """
-        kept = [channel for channel in self._plane.durable_channels() if channel not in self._logs]
+        kept = self._plane.durable_channels()
+        left = [channel for channel in kept if not self._catalog.is_durable(channel)]
         for channel in kept:
             if self._catalog.is_durable(channel):
                 self.use(channel)
-        return [channel for channel in kept if not self._catalog.is_durable(channel)]
+        for channel in left:
+            self._plane.leave_durable_log(channel)
+        return left
 
     def numbered(self, number: int) -> OpenLog | None:
         """The open log that has this number."""

@@ -35,6 +35,12 @@ class DurableLogs:
         names = map(self._logs().name_of, self.unwritable)
         return frozenset(name for name in names if name is not None)
 
+    def outage(self, channel: str) -> str:
+        """What its subscribers hear while `channel` cannot be written."""
+        log = self._logs().get(channel)
+        _, _, why = self.unwritable.get(-1 if log is None else log.log, "").partition(": ")
+        return f"the log of {channel} could not be written: {why}" if why else f"the log of {channel} is unreachable"
+
     def stored(self, number: int, epoch: str, offset: int) -> None:
         """EVENT_STORED of log `number`: everything up to `offset` is."""
         self.unwritable.pop(number, None)

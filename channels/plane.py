@@ -25,9 +25,11 @@ class LogPlane(Protocol):
 
     def recovery_notes(  # noqa: D102
         self, log: int
-    ) -> "list[tuple[Literal['torn', 'power_loss', 'damage'], str]]": ...
+    ) -> "list[tuple[Literal['torn', 'power_loss', 'damage', 'apart'], str]]": ...
 
     def durable_channels(self) -> list[str]: ...  # noqa: D102
+
+    def leave_durable_log(self, channel: str) -> None: ...  # noqa: D102
 
     def append_signals(self, log: int, batch: "SignalBatch", ts: float) -> tuple[str, int]: ...  # noqa: D102
 

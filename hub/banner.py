@@ -20,7 +20,7 @@ def banner(settings: Settings, port: int, tokens: dict[str, str], *, demo: str =
     host = "localhost" if is_loopback(settings.host) else settings.host
     secure = "s" if settings.tls_cert else ""
     durable = Catalog.from_tables(settings.channels).durable
-    kept = f"on disk: {', '.join(durable)}" if durable else "memory"
+    kept = f"on disk: {', '.join(durable)}" if durable else "redis" if settings.redis_url else "memory"
     head = f"NeuroGraph Hub {__version__}        native: on      log: {kept}      mode: {settings.mode}"
     rows = [
         *([("Dashboard", f"http{secure}://{host}:{port}/")] if settings.page else []),

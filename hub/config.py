@@ -100,9 +100,9 @@ class Settings(BaseSettings):
     redis_pool: Count = 16
     """Connections to Redis of this node."""
     redis_absent: Literal["refuse", "local"] = "refuse"
-    """What a node does without Redis. refuse: publishes wait and are refused (N11). local: it goes on alone, every
-    channel in an epoch of its own, and says so in welcome and status; what is stored meanwhile stays on the node and
-    ends when Redis is back."""
+    """What a node does without Redis. refuse: publishes wait and are refused (N11). local: it goes on alone,
+    and says so in welcome and status; a channel that takes entries meanwhile does so in an epoch of the node, and when
+    Redis is back begins a new one for all nodes."""
     outbox: Count = 10_000
     """Publishes that may wait for Redis (N11)."""
     outbox_wait: Seconds = 5

@@ -79,7 +79,7 @@ class Hub:
         self.authenticator = Authenticator(settings, self._development.secret.encode() if self._development else None)
         self.issuer = None if self._development is None else parts.issuer(settings, self._development)
 
-        self.plane = parts.plane(settings)
+        self.plane = parts.plane(settings, self.catalog)
         self.signals = SignalSystem(**signal_options(settings))
         backplane, self.bus = join(settings) if joined is None else joined
         self.broker = Broker(self.plane, self.catalog, node=self.node, backplane=backplane)
@@ -87,8 +87,9 @@ class Hub:
         subjects = SubjectBuckets(
             {name: getattr(settings, f"rate_{name}").times(SUBJECT_FACTOR) for name in ("publish", "emit")}
         )
+        sealing = parts.sealing_secrets(settings, self._development)
         self.resumption = Resumption(
-            Sealer(parts.sealing_secrets(settings, self._development)),
+            Sealer(sealing),
             ttl=settings.resume_ttl,
             grace=settings.resume_grace,
             most=settings.resume_sessions,
@@ -119,7 +120,10 @@ class Hub:
         )
         revocations = self.authenticator.revocations
         revocations.listen(self.connections.revoke)
-        self.cluster = None if backplane is None else Cluster(self.bus, self.broker, self.connections, revocations)
+        keys = parts.fingerprints(settings, self._development, sealing)
+        self.cluster = (
+            None if backplane is None else Cluster(self.bus, self.broker, self.connections, revocations, keys)
+        )
 
         self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
         self.publish_rates = PublishRates(subjects, self.counters)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from channels.backplane import Backplane
 from channels.backplane.alone import AloneBus
 from channels.backplane.bus import Bus
-from channels.backplane.fallback import LocalWhenAway
+from channels.backplane.fallback import Common, LocalWhenAway
 from channels.backplane.memory import MemoryBackplane
 from channels.backplane.options import StoreOptions
 from channels.errors import ConfigError
@@ -32,7 +32,7 @@ def join(settings: Settings) -> Joined:
     return Joined(chosen(settings, backplane), bus)
 
 
-def chosen(settings: Settings, backplane: Backplane) -> Backplane:
+def chosen(settings: Settings, backplane: Common) -> Backplane:
     """`backplane` as the settings want it: with or without going on alone while it is away."""
     if settings.redis_absent == "refuse":
         return backplane

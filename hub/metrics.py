@@ -99,10 +99,17 @@ class _HubCollector(Collector):
         yield from _plane_families(stats)
         yield from _durable_families(stats["durable"])
         yield from store_families(self._hub.broker.backplane, self._hub.catalog)
+        yield self._differing()
         yield self._rotations(stats["durable"])
         yield from _channel_families(by_configured_name(stats["channels"], self._hub.catalog))
         yield from _counter_families(self._counted())
         yield from self._hub_families(stats)
+
+    def _differing(self) -> Metric:
+        cluster = self._hub.cluster
+        count = 0 if cluster is None else len(cluster.agreement.differing)
+        text = "other nodes whose keys for tokens are not ours"
+        return family(GaugeMetricFamily, "nodes_with_other_keys", text, None, {"": count})
 
     def _rotations(self, durable: Mapping[str, Any] | None) -> Metric:
         """By the store (N4); alone, by a token that told of more than the log held, and by what a start has found of

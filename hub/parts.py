@@ -1,18 +1,24 @@
 """Parts of a hub that need more than one setting to be made."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from channels._native import Plane, PlaneError
+from channels.config import Catalog
 from channels.errors import ConfigError
 from hub.auth.authenticator import development_names
 from hub.auth.development import DevelopmentState
 from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.auth.sealing import fingerprint
+from hub.cluster.agreement import Fingerprints
 from hub.config import Settings
 from hub.options import plane_options
 from hub.recorder import Recorder
+
+MAX_FAULTS = 20
+"""Channels whose files are told of in words, if many cannot be used."""
 
 log = structlog.get_logger("hub")
 
@@ -29,12 +35,35 @@ def sealing_secrets(settings: Settings, development: DevelopmentState | None) ->
     return [secrets.token_bytes(32)]
 
 
-def plane(settings: Settings) -> Plane:
-    """The native plane; raises `ConfigError` where its directory cannot be had."""
+def fingerprints(settings: Settings, development: DevelopmentState | None, sealing: Sequence[bytes]) -> Fingerprints:
+    """What the other nodes may know of the keys of this one. Keys of a JWKS are not ours."""
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else development and development.secret
+    return Fingerprints(tuple(map(fingerprint, sealing)), fingerprint(secret.encode()) if secret else None)
+
+
+def plane(settings: Settings, catalog: Catalog) -> Plane:
+    """The native plane; raises `ConfigError` where its directory cannot be had, or files in it are not ours to read."""
     try:
-        return Plane(**plane_options(settings))
+        plane = Plane(**plane_options(settings))
     except PlaneError as error:
         raise ConfigError(f"NG_DATA_DIR: expected a directory for this hub alone: {error}") from error
+    _check_kept(plane, catalog)
+    return plane
+
+
+def _check_kept(plane: Plane, catalog: Catalog) -> None:
+    """Of durable channels; nothing is changed."""
+    faults = []
+    for channel in plane.durable_channels():
+        if catalog.is_durable(channel):
+            try:
+                plane.check_durable_log(channel)
+            except PlaneError as error:
+                faults.append(f"NG_DATA_DIR: {error}")
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS:] = [f"NG_DATA_DIR: {len(faults) - MAX_FAULTS} more channels cannot be used"]
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def recorder(plane: Plane, settings: Settings, wall: Callable[[], float]) -> Recorder:

@@ -127,12 +127,16 @@ class Resumption:
             raise _expired(f"expected a token of 1 to {MAX_TOKEN} characters, came {len(token)}")
         sealed = self._unseal(token)
         if sealed is None:
-            raise _expired("expected a token sealed with a key of this hub: NG_TOKEN_KEYS, or made from NG_JWT_SECRET")
+            raise _expired("expected a reconnection token that this hub has sealed, or one with the same keys")
         if sealed.expires_at <= wall:
             raise _expired("expected a token that has not expired")
         memory = self._sessions.get(sealed.session)
         if self._forgotten.get(sealed.session, 0.0) > wall or self._is_revoked(sealed.identity, sealed.session):
-            raise Refusal("resume_revoked", "the session of this token is no longer to be resumed", path="resume")
+            raise Refusal(
+                "resume_revoked",
+                "the session of this token is no longer to be resumed; log in, and subscribe from positions (R14)",
+                path="resume",
+            )
         if memory is not None and sealed.generation < memory.generation:
             is_lost_welcome = sealed.generation == memory.generation - 1 and now - memory.raised_at <= self._grace
             if not is_lost_welcome:
@@ -229,7 +233,11 @@ class Resumption:
     def _present(self, sealed: SealedSession, memory: _Memory | None) -> Identity:
         identity = self._today(sealed.identity)
         if identity is None:
-            raise Refusal("resume_revoked", "the credential of this session is no longer known", path="resume")
+            raise Refusal(
+                "resume_revoked",
+                "the credential of this session is no longer known; log in, and subscribe from positions (R14)",
+                path="resume",
+            )
         identity = identity.after(sealed.identity)
         return identity if memory is None or memory.decided is None else identity.after(memory.decided)
 
@@ -241,7 +249,7 @@ class Resumption:
 
 
 def _expired(message: str) -> Refusal:
-    return Refusal("resume_expired", message, path="resume")
+    return Refusal("resume_expired", f"{message}; log in, and subscribe from positions (R14)", path="resume")
 
 
 def _pack(sealed: SealedSession) -> bytes:

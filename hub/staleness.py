@@ -26,9 +26,11 @@ class Staleness:
         self._telling: asyncio.Task[None] | None = None
         performer.on_subscribed = self._subscribed
 
-    def is_stale(self, channel: str) -> bool:
-        """Whether the log of `channel` cannot be reached."""
-        return self._is_everything or channel in self._channels
+    def outage(self, channel: str) -> str | None:
+        """Why the log of `channel` cannot be reached; None: it can. What Redis says is for operators."""
+        if channel in self._channels:
+            return self._broker.durable.outage(channel)
+        return f"the log of {channel} is unreachable" if self._is_everything else None
 
     def check(self) -> None:
         """Once a second: tell what has changed."""
@@ -56,7 +58,7 @@ class Staleness:
     def _tell(self, connection: Connection) -> None:
         """Where a subscription waits, it is told when that is done."""
         if connection.hold is None:
-            self._performer.attempt(connection, connection.session.freshness_changed, self.is_stale)
+            self._performer.attempt(connection, connection.session.freshness_changed, self.outage)
 
     def _subscribed(self, connection: Connection) -> None:
         if self._is_everything or self._channels or connection.session.freshness is not None:

@@ -59,10 +59,11 @@ class Vitals:
         return Health(State.DEGRADED, f"{len(failed)} durable logs cannot be written: {next(iter(failed.values()))}")
 
     def auth(self) -> Health:
-        """Starting until every key set has been loaded."""
-        if self._hub.authenticator.is_ready:
-            return OK
-        return Health(State.STARTING, "a key set has not been loaded yet")
+        """Starting until every key set has been loaded; degraded while other nodes hold other keys."""
+        if not self._hub.authenticator.is_ready:
+            return Health(State.STARTING, "a key set has not been loaded yet")
+        failure = self._hub.cluster and self._hub.cluster.agreement.failure
+        return Health(State.DEGRADED, failure) if failure else OK
 
     def loop(self) -> Health:
         """Degraded while the event loop is late."""

@@ -81,7 +81,8 @@ class Batch:
             self._fresh[key] = content, len(self.entries)
             return self._admit(publication, content)
         if earlier[0] != content:
-            raise MidConflict(f"expected one content for mid {key.mid!r}, came two in one batch", channel=key.channel)
+            text = "expected one content for this mid, came two in one batch: take a new mid for other content"
+            raise MidConflict(text, channel=key.channel)
         self._repeats.add(len(self._answers))
         return earlier[1]
 

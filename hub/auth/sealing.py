@@ -66,6 +66,11 @@ class Sealer:
         return f"<Sealer {len(self._keys)} keys>"
 
 
+def fingerprint(secret: bytes) -> str:
+    """Tells whether two nodes hold the same secret, and nothing of the secret itself."""
+    return _derive(secret, b"fingerprint", 8).hex()
+
+
 def _derive(secret: bytes, part: bytes, length: int) -> bytes:
     """A key of its own for this purpose: the secret may serve others too (`NG_JWT_SECRET`)."""
     return HKDF(SHA256(), length, salt=None, info=_PURPOSE + b" " + part).derive(secret)

@@ -6,6 +6,7 @@ from channels.backplane.bus import Bus
 from channels.broker import Broker
 from hub.announcements import CHANNEL
 from hub.auth.revocation import Revocations
+from hub.cluster.agreement import Agreement, Fingerprints
 from hub.cluster.claims import Claims
 from hub.cluster.decisions import Decisions
 from hub.cluster.departed import Departed
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
 class Cluster:
     """Made before anything starts, so that nothing on the bus is missed."""
 
-    def __init__(self, bus: Bus, broker: Broker, connections: "Connections", revocations: Revocations) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        broker: Broker,
+        connections: "Connections",
+        revocations: Revocations,
+        keys: Fingerprints,
+    ) -> None:
         surroundings, counters = connections.surroundings, connections.counters
         self.bus = bus
+        self.agreement = Agreement(bus, keys, counters)
         self.elsewhere = Elsewhere(bus.node, connections.prefix, connections.last_seen)
         self.members = Members(bus, broker, counters)
         self.orders = Orders(bus, connections, counters)
@@ -70,6 +79,7 @@ class Cluster:
 
     def sweep(self) -> None:
         """Once a second."""
+        self.agreement.sweep()
         self.departed.sweep()
         self._decisions.asking.sweep()
 

@@ -3,7 +3,8 @@
 import datetime
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,9 @@ class HttpProblem(Exception):  # noqa: N818 - the client erred, or the hub is bu
         temporary: bool = False,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
+        """`details`: further members of E2."""
         super().__init__(message)
         self.code = code
         self.error = error
@@ -37,6 +40,7 @@ class HttpProblem(Exception):  # noqa: N818 - the client erred, or the hub is bu
         self.temporary = temporary
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.details = dict(details or {})
 
     def members(self) -> dict[str, Any]:
         """The shape of E1 and E2, so that one reader serves both interfaces."""
@@ -45,6 +49,7 @@ class HttpProblem(Exception):  # noqa: N818 - the client erred, or the hub is bu
             "error": self.error,
             "message": self.message,
             "temporary": self.temporary,
+            **self.details,
         }
         return shape if self.retry_after is None else {**shape, "retry_after": self.retry_after}
 
@@ -92,6 +97,21 @@ def members_of(problem: Problem) -> dict[str, Any]:
     if isinstance(problem, AuthError):
         return {"code": 401, "error": problem.slug, "message": problem.message, "temporary": False}
     return problem.members()
+
+
+@contextmanager
+def about(**given: str | None) -> Iterator[None]:
+    """What is refused here is told with the members of the message that E2 has repeated: `channel`, `mid`.
+
+    An error may be that of several publications at once, so it is not changed.
+    """
+    try:
+        yield
+    except (Refusal, BrokerError) as problem:
+        members = problem.members()
+        details = {name: value for name, value in given.items() if value is not None} | members
+        known = {name: details.pop(name, None) for name in ("code", "error", "message", "temporary", "retry_after")}
+        raise HttpProblem(**known, details=details) from problem
 
 
 def _respond(info: RequestInfo, status: int, document: Any, headers: Mapping[str, str] | None = None) -> Response:

@@ -108,4 +108,6 @@ def number(call: Call, name: str, default: int, least: int, most: int) -> int:
     text = call.request.query_params.get(name, str(default))
     if text.isascii() and text.isdecimal() and len(text) <= 18 and least <= int(text) <= most:
         return int(text)
-    raise HttpProblem(400, "bad_message", f"{name}: expected {least} to {most}, came {text[:32]!r}")
+    raise HttpProblem(
+        400, "bad_message", f"{name}: expected {least} to {most}, came {text[:32]!r}", details={"path": name}
+    )

@@ -7,10 +7,9 @@ import msgspec
 import orjson
 
 from channels.broker import Publication
-from channels.errors import BrokerError
 from channels.permissions import Right
 from channels.tables import EMIT_CHANNEL
-from hub.http.answers import members_of
+from hub.http.answers import HttpProblem, about, members_of
 from hub.http.bodies import convert, decode, is_array, scan
 from hub.http.endpoints import Call
 from hub.http.rates import owner_of
@@ -41,12 +40,17 @@ async def publish(call: Call) -> dict[str, Any]:
 async def _attempt(call: Call, raw: msgspec.Raw) -> dict[str, Any]:
     try:
         return await _publish_one(call, bytes(raw))
-    except (Refusal, BrokerError) as problem:
+    except (Refusal, HttpProblem) as problem:
         return {"error": members_of(problem)}
 
 
 async def _publish_one(call: Call, raw: bytes) -> dict[str, Any]:
     message = _traced(call, convert(raw, Publish))
+    with about(channel=message.channel, mid=message.mid):
+        return await _store(call, message, raw)
+
+
+async def _store(call: Call, message: Publish, raw: bytes) -> dict[str, Any]:
     check_form(message, call.hub.settings.resume_events)
     config = call.hub.catalog.find(message.channel)
     limit = call.hub.settings.max_message if config is None or config.max_message is None else config.max_message
@@ -91,6 +95,12 @@ async def emit(call: Call) -> dict[str, Any]:
     settings = call.hub.settings
     if len(body) > settings.max_message:
         raise Refusal("too_large", f"expected at most {settings.max_message} bytes", limit=settings.max_message)
+    with about(mid=message.mid):
+        return await _process(call, message)
+
+
+async def _process(call: Call, message: Emit) -> dict[str, Any]:
+    settings = call.hub.settings
     check_emit_size(message, settings.emit_batch, call.hub.surroundings.policy.max_payload)
     check_form(message, settings.resume_events)
     owner = owner_of(call.identity, call.info.address)

@@ -13,7 +13,8 @@ from hub.config import Settings
 from hub.http.clients import number
 from hub.http.endpoints import Call
 from hub.protocol.errors import Refusal
-from hub.protocol.forms import is_position
+from hub.protocol.forms import POSITION_FORM, is_position
+from hub.protocol.wording import came
 from hub.quantities import Table
 from hub.store_metrics import store_document
 
@@ -79,7 +80,7 @@ def _start(wanted: str | None, found: ChannelStatus, limit: int) -> tuple[int, d
     if wanted is None:
         return max(head - limit, found.first - 1, 0), None
     if not is_position(wanted):
-        raise Refusal("bad_position", "from: expected <epoch>:<offset>", path="from")
+        raise Refusal("bad_position", f"from: expected {POSITION_FORM}, came {came(wanted)}", path="from")
     asked_epoch, asked = Position.parse(wanted)
     oldest = max(found.first - 1, 0)
     if asked_epoch != epoch or asked > head:

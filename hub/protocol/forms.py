@@ -209,13 +209,22 @@ def _check_named(message: Named) -> None:
         given = "neither" if message.channel is None else "both"
         raise _bad("channel", f"expected exactly one of channel and channels, came {given}")
     if message.channel is not None:
+        _check_not_all("channel", message.channel)
         _check_channel("channel", message.channel)
     elif message.channels != [ALL]:
         names = message.channels or []
         if not 1 <= len(names) <= MAX_NAMES:
             raise _bad("channels", f"expected 1 to {MAX_NAMES} names, came {len(names)}")
         for index, name in enumerate(names):
+            _check_not_all(f"channels.{index}", name)
             _check_channel(f"channels.{index}", name)
+
+
+def _check_not_all(path: str, name: str) -> None:
+    if name == ALL:
+        raise _bad(
+            path, 'expected a name of a channel, came "*": all channels are "channels":["*"], with nothing beside it'
+        )
 
 
 def _check_channel(path: str, name: str) -> None:

@@ -34,7 +34,7 @@ class Connect(Message, tag="connect"):
     resume: str | None = None
     client: ClientName | None = None
     accept: list[str] | None = None
-    positions: dict[str, str] | None = None
+    positions: dict[str, Any] | None = None
 
 
 class Named(Message):
@@ -107,7 +107,7 @@ class Emit(Message, tag="emit", kw_only=True):
 class Ack(Struct, tag_field="type", tag="ack"):
     """Everything up to these positions was handled (M36). Defines no id."""
 
-    positions: dict[str, str]
+    positions: dict[str, Any]
 
 
 class Ping(Message, tag="ping"):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from hub.session.session import Session
 
-IsStale = Callable[[str], bool]
-"""Whether the log of a channel cannot be reached now."""
+Outage = Callable[[str], str | None]
+"""Why the log of a channel cannot be reached now, as its subscribers may hear it; None: it can."""
 
 
 class Freshness:
@@ -26,23 +26,24 @@ class Freshness:
         """Channels of which it was told that they are stale."""
 
 
-def update(session: "Session", is_stale: IsStale) -> None:
+def update(session: "Session", outage: Outage) -> None:
     """Tell of each channel once that it is stale; of one that is back, let the plane tell where its cursor stands.
 
     Only the plane can: what it tells us of cursors serves a resume (R8), and a gap may overtake it on its way.
     """
     told = session.freshness
-    fresh = [channel for channel in session.subscriptions if is_stale(channel)]
+    found = ((channel, outage(channel)) for channel in session.subscriptions)
+    fresh = {channel: text for channel, text in found if text is not None}
     if told is None:
         if not fresh:
             return
         told = session.freshness = Freshness()
-    for channel in fresh:
+    for channel, text in fresh.items():
         if channel not in told.stale:
             told.stale.add(channel)
-            session.note("note", f"the log of {channel} is unreachable")
-            session.send(answers.error(LogUnavailable(f"the log of {channel} is unreachable", channel=channel)))
-    back = told.stale - set(fresh)
+            session.note("note", text)
+            session.send(answers.error(LogUnavailable(text, channel=channel)))
+    back = told.stale - fresh.keys()
     if back:
         told.stale -= back
         # What was unsubscribed meanwhile has no cursor, and is passed over.

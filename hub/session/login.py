@@ -155,7 +155,10 @@ def _log_in(session: "Session", token: str, moment: Moment) -> Identity:
         is_last = session.failed_logins >= MAX_FAILED_LOGINS
         raise Refusal(slug, error.message, closes=("token_invalid", "") if is_last else None) from None
     if session.identity.subject is not None and session.identity.subject != identity.subject:
-        raise Refusal("identity_conflict", "expected a credential of the subject that this connection has")
+        raise Refusal(
+            "identity_conflict",
+            "expected a credential of the subject that this connection has; for another one open another connection",
+        )
     session.failed_logins = 0
     return identity.after(session.identity)
 

@@ -53,9 +53,12 @@ def resume(
     try:
         sealed = resumption.open(token, moment.wall, moment.now)
         if identity is not None and identity.subject != sealed.identity.subject:
-            raise Refusal("identity_conflict", "expected a token and a credential of one subject")
+            text = "expected a token and a credential of one subject; without the token, subscribe from positions (R14)"
+            raise Refusal("identity_conflict", text)
         if session.accepted:
-            raise Refusal("resume_not_first", "expected the resume before the first subscribe of the connection")
+            raise Refusal(
+                "resume_not_first", "expected the resume before the first subscribe; open another connection for it"
+            )
     except Refusal:
         session.surroundings.tally.recoveries["refused",] += 1
         raise

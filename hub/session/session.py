@@ -158,10 +158,10 @@ class Session(Answering):
             resuming.located(self, positions, moment)
         return self._take()
 
-    def freshness_changed(self, is_stale: freshness.IsStale) -> list[Effect]:
+    def freshness_changed(self, outage: freshness.Outage) -> list[Effect]:
         """Logs cannot be reached any more, or can be again (E4)."""
         if self.state not in OVER:
-            freshness.update(self, is_stale)
+            freshness.update(self, outage)
         return self._take()
 
     def subscribed(self, effect: Subscribe) -> None:

@@ -110,6 +110,21 @@ def test_what_finds_no_room_is_told_gone_and_its_place_is_given_again(tmp_path: 
         assert [orjson.loads(text)["data"] for text in running.plane.read_log(log, 0)] == [1, 2]
 
 
+@pytest.mark.clause("E4")
+def test_a_log_that_could_not_be_written_is_looked_at_again(tmp_path: Path) -> None:
+    with run(tmp_path) as running:
+        log = open_log(running)
+        running.append(log, entry())
+        stored(running, log, 1)
+        with file_size(600):
+            running.append(log, entry(b'"' + b"x" * 4_000 + b'"'))
+            failed(running, log)
+            running.plane.sweep(1.0)
+        running.plane.sweep(2.0)
+        stored(running, log, 1)
+        assert not list(tmp_path.rglob("probe*"))
+
+
 def test_more_than_may_wait_is_refused_and_counted(tmp_path: Path) -> None:
     with run(tmp_path, log_queue=3) as running:
         log = open_log(running)
@@ -187,7 +202,27 @@ def test_a_damaged_file_ends_the_epoch_and_is_told(tmp_path: Path) -> None:
         assert (info["head"], info["epoch"] == epoch) == (1, False)
         assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["damage"]
         figures = cast("Any", running.plane.stats()["durable"])
-        assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1}
+        assert figures["epoch_rotations"] == {"power_loss": 0, "damage": 1, "apart": 0}
         assert (figures["carried"], figures["set_aside"]) == (1, 1)
     (aside,) = (tmp_path / "logs" / "logs.damaged").glob("*.log")
     assert aside.read_bytes() == damaged
+
+
+@pytest.mark.clause("P1", "P10")
+def test_a_channel_that_was_not_kept_for_a_time_goes_on_in_another_epoch(tmp_path: Path) -> None:
+    with run(tmp_path) as running:
+        log = open_log(running)
+        before, _ = running.append(log, entry(b"1"))
+        stored(running, log, 1)
+    with run(tmp_path) as running:
+        assert running.plane.durable_channels() == ["room:A/1"]
+        running.plane.leave_durable_log("room:A/1")
+    with run(tmp_path) as running:
+        log = open_log(running)
+        info = running.plane.log_info(log)
+        assert (info["epoch"] != before, info["head"]) == (True, 1)
+        assert [kind for kind, _ in running.plane.recovery_notes(log)] == ["apart"]
+        durable = cast("dict[str, Any]", running.plane.stats()["durable"])
+        assert durable["epoch_rotations"] == {"power_loss": 0, "damage": 0, "apart": 1}
+    with Running() as running, pytest.raises(ValueError, match="data_dir was expected"):
+        running.plane.leave_durable_log("room:A/1")

@@ -4,9 +4,9 @@ import socket
 from typing import Any
 
 import pytest
-from tests.support.plane_peer import Peer, Running, entry
 
 from channels._native import Plane
+from tests.support.plane_peer import Peer, Running, entry
 
 EVENTS = 400
 LARGE = b'"' + b"x" * 2_000 + b'"'

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from hub import __version__
 from hub.banner import banner
@@ -73,4 +74,5 @@ def test_channels_whose_log_is_kept_on_disk_are_named(tmp_path: Path) -> None:
     kept = {"signals": {"retention": {"durable": True}}, "room:*": {"retention": {"durable": True}}}
     assert "log: on disk: signals, room:*" in banner(Settings(channels=kept, data_dir=tmp_path), 8000, {})
     assert "log: memory" in banner(Settings(), 8000, {})
+    assert "log: redis" in banner(Settings(redis_url=SecretStr("redis://localhost")), 8000, {})
     assert "no channel has retention = { durable = true }" in banner(Settings(data_dir=tmp_path), 8000, {})

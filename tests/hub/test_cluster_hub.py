@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +15,7 @@ from channels.permissions import Role
 from hub.app import create_app
 from hub.auth import Identity
 from hub.config import Settings
+from hub.health import State
 from hub.hub import Hub
 from hub.joining import Joined
 from hub.reporters.metrics import SERIES
@@ -30,10 +31,12 @@ BOT = Identity("b7", Role.BOT)
 class Cluster:
     """Hubs n1 and n2 in this loop, and clients of their HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: tuple[str, str] = (SECRET, SECRET)) -> None:
         self.store, self.wire = Store(), Wire()
         self.backplanes = [RemoteBackplane(self.store) for _ in range(2)]
-        self.apps = [self._app(f"n{number}", one) for number, one in enumerate(self.backplanes, 1)]
+        self.apps = [
+            self._app(f"n{number}", *one) for number, one in enumerate(zip(self.backplanes, secrets, strict=True), 1)
+        ]
         now = time.time()
         claims = {"sub": "root", "role": "admin", "iat": now, "exp": now + 600}
         headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}"}
@@ -55,21 +58,26 @@ class Cluster:
         node: Any = SimpleNamespace(plane=hub.plane, connections=hub.connections, peers=[])
         return Peer(node, who)
 
-    def _app(self, name: str, backplane: RemoteBackplane) -> Starlette:
+    def _app(self, name: str, backplane: RemoteBackplane, secret: str) -> Starlette:
         rooms = {"room:*": {"subscribe": ["admin"], "broadcast": ["admin"]}}
-        chosen: dict[str, Any] = {"node": name, "dev_file": None, "jwt_secret": SECRET, "port": 0, "channels": rooms}
+        chosen: dict[str, Any] = {"node": name, "dev_file": None, "jwt_secret": secret, "port": 0, "channels": rooms}
         settings = Settings(**chosen)
         return create_app(settings, joined=Joined(backplane, self.wire.bus(name)))
 
 
-@pytest.fixture
-async def cluster() -> AsyncIterator[Cluster]:
+@asynccontextmanager
+async def running(cluster: Cluster) -> AsyncIterator[Cluster]:
     _quiet_logs()
-    cluster = Cluster()
     async with AsyncExitStack() as stack:
         for app, http in zip(cluster.apps, cluster.http, strict=True):
             await stack.enter_async_context(app.router.lifespan_context(app))
             await stack.enter_async_context(http)
+        yield cluster
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    async with running(Cluster()) as cluster:
         yield cluster
 
 
@@ -211,3 +219,29 @@ async def test_what_a_hub_says_of_itself_gets_its_place_in_the_store(cluster: Cl
     assert {name for name, _ in cluster.store.calls} >= {"status", "metrics"}
     heads = [hub.broker.replicas.replica("status").position for hub in cluster.hubs]
     assert heads == [cluster.store.log("status").head] * 2
+
+
+@pytest.mark.clause("R2")
+async def test_hubs_with_other_secrets_say_so_of_each_other_and_take_clients_all_the_same() -> None:
+    async with running(Cluster((SECRET, SECRET[::-1]))) as cluster:
+        await cluster.settled()
+        for hub, other in zip(cluster.hubs, ("n2", "n1"), strict=True):
+            assert hub.cluster is not None
+            agreement = hub.cluster.agreement
+            await until(lambda agreement=agreement, other=other: other in agreement.differing)  # type: ignore[misc]
+            health = hub.health.report()["auth"]
+            assert (health.state, hub.health.is_ready) == (State.DEGRADED, True)
+            assert other in health.detail
+            assert "NG_TOKEN_KEYS" in health.detail
+            assert SECRET not in health.detail
+            assert b"neurograph_ws_nodes_with_other_keys 1.0" in hub.metrics.exposition()
+
+
+async def test_hubs_with_the_same_secret_have_nothing_to_say(cluster: Cluster) -> None:
+    await cluster.settled()
+    for hub in cluster.hubs:
+        assert hub.cluster is not None
+        agreement = hub.cluster.agreement
+        await until(lambda agreement=agreement: agreement.knows == 1)  # type: ignore[misc]
+        assert b"neurograph_ws_nodes_with_other_keys 0.0" in hub.metrics.exposition()
+        assert hub.health.report()["auth"].state is State.OK

@@ -121,6 +121,27 @@ async def test_a_durable_log_that_cannot_be_written_is_stale_and_no_other(tmp_pa
         assert errors(peer) == ["actions", "actions"]  # the refusal of the publish is one of them
 
 
+@pytest.mark.clause("E4")
+async def test_a_durable_log_that_can_be_written_again_says_so_though_nobody_publishes(tmp_path: Path) -> None:
+    async with durable(tmp_path, "actions") as node:
+        peer = await following(node, "actions")
+        staleness, lost = node.connections.staleness, node.broker.durable.unwritable
+        with full_disk():
+            peer.send(publish(1))
+            refused = await peer.next("error")
+            node.broker.sweep(time.time(), time.monotonic())
+            await heard(peer)
+            assert lost
+            staleness.check()
+            stale = await peer.next("error")
+            assert (stale["channel"], stale["message"]) == ("actions", refused["message"])
+        while lost:
+            node.broker.sweep(time.time(), time.monotonic())
+            await heard(peer)
+        staleness.check()
+        assert list((await peer.next("ack"))["positions"]) == ["actions"]
+
+
 @pytest.mark.clause("E4", "N18")
 async def test_a_subscription_that_waits_is_told_when_it_is_done(node: Node, backplane: RemoteBackplane) -> None:
     peer = await following(node, "logs")

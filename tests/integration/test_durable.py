@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -33,9 +34,9 @@ WIDE = {"NG_RATE_PUBLISH": "1000000/1000000", "NG_RATE_EMIT": "1000000/1000000"}
 PATIENCE = 30.0
 
 
-def start(directory: Path, **variables: str) -> HubProcess:
+def start(directory: Path, text: str = CONFIG, **variables: str) -> HubProcess:
     config = directory / "hub.toml"
-    config.write_text(CONFIG)
+    config.write_text(text)
     return HubProcess(
         directory,
         "--port",
@@ -198,6 +199,29 @@ def test_rooms_and_epochs_stay_across_a_clean_end_and_a_kill(tmp_path: Path) -> 
     assert len({place[0] for place in places}) == 1
 
 
+@pytest.mark.clause("P1", "P10", "I6")
+@pytest.mark.parametrize("is_another_durable", [True, False])
+def test_what_was_taken_while_a_channel_was_not_durable_is_not_passed_over(
+    tmp_path: Path, *, is_another_durable: bool
+) -> None:
+    without = CONFIG.replace("durable = true", "durable = false")
+    if is_another_durable:
+        without += "[channels.logs.retention]\ndurable = true\n"
+    places: dict[str, list[list[str]]] = {"room:A": [], "actions": []}
+    for text in (CONFIG, without, CONFIG):
+        with start(tmp_path, text) as hub:
+            bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+            for channel, found in places.items():
+                event = {"channel": channel, "event": "e", "data": len(found)}
+                stored = httpx.post(f"{hub.http_url}/api/v1/publish", headers=bearer, json=event).json()["data"]
+                found.append(stored["position"].split(":"))
+            if text is without:
+                assert "is not durable now" in hub.errors.read_text()
+            hub.end(signal.SIGKILL)
+    assert [len({epoch for epoch, _ in found}) for found in places.values()] == [3, 3]
+    assert [offset for _, offset in places["room:A"]] == ["1", "1", "2"]
+
+
 def test_a_second_hub_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with start(tmp_path):
         second = subprocess.run(
@@ -233,6 +257,38 @@ def test_check_looks_at_the_data_directory(tmp_path: Path) -> None:
     assert f"data       ok, {tmp_path / 'data'}: durable nothing" in checked[0].stdout
     assert "cannot be used" in checked[1].stderr
     assert "Traceback" not in checked[1].stderr
+
+
+@pytest.mark.clause("P1")
+def test_files_of_another_channel_are_refused_and_what_to_do_is_said(tmp_path: Path) -> None:
+    with start(tmp_path) as hub:
+        bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
+        httpx.post(
+            f"{hub.http_url}/api/v1/publish", headers=bearer, json={"channel": "room:A", "event": "e", "data": 1}
+        )
+        hub.end()
+    logs = tmp_path / "data" / "logs"
+    other = logs / "room%3Aother"
+    shutil.copytree(logs / "room%3A%41", other)
+    variables = {"NG_CONFIG": str(tmp_path / "hub.toml"), "NG_DATA_DIR": str(tmp_path / "data")}
+    for arguments in ((), ("check",)):
+        refused = subprocess.run(
+            command(*arguments, "--port", "0"),
+            cwd=tmp_path,
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert refused.returncode == 2
+        (line,) = refused.stderr.splitlines()
+        assert line.startswith("neurograph-hub: NG_DATA_DIR: ")
+        assert str(other) in line
+        assert "channel room:other was expected, its files are those of room:A: move the directory back" in line
+    shutil.rmtree(other)
+    with start(tmp_path) as hub:
+        hub.end()
 
 
 def test_what_is_durable_is_shown(tmp_path: Path) -> None:

@@ -107,6 +107,19 @@ def test_a_repeat_with_the_same_mid_is_stored_once(admin: Rest) -> None:
     assert admin.post(PATH, {**body, "data": {"n": 2}}).refusal == (409, "mid_conflict")
 
 
+@pytest.mark.clause("E2")
+def test_what_is_refused_repeats_its_channel_and_its_mid(admin: Rest) -> None:
+    for change, error in (
+        ({"channel": "nowhere"}, "unknown_channel"),
+        ({"event": "a..b"}, "bad_message"),
+        ({"tags": {"a b": "c"}}, "bad_message"),
+    ):
+        body = {"channel": "status", "event": "once", "mid": "m-2", **change}
+        single, (several,) = admin.post(PATH, body).error, admin.post(PATH, [body]).data["results"]
+        assert (single["error"], single["channel"], single["mid"]) == (error, body["channel"], "m-2")
+        assert several["error"] == single
+
+
 @pytest.mark.clause("E5")
 def test_a_channel_that_is_not_there_is_404_and_one_without_a_right_403(hub: RunningHub) -> None:
     with Rest(hub, "viewer") as rest:

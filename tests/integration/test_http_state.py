@@ -149,7 +149,11 @@ def test_a_position_of_another_history_is_told_as_a_gap(admin: Rest, wanted: str
     ],
 )
 def test_a_question_that_is_none_is_refused(admin: Rest, params: dict[str, str], error: str) -> None:
-    assert admin.get("/api/v1/channels/status", params=params).refusal == (400, error)
+    answer = admin.get("/api/v1/channels/status", params=params)
+    ((name, value),) = params.items()
+    assert (*answer.refusal, answer.error["path"]) == (400, error, name)
+    assert answer.error["message"].startswith(f"{name}: expected ")
+    assert f"came {value[:32]!r}"[:-1] in answer.error["message"]
 
 
 @pytest.mark.clause("E5", "C24")

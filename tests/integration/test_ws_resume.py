@@ -347,6 +347,9 @@ def test_a_position_beyond_the_head_is_a_gap_to_the_head_and_changes_no_log(hub:
         assert publish(bot, 1) == f"{last.partition(':')[0]}:3"
         refusal = peer.ask(type="subscribe", channel="board", **{"from": {"positions": {"board": "k3Fq:01"}}})
         assert (refusal["error"], refusal["path"]) == ("bad_position", "from.positions.board")
+        for member in (5, None, ["k3Fq:1"]):
+            refusal = peer.ask(type="connect", resume="x", positions={"board": member})
+            assert (refusal["error"], refusal["path"]) == ("bad_position", "positions.board")
 
 
 def is_blocked(hub: RunningHub, peer: Peer) -> bool:

@@ -202,11 +202,14 @@ class FakePlane:
     def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
         return []
 
-    def recovery_notes(self, log: int) -> "list[tuple[Literal['torn', 'power_loss', 'damage'], str]]":
+    def recovery_notes(self, log: int) -> "list[tuple[Literal['torn', 'power_loss', 'damage', 'apart'], str]]":
         return []
 
     def durable_channels(self) -> list[str]:
         return []
+
+    def leave_durable_log(self, channel: str) -> None:
+        raise PlaneError(f"{channel} is not kept here")
 
     def append(
         self, log: int, entries: "Sequence[Entry]", ts: float, marks: Sequence[bytes | None] | None = None

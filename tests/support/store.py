@@ -5,6 +5,7 @@ the store (`is_away`), cuts one node off (`is_cut`), or lets answers wait (`is_s
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ class StoredLog:
 
     epoch: str
     entries: list[bytes] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
     forgotten: int = 0
     """Entries at the beginning that the store does not keep any more."""
     mids: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
@@ -139,6 +141,11 @@ class RemoteBackplane:
     def unfollow(self, channel: str) -> None:
         self.unfollowed.append(channel)
         self.following.discard(channel)
+
+    def end_epoch(self, channel: str, at: float) -> None:
+        if self.store.log(channel).begun <= at:
+            self.store.lose(channel)
+            self.figures.rotations[channel, "apart"] += 1
 
     @property
     def outage(self) -> str | None:

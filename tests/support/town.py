@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from hub.auth.revocation import Revocations
 from hub.auth.sealing import Sealer
+from hub.cluster.agreement import Fingerprints
 from hub.cluster.cluster import Cluster
 from hub.resumption import Resumption
 from tests.support.bus import Wire, WireBus
@@ -26,7 +27,8 @@ class Joined(Node):
         self.bus: WireBus = town.wire.bus(name)
         self.revocations = Revocations()
         self.revocations.listen(self.connections.revoke)
-        self.cluster = Cluster(self.bus, self.broker, self.connections, self.revocations)
+        keys = Fingerprints(("same",), None)
+        self.cluster = Cluster(self.bus, self.broker, self.connections, self.revocations, keys)
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()

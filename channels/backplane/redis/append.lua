@@ -3,12 +3,12 @@
 local node, fresh, batch, fence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local at_epoch, at_head, at_batch = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local given, verdict, from_replid, to_replid = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local force, publish = ARGV[12], ARGV[13]
-local most, bytes, age, ttl, window, max_keys, max_newest = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]),
-  tonumber(ARGV[17]), ARGV[18], tonumber(ARGV[19]), tonumber(ARGV[20])
-local count, entries = tonumber(ARGV[21]), ARGV[22]
-local mids, keys, claims = tonumber(ARGV[23]), tonumber(ARGV[24]), tonumber(ARGV[25])
-local at = 26
+local force, apart, publish = ARGV[12], tonumber(ARGV[13]), ARGV[14]
+local most, bytes, age, ttl, window, max_keys, max_newest = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17]),
+  tonumber(ARGV[18]), ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
+local count, entries = tonumber(ARGV[22]), ARGV[23]
+local mids, keys, claims = tonumber(ARGV[24]), tonumber(ARGV[25]), tonumber(ARGV[26])
+local at = 27
 local meta_key, log, last, live, fence_key, batch_key = unpack(KEYS, 1, 6)
 local is_named = batch_key ~= fence_key
 
@@ -61,6 +61,10 @@ if why == '' and at_epoch == meta.epoch then
 end
 if why == '' and force == meta.epoch then
   why = 'forced'
+end
+-- What the caller took without this store, `apart` ms ago or earlier, is not in an epoch that was there already.
+if why == '' and apart and not begun_within(meta, apart) then
+  why = 'apart'
 end
 if why ~= '' then
   meta = begin_history(log, last, fresh, own)

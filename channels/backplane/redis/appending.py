@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -87,13 +88,36 @@ def random_epoch() -> str:
 
 
 class Appending:
-    """Calls the script. `epochs` draws fresh names."""
+    """Calls the script. `epochs` draws fresh names, `monotonic` says the time in seconds."""
 
-    def __init__(self, store: Store, options: RedisOptions, run: str, epochs: Callable[[], str] = random_epoch) -> None:
+    def __init__(
+        self,
+        store: Store,
+        options: RedisOptions,
+        run: str,
+        epochs: Callable[[], str] = random_epoch,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._options = options
         self._run = run
+        self._monotonic = monotonic
+        self._apart: dict[str, float] = {}
+        """When this node last took entries without the store, by channel, until the store knows of it."""
         self.epochs = epochs
+        self.is_retired: Callable[[str, str], bool] = lambda *_: False
+        """Whether the master of a replication id is believed no longer of a channel."""
+
+    def end_epoch(self, channel: str, at: float) -> None:
+        """Up to the monotonic time `at` this node took entries of `channel` without the store.
+
+        An epoch that was there before does not hold them: the next append of any kind, an empty one too, ends it.
+        """
+        self._apart[channel] = max(at, self._apart.get(channel, at))
+
+    def is_to_end(self, channel: str) -> bool:
+        """Whether the store has not been told yet, so that nothing of its present epoch may be shown."""
+        return channel in self._apart
 
     def ttl(self, limits: Followed) -> int:
         """Seconds that the keys of a channel of a namespace stay untouched; 0 for others (N18)."""
@@ -108,6 +132,7 @@ class Appending:
         decided = ("", "", "") if verdict is None else ("keep" if verdict.keeps else "rotate", verdict.old, verdict.new)
         claims = () if verdict is None else verdict.claims
         fence = keys.fence(channel, self._run)
+        apart = self._apart.get(channel)
         reply = await self._store.run(
             APPEND,
             (
@@ -127,6 +152,7 @@ class Appending:
             self._store.replid(meta),
             *decided,
             force,
+            "" if apart is None else int((self._monotonic() - apart) * 1_000),
             self._store.publish,
             limits.max_entries,
             limits.max_bytes,
@@ -144,7 +170,11 @@ class Appending:
             *(part for index, key, removes in batch.keys for part in (index, key, int(removes))),
             *(part for claim in claims for part in claim),
         )
-        return _read(reply)
+        answer = _read(reply)
+        is_done = reply[0] == b"stored" and not self.is_retired(channel, reply[2].decode())
+        if is_done and self._apart.get(channel) == apart:
+            self._apart.pop(channel, None)
+        return answer
 
 
 def _read(reply: Sequence[Any]) -> Answer | Changed | Late:

@@ -119,6 +119,11 @@ class RedisBackplane:
         if self._parts is not None:
             self._parts.following.unfollow(channel)
 
+    def end_epoch(self, channel: str, at: float) -> None:
+        """See `channels.backplane.fallback.Common`."""
+        if self._parts is not None:
+            self._parts.appending.end_epoch(channel, at)
+
     @property
     def outage(self) -> str | None:
         """See the contract."""
@@ -207,6 +212,7 @@ class Parts:
         self.listener.heads = self.heads
         self.listener.hurried = self._hurry
         self.heads.is_retired = self.continuity.is_retired
+        self.appending.is_retired = self.continuity.is_retired
         self.healing.failed = tasks.died
         self.healing.hears_soon = self.listener.hears_soon
         self.healing.decide = self._decide

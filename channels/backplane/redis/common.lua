@@ -21,7 +21,7 @@ end
 -- What `meta` says; nil if it is missing or is not what we wrote.
 local function load_meta(key)
   local got = redis.pcall('HMGET', key, 'epoch', 'head', 'replid', 'batch', 'total', 'old_last', 'old_total', 'old_at',
-    'newest')
+    'newest', 'begun')
   if got.err then
     redis.call('UNLINK', key)
     return nil
@@ -34,13 +34,14 @@ local function load_meta(key)
     epoch = got[1], head = head, replid = got[3], batch = got[4] or '', total = tonumber(got[5] or '') or 0,
     old_last = tonumber(got[6] or '') or 0, old_total = tonumber(got[7] or '') or 0,
     old_at = tonumber(got[8] or '') or 0, newest = tonumber(got[9] or '') or 0,
+    begun = tonumber(got[10] or '') or 0,
   }
 end
 
 local function save_meta(key, meta)
   redis.call('HSET', key, 'epoch', meta.epoch, 'head', text(meta.head), 'replid', meta.replid, 'batch', meta.batch,
     'total', text(meta.total), 'old_last', text(meta.old_last), 'old_total', text(meta.old_total),
-    'old_at', text(meta.old_at), 'newest', text(meta.newest))
+    'old_at', text(meta.old_at), 'newest', text(meta.newest), 'begun', text(meta.begun))
 end
 
 -- What a node hears: see segment.py.
@@ -54,8 +55,14 @@ local function begin_history(log, last, fresh, replid)
   redis.call('UNLINK', log, last)
   return {
     epoch = fresh, head = 0, replid = replid, batch = '', total = 0, old_last = 0, old_total = 0, old_at = 0,
-    newest = 0,
+    newest = 0, begun = now_ms(),
   }
+end
+
+-- Whether the history began less than `ms` ago; a clock that was set back, or a meta without that time, tells nothing.
+local function begun_within(meta, ms)
+  local age = now_ms() - meta.begun
+  return age >= 0 and age < ms
 end
 
 local function last_of(item)

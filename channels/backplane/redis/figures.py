@@ -22,7 +22,7 @@ class RedisFigures:
         self.batch_sizes = Histogram(ENTRIES)
         self.heals: Counter[str] = Counter()
         self.rotations: Counter[tuple[str, str]] = Counter()
-        """By channel and reason: missing, replication, behind, two_pasts, damaged, token, former."""
+        """By channel and reason: missing, replication, behind, two_pasts, damaged, token, former, apart."""
         self.errors: Counter[str] = Counter()
         """redis, canary, epoch, partition, unreadable, unproven, too_large, outbox."""
         self.details: Counter[str] = Counter()

@@ -309,6 +309,10 @@ class Healing:
     # --- ends of epochs -----------------------------------------------------------------------------------------------
 
     async def _end_if_disputed(self, replica: Replica) -> None:
+        if self._appending.is_to_end(replica.channel):
+            await self._go_on(replica)
+            if self._appending.is_to_end(replica.channel):
+                raise NotSentError("its epoch could not be ended yet")
         end = self._ends.pop(replica.channel, None)
         if end is None:
             return
@@ -325,7 +329,10 @@ class Healing:
             self.rotated(replica.channel, reason if answer.why == "forced" else answer.why, answer.epoch)
 
     async def _go_on(self, replica: Replica) -> None:
-        """Another master wrote what is stored: decide whether it goes on, before its head is believed (N5)."""
+        """Decide whether what is stored goes on, before its head is believed.
+
+        Another master wrote it (N5), or this node took entries without the store.
+        """
         answer = await self._appending.append(replica.limits, replica.own, EMPTY)
         if isinstance(answer, Changed) and self.decide is not None:
             verdict = await self.decide(replica.channel, answer)

@@ -204,7 +204,8 @@ class Link:
     def _fault(self, reason: str, kind: str) -> None:
         self._figures.fault("redis", kind)
         if self.breaker.failed():
-            logger.warning("Redis is left alone for now: %s", reason)
+            text = "Redis cannot be used, and is asked again and again; expected it to run and to take this login: %s"
+            logger.warning(text, reason)
             self._down(reason)
 
     def _down(self, reason: str) -> None:

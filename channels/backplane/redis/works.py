@@ -9,7 +9,7 @@ from channels.backplane import Done, Placed, Result
 from channels.backplane.redis.appending import Answer, Batch
 from channels.backplane.redis.keys import Keys
 from channels.channel import PRESENCE
-from channels.dedup import fingerprint
+from channels.dedup import MID_CONFLICT, fingerprint
 from channels.errors import BrokerError, MidConflict
 from channels.publication import Entry, Position, Publication, Stored
 
@@ -210,8 +210,7 @@ def _results(channel: str, batch: Batch, answer: Answer) -> list[Result]:
         elif place:
             results.append(Stored(place, duplicate=True))
         else:
-            text = "expected what the mid was used for before, came another event, key, tags or data"
-            results.append(MidConflict(text, channel=channel))
+            results.append(MidConflict(MID_CONFLICT, channel=channel))
     return results
 
 

@@ -351,6 +351,18 @@ impl PyPlane {
         Ok(self.inner.durable_channels().map_err(Raised::from)?)
     }
 
+    fn check_durable_log(&self, py: Python<'_>, channel: &str) -> PyResult<()> {
+        Ok(py
+            .detach(|| self.inner.check_durable_log(channel))
+            .map_err(Raised::from)?)
+    }
+
+    fn leave_durable_log(&self, py: Python<'_>, channel: &str) -> PyResult<()> {
+        Ok(py
+            .detach(|| self.inner.leave_durable_log(channel))
+            .map_err(Raised::from)?)
+    }
+
     fn append_signals(
         &self,
         py: Python<'_>,

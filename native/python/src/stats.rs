@@ -105,6 +105,7 @@ fn durable<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Option<Bound<'py, Py
     let rotations = PyDict::new(py);
     rotations.set_item(Reason::Power.name(), figures.lost_power.get())?;
     rotations.set_item(Reason::Damage.name(), figures.damaged.get())?;
+    rotations.set_item(Reason::Apart.name(), figures.apart.get())?;
     stats.set_item("epoch_rotations", rotations)?;
     stats.set_item("waiting", entries)?;
     stats.set_item("waiting_bytes", waiting_bytes)?;

@@ -7,7 +7,7 @@ import pytest
 
 from channels.errors import LogUnavailable
 from hub.auth import AuthError
-from hub.http.answers import HttpProblem, Problem, RequestInfo, failure, success
+from hub.http.answers import HttpProblem, Problem, RequestInfo, about, failure, success
 from hub.protocol.errors import Refusal
 
 
@@ -61,3 +61,21 @@ def test_the_time_to_wait_is_rounded_up_in_the_header_and_exact_in_the_body() ->
     answer = failure(RequestInfo("r1", "a"), Refusal("rate_limited", "x", retry_after=0.25))
     assert answer.headers["retry-after"] == "1"
     assert json.loads(bytes(answer.body))["error"]["retry_after"] == 0.25
+
+
+@pytest.mark.clause("E2")
+def test_what_a_message_gave_is_told_beside_an_error_that_others_share() -> None:
+    shared = LogUnavailable("the log cannot be written: disk full", retry_after=1.0)
+    for mid in ("m-1", None):
+        with pytest.raises(HttpProblem) as raised, about(channel="logs", mid=mid):
+            raise shared
+        assert raised.value.members() == {
+            **shared.members(),
+            "channel": "logs",
+            **({} if mid is None else {"mid": mid}),
+        }
+    assert shared.channel is None
+    with pytest.raises(HttpProblem) as raised, about(channel="logs"):
+        raise Refusal("too_large", "expected less", limit=7, path="data", channel="other")
+    assert raised.value.members()["channel"] == "other"
+    assert (raised.value.members()["limit"], raised.value.members()["path"]) == (7, "data")

@@ -274,6 +274,17 @@ def test_a_star_leaves_all_subscriptions() -> None:
     assert peer.session.subscriptions == {}
 
 
+@pytest.mark.clause("M22")
+@pytest.mark.parametrize("kind", ["subscribe", "unsubscribe"])
+@pytest.mark.parametrize(
+    ("named", "path"), [({"channel": "*"}, "channel"), ({"channels": ["logs", "*"]}, "channels.1")]
+)
+def test_who_names_all_channels_in_another_way_hears_the_right_one(kind: str, named: Any, path: str) -> None:
+    (answer,) = bench(developer()).send({"type": kind, "id": 1, **named})
+    assert (answer["error"], answer["path"]) == ("bad_message", path)
+    assert '"channels":["*"]' in answer["message"]
+
+
 @pytest.mark.clause("M5", "M36")
 def test_an_ack_is_never_answered() -> None:
     assert bench(developer()).send({"type": "ack", "id": 7, "positions": {"logs": "k3Fq:4410"}}) == []
@@ -289,7 +300,7 @@ def test_an_ack_is_never_answered() -> None:
         ({"logs": "k3Fq:-1"}, "bad_position", "positions.logs"),
         ({"logs": "k3Fq:9007199254740992"}, "bad_position", "positions.logs"),
         ({"log s": "k3Fq:1"}, "bad_message", "positions"),
-        ({"logs": 7}, "bad_message", "positions.logs"),
+        ({"logs": 7}, "bad_position", "positions.logs"),
         (None, "bad_message", "positions"),
     ],
 )

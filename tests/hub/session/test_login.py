@@ -276,6 +276,7 @@ def test_a_refresh_must_carry_the_same_subject() -> None:
     peer = bench(developer())
     (answer,) = peer.send({"type": "connect", "id": 1, "token": "developer:bob"})
     assert (answer["code"], answer["error"]) == (409, "identity_conflict")
+    assert "open another connection" in answer["message"]
     assert (peer.session.identity.subject, peer.session.failed_logins) == ("ann", 0)
 
 

@@ -44,6 +44,16 @@ def test_a_token_is_no_longer_good_than_it_said() -> None:
     assert refusal(peer, token) == (410, "resume_expired")
 
 
+@pytest.mark.clause("R14")
+def test_a_token_that_is_no_longer_good_says_what_the_client_does_now() -> None:
+    household = Household()
+    _, token = following(household)
+    (answer,) = household.peer().send({"type": "connect", "id": 1, "resume": token[:-2]})
+    assert answer["error"] == "resume_expired"
+    assert answer["message"].endswith("; log in, and subscribe from positions (R14)")
+    assert "NG_" not in answer["message"]
+
+
 @pytest.mark.clause("R5")
 def test_the_deny_list_comes_before_the_generation_and_the_subject() -> None:
     household = Household(Resumption(is_revoked=lambda identity, _session: identity.subject == "ann"))

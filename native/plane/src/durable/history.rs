@@ -14,6 +14,10 @@ use crate::durable::sync::Fsync;
 use crate::durable::tip::{Place, Tip};
 use crate::epoch::Epoch;
 
+/// A file that is written and removed, to see whether that can be done; named as what was not finished, so that a start removes
+/// what a kill left of it.
+const PROBE: &str = "probe.new";
+
 /// What could not be written, and whether it may be there all the same.
 #[derive(Debug)]
 pub struct Failure {
@@ -122,6 +126,24 @@ impl History {
         let history = Self::new(options, dir, channel.into(), epoch, kept);
         history.write_manifest(false, false)?;
         Ok(history)
+    }
+
+    /// Whether so many bytes could be written now: they are, beside the log, and go at once.
+    pub fn can_take(&self, bytes: usize) -> io::Result<()> {
+        if self.is_erased {
+            return Ok(());
+        }
+        let (disk, path) = (&self.options.disk, self.dir.join(PROBE));
+        let mut file = disk.create(&path)?;
+        let written = file.append(&vec![0; bytes]).and_then(|()| file.sync());
+        drop(file);
+        disk.remove(&path)?;
+        written
+    }
+
+    /// The channel was forgotten.
+    pub fn is_erased(&self) -> bool {
+        self.is_erased
     }
 
     /// Name of the history.

@@ -56,6 +56,19 @@ impl Manifest {
         Ok(())
     }
 
+    /// Directories may have been exchanged by hand: an error if it is not that of `channel`.
+    pub fn check_channel(&self, channel: &str) -> io::Result<()> {
+        if *self.channel == *channel {
+            return Ok(());
+        }
+        let text = format!(
+            "channel {channel} was expected, its files are those of {}: move the directory back to its place, or away; nothing \
+             was changed",
+            self.channel
+        );
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
     fn put(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         out.push(u8::from(self.is_clean));

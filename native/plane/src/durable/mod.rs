@@ -4,6 +4,7 @@
 //! happens before an entry has its place. The promise: what anybody has seen under an epoch is what a later start finds under
 //! it, or the epoch is another one.
 
+mod apart;
 mod carry;
 mod disk;
 mod ending;
@@ -78,6 +79,8 @@ pub struct DurableFigures {
     pub lost_power: Count,
     /// New epochs after damage.
     pub damaged: Count,
+    /// New epochs of channels that the hub did not keep for a time.
+    pub apart: Count,
     /// Entries that a new epoch has begun with, for they were whole.
     pub carried: Count,
     /// Histories of which files were set aside, for not all of them were.
@@ -90,6 +93,7 @@ impl DurableFigures {
             Note::Torn(_) => &self.torn,
             Note::NewEpoch(Reason::Power, _) => &self.lost_power,
             Note::NewEpoch(Reason::Damage, _) => &self.damaged,
+            Note::NewEpoch(Reason::Apart, _) => &self.apart,
         }
         .add(1);
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::durable::apart::is_apart;
 use crate::durable::carry::{self, carry};
 use crate::durable::found::{Found, Source};
 use crate::durable::history::{History, Said};
@@ -154,6 +155,10 @@ impl Reading {
             };
         };
         self.check(&manifest)?;
+        if is_apart(&names) {
+            let text = "the hub ran without keeping it, and may have taken entries".into();
+            return Err(Stop::New(Reason::Apart, text));
+        }
         let mut found = self.segments(&names, &manifest)?;
         let tip = self.tip(&manifest, &found)?;
         found.check_head(&manifest)?;
@@ -168,14 +173,7 @@ impl Reading {
     }
 
     fn check(&self, manifest: &Manifest) -> Result<(), Stop> {
-        if manifest.channel != self.channel {
-            let text = format!(
-                "channel {} was expected, its files are those of {}: move the directory back to its place, or away; nothing \
-                 was changed",
-                self.channel, manifest.channel
-            );
-            return Err(Stop::Io(io::Error::new(io::ErrorKind::InvalidInput, text)));
-        }
+        manifest.check_channel(&self.channel)?;
         let may_lack = !manifest.is_clean && manifest.has_begun && manifest.fsync != Fsync::Always;
         if may_lack && manifest.boot != self.options.boot {
             let text = "the machine went down before everything was synced".into();

@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::durable::apart;
 use crate::durable::carry::NEXT;
 use crate::durable::disk::{Disk as _, System};
+use crate::durable::manifest::Manifest;
 use crate::durable::names;
 use crate::durable::options::{Kept, Options};
 use crate::durable::recovery::{self, Past};
@@ -67,6 +69,25 @@ impl Root {
             .map(|name| name.strip_suffix(NEXT).unwrap_or(name));
         let channels: BTreeSet<String> = directories.filter_map(names::decode).collect();
         Ok(channels.into_iter().collect())
+    }
+
+    /// Whether the files of a channel are ours to read: an error if they are of another version or channel. Reads no entry and
+    /// changes nothing; what is damaged is the recovery's to judge.
+    pub fn check(&self, channel: &str) -> Result<(), PlaneError> {
+        let dir = self.logs.join(names::encode(channel));
+        let checked = match Manifest::read(&System, &dir) {
+            Ok(Some(manifest)) => manifest.check_channel(channel),
+            Ok(None) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(()),
+            Err(error) => Err(error),
+        };
+        checked.map_err(|error| PlaneError::Data(dir, error.to_string()))
+    }
+
+    /// The channel is not kept now, whatever is there of it: that history is over.
+    pub fn leave(&self, channel: &str) -> Result<(), PlaneError> {
+        let dir = self.logs.join(names::encode(channel));
+        apart::leave(&System, &dir).map_err(|error| PlaneError::Data(dir, error.to_string()))
     }
 
     /// Open the history of a channel.

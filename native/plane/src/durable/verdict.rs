@@ -9,6 +9,8 @@ pub enum Reason {
     Power,
     /// Files are not as they were written.
     Damage,
+    /// The hub ran without keeping the channel, which may have taken entries then.
+    Apart,
 }
 
 impl Reason {
@@ -17,6 +19,7 @@ impl Reason {
         match self {
             Self::Power => "power_loss",
             Self::Damage => "damage",
+            Self::Apart => "apart",
         }
     }
 }

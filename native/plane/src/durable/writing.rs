@@ -59,6 +59,7 @@ pub fn run(writer: &Writer, around: Surroundings) -> bool {
         unsynced: HashMap::new(),
         sync_at: None,
         swept_at: f64::NEG_INFINITY,
+        failed: HashMap::new(),
         untidy: HashMap::new(),
     };
     let ended = catch_unwind(AssertUnwindSafe(|| thread.run())).is_ok();
@@ -72,6 +73,12 @@ pub fn run(writer: &Writer, around: Surroundings) -> bool {
     ended
 }
 
+/// A channel whose write failed, and the bytes that it was to take.
+struct Failed {
+    channel: Arc<Channel>,
+    bytes: usize,
+}
+
 struct Thread<'a> {
     writer: &'a Writer,
     around: Surroundings,
@@ -79,6 +86,8 @@ struct Thread<'a> {
     unsynced: HashMap<LogId, Arc<Channel>>,
     sync_at: Option<Instant>,
     swept_at: f64,
+    /// What could not be written the last time.
+    failed: HashMap<LogId, Failed>,
     /// Why channels keep more than they should, as it was told last.
     untidy: HashMap<LogId, String>,
 }
@@ -97,6 +106,7 @@ impl Thread<'_> {
                 self.sync(Instant::now() + SYNCS);
             }
             if let Some(now) = turn.sweep_at {
+                self.look_again(Instant::now() + SYNCS);
                 self.sweep(now);
             }
         }
@@ -141,12 +151,23 @@ impl Thread<'_> {
                 failed = Some((first, io::Error::other(text).into()));
                 break;
             }
-            if let Err(failure) = history.append(&encode(&chunk)) {
+            let encoded = encode(&chunk);
+            if let Err(failure) = history.append(&encoded) {
+                let bytes = encoded.bytes.len();
+                let failing = Arc::clone(&channel);
+                self.failed.insert(
+                    channel.id,
+                    Failed {
+                        channel: failing,
+                        bytes,
+                    },
+                );
                 let head = history.head();
                 self.writer.strike(channel.id, durable, head, None);
                 failed = Some((head + 1, failure));
                 break;
             }
+            self.failed.remove(&channel.id);
             stored = Some(history.head());
             self.show(&channel, chunk);
         }
@@ -196,6 +217,30 @@ impl Thread<'_> {
         for port in ports {
             port.push(Command::Appended(Arc::clone(channel), Instant::now()));
         }
+    }
+
+    /// Tell of each log that could not be written, and now can be, where it stands (E4): nobody may publish there for long.
+    /// What is not reached until `until` has its turn at the next look.
+    fn look_again(&mut self, until: Instant) {
+        let mut left = mem::take(&mut self.failed).into_values();
+        for one in left.by_ref() {
+            let Some(durable) = &one.channel.durable else {
+                continue;
+            };
+            let (log, history) = (one.channel.id, durable.history());
+            if history.can_take(one.bytes).is_err() {
+                drop(history);
+                self.failed.insert(log, one);
+            } else if !history.is_erased() {
+                let (epoch, offset) = (history.epoch().clone(), history.head());
+                self.batch.push(0, Event::Stored { log, epoch, offset });
+                self.around.inbox.hand_over(&mut self.batch);
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        self.failed.extend(left.map(|one| (one.channel.id, one)));
     }
 
     // --- what time does -----------------------------------------------------------------------------------------------

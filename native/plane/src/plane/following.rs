@@ -74,6 +74,17 @@ impl Plane {
         Ok(store.map_or(Ok(Vec::new()), |store| store.root.channels())?)
     }
 
+    /// Whether what the data directory holds of a channel can be read by this software, and is that channel's.
+    pub fn check_durable_log(&self, channel: &str) -> Result<(), PlaneError> {
+        self.store()?.root.check(channel)
+    }
+
+    /// What the data directory holds of a channel is over: it is not kept now, and may take entries. Its next durable log
+    /// begins another epoch.
+    pub fn leave_durable_log(&self, channel: &str) -> Result<(), PlaneError> {
+        self.store()?.root.leave(channel)
+    }
+
     /// What is counted of durable logs, with the entries and bytes that wait to be written; `None` without a data directory.
     pub fn durable_figures(&self) -> Option<(&DurableFigures, (usize, usize))> {
         let store = self.store.as_ref()?;

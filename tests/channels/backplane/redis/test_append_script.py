@@ -1,6 +1,7 @@
 """The append script against a small model of a channel: whatever callers say, no place is given twice (N2-N4)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from struct import unpack_from
@@ -93,6 +94,7 @@ class Machine(RuleBasedStateMachine):
         self.own = "r0"
         self.store.given = self.own
         self.appending = appending_of(self.store, self.fresh)
+        self.is_apart = False
         self.sent: list[tuple[Batch, list[tuple[str, str | None]]]] = []
         self.places: dict[tuple[str, int], str] = {}
 
@@ -141,6 +143,17 @@ class Machine(RuleBasedStateMachine):
     def end_epoch(self, epoch_is_current: bool, says: str) -> None:
         force = self.model.epoch if epoch_is_current else "former"
         self.call(EMPTY, [], self.standing(says), force=force)
+
+    @precondition(lambda self: self.model.exists)
+    @rule(ago=st.sampled_from([0.0, 1_000.0]), says=st.sampled_from(["nothing", "truth"]))
+    def took_entries_without_the_store(self, ago: float, says: str) -> None:
+        """An epoch that was there already ends once; one that has begun since, as all of them here have, goes on."""
+        self.appending.end_epoch("actions", time.monotonic() - ago)
+        self.is_apart = ago == 0.0
+        self.call(EMPTY, [], self.standing(says))
+        if self.model.replid == self.own:
+            assert not self.appending.is_to_end("actions")
+            self.is_apart = False
 
     @precondition(lambda self: self.model.exists and self.model.replid != self.own)
     @rule(
@@ -208,6 +221,7 @@ class Machine(RuleBasedStateMachine):
         if why:
             model.rotate(fresh, self.own)
         model.replid = self.own
+        self.is_apart = False
         self.store_in_model(batch, entries, answer)
 
     def expected_rotation(self, standing: Standing, verdict: Verdict | None, force: str) -> str:
@@ -227,7 +241,9 @@ class Machine(RuleBasedStateMachine):
                 return "behind"
             if standing.head == model.head and standing.batch not in ("", model.batch):
                 return "two_pasts"
-        return "forced" if force == model.epoch else ""
+        if force == model.epoch:
+            return "forced"
+        return "apart" if self.is_apart else ""
 
     def store_in_model(self, batch: Batch, entries: list[tuple[str, str | None]], answer: Answer) -> None:
         model = self.model
