@@ -19,6 +19,7 @@ from hub.admission import Admission, AdmissionLimits
 from hub.auth import Authenticator
 from hub.auth.development import DevelopmentState, read_state, ready_tokens, write_state
 from hub.auth.sealing import Sealer
+from hub.cluster.agreement import Fingerprints
 from hub.cluster.cluster import Cluster
 from hub.config import Settings
 from hub.connections import Connections
@@ -118,11 +119,9 @@ class Hub:
             wall=self.wall,
             recorder=parts.recorder(self.plane, settings, self.wall),
         )
-        revocations = self.authenticator.revocations
-        revocations.listen(self.connections.revoke)
-        keys = parts.fingerprints(settings, self._development, sealing)
+        self.authenticator.revocations.listen(self.connections.revoke)
         self.cluster = (
-            None if backplane is None else Cluster(self.bus, self.broker, self.connections, revocations, keys)
+            None if backplane is None else self._join(parts.fingerprints(settings, self._development, sealing))
         )
 
         self.auth_buckets = SubjectBuckets({"auth": settings.auth_rate}, most=20_000)
@@ -149,6 +148,10 @@ class Hub:
         self._rebalanced_by = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
+
+    def _join(self, keys: Fingerprints) -> Cluster:
+        """What it does together with other nodes."""
+        return Cluster(self.bus, self.broker, self.connections, self.authenticator.revocations, keys)
 
     def _status_reporter(self) -> StatusReporter:
         """Where other nodes report too, keys begin with the node, and end with it when it is gone (N16)."""
