@@ -245,10 +245,10 @@ async def test_a_mistake_over_one_connection_keeps_nobody_else_from_hearing_it(
     first, second = await following(node, "logs"), await following(node, "logs")
     update = freshness.update
 
-    def fail_once(session: Session, is_stale: freshness.IsStale) -> None:
+    def fail_once(session: Session, outage: freshness.Outage) -> None:
         if session is first.connection.session:
             raise RuntimeError("a mistake of a test")
-        update(session, is_stale)
+        update(session, outage)
 
     monkeypatch.setattr("hub.session.session.freshness.update", fail_once)
     backplane.store.is_away = True

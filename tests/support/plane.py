@@ -378,8 +378,8 @@ class FakePlane:
 
     def read_newest(self, log: int, after: int = 0, limit: int = 100) -> list[bytes]:
         found = self._log(log)
-        newest = found.newest_of_each_key() if found.last_per_key else []
-        return [text for offset, _, _, text in newest if offset > after][:limit]
+        newest = found.newest_of_each_key(after) if found.last_per_key else []
+        return [text for _, _, _, text in newest][:limit]
 
     def sweep(self, now: float) -> None:
         for log in self.logs.values():
