@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from channels.backplane.bus import News, Told
-from tests.support.redis import RedisServer
+from tests.support.redis import RedisServer, free_port
 from tests.support.redis_nodes import Node, eventually, nodes
 from tests.support.tls import write_certificate
 
@@ -90,3 +90,14 @@ async def test_a_socket_in_the_file_system_will_do() -> None:
         async with nodes(f"unix://{path}", "a", "b") as (a, b):
             await a.append("one")
             await b.logs.has("actions", "one")
+
+
+async def test_a_redis_that_is_not_there_at_the_start_is_told_with_what_was_expected(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    node = Node(f"redis://:secret@127.0.0.1:{free_port()}")
+    await node.start()
+    await eventually(lambda: "expected it to run and to take this login: no connection to 127.0.0.1:" in caplog.text)
+    assert node.backplane.failure is not None
+    assert "secret" not in caplog.text
+    await node.stop()
