@@ -123,3 +123,9 @@ async def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
 def test_every_exit_code_has_a_meaning_and_a_place_in_the_documents() -> None:
     text = (ROOT / "docs/CLI.md").read_text()
     assert all(f"| {code.value} | {code.meaning} |" in text for code in Exit)
+
+
+async def test_a_mistake_in_a_filter_is_shown_with_a_mark_below_its_place() -> None:
+    code, _, err = await run("sub", "signals", "--filter", "(is_novel")
+    assert code == 2
+    assert err.splitlines()[1:3] == ["       (is_novel", "                ^"]

@@ -61,6 +61,21 @@ async def test_a_hub_that_runs_already_is_checked_beside_what_others_publish(tmp
     assert told["handled"] > 0
 
 
+@pytest.mark.parametrize("url", ["ws://localhost:9/ws", "http://127.0.0.1:9/ws"])
+async def test_a_hub_that_cannot_be_reached_is_named_as_the_user_named_it(url: str) -> None:
+    code, _, err = await run(*SMALL, "--url", url, "--channels", "logs", "--fault", "cut")
+    assert code in {2, 5}, err
+    assert url in err
+
+
+async def test_a_role_that_may_not_publish_is_told_so(tmp_path: Path) -> None:
+    with HubProcess(tmp_path, NG_PORT="0", NG_DEV_FILE=str(tmp_path / "dev.json")) as hub:
+        where = ("--url", f"ws://127.0.0.1:{hub.port}/ws", "--channels", "metrics", "--fault", "none")
+        code, _, err = await run(*SMALL, *where, patience=PATIENCE, NG_TOKEN=hub.tokens["viewer"])
+    assert code == 4, err
+    assert "viewer may not broadcast" in err or "403" in err
+
+
 async def test_a_hub_that_does_not_start_says_why() -> None:
     code, _, err = await run(*SMALL, "--hub-command", "false")
     assert code == 1

@@ -98,7 +98,8 @@ def _explain(fault: Exception, *, is_verbose: bool) -> int:
 def _say(message: str, hint: str) -> None:
     from .escape import escaped  # noqa: PLC0415
 
-    lines = [f"ng-ws: {message}", *([f"       {hint}"] if hint else [])]
+    # Lines of a hint are ours: places in a text and grammars stand below it.
+    lines = [f"ng-ws: {message}", *(f"       {line.removeprefix('       ')}" for line in hint.splitlines())]
     try:
         print(*map(escaped, lines), sep="\n", file=sys.stderr)
     except BrokenPipeError:

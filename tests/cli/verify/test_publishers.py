@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Closed, Disconnected, RateLimited, RequestTimeout, Unavailable
+from neurograph_ws_client import Closed, Disconnected, PermissionDenied, RateLimited, RequestTimeout, Unavailable
 from neurograph_ws_client.testing import FakeHub
 from ng_ws.verify.clients import Maker
 from ng_ws.verify.history import History
@@ -51,6 +51,13 @@ async def test_an_entry_that_is_stored_is_acknowledged_with_its_place(bench: Ben
 async def test_a_refusal_is_told_and_not_tried_again(bench: Bench) -> None:
     bench.hub.answer_next("publish", REFUSAL)
     assert not await bench.publisher.mark()
+    assert bench.told() == [("pub", None), ("nak", 403)]
+
+
+async def test_who_may_not_publish_hears_so_instead_of_going_on(bench: Bench) -> None:
+    bench.hub.answer_next("publish", REFUSAL)
+    with pytest.raises(PermissionDenied):
+        await bench.publisher.publish(1_000.0, asyncio.Event())
     assert bench.told() == [("pub", None), ("nak", 403)]
 
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from neurograph_ws_client.urls import is_loopback, masked
 
 from ..exits import Exit, Failed
-from ..hub import trusting
+from ..hub import connected, trusting
 from ..notes import Notes
 from ..rest import call
 from ..settings import Format, Settings
@@ -150,6 +150,8 @@ async def _cluster(
 ) -> AsyncIterator[tuple[Cluster | None, tuple[str, ...], str | None]]:
     """The hubs of this run, with their URLs and a token of theirs."""
     if not plan.starts_hub:
+        async with connected(settings, notes):
+            pass  # what keeps everybody out is told of the hub that was named, not of the proxy before it
         yield None, (settings.url,), settings.token
         return
     command = command_of(plan.hub_command)

@@ -50,6 +50,8 @@ def _as_given(given: str) -> list[str]:
     # The hub runs in a directory of its own, from which a path of here would not be found.
     if "/" in command[0]:
         command[0] = os.path.abspath(command[0])
+    if shutil.which(command[0]) is None:
+        raise Failed(Exit.USAGE, f"--hub-command: expected a program that can be started, got {command[0]!r}")
     return command
 
 

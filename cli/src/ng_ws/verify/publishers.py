@@ -8,7 +8,7 @@ import asyncio
 from random import Random
 from time import monotonic
 
-from neurograph_ws_client import Closed, Disconnected, HubError, Published, RequestTimeout
+from neurograph_ws_client import Closed, Disconnected, HubError, PermissionDenied, Published, RequestTimeout
 from neurograph_ws_client.positions import Position
 
 from .clients import Maker
@@ -47,17 +47,22 @@ class Publisher:
         await self._client.connect()
 
     async def publish(self, rate: float, ending: asyncio.Event) -> None:
-        """So many a second until it ends; what a fault held up is not made up for."""
+        """So many a second until it ends; what a fault held up is not made up for.
+
+        Raises PermissionDenied: nothing is proved where nothing may be published.
+        """
         due = monotonic()
         while not ending.is_set():
-            await self._publish_one(self._channels[self._seq % len(self._channels)])
+            outcome = await self._publish_one(self._channels[self._seq % len(self._channels)])
+            if isinstance(outcome, PermissionDenied):
+                raise outcome
             due = max(due + 1 / self._paced(rate), monotonic() - 1.0)
             if (wait := due - monotonic()) > 0:
                 await _wait(ending, wait)
 
     async def mark(self) -> bool:
         """One last entry on each channel. -> whether all were acknowledged"""
-        return all([await self._publish_one(channel) for channel in self._channels])
+        return all([isinstance(await self._publish_one(channel), Published) for channel in self._channels])
 
     async def close(self) -> None:
         """Close its client."""
@@ -74,7 +79,7 @@ class Publisher:
         allowed = welcome.limits.rates.get("publish") if welcome is not None else None
         return rate if allowed is None else min(rate, allowed[1])
 
-    async def _publish_one(self, channel: str) -> bool:
+    async def _publish_one(self, channel: str) -> Published | HubError | None:
         self._seq += 1
         entry = payload(self._run, self.name, self._seq, channel, self._random)
         self._history.write("pub", ch=channel, id=entry.id, pub=self.name, seq=self._seq, sum=entry.sum)
@@ -85,7 +90,7 @@ class Publisher:
             self._history.write("ack", id=entry.id, off=place.offset, ep=place.epoch, **repeat)
         elif outcome is not None:
             self._history.write("nak", id=entry.id, code=outcome.code)
-        return isinstance(outcome, Published)
+        return outcome
 
     async def _settled(self, channel: str, entry: Payload) -> Published | HubError | None:
         """Where it is stored, or why it is nowhere; None where nobody knows."""

@@ -10,6 +10,8 @@ from .words import ExpressionError, Word, words_of, wrong
 
 Filter = dict[str, Any]
 
+_RESERVED = frozenset({"and", "or", "not", "in", "exists", "missing"})
+"""Words of the grammar, which are no fields: `data.and` names one that is called so."""
 _OPERATORS = {"!=": "ne", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt", "^=": "prefix", "*=": "contains", "~": "glob"}
 
 
@@ -99,7 +101,7 @@ class _Reader:
             inner = self._any()
             self._expect(")")
             return inner
-        if self._next.kind != "word":
+        if self._next.kind != "word" or self._next.text in _RESERVED:
             raise self._wrong("expected a field, not, near or (")
         word = self._take()
         if word.text == "near" and self._takes("mark", "("):
