@@ -18,7 +18,7 @@ mod command;
 mod connection;
 mod content;
 mod cursor;
-mod deflate;
+pub mod deflate;
 mod directory;
 mod durable;
 mod entry;

@@ -120,7 +120,9 @@ impl Transport {
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Socket(socket) => Some(socket.stream.as_fd()),
-            _ => None,
+            Self::Virtual(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
         }
     }
 
