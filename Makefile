@@ -5,6 +5,7 @@ PY := .venv/bin/python
 CARGO := cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
 WORKERS ?= 2
+FUZZ_SECONDS ?= 30
 
 help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,10 +62,14 @@ bench-signals: packages ## the SignalSystem's figures, checked against brute for
 verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
+fuzz: ## the native parsers under cargo-fuzz, FUZZ_SECONDS=30 each: frames, inflate, json, filters, entries
+	@command -v cargo-fuzz >/dev/null 2>&1 || { echo "fuzz: cargo-fuzz is needed: cargo install cargo-fuzz; and a nightly Rust: rustup toolchain install nightly" >&2; exit 1; }
+	cd native && for target in frames inflate json filters entries; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
 docs: packages ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist dashboard/node_modules
 
-.PHONY: help setup core packages redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify docs clean
+.PHONY: help setup core packages redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify fuzz docs clean

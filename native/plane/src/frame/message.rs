@@ -35,7 +35,8 @@ impl Message {
     /// The next frame of the message, checked before a byte of it is taken (L10, L16).
     pub fn declare(&mut self, head: &Head, limits: &ReaderLimits) -> Result<(), Fault> {
         self.size = self.size.saturating_add(head.len);
-        if self.size > limits.max_message.saturating_mul(limits.skip_factor) {
+        let skipped = limits.max_message.saturating_mul(limits.skip_factor);
+        if self.size > skipped.max(limits.max_wire(self.is_compressed)) {
             return Err(Fault::TooLarge);
         }
         if self.size > limits.max_wire(self.is_compressed) {

@@ -110,3 +110,20 @@ fn a_compressed_message_is_fragmented_like_any_other() {
         .collect();
     assert_eq!(vec![0x41, 0x80], heads);
 }
+
+/// L10: what a small limit leaves to compression holds for a message that comes in two pieces as for one that comes whole.
+#[test]
+fn a_message_that_may_be_longer_compressed_may_so_however_it_comes() {
+    let small = ReaderLimits {
+        max_message: 1,
+        ..DEFLATE
+    };
+    let stream = frame(0xc1, b"ten bytes.");
+    let expected = vec![Seen::Compressed(true, b"ten bytes.".to_vec())];
+    let (whole, _) = read_with(&mut FrameReader::new(small), &stream);
+    assert_eq!(expected, whole);
+    let mut slow = FrameReader::new(small);
+    let (first, last) = stream.split_at(9);
+    assert_eq!((vec![], Ok(9)), read_with(&mut slow, first));
+    assert_eq!((expected, Ok(last.len())), read_with(&mut slow, last));
+}
