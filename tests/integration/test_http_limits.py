@@ -39,7 +39,7 @@ def talk(hub: RunningHub, request: bytes) -> bytes:
 
 @pytest.mark.accept("H3")
 @pytest.mark.parametrize(
-    "path", ["/", "/nope", "/api/v1/nope", "/api/v1/status/", "/health/", "//", "/api/v1/publish/x"]
+    "path", ["/nope", "/nope/", "/assets/nope", "/api/v1/nope", "/api/v1/status/", "/health/", "/api/v1/publish/x"]
 )
 def test_a_path_that_is_not_served_is_404_in_the_one_form(admin: Rest, path: str) -> None:
     assert admin.get(path).refusal == (404, "not_found")

@@ -34,7 +34,7 @@ def test_the_banner_shows_what_is_there_with_a_token_for_each_role(tmp_path: Pat
     with HubProcess(tmp_path, "--port", "0") as hub:
         assert f"NeuroGraph Hub {__version__}" in hub.banner
         assert list(hub.tokens) == ["admin", "developer", "viewer", "bot"]
-        assert "Dashboard" not in hub.banner
+        assert f"Dashboard    http://localhost:{hub.port}/\n" in hub.banner
         bearer = {"Authorization": f"Bearer {hub.tokens['admin']}"}
         assert httpx.get(f"{hub.http_url}/api/v1/clients", headers=bearer).status_code == 200
         assert httpx.get(f"{hub.http_url}/health/ready").status_code == 200

@@ -202,9 +202,9 @@ class Bug(NamedTuple):
 
 BUGS: dict[str, Bug] = {
     **{bug: Bug(on_resume(bug), ("R8",)) for bug in planted.ON_RESUME},
-    planted.OFFSET_REUSED: Bug(offset_reused, ("I1", "M24", "V1")),
+    planted.OFFSET_REUSED: Bug(offset_reused, ("I1", "M24", "V1", "M48")),
     "quietly off by one": Bug(quiet(passed_over), ("P3",)),
-    "quiet duplicate": Bug(quiet(brought_again), ("P3",)),
+    "quiet duplicate": Bug(quiet(brought_again), ("P3", "M48")),
     "gap unsaid": Bug(quiet(unsaid), ("P3", "R8")),
     planted.GAP_INVENTED: Bug(quiet(invented), ("R9", "M49")),
     "window ignored": Bug(window_ignored, ("S10",)),

@@ -261,7 +261,7 @@ class ClientEnd:
 
         try:
             self._loop.run(run())
-        except (AttributeError, LookupError, TypeError, ValueError) as fault:
+        except (AttributeError, LookupError, OSError, TypeError, ValueError) as fault:
             raise AssertionError(f"{FELL_OVER}: {fault!r}") from fault
         self._loop.turn(4)
         for channel in self.client.restored if self.takes_up else ():

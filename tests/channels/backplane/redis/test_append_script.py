@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
     def took_entries_without_the_store(self, ago: float, says: str) -> None:
         """An epoch that was there already ends once; one that has begun since, as all of them here have, goes on."""
         self.appending.end_epoch("actions", time.monotonic() - ago)
-        self.is_apart = ago == 0.0
+        self.is_apart = self.is_apart or ago == 0.0  # the latest that was taken decides
         self.call(EMPTY, [], self.standing(says))
         if self.model.replid == self.own:
             assert not self.appending.is_to_end("actions")
