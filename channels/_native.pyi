@@ -111,7 +111,7 @@ class Plane:
         *,
         io_threads: int = 1,
         flush_ms: float = 1.0,
-        ring_from: int = 32,
+        ring_from: int = 256,
         max_message: int = 1_048_576,
         max_empty_fragments: int = 64,
         message_timeout: float = 30.0,

@@ -260,7 +260,7 @@ class Settings(BaseSettings):
     """Native I/O threads."""
     flush_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
     """Longest time that writes are gathered under load."""
-    ring_from: Annotated[int, Field(ge=0, le=1_000_000)] = 32
+    ring_from: Annotated[int, Field(ge=0, le=1_000_000)] = 256
     """Subscribers from which on the writes of an event are one system call, by an io_uring; 0: never."""
     turn_read: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(262_144)
     """Bytes read per connection and turn."""

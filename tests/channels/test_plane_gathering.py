@@ -21,6 +21,7 @@ def gathers() -> bool:
         peer.subscribed()
         running.append(log, entry())
         peer.messages(1)
+        running.until("deliveries", 1)  # counted after it was written, and after the writes that were gathered
         return bool(running.plane.stats()["ring_sends"])
 
 

@@ -79,7 +79,7 @@ impl Default for Settings {
         Self {
             io_threads: 1,
             flush: Duration::from_millis(1),
-            ring_from: 32,
+            ring_from: 256,
             max_message: 1 << 20,
             max_empty_fragments: 64,
             message_timeout: Duration::from_secs(30),
