@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 RESULTS = HERE / "results"
 GENERATOR_TIMEOUT = 600.0
+ELSEWHERE = frozenset({"hub_undisturbed", "hub_nodes"})
+"""Rows of the workloads alone that name them (W8, W9)."""
 IN_TIME_MS = 100.0
 """The highest p99 at which a rate counts as borne."""
 
@@ -154,9 +156,11 @@ def choose(workload: Workload, wanted: set[str] | None, known: dict[str, Server]
     """The servers of a workload that were asked for and are installed; what is missing is told."""
     chosen = {}
     for name, server in known.items():
-        if name not in workload.servers if workload.servers else server.has_nodes or name == "hub_undisturbed":
-            continue
-        if wanted is not None and name not in wanted and not workload.servers:
+        if workload.servers:
+            is_meant = name in workload.servers
+        else:
+            is_meant = name not in ELSEWHERE and (wanted is None or name in wanted)
+        if not is_meant:
             continue
         if server.needs is not None and not server.needs.exists():
             print(f"{name} is not installed (benchmarks/peers/install.sh): no row", file=sys.stderr)
