@@ -137,6 +137,15 @@ class Broker:
             return
         self.backplane.append_publishes(channel, batch, done)
 
+    def begin_turn(self) -> None:
+        """The caller will `flush` before the loop goes on: what is queued until then needs no call of its own."""
+        self._is_flush_due = True
+
+    def flush(self) -> None:
+        """Let the I/O threads see now what is queued."""
+        self._is_flush_due = False
+        self._plane.flush()
+
     def answers_later(self, channel: str) -> bool:
         """Whether publishes to `channel` may be answered after the call that stores them."""
         return not self.backplane.is_local or self.catalog.is_durable(channel)
@@ -410,5 +419,5 @@ class Broker:
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._is_flush_due = False
-        self._plane.flush()
+        if self._is_flush_due:
+            self.flush()

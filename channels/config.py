@@ -13,6 +13,10 @@ from channels.tables import read_channels, read_name
 __all__ = ["DEFAULT_CHANNELS", "Catalog", "ChannelConfig", "ConfigError", "Resolved", "Retention", "granted"]
 
 
+MAX_REMEMBERED = 4_096
+"""Names of namespaces whose meaning is remembered."""
+
+
 class Resolved(NamedTuple):
     """What a channel name stands for."""
 
@@ -37,6 +41,7 @@ class Catalog:
         for pattern, config in self._patterns.values():
             self._by_head.setdefault(pattern.head, []).append((pattern, config))
         self._lengths = sorted({len(head) for head in self._by_head})
+        self._remembered: dict[str, Resolved] = {}
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any]) -> Self:
@@ -76,7 +81,7 @@ class Catalog:
 
     def resolve(self, name: str) -> Resolved | None:
         """What `name` stands for: an exact name, else a presence companion, else the longest matching pattern."""
-        return self._fixed.get(name) or self._resolve_open(name)
+        return self._fixed.get(name) or self._remembered.get(name) or self._resolve_open(name)
 
     def rights(self, name: str, role: Role, subject: str | None) -> Rights:
         """What `role` may do on channel `name`; nothing where there is no such channel."""
@@ -116,10 +121,17 @@ class Catalog:
             self._fixed[config.name + PRESENCE] = Resolved(self._companions[config.name], "", config.name)
 
     def _resolve_open(self, name: str) -> Resolved | None:
+        """Publishers repeat themselves: what is found is remembered, and all of it forgotten when it is too much."""
         if not self._lengths or not is_channel_name(name):
             return None
-        if name.endswith(PRESENCE):
-            return self._resolve_companion(name.removesuffix(PRESENCE))
+        found = self._resolve_companion(name.removesuffix(PRESENCE)) if name.endswith(PRESENCE) else self._match(name)
+        if found is not None:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[name] = found
+        return found
+
+    def _match(self, name: str) -> Resolved | None:
         found = self._longest(name)
         return None if found is None else Resolved(found[1], found[0].subject, None)
 

@@ -94,6 +94,7 @@ class Performer:
     def begin(self) -> None:
         """A turn is under way, which ends with `finish`."""
         self._is_finish_due = True
+        self._broker.begin_turn()
 
     def perform(self, connection: Connection, wanted: Iterable[effects.Effect]) -> None:
         """Execute `wanted` in order; what must wait for a subscription of the connection is done after that."""
@@ -132,7 +133,7 @@ class Performer:
         finally:
             self._is_finish_due = False
             self.send_answers()
-            self._plane.flush()
+            self._broker.flush()
 
     def finish_soon(self) -> None:
         """For what happens outside a turn: `finish` once, before the loop sleeps."""
