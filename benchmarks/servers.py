@@ -30,12 +30,12 @@ STOP_TIMEOUT = 10.0
 
 CHANNELS = """
 [channels.metrics]
-subscribe = ["anonymous", "admin"]
-broadcast = ["admin"]
+subscribe = ["anonymous", "bot"]
+broadcast = ["bot"]
 
 [channels."bench-*"]
-subscribe = ["anonymous", "admin"]
-broadcast = ["admin"]
+subscribe = ["anonymous", "bot"]
+broadcast = ["bot"]
 """
 
 
@@ -73,13 +73,13 @@ class Running:
 
 
 def hub_server() -> Server:
-    """The hub as it ships, with one admin whose publish rate does not stand in the way of the measurement."""
+    """The hub as it ships, with one bot whose publish rate does not stand in the way of the measurement."""
     sys.path.insert(0, str(HERE.parent))
     import jwt  # noqa: PLC0415 - only this server needs it
 
     BUILD.mkdir(exist_ok=True)
     (BUILD / "channels.toml").write_text(CHANNELS)
-    token = jwt.encode({"sub": "bench", "role": "admin", "exp": int(time.time()) + 86_400}, SECRET, algorithm="HS256")
+    token = jwt.encode({"sub": "bench", "role": "bot", "exp": int(time.time()) + 86_400}, SECRET, algorithm="HS256")
     limits = {
         "NG_CONFIG": str(BUILD / "channels.toml"),
         "NG_RATE_PUBLISH": "1000000/1000000",

@@ -97,6 +97,32 @@ class Sieve:
         """Judge them in small steps; releases the GIL. To be called from a thread that may take its time."""
 
 @final
+class SharedBucket:
+    """A token bucket that I/O threads may take from too: full at the start, refilled steadily, paid whole or not at all.
+
+    `now`: seconds of `time.monotonic`; a clock that steps back gives nothing and takes nothing. Any thread may call.
+    """
+
+    def __new__(cls, capacity: float, refill: float, now: float) -> Self:
+        """`refill`: per second. `ValueError` unless both are finite and above 0."""
+    @property
+    def at(self) -> float:
+        """The latest time at which it paid."""
+    @property
+    def is_lent(self) -> bool:
+        """Whether an I/O thread may take from it, see `Plane.grant`."""
+    def level(self, now: float) -> float:
+        """What could be paid; below zero where more was drained than was in it."""
+    def pay(self, cost: float, now: float) -> None:
+        """Pay `cost`, whether it is there or not; less than nothing fills it again."""
+    def drain(self, cost: float, now: float, most: float) -> None:
+        """The same; at most `most` capacities are ever owed."""
+    def take(self, cost: float, now: float, other: SharedBucket | None = None) -> bool:
+        """Pay `cost` from this one and from `other`, or nothing from either: whether it was paid."""
+    def take_each(self, most: int, now: float, other: SharedBucket | None = None) -> int:
+        """Pay 1 from both, up to `most` times: how often that could be done."""
+
+@final
 class Plane:
     """The native data plane: sockets, frames, logs, views and cursors, on I/O threads of its own.
 
@@ -193,6 +219,32 @@ class Plane:
     def set_max_message(self, conn: int, max_message: int) -> None: ...
     def accept(self, conn: int, encodings: Sequence[str]) -> None:
         """The peer decodes these content encodings itself from now on (M21, B9); unknown ones count for nothing."""
+    def grant(
+        self,
+        conn: int,
+        log: int,
+        largest: int,
+        own: SharedBucket,
+        shared: SharedBucket | None = None,
+        *,
+        takes_traces: bool = True,
+    ) -> None:
+        """The I/O thread of `conn` may take its plain publishes to `log` (those of EVENT_PUBLISHES) by itself.
+
+        It stores and answers them as `append_publishes` and `acknowledge` would, and never tells of them but in `stats()`.
+        Only of at most `largest` bytes, without a trace context unless `takes_traces`, paid for from `own` and `shared`, and
+        while all that `conn` has said before was `handled`; everything else comes as ever. In force from `flush` on.
+        `PlaneError` if the log is unknown, or durable.
+        """
+    def handled(self, counts: Sequence[tuple[int, int]]) -> None:
+        """Of each connection so many messages were handled since it came, and none of them waits for anything any more.
+
+        A message is an EVENT_TEXT, EVENT_BINARY or EVENT_UNREADABLE, or one publish of an EVENT_PUBLISHES.
+        """
+    def direct_counts(self) -> tuple[int, int]:
+        """Publishes that I/O threads took by themselves since the start, and answers to them."""
+    def withdraw(self, conn: int) -> None:
+        """Take all grants of `conn` back: what it sends after this call has returned comes to Python again."""
     def flush(self) -> None:
         """Wake the I/O threads for what was queued since; call once per turn of the loop."""
 

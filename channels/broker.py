@@ -137,6 +137,12 @@ class Broker:
             return
         self.backplane.append_publishes(channel, batch, done)
 
+    def direct_log(self, channel: str) -> int | None:
+        """The number of the log of `channel`, if the I/O threads may append publishes to it by themselves."""
+        log = self._logs.get(channel)
+        is_direct = self._loop is not None and self.backplane.is_local and log is not None and log.placements is None
+        return log.log if is_direct and log is not None and log.base is None else None
+
     def begin_turn(self) -> None:
         """The caller will `flush` before the loop goes on: what is queued until then needs no call of its own."""
         self._is_flush_due = True

@@ -12,6 +12,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Self
 
+from channels._native import SharedBucket
+
 ABUSE_SECONDS = 5
 ABUSE_FACTOR = 100.0
 SUBJECT_FACTOR = 10.0
@@ -75,38 +77,28 @@ SUBJECT_RATES: Mapping[str, Rate] = MappingProxyType(
 class TokenBucket:
     """One bucket. `refused` is the cost of everything it could not pay since it was made."""
 
-    __slots__ = ("_at", "_level", "_slots", "rate", "refused")
+    __slots__ = ("_slots", "rate", "refused", "shared")
 
     def __init__(self, rate: Rate, now: float) -> None:
         self.rate = rate
         self.refused = 0.0
-        self._level = rate.capacity
-        self._at = now
+        self.shared = SharedBucket(rate.capacity, rate.refill, now)
+        """What is in it: an I/O thread to which it is lent pays from there too."""
         self._slots: list[list[float]] = []  # [second, cost refused in it]: the last `ABUSE_SECONDS` of them
 
     def take(self, cost: float, now: float) -> float:
         """Pay `cost`: 0.0 if it was granted, else the seconds to wait, and nothing was taken (L23)."""
-        wait = self.wait(cost, now)
-        if wait == 0.0:
-            self._pay(cost, now)
-        else:
-            self._refuse(cost, now)
-        return wait
+        return take_all((self,), cost, now)
 
     def level(self, now: float) -> float:
         """What could be paid at `now`. A clock that steps back gives nothing and takes nothing."""
-        elapsed = now - self._at
-        if elapsed <= 0:
-            return self._level
-        level, capacity = self._level + elapsed * self.rate.refill, self.rate.capacity
-        return level if level < capacity else capacity
+        return self.shared.level(now)
 
     def take_each(self, most: int, now: float) -> int:
         """Pay 1 up to `most` times: how often that was granted; the rest is refused."""
-        level = self.level(now)
-        granted = most if level >= most else max(0, int(level))
+        granted = self.shared.take_each(most, now)
         if granted:
-            self._pay(granted, now)
+            self._paid(granted)
         if granted < most:
             self._refuse(most - granted, now)
         return granted
@@ -118,7 +110,7 @@ class TokenBucket:
             return 0.0
         if cost > self.rate.capacity:
             return math.inf
-        wait = max(0.0, self._at - now) + missing / self.rate.refill
+        wait = max(0.0, self.shared.at - now) + missing / self.rate.refill
         # The answer is a promise: rounding must not make a client that waited exactly so long come too early.
         step = math.ulp(now + wait)
         while self.level(now + wait) < cost:
@@ -128,8 +120,7 @@ class TokenBucket:
 
     def drain(self, cost: float, now: float, most: float = 1.0) -> None:
         """`cost` was granted elsewhere: what is missing is refilled first. At most `most` capacities are ever owed."""
-        self._level = max(self.level(now) - cost, -most * self.rate.capacity)
-        self._at = max(self._at, now)
+        self.shared.drain(cost, now, most)
 
     def is_full(self, now: float) -> bool:
         """Whether forgetting the bucket changes nothing."""
@@ -141,9 +132,8 @@ class TokenBucket:
         recent = sum(cost for second, cost in self._slots if second >= first)
         return recent > ABUSE_FACTOR * self.rate.refill
 
-    def _pay(self, cost: float, now: float) -> None:
-        self._level = self.level(now) - cost
-        self._at = max(self._at, now)
+    def _paid(self, cost: float) -> None:
+        """`cost` was taken out of it."""
 
     def _refuse(self, cost: float, now: float) -> None:
         self.refused += cost
@@ -154,7 +144,8 @@ class TokenBucket:
         self._slots[-1][1] += cost
 
     def __repr__(self) -> str:
-        return f"TokenBucket({self.rate}, level={self._level:g} at {self._at:g}, refused={self.refused:g})"
+        at = self.shared.at
+        return f"TokenBucket({self.rate}, level={self.level(at):g} at {at:g}, refused={self.refused:g})"
 
 
 class _Book:
@@ -183,21 +174,20 @@ class _Recorded(TokenBucket):
         self._key = key
         self._book = book
 
-    def _pay(self, cost: float, now: float) -> None:
-        super()._pay(cost, now)
+    def _paid(self, cost: float) -> None:
         self._book.paid(self._key, cost, self.rate.capacity)
 
 
 def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
-    """Pay `cost` from each of `buckets`, or from none of them: 0.0, or the seconds until all can pay (L23, L24)."""
-    for bucket in buckets:
-        if bucket.level(now) < cost:
-            break
-    else:
+    """Pay `cost` from one or two `buckets`, or from none: 0.0, or the seconds until all can pay (L23, L24)."""
+    first, *others = buckets
+    if first.shared.take(cost, now, others[0].shared if others else None):
         for bucket in buckets:
-            bucket._pay(cost, now)
+            bucket._paid(cost)
         return 0.0
     waits = [bucket.wait(cost, now) for bucket in buckets]
+    if not any(waits):  # something was given back in between
+        return take_all(buckets, cost, now)
     for bucket, wait in zip(buckets, waits, strict=True):
         if wait > 0.0:
             bucket._refuse(cost, now)
@@ -206,16 +196,11 @@ def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
 
 def take_each(own: TokenBucket, shared: TokenBucket | None, most: int, now: float) -> int:
     """Pay 1 from both buckets, up to `most` times: how often that could be done, exactly as one by one."""
-    # A float of at least 1 loses nothing by 1 being taken from it, so that it may be done at once.
-    level = own.level(now)
-    count = most if level >= most else int(level)
-    if shared is not None and (level := shared.level(now)) < count:
-        count = int(level)
-    if count <= 0:
-        return 0
-    own._pay(count, now)
-    if shared is not None:
-        shared._pay(count, now)
+    count = own.shared.take_each(most, now, None if shared is None else shared.shared)
+    if count:
+        own._paid(count)
+        if shared is not None:
+            shared._paid(count)
     return count
 
 
@@ -282,7 +267,7 @@ class SubjectBuckets:
         for _ in range(min(most, len(self._unswept))):
             key = self._unswept.pop()
             bucket = self._buckets.get(key)
-            if bucket is not None and bucket.is_full(now):
+            if bucket is not None and bucket.is_full(now) and not bucket.shared.is_lent:
                 del self._buckets[key]
 
     def _new(self, subject: str, name: str, now: float) -> TokenBucket:
@@ -293,5 +278,5 @@ class SubjectBuckets:
 
     def _make_room(self, now: float) -> None:
         oldest = islice(self._buckets.items(), EVICTION_LOOK)
-        full = next((key for key, bucket in oldest if bucket.is_full(now)), None)
+        full = next((key for key, bucket in oldest if bucket.is_full(now) and not bucket.shared.is_lent), None)
         del self._buckets[next(iter(self._buckets)) if full is None else full]

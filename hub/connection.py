@@ -1,5 +1,6 @@
 """One connection as the shell holds it: its number at the plane, its session, and the relay if it has one."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,9 @@ from hub.session import Session
 if TYPE_CHECKING:
     from hub.holds import Hold
     from hub.relay import Relay
+
+
+NOTHING: AbstractSet[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Connection:
     __slots__ = (
         "answers",
         "counts",
+        "granted",
+        "heard",
         "hold",
         "number",
         "opened_at",
@@ -65,6 +71,10 @@ class Connection:
         """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
         self.waits = waits
         """Whether it has yet to log in."""
+        self.granted: AbstractSet[str] = NOTHING
+        """Channels whose publishes its I/O thread takes by itself (`hub.grants`)."""
+        self.heard = 0
+        """Messages of it that came here."""
         self.hold: Hold | None = None
         """A subscription that waits for its logs, and what waits behind it."""
         self.owns = session.session

@@ -30,6 +30,7 @@ from channels._native import (
 from hub.auth import Revocation
 from hub.connection import Connection, Newcomer
 from hub.endings import blame
+from hub.grants import Grants
 from hub.last_seen import LastSeen
 from hub.leaving import Leaving
 from hub.performer import Performer
@@ -74,7 +75,9 @@ class Connections:
         monotonic: Callable[[], float],
         wall: Callable[[], float],
         recorder: Recorder | None = None,
+        direct: bool = False,
     ) -> None:
+        """`direct`: I/O threads may take publishes by themselves; both clocks must be the machine's then."""
         self.plane = plane
         self.surroundings = surroundings
         self.admission = admission
@@ -89,7 +92,8 @@ class Connections:
         self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
-        self._performer = Performer(plane, broker, emissions, admission, counters)
+        self.grants = Grants(plane, broker, counters, is_on=direct)
+        self._performer = Performer(plane, broker, emissions, admission, counters, self.grants)
         self._leaving = Leaving(self._table, plane, self._performer, admission)
         self.takeovers = Takeovers(self._performer, self._table)
         self.announcements = self._performer.announcements
@@ -242,13 +246,17 @@ class Connections:
             return
         try:
             if kind == EVENT_PUBLISHES:
+                connection.heard += len(cast("Publishes", a))
                 self._performer.publishing.add(connection, cast("Publishes", a), moment)
             elif kind == connection.spoken:
+                connection.heard += 1
                 self._performer.perform(connection, connection.session.received(cast("bytes", a), moment))
             else:
                 self._hear(connection, kind, a, b)
         except Exception as error:  # noqa: BLE001 - one connection's event must not stop the others'
             self._performer.fail(connection, error)
+        if connection.granted:
+            self.grants.heard(connection)
 
     def _hear_node(self, kind: int, a: Any, b: Any) -> None:
         """What concerns no connection, or one that is gone."""
@@ -271,10 +279,13 @@ class Connections:
         elif kind == EVENT_POSITIONS:
             self._located(connection, a)
         elif kind == EVENT_UNREADABLE:
+            connection.heard += 1
             self._performer.perform(connection, connection.session.received_unreadable(a, b))
         elif kind == EVENT_BINARY:
+            connection.heard += 1
             self._performer.perform(connection, connection.session.received_binary(a, self.moment()))
         elif kind == EVENT_TEXT:
+            connection.heard += 1
             self._performer.perform(connection, connection.session.received_foreign())
         elif connection.relay is not None and kind == EVENT_OUTPUT:
             connection.relay.output_ready()
@@ -351,5 +362,6 @@ class Connections:
             connection = self._table[number]
             self._performer.attempt(connection, connection.session.alarm, moment)
         self._performer.finish()
+        self.grants.count()
         self.admission.sweep(moment.now)
         self.surroundings.subjects.sweep(moment.now)

@@ -118,6 +118,7 @@ class Hub:
             monotonic=self.monotonic,
             wall=self.wall,
             recorder=parts.recorder(self.plane, settings, self.wall),
+            direct=settings.direct_publishes,
         )
         self.authenticator.revocations.listen(self.connections.revoke)
         self.cluster = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PLANE_COUNTERS = {
     "connections_opened": ("opened", "connections handed over to the plane or relayed"),
+    "direct_publishes": ("direct_publishes", "publishes that I/O threads took by themselves"),
     "ring_sends": ("ring_sends", "writes that were gathered in an io_uring"),
     "stalled": ("stalls", "connections closed because their sockets took nothing"),
     "deflated": ("deflated", "messages compressed, an event once for all of its view"),
@@ -126,6 +127,7 @@ class _HubCollector(Collector):
         return labelled(CounterMetricFamily, "epoch_rotations", text, ("channel", "reason"), ended)
 
     def _counted(self) -> dict[str, Counter[tuple[str, ...]]]:
+        self._hub.connections.grants.count()
         values = {family: Counter(counter) for family, counter in self._hub.counters.values.items()}
         values["auth"].update(self._hub.authenticator.counts)
         values["errors"].update({("bus", reason): n for reason, n in self._hub.broker.backplane.figures.errors.items()})

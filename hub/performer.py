@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from channels.catching_up import Errors
     from hub.admission import Admission
     from hub.counters import Counters
+    from hub.grants import Grants
     from hub.emissions import Emissions, Outcome
 
 P = ParamSpec("P")
@@ -41,7 +42,13 @@ class Performer:
     """One per hub. Effects of one connection are executed in the order they are given in (C14)."""
 
     def __init__(
-        self, plane: "Plane", broker: "Broker", emissions: "Emissions", admission: "Admission", counters: "Counters"
+        self,
+        plane: "Plane",
+        broker: "Broker",
+        emissions: "Emissions",
+        admission: "Admission",
+        counters: "Counters",
+        grants: "Grants",
     ) -> None:
         self.alarms = Alarms()
         self.announcements = Announcements(broker, partial(counters.error, "hub", "connections"))
@@ -56,8 +63,9 @@ class Performer:
         self._emissions = emissions
         self._admission = admission
         self._counters = counters
+        self._grants = grants
         self._contents = Contents(counters)
-        self.publishing = Publishing(plane, broker, self, counters)
+        self.publishing = Publishing(plane, broker, self, counters, grants)
         self._answers: list[tuple[int, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         emissions.on_settled = self._answer_settled
@@ -71,6 +79,7 @@ class Performer:
             effects.Locate: self._locate,
             effects.Watermark: self._watermark,
             effects.TakeOver: lambda connection, effect: self.on_takeover(connection, effect.session),
+            effects.Withdraw: lambda connection, _effect: grants.withdraw(connection),
             effects.Publish: self._publish,
             effects.Emit: emissions.add,
             effects.Accept: lambda connection, effect: self._plane.accept(connection.number, effect.encodings),
@@ -133,6 +142,7 @@ class Performer:
         finally:
             self._is_finish_due = False
             self.send_answers()
+            self._grants.settle()
             self._broker.flush()
 
     def finish_soon(self) -> None:

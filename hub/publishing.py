@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hub.auth import Identity
     from hub.connection import Connection
     from hub.counters import Counters
+    from hub.grants import Grants
     from hub.performer import Performer
     from hub.session import Moment
 
@@ -48,7 +49,10 @@ Share = tuple["Connection", "Publishes", int]
 class Publishing:
     """One per hub; what is gathered never outlives a turn of the loop."""
 
-    def __init__(self, plane: "Plane", broker: "Broker", performer: "Performer", counters: "Counters") -> None:
+    def __init__(
+        self, plane: "Plane", broker: "Broker", performer: "Performer", counters: "Counters", grants: "Grants"
+    ) -> None:
+        self._grants = grants
         self._tally = Tally(counters)
         self._plane = plane
         self._broker = broker
@@ -75,6 +79,8 @@ class Publishing:
             self._shares.append((connection, run, count))
             self._count += count
             self._bytes += size
+        if count == length and not self._answers_later and channel not in connection.granted:
+            self._grants.consider(connection, channel, moment)
         if count < length:
             self.flush()
             for frame in islice(run.frames(), count, None):

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from channels._native import SharedBucket
 from channels.buckets import Rate, SubjectBuckets, TokenBucket, take_all, take_each
 from hub.protocol.errors import Refusal
 
@@ -50,12 +51,19 @@ class Allowance:
         slowest = max(buckets, key=lambda one: one.wait(cost, now))
         return Shortage(slowest.rate, wait, slowest is shared, any(one.is_abused(now) for one in buckets))
 
-    def take_each(self, name: str, rate: Rate, most: int, now: float, subject: str | None = None) -> int:
+    def take_each(self, name: str, rate: Rate, subject: str | None, most: int, now: float) -> int:
         """Pay 1 up to `most` times: how often it could be paid. What could not is not counted as refused."""
         own = self._buckets.get(name)
         if own is None or own.rate is not rate:
             own = self._bucket(name, rate, now)
         return take_each(own, None if subject is None else self._shared.bucket(subject, name, now), most, now)
+
+    def lend(
+        self, name: str, rate: Rate, now: float, subject: str | None
+    ) -> tuple[SharedBucket, SharedBucket | None]:
+        """What is in bucket `name` and in the one `subject` shares, for an I/O thread that pays from there."""
+        shared = None if subject is None else self._shared.bucket(subject, name, now)
+        return self._bucket(name, rate, now).shared, None if shared is None else shared.shared
 
     def _bucket(self, name: str, rate: Rate, now: float) -> TokenBucket:
         """A new bucket starts full; one of an equal rate is kept, so that a new login does not fill it."""

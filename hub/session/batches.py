@@ -12,7 +12,9 @@ from hub.session.policy import Moment
 from hub.session.states import TRANSITIONS, Admission, State, Trigger
 
 if TYPE_CHECKING:
-    from channels._native import Publishes
+    from channels._native import Publishes, SharedBucket
+    from channels.buckets import Rate
+    from channels.config import ChannelConfig
     from hub.session.session import Session
 
 _TAKING = frozenset(
@@ -38,17 +40,37 @@ def admit(session: "Session", run: "Publishes", moment: Moment, most: int, *, an
         return 0
     if answers_later or session.in_flight:
         most = min(most, _answerable(session, run, answers_later=answers_later))
-    if config.publish_rate is None:
-        rate, subject = session.rates["publish"], session.identity.subject
-        count = session.allowance.take_each("publish", rate, most, moment.now, subject)
-    else:
-        count = session.allowance.take_each(f"publish:{channel}", config.publish_rate, most, moment.now)
+    count = session.allowance.take_each(*_purse(session, channel, config), most, moment.now)
     if count:
         session.unreadable = 0
         surroundings.tally.messages_received[_LABEL] += count
         if answers_later:
             session.await_answers(given(run, count))
     return count
+
+
+def is_settled(session: "Session") -> bool:
+    """Whether nothing that the session was told stands in the way of the next publish."""
+    return (
+        session.state in _TAKING
+        and session.backlog is None
+        and not (session.in_flight or session.unreadable or session.is_superseded)
+    )
+
+
+def buckets(
+    session: "Session", channel: str, config: "ChannelConfig", moment: Moment
+) -> "tuple[SharedBucket, SharedBucket | None]":
+    """What publishes to `channel` are paid from: the session's own bucket, and that of its subject."""
+    name, rate, subject = _purse(session, channel, config)
+    return session.allowance.lend(name, rate, moment.now, subject)
+
+
+def _purse(session: "Session", channel: str, config: "ChannelConfig") -> "tuple[str, Rate, str | None]":
+    """Name and rate of the bucket for publishes to `channel`, and the subject that shares it."""
+    if config.publish_rate is None:
+        return "publish", session.rates["publish"], session.identity.subject
+    return f"publish:{channel}", config.publish_rate, None
 
 
 def given(run: "Publishes", count: int) -> "set[int | str]":

@@ -53,6 +53,10 @@ class Unsubscribe(Struct, gc=False):
     reply: bytes | None
 
 
+class Withdraw(Struct, gc=False):
+    """What the session was granted (`hub.grants`) holds no longer: all of its messages come to it again."""
+
+
 class Publish(Struct, gc=False):
     """Store `publication`, then tell `Session.published`."""
 
@@ -162,6 +166,7 @@ Effect = (
     | Locate
     | Watermark
     | TakeOver
+    | Withdraw
     | Publish
     | Emit
     | Accept

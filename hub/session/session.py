@@ -19,7 +19,7 @@ from hub.protocol.codec import Codec
 from hub.session import following, freshness, intake, login, resuming
 from hub.session.allowance import Allowance
 from hub.session.answering import Answering
-from hub.session.effects import Accept, Alarm, Announce, Close, Effect, SetLimit, Subscribe
+from hub.session.effects import Accept, Alarm, Announce, Close, Effect, SetLimit, Subscribe, Withdraw
 from hub.session.known_channels import KnownChannels
 from hub.session.policy import Moment, Surroundings
 from hub.session.states import OVER, TRANSITIONS, State, Trigger
@@ -41,6 +41,7 @@ class Session(Answering):
         "freshness",
         "identity",
         "is_announced",
+        "is_granted",
         "is_superseded",
         "leaving",
         "max_message",
@@ -89,6 +90,8 @@ class Session(Answering):
         self.unreadable = 0
         self.max_message = 0
         self.is_announced = False
+        self.is_granted = False
+        """Publishes may be taken without asking it (`hub.grants`), until it says `Withdraw`."""
         self.is_superseded = False
         """A newer connection owns the session: nothing more is read here (R12)."""
         self.token = TokenState()
@@ -172,6 +175,7 @@ class Session(Answering):
     def superseded(self) -> list[Effect]:
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
         self.is_superseded = True
+        self._withdraw()
         self.token.acks.clear()  # what they meant is the newer connection's to say
         return self._take()
 
@@ -240,6 +244,7 @@ class Session(Answering):
     def identify(self, identity: Identity) -> None:
         """Whose connection it is from now on."""
         own, common = identity.rates, self.surroundings.policy.rates
+        self._withdraw()
         self.identity = identity
         self.rates = {**common, **own} if own else common
         self._known.clear()
@@ -298,14 +303,22 @@ class Session(Answering):
         found = TRANSITIONS[self.state].get(trigger)
         if found is not None and found.close is not None:
             self.close(self.leaving if trigger is Trigger.DEADLINE_PASSED else found.close, detail)
-        elif found is not None:
+        elif found is not None and found.next is not self.state:
             self.state = found.next
+            self._withdraw()
 
     def close(self, slug: str, detail: str = "") -> None:
         """Enter Closing; nothing is sent after it (X6)."""
         if self.state not in OVER:
             self.state = State.CLOSING
+            self._withdraw()
             self.do(Close(close_codes.CODE_OF[slug], close_codes.reason(slug, detail)))
+
+    def _withdraw(self) -> None:
+        """What publishes were granted upon has changed."""
+        if self.is_granted:
+            self.is_granted = False
+            self.do(Withdraw())
 
     def _happened(self, trigger: Trigger, detail: str = "") -> list[Effect]:
         self.step(trigger, detail)

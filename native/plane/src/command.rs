@@ -13,7 +13,7 @@ use crate::content::Accepts;
 use crate::cursor::Options;
 use crate::figures::ConnectionFigures;
 use crate::filter::Sieve;
-use crate::inbound::Answers;
+use crate::inbound::{Answers, Grant};
 use crate::peer::Service;
 use crate::pipe::Pipe;
 use crate::start::Start;
@@ -102,6 +102,12 @@ pub enum Command {
     Positions(u64),
     /// The peer is to be told where its cursors on these channels stand, though nothing may have moved (E4).
     Watermark(u64, Vec<u64>),
+    /// The thread may take the publishes of a connection to a channel by itself.
+    Grant(u64, Box<Grant>),
+    /// Python has handled so many messages of each of these connections.
+    Handled(Vec<(u64, u64)>),
+    /// Python decides again whatever a connection says.
+    Withdraw(u64),
     /// A channel this thread follows has new entries, or begins another history.
     Appended(Arc<Channel>, Instant),
     /// A channel is gone.
@@ -130,6 +136,8 @@ impl Command {
             | Self::Ack(conn, _)
             | Self::Positions(conn)
             | Self::Watermark(conn, _)
+            | Self::Grant(conn, _)
+            | Self::Withdraw(conn)
             | Self::Unsubscribe { conn, .. } => Some(*conn),
             _ => None,
         }
@@ -185,6 +193,7 @@ pub struct Port {
     waiting: AtomicBool,
     parked: AtomicBool,
     starved: AtomicBool,
+    withdrawals: AtomicUsize,
     /// Connections of the thread.
     pub connections: AtomicUsize,
 }
@@ -198,6 +207,7 @@ impl Port {
             waiting: AtomicBool::new(false),
             parked: AtomicBool::new(false),
             starved: AtomicBool::new(false),
+            withdrawals: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
         }
     }
@@ -221,6 +231,22 @@ impl Port {
     pub fn push_now(&self, command: Command) {
         self.push(command);
         self.flush();
+    }
+
+    /// What rests on a connection's grants is about to change: from now on the thread uses none before it has done this.
+    pub fn withdraw(&self, conn: u64) {
+        self.withdrawals.fetch_add(1, SeqCst);
+        self.push_now(Command::Withdraw(conn));
+    }
+
+    /// Thread: whether grants may be used.
+    pub fn may_grant(&self) -> bool {
+        self.withdrawals.load(SeqCst) == 0
+    }
+
+    /// Thread: a withdrawal is done.
+    pub fn withdrawn(&self) {
+        self.withdrawals.fetch_sub(1, SeqCst);
     }
 
     /// Thread: everything that was queued, in place of an empty list.

@@ -8,6 +8,7 @@ use crate::cursor::Cursor;
 use crate::entry::Encoding;
 use crate::figures::{ConnectionFigures, Figures};
 use crate::form::Form;
+use crate::inbound::Grants;
 use crate::frame::{FrameReader, Opcode, ReaderLimits, write_close, write_control};
 use crate::outbound::Outbound;
 use crate::peer::{Peer, Service};
@@ -52,6 +53,8 @@ pub struct Connection {
     pub next_cursor: usize,
     /// Where they stand was asked, and could not be told yet.
     pub questions: Questions,
+    /// What is taken of its messages without asking Python.
+    pub grants: Option<Box<Grants>>,
     /// Set once it is to end.
     pub closing: Option<Box<Closing>>,
     /// Bytes that were read and not parsed yet.
@@ -97,6 +100,7 @@ impl Connection {
             cursors: Vec::new(),
             next_cursor: 0,
             questions: Questions::default(),
+            grants: None,
             closing: None,
             rest: Vec::new(),
             readable: true,

@@ -43,6 +43,10 @@ pub struct Figures {
     pub messages_in: Count,
     /// Bytes from peers.
     pub bytes_in: Count,
+    /// Publishes that I/O threads took by themselves.
+    pub direct_publishes: Count,
+    /// Answers to them.
+    pub direct_acks: Count,
     /// Answers sent.
     pub answers: Count,
     /// Events delivered, over all channels and subscribers.

@@ -10,6 +10,8 @@
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+mod allowance;
+mod appending;
 mod batch;
 mod bucket;
 mod channel;
@@ -63,6 +65,7 @@ mod view;
 mod watermark;
 mod window;
 
+pub use allowance::SharedBucket;
 pub use batch::{Batch, Event};
 pub use bucket::Rate;
 pub use channel::Channel;
@@ -85,7 +88,7 @@ pub use log::{Log, Retention};
 pub use logs::{LogId, Logs};
 pub use members::Members;
 pub use newest::Newest;
-pub use plane::{Appended, ConnId, Plane, Subscription};
+pub use plane::{Appended, ConnId, Plane, Subscription, Terms};
 pub use rules::{Breach, check_content};
 pub use settings::Settings;
 pub use start::Start;

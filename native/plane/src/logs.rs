@@ -166,6 +166,28 @@ impl Logs {
         self.append_by(channel, ts, |log| log.append_members(entries, ts))
     }
 
+    /// The same, unless the log is closed: the history, and the offset of the first.
+    pub fn append_if_open<'a>(
+        &self,
+        channel: &Channel,
+        entries: impl Iterator<Item = Members<'a>>,
+        ts: f64,
+    ) -> Option<Position> {
+        let first = self.change(channel, |log| {
+            // With the log locked: it stays so until the entries are in.
+            if channel.is_closed() {
+                return None;
+            }
+            let offset = log.append_members(entries, ts);
+            log.trim_age(ts);
+            Some(log.epoch().position(offset))
+        });
+        if self.bytes() > self.max_bytes {
+            self.shrink();
+        }
+        first
+    }
+
     fn append_by(
         &self,
         channel: &Channel,

@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use crate::allowance::Clock;
 use crate::batch::{Batch, Event};
 use crate::bucket::Bucket;
 use crate::closing::{Cause, Verdict};
 use crate::entry::Encoding;
 use crate::frame::{FrameReader, Incoming, write_message};
+use crate::inbound::{Direct, Grants};
 use crate::inbox::Inbox;
 use crate::outbound::Outbound;
 use crate::settings::Settings;
@@ -44,6 +46,10 @@ pub struct Reception<'a> {
     pub out: &'a mut Outbound,
     /// For messages.
     pub batch: &'a mut Batch,
+    /// For publishes that are taken without Python, and what allows it; none: nothing does.
+    pub direct: Option<(&'a mut Direct, &'a mut Grants)>,
+    /// Python's monotonic clock.
+    pub clock: Clock,
     /// Whether it takes more.
     pub inbox: &'a Inbox,
     /// What is owed to a close frame of ours: the peer's messages are discarded (section 14).
@@ -201,12 +207,23 @@ impl Peer {
             }
             Service::Hub(_) => {}
         }
+        if !binary && self.taken(payload, to) {
+            return ControlFlow::Continue(());
+        }
         if binary {
             to.batch.push_binary(to.id, payload);
         } else if let Err(fault) = to.batch.push_text(to.id, payload) {
             self.unreadable("bad_json", fault.to_string(), to);
         }
         goes_on(to)
+    }
+
+    /// Whether it is a publish that needs no Python.
+    fn taken(&self, text: &[u8], to: &mut Reception<'_>) -> bool {
+        let (count, now) = (self.message_count, to.now);
+        to.direct.as_mut().is_some_and(|(direct, grants)| {
+            direct.take(grants, text, count, to.clock.seconds(now))
+        })
     }
 
     fn too_large(&mut self, size: u64, to: &mut Reception<'_>) -> ControlFlow<Option<Verdict>> {

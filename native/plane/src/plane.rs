@@ -3,6 +3,7 @@
 
 mod attaching;
 mod following;
+mod granting;
 mod publishing;
 mod replicas;
 
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 
+use crate::allowance::Clock;
+use crate::appending::Appending;
 use crate::closing::{Cause, Verdict};
 use crate::command::{Command, Port};
 use crate::content::Accepts;
@@ -31,6 +34,7 @@ use crate::story::{Account, Kind};
 use crate::thread;
 
 pub use following::{Appended, Subscription};
+pub use granting::Terms;
 
 /// A connection, never used again.
 pub type ConnId = u64;
@@ -42,7 +46,7 @@ pub struct Plane {
     logs: Arc<Logs>,
     filters: Arc<Totals>,
     store: Option<Store>,
-    ports: OnceLock<Vec<Arc<Port>>>,
+    ports: Arc<OnceLock<Vec<Arc<Port>>>>,
     threads: Mutex<Option<Threads>>,
     next_conn: AtomicU64,
     stopped: AtomicBool,
@@ -95,6 +99,7 @@ impl Plane {
         let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
         let store = Store::open(&settings)?;
         let directory = Directory::remembering(settings.recorder_ended, settings.recorder_time);
+        let ports = Arc::default();
         let filters = Totals::new(settings.max_filters, settings.max_channel_filters);
         Ok(Self {
             shared: Shared {
@@ -102,11 +107,16 @@ impl Plane {
                 figures: Arc::new(Figures::default()),
                 inbox: Arc::new(inbox),
                 directory: Arc::new(directory),
+                appending: Appending {
+                    logs: Arc::clone(&logs),
+                    ports: Arc::clone(&ports),
+                },
+                clock: Clock::new(),
             },
             logs,
             filters: Arc::new(filters),
             store,
-            ports: OnceLock::new(),
+            ports,
             threads: Mutex::default(),
             next_conn: AtomicU64::new(1),
             stopped: AtomicBool::new(false),

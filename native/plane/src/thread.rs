@@ -134,6 +134,7 @@ impl Driver {
         self.commands = commands;
         self.shard.flush(now);
         self.shard.run(now);
+        self.shard.flush_published();
         self.shard.tick(now);
         self.shard.report();
     }
@@ -182,8 +183,11 @@ mod tests {
     use mio::Waker;
 
     use super::*;
+    use crate::allowance::Clock;
+    use crate::appending::Appending;
     use crate::figures::Figures;
     use crate::inbox::Inbox;
+    use crate::logs::Logs;
     use crate::settings::Settings;
 
     /// pr1: a panic outside of every connection's turn is told, and ends the thread; nothing hangs.
@@ -196,6 +200,11 @@ mod tests {
             figures: Arc::new(Figures::default()),
             inbox: Arc::new(Inbox::new(10, 10).unwrap()),
             directory: Arc::default(),
+            appending: Appending {
+                logs: Arc::new(Logs::new(1, 1 << 20)),
+                ports: Arc::default(),
+            },
+            clock: Clock::new(),
         };
         port.push(Command::Fail);
         run(0, poll, &shared, &port);

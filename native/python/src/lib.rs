@@ -6,6 +6,7 @@ mod content;
 mod convert;
 mod error;
 mod filter;
+mod grants;
 mod json;
 mod plane;
 mod publishes;
@@ -22,6 +23,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     plane::register(module)?;
     filter::register(module)?;
+    grants::register(module)?;
     json::register(module)?;
     publishes::register(module)?;
     replicas::register(module)?;

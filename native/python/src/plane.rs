@@ -16,6 +16,7 @@ use crate::convert::{
 };
 use crate::error::{PlaneOverloaded, PyPlaneError, Raised};
 use crate::filter::{PyFilter, PySieve};
+use crate::grants::{self, PyBucket};
 use crate::publishes::{self, PublishBatch};
 use crate::signal::{self, SignalBatch};
 use crate::story::{PyAccount, account, kind_of};
@@ -231,6 +232,33 @@ impl PyPlane {
     )]
     fn accept(&self, conn: u64, encodings: Vec<PyBackedStr>) {
         self.inner.accept(conn, accepts_of(&encodings));
+    }
+
+    #[pyo3(signature = (conn, log, largest, own, shared = None, *, takes_traces = true))]
+    fn grant(
+        &self,
+        conn: u64,
+        log: LogId,
+        largest: usize,
+        own: &PyBucket,
+        shared: Option<&PyBucket>,
+        takes_traces: bool,
+    ) -> PyResult<()> {
+        let terms = (largest, takes_traces);
+        grants::grant(&self.inner, (conn, log), terms, own, shared)
+    }
+
+    fn handled(&self, counts: Vec<(u64, u64)>) {
+        self.inner.handled(counts);
+    }
+
+    fn direct_counts(&self) -> (u64, u64) {
+        let figures = self.inner.figures();
+        (figures.direct_publishes.get(), figures.direct_acks.get())
+    }
+
+    fn withdraw(&self, conn: u64) {
+        self.inner.withdraw(conn);
     }
 
     fn flush(&self) {

@@ -10,6 +10,7 @@
 //! | `deflated`, `deflate_bytes_in`, `deflate_bytes_out` | messages compressed, an event once for all of its view; their bytes before and after |
 //! | `inflated`, `inflate_bytes_in`, `inflate_bytes_out`, `bombs` | compressed messages from peers; their bytes before and after; those beyond their limit (L20) |
 //! | `answers`, `deliveries`, `bytes_out` | messages queued by `send` and with subscriptions; events and gaps written; bytes written in turns |
+//! | `direct_publishes`, `direct_acks` | publishes that I/O threads took by themselves; their answers |
 //! | `ring_sends` | writes that were gathered in an `io_uring`; 0 where the kernel has none for us |
 //! | `stalls`, `overruns`, `panics`, `late`, `inbox_full` | 4213 for bytes or answers not taken; 4213 for overruns; panics contained; commands for what was gone; times reading stopped for Python |
 //! | `watermarks` | pushes that told clients where they stand (P9) |
@@ -45,6 +46,8 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("inflate_bytes_in", &figures.inflate_bytes_in),
         ("inflate_bytes_out", &figures.inflate_bytes_out),
         ("bombs", &figures.bombs),
+        ("direct_publishes", &figures.direct_publishes),
+        ("direct_acks", &figures.direct_acks),
         ("answers", &figures.answers),
         ("deliveries", &figures.deliveries),
         ("bytes_out", &figures.bytes_out),

@@ -3,11 +3,15 @@
 
 #![forbid(unsafe_code)]
 
+mod direct;
 mod gathering;
+mod grants;
 mod parts;
 mod publish;
 mod run;
 
+pub use direct::Direct;
 pub use gathering::Gathering;
+pub use grants::{Grant, Grants};
 pub use parts::{Answers, Part, Parts};
 pub use run::{Item, Run};

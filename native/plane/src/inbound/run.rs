@@ -24,6 +24,11 @@ impl Item {
     pub fn range(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
+
+    /// A part that was read as text, out of the bytes among which this stands.
+    pub fn text_of<'a>(&self, span: Span, bytes: &'a [u8]) -> Option<&'a str> {
+        std::str::from_utf8(span.of(bytes.get(self.range())?)).ok()
+    }
 }
 
 /// See the module; at least one.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Instant;
 
 use crate::channel::Channel;
 use crate::command::{Command, Spec, Subscribe};
@@ -188,11 +187,7 @@ impl Plane {
     }
 
     pub(super) fn tell_followers(&self, channel: &Arc<Channel>) {
-        if let Some(ports) = self.ports.get() {
-            for port in channel.to_tell().filter_map(|number| ports.get(number)) {
-                port.push(Command::Appended(Arc::clone(channel), Instant::now()));
-            }
-        }
+        self.shared.appending.tell_followers(channel);
     }
 
     /// The peer has handled what comes before these places, each a log, an epoch and an offset (M36).

@@ -87,6 +87,13 @@ impl Shard {
             Command::Ack(conn, positions) => self.acknowledge(conn, &positions),
             Command::Positions(conn) => self.ask_positions(conn),
             Command::Watermark(conn, channels) => self.affirm(conn, &channels),
+            Command::Grant(conn, grant) => self.grant(conn, *grant),
+            Command::Handled(counts) => {
+                for (conn, count) in counts {
+                    self.handled(conn, count);
+                }
+            }
+            Command::Withdraw(conn) => self.withdraw(conn),
             Command::Appended(channel, at) => self.appended(&channel, at),
             Command::Forget(channel) => self.forget(channel),
             Command::InboxRoom => self.inbox_has_room(),
@@ -181,6 +188,12 @@ impl Shard {
 
     /// Answers were queued, the largest of so many bytes: they are written soon, unless too many of them are not read.
     fn answered(&mut self, slot: usize, largest: usize, now: Instant) {
+        self.bound_answers(slot, largest, now);
+        self.enqueue(slot);
+    }
+
+    /// Too many answers that are not read are the end.
+    pub(super) fn bound_answers(&mut self, slot: usize, largest: usize, now: Instant) {
         let most = self.settings().answer_buffer.saturating_mul(ANSWERS);
         let unread = self
             .connections
@@ -189,7 +202,6 @@ impl Shard {
         if unread > most.max(largest) {
             self.begin_close(slot, Verdict::unread_answers(), now);
         }
-        self.enqueue(slot);
     }
 
     fn close_all(&mut self, verdict: &Verdict, now: Instant) {

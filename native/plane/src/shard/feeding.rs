@@ -8,7 +8,7 @@ use crate::connection::SKIP_FACTOR;
 use crate::frame::{Fault, Incoming};
 use crate::pipe::Fed;
 use crate::shard::Shard;
-use crate::shard::reading::{Outcome, faulty, receive};
+use crate::shard::reading::{Outcome, Sinks, faulty, receive};
 use crate::transport::Transport;
 
 impl Shard {
@@ -56,7 +56,14 @@ impl Shard {
                 );
             }
         };
-        let outcome = receive(connection, &mut self.batch, &self.shared, now, &incoming);
+        let mut to = Sinks {
+            batch: &mut self.batch,
+            direct: self.port.may_grant().then_some(&mut self.direct),
+            shared: &self.shared,
+            now,
+        };
+        let outcome = receive(connection, &mut to, &incoming);
+        self.publish(slot, now);
         (bytes.len(), outcome)
     }
 }

@@ -12,6 +12,7 @@ mod keeping;
 mod lags;
 mod overrun;
 mod placing;
+mod publishing;
 mod reading;
 mod scan;
 mod subscribing;
@@ -32,6 +33,8 @@ mod filtered_forms;
 mod filters;
 #[cfg(test)]
 mod forms;
+#[cfg(test)]
+mod granted;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -65,6 +68,8 @@ use std::time::{Duration, Instant};
 use ring::Ring;
 use slab::Slab;
 
+use crate::allowance::Clock;
+use crate::appending::Appending;
 use crate::batch::{Batch, Event};
 use crate::closing::Verdict;
 use crate::command::Port;
@@ -73,6 +78,7 @@ use crate::deflate::{Deflater, Inflater};
 use crate::directory::Directory;
 use crate::feed::Reading;
 use crate::figures::Figures;
+use crate::inbound::Direct;
 use crate::inbox::Inbox;
 use crate::outbound::Progress;
 use crate::settings::Settings;
@@ -96,6 +102,10 @@ pub struct Shared {
     pub inbox: Arc<Inbox>,
     /// Connections for other threads.
     pub directory: Arc<Directory>,
+    /// The way into the logs.
+    pub appending: Appending,
+    /// Python's monotonic clock.
+    pub clock: Clock,
 }
 
 /// The state of one I/O thread.
@@ -113,6 +123,9 @@ pub struct Shard {
     flush: FlushClock,
     scans: scan::Scans,
     batch: Batch,
+    direct: Direct,
+    /// Other threads that have something to do by what this one has published.
+    woken: Vec<usize>,
     buffer: Vec<u8>,
     /// One of each for all connections (B2).
     deflater: Deflater,
@@ -140,6 +153,8 @@ impl Shard {
             flush: FlushClock::new(now),
             scans: scan::Scans::new(now, shared.settings.scan_interval()),
             batch: Batch::default(),
+            direct: Direct::default(),
+            woken: Vec::new(),
             buffer: vec![0; shared.settings.turn_read.max(1)],
             deflater: Deflater::default(),
             inflater: Inflater::default(),
@@ -207,6 +222,7 @@ impl Shard {
     /// A turn of this connection panicked; if it was closed for that already, it cannot even say so.
     pub(super) fn panicked(&mut self, slot: usize, now: Instant) {
         self.shared.figures.panics.add(1);
+        drop(self.direct.drain());
         match self.connections.get(slot) {
             Some(connection) if connection.closing.is_none() => {
                 self.begin_close(slot, Verdict::panic(), now);

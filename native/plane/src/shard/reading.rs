@@ -9,6 +9,7 @@ use crate::closing::{Cause, Verdict};
 use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
 use crate::deflate::{Inflated, Inflater};
 use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
+use crate::inbound::Direct;
 use crate::outbound::Progress;
 use crate::peer::Reception;
 use crate::shard::{Shard, Shared};
@@ -127,14 +128,20 @@ impl Shard {
         };
         let mut outcome = Outcome::GoesOn;
         let mut reader = std::mem::replace(&mut connection.reader, placeholder());
-        let (batch, inflater) = (&mut self.batch, &mut self.inflater);
+        let mut to = Sinks {
+            batch: &mut self.batch,
+            direct: self.port.may_grant().then_some(&mut self.direct),
+            shared: &self.shared,
+            now,
+        };
+        let inflater = &mut self.inflater;
         let parsed = reader.read(input, &mut |incoming| {
             outcome = match incoming {
                 Incoming::Compressed { is_text, payload } => {
                     let message = (is_text, payload);
-                    inflate(connection, batch, &self.shared, now, inflater, message)
+                    inflate(connection, &mut to, inflater, message)
                 }
-                whole => receive(connection, batch, &self.shared, now, &whole),
+                whole => receive(connection, &mut to, &whole),
             };
             match outcome {
                 Outcome::GoesOn => ControlFlow::Continue(()),
@@ -152,6 +159,7 @@ impl Shard {
             }
             Err(fault) => outcome = Outcome::Ends(faulty(fault, connection.max_message)),
         }
+        self.publish(slot, now);
         self.outcome(slot, outcome, now);
     }
 
@@ -232,24 +240,37 @@ fn placeholder() -> FrameReader {
     })
 }
 
+/// Where what came goes.
+pub(super) struct Sinks<'a> {
+    /// To Python.
+    pub batch: &'a mut Batch,
+    /// To the logs; none: Python is about to take grants back.
+    pub direct: Option<&'a mut Direct>,
+    /// Limits and figures.
+    pub shared: &'a Shared,
+    /// Now.
+    pub now: Instant,
+}
+
 /// Judge what came.
 pub(super) fn receive(
     connection: &mut Connection,
-    batch: &mut Batch,
-    shared: &Shared,
-    now: Instant,
+    to: &mut Sinks<'_>,
     incoming: &Incoming<'_>,
 ) -> Outcome {
+    let shared = to.shared;
     let mut reception = Reception {
         id: connection.id,
         service: connection.service,
         settings: &shared.settings,
         out: &mut connection.out,
-        batch,
+        batch: to.batch,
+        direct: to.direct.as_deref_mut().zip(connection.grants.as_deref_mut()),
+        clock: shared.clock,
         inbox: &shared.inbox,
         closing: connection.closing.is_some(),
         max_message: connection.max_message,
-        now,
+        now: to.now,
     };
     match connection.peer.receive(incoming, &mut reception) {
         ControlFlow::Continue(()) => Outcome::GoesOn,
@@ -261,9 +282,7 @@ pub(super) fn receive(
 /// Decompress a message, as far as its limit allows, and judge it.
 fn inflate(
     connection: &mut Connection,
-    batch: &mut Batch,
-    shared: &Shared,
-    now: Instant,
+    to: &mut Sinks<'_>,
     inflater: &mut Inflater,
     (is_text, payload): (bool, &[u8]),
 ) -> Outcome {
@@ -271,6 +290,7 @@ fn inflate(
         // Discarded (section 14).
         return Outcome::GoesOn;
     }
+    let (shared, now) = (to.shared, to.now);
     let (figures, limit) = (&shared.figures, connection.max_message);
     let corrupt = |fault| Outcome::Ends(faulty(fault, limit));
     let incoming = match inflater.inflate(payload, limit) {
@@ -302,7 +322,7 @@ fn inflate(
         }
         Inflated::Corrupt => return corrupt(Fault::Deflate),
     };
-    match receive(connection, batch, shared, now, &incoming) {
+    match receive(connection, to, &incoming) {
         Outcome::GoesOn if connection.peer.paused_until(now).is_some() => Outcome::Waits,
         outcome => outcome,
     }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use mio::{Poll, Token, Waker};
 use serde_json::Value;
 
+use crate::allowance::Clock;
+use crate::appending::Appending;
 use crate::batch::Event;
 use crate::closing::Verdict;
 use crate::command::{Attach, Command, Port, Spec, Subscribe, Via};
@@ -33,7 +35,7 @@ use crate::transport::Transport;
 pub struct Rig {
     pub shard: Shard,
     pub shared: Shared,
-    pub logs: Logs,
+    pub logs: Arc<Logs>,
     pub now: Instant,
     pipes: BTreeMap<u64, Arc<Pipe>>,
     received: BTreeMap<u64, Vec<u8>>,
@@ -80,12 +82,17 @@ impl Rig {
             figures: Arc::new(Figures::default()),
             inbox: Arc::new(Inbox::new(settings.inbox_messages, settings.inbox_bytes).unwrap()),
             directory: Arc::default(),
+            appending: Appending {
+                logs: Arc::new(Logs::new(1, settings.log_memory)),
+                ports: Arc::default(),
+            },
+            clock: Clock::new(),
             settings: Arc::new(settings),
         };
         let now = Instant::now();
         Self {
             shard: Shard::new(0, shared.clone(), port, now),
-            logs: Logs::new(1, shared.settings.log_memory),
+            logs: Arc::clone(&shared.appending.logs),
             shared,
             now,
             pipes: BTreeMap::new(),

@@ -1,0 +1,84 @@
+"""What I/O threads may do for connections by themselves: take their plain publishes to a channel (`Plane.grant`).
+
+Who has published to a channel once, the way of `hub.publishing`, is not judged again as long as nothing changes that the
+judgement rests on: the session says when it does (`effects.Withdraw`). A grant is used only while the hub has handled all
+that the connection has said, so that nothing overtakes anything (C14).
+"""
+
+from typing import TYPE_CHECKING
+
+from channels.permissions import Role
+from hub.connection import NOTHING
+from hub.session import batches
+from hub.session.policy import SIGNALS, Tally
+
+if TYPE_CHECKING:
+    from channels._native import Plane
+    from channels.broker import Broker
+    from hub.connection import Connection
+    from hub.counters import Counters
+    from hub.session import Moment
+
+MAX_GRANTS = 256
+"""Channels of one connection; publishes to further ones go the longer way."""
+
+
+class Grants:
+    """One per hub. With `is_on` false nothing is granted."""
+
+    def __init__(self, plane: "Plane", broker: "Broker", counters: "Counters", *, is_on: bool) -> None:
+        self._plane = plane
+        self._broker = broker
+        self._tally = Tally(counters)
+        self._is_on = is_on
+        self._heard: dict[int, Connection] = {}
+        """Connections with grants that have said something in this turn."""
+        self._counted = (0, 0)
+
+    def consider(self, connection: "Connection", channel: str, moment: "Moment") -> None:
+        """`connection` has published to `channel`, and nothing was wrong with that."""
+        session, granted = connection.session, connection.granted
+        if not self._is_on or channel in granted or len(granted) >= MAX_GRANTS:
+            return
+        # What administrators publish is told in `actions`, and signals that are on their way come before what follows them.
+        if channel == SIGNALS or session.identity.role is Role.ADMIN:
+            return
+        config, _ = session.look_up(channel)
+        log = self._broker.direct_log(channel)
+        if config is None or log is None:
+            return
+        own, shared = batches.buckets(session, channel, config, moment)
+        largest = session.surroundings.policy.smallest_limit
+        self._plane.grant(connection.number, log, largest, own, shared, takes_traces=config.trace)
+        connection.granted = {*granted, channel}
+        session.is_granted = True
+        self._heard[connection.number] = connection
+
+    def heard(self, connection: "Connection") -> None:
+        """A message of `connection`, which has grants, was handled."""
+        self._heard[connection.number] = connection
+
+    def settle(self) -> None:
+        """A turn ends: who waits for nothing need not ask again."""
+        if not self._heard:
+            return
+        heard, self._heard = self._heard, {}
+        handled = [(number, one.heard) for number, one in heard.items() if one.granted and batches.is_settled(one.session)]
+        if handled:
+            self._plane.handled(handled)
+
+    def withdraw(self, connection: "Connection") -> None:
+        """From now on all that `connection` says is heard here."""
+        connection.granted = NOTHING
+        connection.session.is_granted = False
+        self._plane.withdraw(connection.number)
+
+    def count(self) -> None:
+        """Bring the counters up to date with what the I/O threads have taken."""
+        counted = self._plane.direct_counts()
+        publishes, acks = (now - before for now, before in zip(counted, self._counted, strict=True))
+        self._counted = counted
+        if publishes:
+            self._tally.messages_received["publish",] += publishes
+        if acks:
+            self._tally.messages_sent["ack",] += acks

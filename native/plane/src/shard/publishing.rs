@@ -1,0 +1,130 @@
+//! Publishes that this thread takes by itself: their places, who hears of them, and their answers.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::channel::Channel;
+use crate::connection::Connection;
+use crate::inbound::{Answers, Grant, Grants, Part, Parts, Run};
+use crate::shard::Shard;
+
+impl Shard {
+    /// Python lets this thread take the publishes of a connection to a channel.
+    pub(super) fn grant(&mut self, conn: u64, grant: Grant) {
+        let slot = self.open_slot(conn);
+        if let Some(connection) = slot.and_then(|slot| self.connections.get_mut(slot)) {
+            connection.grants.get_or_insert_default().add(grant);
+        }
+    }
+
+    /// Python has handled so many messages of a connection.
+    pub(super) fn handled(&mut self, conn: u64, count: u64) {
+        if let Some(grants) = self.grants_of(conn) {
+            grants.handled = count;
+        }
+    }
+
+    /// What a connection says goes to Python again, all of it.
+    pub(super) fn withdraw(&mut self, conn: u64) {
+        if let Some(grants) = self.grants_of(conn) {
+            grants.clear();
+        }
+        self.port.withdrawn();
+    }
+
+    fn grants_of(&mut self, conn: u64) -> Option<&mut Grants> {
+        let slot = self.slots.get(&conn).copied()?;
+        self.connections.get_mut(slot)?.grants.as_deref_mut()
+    }
+
+    /// What was taken of the input of a connection gets its places, in the order in which it came.
+    pub(super) fn publish(&mut self, slot: usize, now: Instant) {
+        if self.direct.is_empty() {
+            return;
+        }
+        for (channel, run) in self.direct.drain() {
+            self.publish_run(slot, &channel, run, now);
+        }
+    }
+
+    fn publish_run(&mut self, slot: usize, channel: &Arc<Channel>, run: Run, now: Instant) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let logs = &self.shared.appending.logs;
+        let Some(first) = logs.append_if_open(channel, run.members(), wall_clock()) else {
+            self.give_back(slot, channel, &run, now);
+            return;
+        };
+        let count = run.len();
+        channel.figures().appended.add(count as u64);
+        let part = Part {
+            conn: connection.id,
+            run: Arc::new(run),
+            count,
+        };
+        let is_closing = connection.closing.is_some();
+        self.tell_followers(channel, now);
+        let parts = Parts { parts: vec![part] };
+        let mut told = 0;
+        for answers in parts.answers(&first, |_| is_closing) {
+            told += answers.len();
+            self.queue_acks(slot, &answers, now);
+        }
+        self.shared.figures.direct_publishes.add(count as u64);
+        self.shared.figures.direct_acks.add(told as u64);
+    }
+
+    /// The turn in which they were read writes them.
+    fn queue_acks(&mut self, slot: usize, answers: &Answers, now: Instant) {
+        for message in answers.messages() {
+            self.queue_answer(slot, message);
+        }
+        self.bound_answers(slot, answers.largest(), now);
+    }
+
+    fn tell_followers(&mut self, channel: &Arc<Channel>, now: Instant) {
+        for thread in channel.to_tell() {
+            if thread == self.thread {
+                self.appended(channel, now);
+            } else {
+                self.shared.appending.tell(thread, channel, now);
+                self.woken.push(thread);
+            }
+        }
+    }
+
+    /// The log was closed in between: nothing was paid, and Python opens it again, or says why not.
+    fn give_back(&mut self, slot: usize, channel: &Channel, run: &Run, now: Instant) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let seconds = self.shared.clock.seconds(now);
+        if let Some(grants) = connection.grants.as_deref_mut() {
+            grants.give_back(&channel.name, run.len(), seconds);
+        }
+        let Connection { id, .. } = connection;
+        for frame in run.frames() {
+            // It was read as one of these before.
+            let _ = self.batch.push_text(*id, frame);
+        }
+    }
+
+    /// Write what this turn has published, if its time has come; other threads do the same.
+    pub fn flush_published(&mut self) {
+        if !self.views.dirty.is_empty() {
+            self.flush(Instant::now());
+        }
+        for thread in self.woken.drain(..) {
+            if let Some(port) = self.shared.appending.port(thread) {
+                port.flush();
+            }
+        }
+    }
+}
+
+/// Seconds since 1970, as Python counts them.
+fn wall_clock() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
+}
