@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 RESULTS = HERE / "results"
 GENERATOR_TIMEOUT = 600.0
-ELSEWHERE = frozenset({"hub_undisturbed", "hub_nodes"})
-"""Rows of the workloads alone that name them (W8, W9)."""
+ELSEWHERE = frozenset({"hub_undisturbed", "hub_nodes", "hub_asking"})
+"""Rows of those workloads alone that name them."""
 IN_TIME_MS = 100.0
 """The highest p99 at which a rate counts as borne."""
 
@@ -159,7 +159,8 @@ def choose(workload: Workload, wanted: set[str] | None, known: dict[str, Server]
         if workload.servers:
             is_meant = name in workload.servers
         else:
-            is_meant = name not in ELSEWHERE and (wanted is None or name in wanted)
+            is_meant = name in workload.also or name not in ELSEWHERE
+            is_meant = is_meant and (wanted is None or name in wanted)
         if not is_meant:
             continue
         if server.needs is not None and not server.needs.exists():

@@ -102,6 +102,7 @@ def servers() -> dict[str, Server]:
         "floor_uring": Server((str(BUILD / "floor_uring"), "{port}")),
         "hub": hub,
         "hub_one_by_one": replace(hub, environment=hub.environment | {"NG_RING_FROM": "0"}),
+        "hub_asking": replace(hub, environment=hub.environment | {"NG_DIRECT_PUBLISHES": "0"}),
         "hub_undisturbed": hub,
         "hub_nodes": replace(hub, has_nodes=True),
         "bun": Server(

@@ -39,6 +39,8 @@ class Workload:
     channel: str = "metrics"
     servers: tuple[str, ...] | None = None
     """The only servers that it is about; none: all."""
+    also: tuple[str, ...] = ()
+    """Servers beside all."""
     unit: str = "floor"
     """The server whose figure is 1.00."""
     rates: tuple[int, ...] = ()
@@ -61,6 +63,7 @@ WORKLOADS = {
         ("--subscribers", "1000", "--channels", "100", "--rate", "2000", "--payload", "128"),
         duration=5.0,
         channel="bench-",
+        also=("hub_asking",),
     ),
     "W3": Workload(
         "100 subscribers of one channel, 2,000 events/s of 128 B",
@@ -78,6 +81,7 @@ WORKLOADS = {
         ("--publishers", "50", "--window", "3200", "--subscribers", "1", "--payload", "128"),
         figure=TAKEN,
         duration=5.0,
+        also=("hub_asking",),
     ),
     "W6": Workload(
         "W1 with 1 KiB of compressible JSON, permessage-deflate negotiated by all; the floor as in W1",

@@ -98,7 +98,7 @@ class Sieve:
 
 @final
 class SharedBucket:
-    """A token bucket that I/O threads may take from too: full at the start, refilled steadily, paid whole or not at all.
+    """A token bucket that I/O threads may take from too: full at the start, refilled steadily, paid whole or not.
 
     `now`: seconds of `time.monotonic`; a clock that steps back gives nothing and takes nothing. Any thread may call.
     """
@@ -231,8 +231,8 @@ class Plane:
     ) -> None:
         """The I/O thread of `conn` may take its plain publishes to `log` (those of EVENT_PUBLISHES) by itself.
 
-        It stores and answers them as `append_publishes` and `acknowledge` would, and never tells of them but in `stats()`.
-        Only of at most `largest` bytes, without a trace context unless `takes_traces`, paid for from `own` and `shared`, and
+        It stores and answers them as `append_publishes` and `acknowledge` would, and tells of them in `stats()` only.
+        Those of at most `largest` bytes, without a trace context unless `takes_traces`, paid from `own` and `shared`,
         while all that `conn` has said before was `handled`; everything else comes as ever. In force from `flush` on.
         `PlaneError` if the log is unknown, or durable.
         """

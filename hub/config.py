@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     flush_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
     """Longest time that writes are gathered under load."""
     direct_publishes: bool = True
-    """I/O threads take plain publishes by themselves where the right was looked up before; false: each is looked at anew."""
+    """I/O threads take plain publishes by themselves where the right was looked up; false: Python judges each."""
     ring_from: Annotated[int, Field(ge=0, le=1_000_000)] = 256
     """Subscribers from which on the writes of an event are one system call, by an io_uring; 0: never."""
     turn_read: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(262_144)

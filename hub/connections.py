@@ -93,7 +93,7 @@ class Connections:
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
         self.grants = Grants(plane, broker, counters, is_on=direct)
-        self._performer = Performer(plane, broker, emissions, admission, counters, self.grants)
+        self._performer = Performer(plane, broker, emissions, admission, counters, self.grants, monotonic)
         self._leaving = Leaving(self._table, plane, self._performer, admission)
         self.takeovers = Takeovers(self._performer, self._table)
         self.announcements = self._performer.announcements

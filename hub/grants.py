@@ -1,15 +1,15 @@
 """What I/O threads may do for connections by themselves: take their plain publishes to a channel (`Plane.grant`).
 
-Who has published to a channel once, the way of `hub.publishing`, is not judged again as long as nothing changes that the
-judgement rests on: the session says when it does (`effects.Withdraw`). A grant is used only while the hub has handled all
-that the connection has said, so that nothing overtakes anything (C14).
+Who has published to a channel once, the way of `hub.publishing`, is not judged again as long as nothing changes that
+the judgement rests on: the session says when it does (`effects.Withdraw`). A grant is used only while the hub has
+handled all that the connection has said, so that nothing overtakes anything (C14).
 """
 
 from typing import TYPE_CHECKING
 
-from channels.permissions import Role
+from channels.permissions import Right, Role
 from hub.connection import NOTHING
-from hub.session import batches
+from hub.session.batches import buckets, is_settled
 from hub.session.policy import SIGNALS, Tally
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from channels.broker import Broker
     from hub.connection import Connection
     from hub.counters import Counters
-    from hub.session import Moment
 
 MAX_GRANTS = 256
 """Channels of one connection; publishes to further ones go the longer way."""
@@ -33,39 +32,47 @@ class Grants:
         self._is_on = is_on
         self._heard: dict[int, Connection] = {}
         """Connections with grants that have said something in this turn."""
+        self._published: list[tuple[Connection, str]] = []
+        """Who may have one more, and for which channel."""
         self._counted = (0, 0)
 
-    def consider(self, connection: "Connection", channel: str, moment: "Moment") -> None:
-        """`connection` has published to `channel`, and nothing was wrong with that."""
-        session, granted = connection.session, connection.granted
-        if not self._is_on or channel in granted or len(granted) >= MAX_GRANTS:
-            return
-        # What administrators publish is told in `actions`, and signals that are on their way come before what follows them.
-        if channel == SIGNALS or session.identity.role is Role.ADMIN:
-            return
-        config, _ = session.look_up(channel)
-        log = self._broker.direct_log(channel)
-        if config is None or log is None:
-            return
-        own, shared = batches.buckets(session, channel, config, moment)
-        largest = session.surroundings.policy.smallest_limit
-        self._plane.grant(connection.number, log, largest, own, shared, takes_traces=config.trace)
-        connection.granted = {*granted, channel}
-        session.is_granted = True
-        self._heard[connection.number] = connection
+    def consider(self, connection: "Connection", channel: str) -> None:
+        """`connection` publishes to `channel`, and nothing is wrong with that."""
+        if self._is_on and len(connection.granted) < MAX_GRANTS:
+            self._published.append((connection, channel))
 
     def heard(self, connection: "Connection") -> None:
         """A message of `connection`, which has grants, was handled."""
         self._heard[connection.number] = connection
 
-    def settle(self) -> None:
-        """A turn ends: who waits for nothing need not ask again."""
-        if not self._heard:
+    def settle(self, now: float) -> None:
+        """A turn ends: who waits for nothing need not ask again. `now`: monotonic seconds."""
+        if self._published:
+            published, self._published = self._published, []
+            for connection, channel in published:
+                if channel not in connection.granted:
+                    self._grant(connection, channel, now)
+        if self._heard:
+            heard, self._heard = self._heard, {}
+            settled = [(one.number, one.heard) for one in heard.values() if one.granted and is_settled(one.session)]
+            if settled:
+                self._plane.handled(settled)
+
+    def _grant(self, connection: "Connection", channel: str, now: float) -> None:
+        """What administrators publish is told in `actions`; signals on their way come before what follows them."""
+        session = connection.session
+        if channel == SIGNALS or session.identity.role is Role.ADMIN or not is_settled(session):
             return
-        heard, self._heard = self._heard, {}
-        handled = [(number, one.heard) for number, one in heard.items() if one.granted and batches.is_settled(one.session)]
-        if handled:
-            self._plane.handled(handled)
+        config, rights = session.look_up(channel)
+        log = self._broker.direct_log(channel)
+        if config is None or log is None or Right.BROADCAST not in rights:
+            return
+        own, shared = buckets(session, channel, config, now)
+        largest = session.surroundings.policy.smallest_limit
+        self._plane.grant(connection.number, log, largest, own, shared, takes_traces=config.trace)
+        connection.granted = {*connection.granted, channel}
+        session.is_granted = True
+        self._heard[connection.number] = connection
 
     def withdraw(self, connection: "Connection") -> None:
         """From now on all that `connection` says is heard here."""

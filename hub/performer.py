@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from channels.catching_up import Errors
     from hub.admission import Admission
     from hub.counters import Counters
-    from hub.grants import Grants
     from hub.emissions import Emissions, Outcome
+    from hub.grants import Grants
 
 P = ParamSpec("P")
 
@@ -49,6 +49,7 @@ class Performer:
         admission: "Admission",
         counters: "Counters",
         grants: "Grants",
+        monotonic: Callable[[], float],
     ) -> None:
         self.alarms = Alarms()
         self.announcements = Announcements(broker, partial(counters.error, "hub", "connections"))
@@ -64,6 +65,7 @@ class Performer:
         self._admission = admission
         self._counters = counters
         self._grants = grants
+        self._monotonic = monotonic
         self._contents = Contents(counters)
         self.publishing = Publishing(plane, broker, self, counters, grants)
         self._answers: list[tuple[int, bytes]] = []
@@ -142,7 +144,7 @@ class Performer:
         finally:
             self._is_finish_due = False
             self.send_answers()
-            self._grants.settle()
+            self._grants.settle(self._monotonic())
             self._broker.flush()
 
     def finish_soon(self) -> None:

@@ -80,7 +80,7 @@ class Publishing:
             self._count += count
             self._bytes += size
         if count == length and not self._answers_later and channel not in connection.granted:
-            self._grants.consider(connection, channel, moment)
+            self._grants.consider(connection, channel)
         if count < length:
             self.flush()
             for frame in islice(run.frames(), count, None):

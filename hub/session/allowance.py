@@ -58,9 +58,7 @@ class Allowance:
             own = self._bucket(name, rate, now)
         return take_each(own, None if subject is None else self._shared.bucket(subject, name, now), most, now)
 
-    def lend(
-        self, name: str, rate: Rate, now: float, subject: str | None
-    ) -> tuple[SharedBucket, SharedBucket | None]:
+    def lend(self, name: str, rate: Rate, now: float, subject: str | None) -> tuple[SharedBucket, SharedBucket | None]:
         """What is in bucket `name` and in the one `subject` shares, for an I/O thread that pays from there."""
         shared = None if subject is None else self._shared.bucket(subject, name, now)
         return self._bucket(name, rate, now).shared, None if shared is None else shared.shared

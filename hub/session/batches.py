@@ -59,11 +59,11 @@ def is_settled(session: "Session") -> bool:
 
 
 def buckets(
-    session: "Session", channel: str, config: "ChannelConfig", moment: Moment
+    session: "Session", channel: str, config: "ChannelConfig", now: float
 ) -> "tuple[SharedBucket, SharedBucket | None]":
     """What publishes to `channel` are paid from: the session's own bucket, and that of its subject."""
     name, rate, subject = _purse(session, channel, config)
-    return session.allowance.lend(name, rate, moment.now, subject)
+    return session.allowance.lend(name, rate, now, subject)
 
 
 def _purse(session: "Session", channel: str, config: "ChannelConfig") -> "tuple[str, Rate, str | None]":

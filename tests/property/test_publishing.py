@@ -1,6 +1,7 @@
 """Whatever a publisher says in one breath: answers, entries and counts are those of each message come alone."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,10 +131,11 @@ class Seen:
     stored: dict[str, int] = field(default_factory=dict)
 
 
-async def run(breaths: list[Breath], who: str, *, singly: bool) -> Seen:
+async def run(breaths: list[Breath], who: str, *, singly: bool, direct: bool = False, refill: float = 10) -> Seen:
     seen = Seen()
-    rates = {**DEFAULT_RATES, "publish": Rate(20, 10)}
-    async with Node(TABLES, rates=rates, smallest_limit=1_024) as node:
+    rates = {**DEFAULT_RATES, "publish": Rate(20, refill)}
+    tables = TABLES | {"slow": TABLES["slow"] | {"publish_rate": f"3/{refill / 10}"}}
+    async with Node(tables, rates=rates, smallest_limit=1_024, direct=direct) as node:
         if singly:
             split_runs(node)
         async with Burst(node, PEOPLE[who], "ng-ws.v1.json") as peer:
@@ -149,6 +151,7 @@ async def run(breaths: list[Breath], who: str, *, singly: bool) -> Seen:
             seen.in_flight = set(peer.connection.session.in_flight)
         for channel in ("actions", "metrics", "room:1", "slow", "quiet", "small"):
             seen.entries[channel] = node.broker.history(channel, limit=1_000)
+        node.connections.grants.count()
         names = ("messages_sent", "messages_received", "errors", "rate_limited")
         seen.counts = {name: dict(node.counters.values[name]) for name in names}
         seen.stored = node.broker.backplane.statistics()
@@ -163,3 +166,27 @@ def test_what_comes_together_is_answered_as_if_each_came_alone(breaths: list[Bre
     alone = asyncio.run(run(breaths, who, singly=True))
     assert together.answers == alone.answers
     assert together == alone
+
+
+TIME = re.compile(rb'"(ts|retry_after)":[0-9.]+')
+NEVER = 0.01
+"""Tokens per second that a test never sees: the two runs of it take their own time."""
+
+
+def without_times(seen: Seen) -> Seen:
+    """What does not depend on when it was, nor on which way a publish took."""
+    seen.answers = [[TIME.sub(b"", one) for one in answers] for answers in seen.answers]
+    for channel, entries in seen.entries.items():
+        documents = [orjson.loads(entry) for entry in entries]
+        seen.entries[channel] = [orjson.dumps(one | {"ts": 0, "position": ""}) for one in documents]
+    seen.stored.pop("stored")
+    return seen
+
+
+@pytest.mark.clause("C14", "C17", "M4", "M5", "M6", "M16", "M17", "M30", "M31", "L22", "L23", "L24", "E2", "E6")
+@settings(max_examples=80, deadline=None)
+@given(BREATHS, st.sampled_from(sorted(PEOPLE)))
+def test_what_an_io_thread_takes_by_itself_is_answered_as_if_it_had_asked(breaths: list[Breath], who: str) -> None:
+    direct = asyncio.run(run(breaths, who, singly=False, direct=True, refill=NEVER))
+    asked = asyncio.run(run(breaths, who, singly=True, refill=NEVER))
+    assert without_times(direct) == without_times(asked)

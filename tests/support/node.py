@@ -5,12 +5,14 @@ Peers are virtual connections of the plane, so there is no server, no socket and
 
 import asyncio
 import json
+import time
 from typing import Any, Self
 
 from channels import SignalPump, SignalSystem
 from channels._native import Plane
 from channels.backplane import Backplane
 from channels.broker import Broker
+from channels.buckets import SubjectBuckets
 from channels.config import Catalog
 from hub.admission import Admission, AdmissionLimits
 from hub.auth import ANONYMOUS, AuthError, Identity
@@ -119,9 +121,13 @@ class Node:
         backplane: Backplane | None = None,
         name: str = "n1",
         resumption: Resumption | None = None,
+        direct: bool = False,
+        subjects: SubjectBuckets | None = None,
         **limits: Any,
     ) -> None:
+        """With `direct` the I/O threads take publishes by themselves, and both clocks are the machine's."""
         self.name = name
+        self._is_direct = direct
         self.now = 100.0
         self.wall = WALL
         self.identities: dict[str, Identity] = {}
@@ -141,6 +147,7 @@ class Node:
             Policy(node=name, **limits),
             self.catalog,
             self._log_in,
+            SubjectBuckets() if subjects is None else subjects,
             tally=Tally(self.counters),
             resumption=Resumption() if resumption is None else resumption,
         )
@@ -153,13 +160,14 @@ class Node:
             self.counters,
             monotonic=self.read_now,
             wall=self.read_wall,
+            direct=direct,
         )
 
     def read_now(self) -> float:
-        return self.now
+        return time.monotonic() if self._is_direct else self.now
 
     def read_wall(self) -> float:
-        return self.wall
+        return time.time() if self._is_direct else self.wall
 
     def peer(self, who: Identity | None = ANONYMOUS, **newcomer: Any) -> Peer:
         return Peer(self, who, **newcomer)
