@@ -221,9 +221,9 @@ impl Peer {
     /// Whether it is a publish that needs no Python.
     fn taken(&self, text: &[u8], to: &mut Reception<'_>) -> bool {
         let (count, now) = (self.message_count, to.now);
-        to.direct.as_mut().is_some_and(|(direct, grants)| {
-            direct.take(grants, text, count, to.clock.seconds(now))
-        })
+        to.direct
+            .as_mut()
+            .is_some_and(|(direct, grants)| direct.take(grants, text, count, to.clock.seconds(now)))
     }
 
     fn too_large(&mut self, size: u64, to: &mut Reception<'_>) -> ControlFlow<Option<Verdict>> {

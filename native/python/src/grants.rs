@@ -19,11 +19,19 @@ impl PyBucket {
     fn new(capacity: f64, refill: f64, now: f64) -> PyResult<Self> {
         for (name, value) in [("capacity", capacity), ("refill", refill)] {
             if !(value.is_finite() && value > 0.0) {
-                return Err(expected(name, "a finite number above 0", &value.to_string()));
+                return Err(expected(
+                    name,
+                    "a finite number above 0",
+                    &value.to_string(),
+                ));
             }
         }
         if !now.is_finite() {
-            return Err(expected("now", "a finite number of seconds", &now.to_string()));
+            return Err(expected(
+                "now",
+                "a finite number of seconds",
+                &now.to_string(),
+            ));
         }
         let rate = Rate::new(capacity, refill);
         Ok(Self {

@@ -28,7 +28,10 @@ impl Plane {
     pub fn grant(&self, conn: ConnId, log: LogId, terms: Terms) -> Result<(), PlaneError> {
         let channel = self.logs.find(log)?;
         if channel.durable.is_some() {
-            let text = format!("grant: a log in memory was expected, {} is durable", channel.name);
+            let text = format!(
+                "grant: a log in memory was expected, {} is durable",
+                channel.name
+            );
             return Err(PlaneError::Argument(text));
         }
         let Terms {

@@ -265,7 +265,10 @@ pub(super) fn receive(
         settings: &shared.settings,
         out: &mut connection.out,
         batch: to.batch,
-        direct: to.direct.as_deref_mut().zip(connection.grants.as_deref_mut()),
+        direct: to
+            .direct
+            .as_deref_mut()
+            .zip(connection.grants.as_deref_mut()),
         clock: shared.clock,
         inbox: &shared.inbox,
         closing: connection.closing.is_some(),
