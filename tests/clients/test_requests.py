@@ -125,6 +125,6 @@ def test_what_cannot_be_encoded_the_second_time_may_have_been_stored_the_first()
     publish(requests)
     requests.lost(1)
     requests.restored(2, 1)
-    gone = requests.forget(2)
+    gone, _ = requests.forget(2, 1)
     assert gone is not None
     assert isinstance(gone.failure(Disconnected("x")), Unavailable)

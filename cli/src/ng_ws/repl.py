@@ -17,11 +17,11 @@ from .filters import filter_of
 from .hub import close, new_client, one_line, run
 from .lines import stdin_lines
 from .notes import Notes
-from .publish import value_of
 from .render import object_line, renderer
 from .settings import Settings
 from .signal_text import signal_line
 from .stdout import put
+from .values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .asking import Asked, Own, Renewed, Updated
+from .asking import Asked, Own, Renewed, Stopped, Updated
 from .closing import Remedy
 from .effects import AskToken, Drop, Effect, Reject, Resolve, SetLimit, Tell
 from .errors import AuthError, HubError, ProtocolViolation, error_from
@@ -62,6 +62,8 @@ class Inbox(Standing):
                 return self._settle(self.asking.settle_renewed(renewed, effect, now), now)
             case Resolve(Asked() as asked) | Reject(Asked() as asked):
                 return self.asking.settle(asked, effect, now) + self._ready_if_done(asked.line, now)
+            case Resolve(Stopped() as stopped) | Reject(Stopped() as stopped):
+                return self.asking.settle_stopped(stopped, effect, now)
             case Resolve(Updated() as updated) | Reject(Updated() as updated):
                 return self._settle(self.asking.settle_update(updated, effect, now), now)
             case Resolve(Resuming() as resuming):

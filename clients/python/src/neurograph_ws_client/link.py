@@ -21,6 +21,7 @@ from .effects import (
     SubChanged,
     SubRecovered,
     Tell,
+    Unsent,
 )
 from .errors import AuthError, Closed, Disconnected, RequestTimeout
 from .events import Event, Gap
@@ -283,7 +284,7 @@ class Link:
                 self._deliver(channel, effect)
             case Resolve(ticket):
                 answer(ticket, effect, None)
-            case Reject(ticket, error):
+            case Reject(ticket, error) | Unsent(ticket, error):
                 answer(ticket, None, error)
             case SubChanged(channel, state, error):
                 self.subscriptions.changed(channel, state, error)
@@ -301,11 +302,7 @@ class Link:
                 self._limit(conn, max_message)
 
     def _unsendable(self, message: Message, fault: Exception) -> None:
-        request = self.session.requests.forget(message.get("id"))
-        if request is None:
-            self.report(fault)
-        else:
-            answer(request.ticket, None, request.failure(fault))
+        self.run(self.session.unsendable(message.get("id"), fault, monotonic()))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:
         subscription = self.subscriptions.get(channel)

@@ -68,6 +68,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         # The handler failed at what it had in hand, and is given nothing more: that was not handled.
         self._has_stopped = False
         self._waiters: list[asyncio.Future[None]] = []
+        self._updating = asyncio.Lock()
 
     def _handle_by(self, handling: Handling) -> None:
         # In parts: looked at for every event.
@@ -122,7 +123,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         options = {name: value for name, value in wire.items() if value is not None}
         check_options(options)
         self.is_watched = self.is_watched or ack is not None
-        await self._owner.update(self, options)
+        # One at a time: each builds on what the hub has taken of the one before.
+        async with self._updating:
+            await self._owner.update(self, options)
 
     async def unsubscribe(self) -> None:
         """End it; what is queued is dropped."""
