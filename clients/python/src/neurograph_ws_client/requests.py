@@ -98,6 +98,11 @@ class Requests:
     def __len__(self) -> int:
         return len(self._awaiting) + len(self._held) + len(self._parked)
 
+    @property
+    def waiting(self) -> int:
+        """How many were not sent yet, or are to be sent once more."""
+        return len(self._held) + len(self._parked)
+
     def submit(self, request: Request, now: float) -> list[Send | Reject]:
         """Send a request, or hold it back until an id is free and a connection is in order.
 
@@ -204,16 +209,25 @@ class Requests:
     def restored(self, conn: int, now: float) -> list[Send | Reject]:
         """A connection is in order: send what waited for it, and everything that follows."""
         self.conn = conn
-        return [*self._repeat(now), *self._refill(now)]
+        # What was sent before goes first, so that the order is kept however many may be in flight.
+        due, self._parked = self._due(now)
+        self._held.extendleft(reversed(due))
+        return [*self._refill(now)]
 
     def is_awaited_on(self, conn: int) -> bool:
         """Whether a connection still owes an answer."""
         return self._counts[conn] > 0
 
     def _repeat(self, now: float) -> list[Send | Reject]:
-        due = [request for request in self._parked if request.repeat_at <= now] if self.conn is not None else []
-        self._parked = [request for request in self._parked if request not in due]
+        if self.conn is None:
+            return []
+        due, self._parked = self._due(now)
         return [effect for request in due for effect in self.submit(request, now)]
+
+    def _due(self, now: float) -> tuple[list[Request], list[Request]]:
+        """Of those that go once more: the ones whose time has come, and the others."""
+        due = [request for request in self._parked if request.repeat_at <= now]
+        return due, [request for request in self._parked if request.repeat_at > now]
 
     def expired(self, now: float) -> list[Send | Reject]:
         """Give up what is over its time-out, repeat what is due."""

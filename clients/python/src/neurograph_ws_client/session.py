@@ -56,13 +56,26 @@ class Session(Inbox):
         return self._end(Happening.CLOSE, None, Closed("the client was closed", code=code), code, reason)
 
     def submit(self, request: Request, now: float) -> Sequence[Effect]:
-        """Ask the hub something; refused while there is no connection in order."""
-        if self.state is not State.CONNECTED:
-            error = self.cause or Disconnected(
-                f"not connected ({self.state}): {request.name} was not sent", temporary=True
-            )
-            return [Reject(request.ticket, error)]
-        return self.requests.submit(request, now)
+        """Ask the hub something. While there is no connection in order it waits for one where a send queue was asked
+        for and it may be repeated, and is refused else.
+        """
+        is_full = self.requests.waiting >= self._send_queue
+        if self.state is State.CONNECTED or (self.is_away and request.is_repeatable and not is_full):
+            return self.requests.submit(request, now)
+        text = f"not connected ({self.state}): {request.name} was not sent"
+        if self.is_away and request.is_repeatable and self._send_queue:
+            text += f", {self.requests.waiting} wait already (send_queue={self._send_queue})"
+        return [Reject(request.ticket, self.cause or Disconnected(text, temporary=True))]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether a connection is on its way, and none in order."""
+        return self.state in {State.CONNECTING, State.RECONNECTING}
+
+    @property
+    def queues(self) -> bool:
+        """Whether what can be repeated waits for a connection now."""
+        return self._send_queue > 0 and self.is_away
 
     def unsendable(self, number: Any, fault: Exception, now: float) -> list[Effect]:
         """The shell could not write a message with this id: whoever asked is told, what was asked for ends by it."""

@@ -55,6 +55,7 @@ class Standing:
         reconnection_token: str | None = None,
         is_resumable: bool = True,
         positions: Mapping[str, str] | None = None,
+        send_queue: int = 0,
     ) -> None:
         self.state = State.IDLE
         self.welcome: Welcome | None = None
@@ -71,6 +72,7 @@ class Standing:
         self._draw = draw
         self._retries = Retries(backoff or Backoff(), draw)
         self._switch = Switch(backoff or Backoff(), draw)
+        self._send_queue = send_queue
         self._auto_reconnect = auto_reconnect
         self._connect_timeout = connect_timeout
         self._timeout = timeout

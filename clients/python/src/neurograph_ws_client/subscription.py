@@ -5,33 +5,37 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self
 
 from .checks import check_options
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
-from .events import Event, Gap
+from .events import Event, Gap, T
 from .filters import Filter
 from .owner import Owner
 from .positions import Position
 from .states import SubState
 from .waiting import Item, Waiting
 
-T = TypeVar("T")
-
 OnFull = Literal["gap", "wait", "error"]
 OnError = Literal["continue", "stop"]
 Handler = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 
 class Handling(NamedTuple):
-    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails."""
+    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails.
+
+    `cursors` is for who reads up to a place: cursors that move without an event (P4, P9) come too.
+    """
 
     handler: Handler | None = None
     queue_size: int = 1000
     on_full: OnFull = "gap"
     on_error: OnError = "continue"
     gaps: bool = False
+    cursors: bool = False
+    convert: Convert | None = None
 
 
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
@@ -72,7 +76,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def _handle_by(self, handling: Handling) -> None:
         # In parts: looked at for every event.
-        self._handler, self._queue_size, self._on_full, self._on_error, self._wants_gaps = handling
+        self._handler, self._queue_size, self._on_full, self._on_error, *wants, self._convert = handling
+        self._wants_gaps, self._wants_cursors = wants
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -148,10 +153,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         while True:
             if self._queue:
                 item = self._take()
-                if self._is_shown(item):
+                shown = self._shown(item)
+                if shown is not None:
                     self._given = item
-                    return item  # type: ignore[return-value]  # a gap only where the caller asked for gaps
-                self._settle(item)
+                    return shown  # type: ignore[return-value]  # a gap only where the caller asked for gaps
+                self._handled(item)
             elif self.state is SubState.ENDED:
                 raise self.error or StopAsyncIteration
             else:
@@ -217,7 +223,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Whether an item can be handled at this very moment."""
         if self._queue or self._task is not None or self._given is not None:
             return False
-        return self._handler is not None or type(item) is CursorMoved
+        return self._handler is not None or (type(item) is CursorMoved and not self._wants_cursors)
 
     def discard(self) -> None:
         """It was unsubscribed: nothing more is handed over, save what was queued before an error ended it."""
@@ -283,10 +289,10 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def _call(self, item: Item) -> Awaitable[Any] | None:
-        if self._handler is None or not self._is_shown(item):
+        if self._handler is None or (shown := self._shown(item)) is None:
             return None
         try:
-            result = self._handler(item)
+            result = self._handler(shown)
         except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
             self._failed(fault)
             return None
@@ -333,7 +339,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             error.__cause__ = fault
         else:
             error = fault
-        error.add_note(f"in the handler of {self.channel}")
+        error.add_note(f"in the subscription of {self.channel}")
         self._owner.report(error)
         if self._on_error == "stop":
             self._has_stopped = True
@@ -356,8 +362,20 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         if self.is_watched or self.state is SubState.ENDED:
             self._owner.handled(self, item)
 
-    def _is_shown(self, item: Item) -> bool:
-        return type(item) is Event or (self._wants_gaps and type(item) is Gap)
+    def _shown(self, item: Item) -> Item | None:
+        """The item as the application wants it; None where it does not, or where its data is of another type."""
+        if isinstance(item, Event):
+            return item if self._convert is None else self._converted(item, self._convert)
+        is_wanted = self._wants_gaps if type(item) is Gap else self._wants_cursors
+        return item if is_wanted else None
+
+    def _converted(self, event: Event[Any], convert: Convert) -> Event[Any] | None:
+        try:
+            return event.with_data(convert(event.data))
+        except Exception as fault:  # noqa: BLE001 - as with a handler: told, counted, and the stream goes on
+            fault.add_note(f"the data of {event.event} at {event.position}")
+            self._failed(fault)
+            return None
 
 
 def _end_of(item: Item) -> str:
