@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from neurograph_ws_client import NeurographWSClient
+from neurograph_ws_client.durations import shown
 from neurograph_ws_client.urls import masked
 
-from ..durations import shown
 from ..exits import misused
 from ..hub import connected
 from ..notes import Notes

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from .answers import Welcome
 from .calls import Calls
@@ -19,7 +19,7 @@ from .filters import Filter
 from .link import Link
 from .listeners import Told
 from .past import Past
-from .policy import Backoff, TokenSource
+from .policy import Backoff, TokenRequest, TokenSource, token_from
 from .requests import MAX_HELD_BACK
 from .session import Session
 from .starts import Start, wire_start
@@ -30,6 +30,9 @@ from .stores import checked as checked_positions
 from .subscription import Handler, Handling, OnError, OnFull, Subscription
 from .typed import converter
 from .urls import Address, UrlSource, masked
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
 
 
 class NeurographWSClient(Calls):
@@ -275,6 +278,32 @@ class NeurographWSClient(Calls):
         """What a connection beside the client's own logs in with."""
         held = self._session.credentials.token
         return self._token if held is None else held
+
+    async def diagnose(self, *, origin: str | None = None, idle: float = 0.0) -> "Diagnosis":
+        """What lies between here and the hub, over a connection of its own: a sentence each with the next thing to try.
+
+        URL, proxy, DNS, TCP, TLS, token, upgrade, subprotocol, deflate, login, rights, ping, clock, a large frame,
+        REST; with `idle` whether so many seconds of silence survive, with an `origin` whether a page of it may connect.
+        It never raises for what it finds: `is_good`, `summary` and the findings tell, and it prints as a list.
+        """
+        from .diagnosis import Target, diagnosed  # noqa: PLC0415 - only who asks for it needs it
+
+        token = self._credential
+        if callable(token):
+            token = await token_from(token, TokenRequest("initial"))
+        opening = self._opening
+        target = Target(
+            self._address.ask(),
+            token or None,
+            self._timeout,
+            opening.ssl,
+            opening.proxy,
+            compression=opening.compression,
+            headers=opening.headers,
+            origin=origin,
+            idle=idle,
+        )
+        return await diagnosed(target, self._session.reconnects)
 
     # -- figures ---------------------------------------------------------------------------------------------------
 

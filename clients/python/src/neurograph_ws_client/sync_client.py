@@ -111,6 +111,7 @@ class SyncClient:
     subscribe = _followed(NeurographWSClient.subscribe)
     unsubscribe = _blocking(NeurographWSClient.unsubscribe)
     history = _blocking(NeurographWSClient.history)
+    diagnose = _blocking(NeurographWSClient.diagnose)
     publish = _blocking(NeurographWSClient.publish)
     publish_media = _blocking(NeurographWSClient.publish_media)
     emit = _blocking(NeurographWSClient.emit)
