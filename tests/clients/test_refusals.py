@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from neurograph_ws_client import BadRequest, RateLimited
+from neurograph_ws_client import BadRequest, ProtocolViolation, RateLimited
 from neurograph_ws_client.effects import Reject, Send, SubChanged, Unsent
 from neurograph_ws_client.policy import Backoff
 from neurograph_ws_client.requests import MAX_HELD_BACK, Request
@@ -191,3 +191,15 @@ def test_a_session_that_was_resumed_stays_so_after_a_later_connect() -> None:
     assert session.welcome.resumed
     session.receive(1, {**welcome, "role": "admin"}, 1)
     assert (session.welcome.role, session.welcome.resumed) == ("admin", True)
+
+
+async def test_an_answer_that_cannot_be_read_ends_what_waits_for_it() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        hub.answer_next("subscribe", {"type": "subscribed", "channels": {"logs": {"position": "nonsense"}}})
+        with pytest.raises(ProtocolViolation, match="expected a position like k3Fq:902, got 'nonsense'"):
+            async with asyncio.timeout(SOON):
+                await client.subscribe("logs")
+        hub.answer_next("unsubscribe", {"type": "unsubscribed"})
+        metrics = await client.subscribe("metrics")
+        async with asyncio.timeout(SOON):
+            await metrics.unsubscribe()

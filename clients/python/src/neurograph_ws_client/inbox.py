@@ -16,6 +16,14 @@ from .switch import GoAway
 MESSAGE_MARGIN = 65_536
 
 
+# What comes of a message with other members, or members of another form, than the protocol says.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def _violation(what: object) -> ProtocolViolation:
+    return ProtocolViolation(f"the hub sent a message that does not read as the protocol says: {what}")
+
+
 class Inbox(Standing):
     """Takes the messages of the hub and acts on them."""
 
@@ -30,15 +38,13 @@ class Inbox(Standing):
             if kind == "event":
                 return self.stream.event(line, message, now, wire)
             return _HANDLERS.get(kind, Inbox._on_other)(self, line, message, now)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except UNREADABLE as fault:
             return self.misread(f"{type(fault).__name__}: {fault}")
 
     def misread(self, what: str) -> list[Effect]:
         """Something that is no message of the protocol came."""
         self.unreadable += 1
-        return [
-            Tell("error", ProtocolViolation(f"the hub sent a message that does not read as the protocol says: {what}"))
-        ]
+        return [Tell("error", _violation(what))]
 
     # -- answers to questions of our own ---------------------------------------------------------------------------
 
@@ -57,6 +63,15 @@ class Inbox(Standing):
         return settled
 
     def _settle_ours(self, effect: Resolve | Reject, now: float) -> list[Effect]:
+        try:
+            return self._settled(effect, now)
+        except UNREADABLE as fault:
+            if isinstance(effect, Reject):
+                raise
+            # Who waits for this answer must not wait for another one.
+            return [*self._settled(Reject(effect.ticket, _violation(fault)), now)]
+
+    def _settled(self, effect: Resolve | Reject, now: float) -> list[Effect]:
         match effect:
             case Resolve(Renewed() as renewed) | Reject(Renewed() as renewed):
                 return self._settle(self.asking.settle_renewed(renewed, effect, now), now)

@@ -252,7 +252,12 @@ class Link:
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
         if self._journal is not None:
             self._journal.message(number, "in", message)
-        self.run(self.session.receive(number, message, monotonic(), wire))
+        effects = self.session.receive(number, message, monotonic(), wire)
+        if len(effects) == 1 and type(effects[0]) is Event:
+            # What comes all day.
+            self._hand_over(effects[0])
+        else:
+            self.run(effects)
 
     def connection_closed(self, connection: Connection, code: int, reason: str) -> None:
         """The socket is gone."""
@@ -266,15 +271,18 @@ class Link:
         is_stream = bool(effects)
         for effect in effects:
             if type(effect) is Event:
-                subscription = self.subscriptions.get(effect.message["channel"])
-                if subscription is not None:
-                    subscription.deliver(effect)
+                self._hand_over(effect)
             else:
                 is_stream = False
                 self._run_other(effect)
         # An event brings no deadline nearer.
         if not is_stream:
             self._timer.set(self.session.deadline())
+
+    def _hand_over(self, event: Event[Any]) -> None:
+        subscription = self.subscriptions.get(event.message["channel"])
+        if subscription is not None:
+            subscription.deliver(event)
 
     def _run_other(self, effect: Effect) -> None:
         match effect:

@@ -280,7 +280,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""
         waiting = self._call(item)
         if waiting is None:
-            self._handled(item)
+            if not self._has_stopped:
+                self._settle(item)
         else:
             self._task = self._owner.start(self._handle_rest(item, waiting))
 
@@ -296,7 +297,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
             self._failed(fault)
             return None
-        return result if result is not None and inspect.isawaitable(result) else None
+        return None if result is None or not inspect.isawaitable(result) else result
 
     async def _handle_rest(self, item: Item, waiting: Awaitable[Any] | None) -> None:
         try:
@@ -364,9 +365,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def _shown(self, item: Item) -> Item | None:
         """The item as the application wants it; None where it does not, or where its data is of another type."""
-        if isinstance(item, Event):
-            return item if self._convert is None else self._converted(item, self._convert)
-        is_wanted = self._wants_gaps if type(item) is Gap else self._wants_cursors
+        # By type: asking an abstract class costs as much as the rest of this.
+        kind = type(item)
+        if kind is Event:
+            return item if self._convert is None else self._converted(item, self._convert)  # type: ignore[arg-type]
+        is_wanted = self._wants_gaps if kind is Gap else self._wants_cursors
         return item if is_wanted else None
 
     def _converted(self, event: Event[Any], convert: Convert) -> Event[Any] | None:
