@@ -4,7 +4,8 @@
 
 A scripted hub in a process of its own floods one subscriber with events of about 330 bytes, composed beforehand, so
 that only the subscriber's CPU is counted; a rate is its inverse, on one core with nothing else to do. CPU, not time:
-the machine may be busy. The least of several runs stands, beside what reading such an event by orjson costs there and then. Loopback only; ends by itself.
+the machine may be busy. The least of several runs stands, beside what reading such an event by orjson costs there and
+then. Loopback only; ends by itself.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from machine import machine
 from neurograph_ws_client import NeurographWSClient, SyncClient
 from neurograph_ws_client.codec import JsonCodec
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ async def flood() -> None:
                 told = {"signals": {"position": "eeee:0", "behind": 0, "delivery": "all", "on_slow": "gap"}}
                 await socket.send(json.dumps({"type": "subscribed", "id": message["id"], "channels": told}))
                 for chunk in chunks if message.get("max_rate") is None else ():
-                    if socket.transport.is_closing():
+                    if socket.state is not State.OPEN:
                         return
                     socket.transport.write(chunk)
                     await socket.drain()

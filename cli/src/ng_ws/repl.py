@@ -137,7 +137,9 @@ class _Repl:
     async def _pub(self, rest: str) -> None:
         channel, _, data = rest.partition(" ")
         _needed("/pub CHANNEL DATA", channel, data)
-        stored = await self._client.publish(channel, value_of(data), retry=True)
+        stored = await self._client.publish(
+            channel, value_of(data, hint='a text stands in its own quotes: "text"'), retry=True
+        )
         self._notes.say(f"stored on {channel} at {stored.position}")
 
     async def _emit(self, rest: str) -> None:

@@ -14,11 +14,12 @@ from neurograph_ws_client.durations import shown
 from neurograph_ws_client.urls import is_loopback
 
 from .escape import escaped
-from .exits import Exit, Failed, misused
+from .exits import Exit, Failed
 from .hub import connected
 from .notes import Notes
 from .render import object_line
 from .rest import call
+from .roles import check_role
 from .settings import LONGEST_TOKEN, Format, Settings, no_token_in
 from .stdin import first_line
 from .stdout import put
@@ -27,17 +28,12 @@ from .stdout import put
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
 
 
-# The roles a token can have.
-_ROLES = ("admin", "developer", "viewer", "bot")
-
-
 def new(settings: Settings, role: str | None, user: str | None, password: str | None) -> None:
     """Ask the hub's issuer; the token goes to stdout, the rest to stderr.
 
     Into a pipe too it is the bare token, for `$(…)`; JSON only where that was asked for.
     """
-    if role is not None and role not in _ROLES:
-        raise misused("--role", f"{', '.join(_ROLES[:-1])} or {_ROLES[-1]}", role)
+    check_role(role)
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
@@ -78,7 +74,8 @@ def show(settings: Settings, token: str | None) -> None:
 def _part(token: str, number: int) -> Mapping[str, Any]:
     parts = token.split(".")
     if len(parts) != 3:
-        raise misused("token", "a JWT of three parts", f"{len(parts)} part of {len(token)} letters: perhaps an API key")
+        text = f"token: expected a JWT of three parts, got one of {len(parts)} with {len(token)} letters"
+        raise Failed(Exit.USAGE, text, "next: ng-ws token check asks the hub, which may know it as an API key")
     try:
         return part(parts[number])
     except ValueError as fault:
