@@ -253,9 +253,11 @@ class Link:
         if self._journal is not None:
             self._journal.message(number, "in", message)
         effects = self.session.receive(number, message, monotonic(), wire)
-        if len(effects) == 1 and type(effects[0]) is Event:
+        if len(effects) == 1 and type(event := effects[0]) is Event:
             # What comes all day.
-            self._hand_over(effects[0])
+            subscription = self.subscriptions.get(event.message["channel"])
+            if subscription is not None:
+                subscription.deliver(event)
         else:
             self.run(effects)
 
@@ -271,18 +273,15 @@ class Link:
         is_stream = bool(effects)
         for effect in effects:
             if type(effect) is Event:
-                self._hand_over(effect)
+                subscription = self.subscriptions.get(effect.message["channel"])
+                if subscription is not None:
+                    subscription.deliver(effect)
             else:
                 is_stream = False
                 self._run_other(effect)
         # An event brings no deadline nearer.
         if not is_stream:
             self._timer.set(self.session.deadline())
-
-    def _hand_over(self, event: Event[Any]) -> None:
-        subscription = self.subscriptions.get(event.message["channel"])
-        if subscription is not None:
-            subscription.deliver(event)
 
     def _run_other(self, effect: Effect) -> None:
         match effect:

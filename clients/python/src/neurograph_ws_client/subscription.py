@@ -17,6 +17,9 @@ from .positions import Position
 from .states import SubState
 from .waiting import Item, Waiting
 
+# Looked at for every event: a member of an enumeration costs more than a name of the module.
+_ENDED = SubState.ENDED
+
 OnFull = Literal["gap", "wait", "error"]
 OnError = Literal["continue", "stop"]
 Handler = Callable[[Any], Any]
@@ -208,9 +211,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def deliver(self, item: Item) -> None:
         """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
-        if self.state is SubState.ENDED:
+        if self.state is _ENDED:
             return
-        if self._is_idle(item):
+        if not self._queue and self._task is None and self._given is None and self._takes_at_once(item):
             self._handle_nowait(item)
             return
         is_full = len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved)
@@ -219,10 +222,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._queue.put(item)
         self._wake()
 
-    def _is_idle(self, item: Item) -> bool:
-        """Whether an item can be handled at this very moment."""
-        if self._queue or self._task is not None or self._given is not None:
-            return False
+    def _takes_at_once(self, item: Item) -> bool:
+        """Whether an item can be handled at this very moment, where nothing else is in hand."""
         return self._handler is not None or (type(item) is CursorMoved and not self._wants_cursors)
 
     def discard(self) -> None:
@@ -290,7 +291,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def _call(self, item: Item) -> Awaitable[Any] | None:
-        if self._handler is None or (shown := self._shown(item)) is None:
+        is_plain = type(item) is Event and self._convert is None
+        if self._handler is None or (shown := item if is_plain else self._shown(item)) is None:
             return None
         try:
             result = self._handler(shown)
@@ -360,7 +362,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _settle(self, item: Item) -> None:
         self.handled += type(item) is Event
         self._cursor = item
-        if self.is_watched or self.state is SubState.ENDED:
+        if self.is_watched or self.state is _ENDED:
             self._owner.handled(self, item)
 
     def _shown(self, item: Item) -> Item | None:
