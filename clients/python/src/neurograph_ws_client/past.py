@@ -52,14 +52,16 @@ class Past:
 
     async def _read(self, link: Link, subscription: Subscription[Any], follow: Follow) -> list[Event[Any]]:
         events: list[Event[Any]] = []
+        is_asked = self.filter is None
         item: Any = await subscription.next()
         while len(events) < self.last and follow.head is not None:
             if isinstance(item, Event):
                 events.append(item)
             if item.place.reaches(follow.head) or item.place.epoch != follow.head.epoch:
                 break
-            if not isinstance(item, Event) and self.filter is not None and not events:
+            if not is_asked:
                 # The answer says how far the filter has gone (M26), sooner than a watermark does (P9).
+                is_asked = True
                 await link.update(subscription, {})
             item = await subscription.next()
         return events
