@@ -190,6 +190,26 @@ async def test_every_line_of_stdin_is_an_event(hub: FakeHub) -> None:
     assert [entry["data"] for entry in hub.logs["logs"].entries] == ["one", {"n": 2}]
 
 
+async def test_broken_json_is_refused_before_anything_is_stored(hub: FakeHub) -> None:
+    code, out, err = await run("pub", "logs", "{a:1}", "--url", hub.url)
+    assert (code, out, err.splitlines()[0]) == (2, "", "ng-ws: DATA: expected JSON, got '{a:1}'")
+    assert hub.received == []
+    code, _, err = await run("pub", "logs", "-", "--url", hub.url, stdin=b'one\n{"a":\n')
+    assert (code, err.splitlines()[0]) == (2, "ng-ws: stdin, event 2: expected JSON, got '{\"a\":'")
+    code, _, _ = await run("pub", "logs", "{a:1}", "--as-text", "--url", hub.url)
+    assert (code, hub.logs["logs"].entries[-1]["data"]) == (0, "{a:1}")
+
+
+@pytest.mark.clause("M31")
+async def test_what_is_published_again_by_its_mid_is_not_stored_twice(hub: FakeHub) -> None:
+    for duplicate in (False, True):
+        _, out, _ = await run("pub", "logs", "x", "--mid", "a", "--url", hub.url)
+        assert json.loads(out)["duplicate"] is duplicate
+    for _ in range(2):
+        await run("pub", "logs", "-", "--mid", "lines", "--url", hub.url, stdin=b"one\ntwo\n")
+    assert [entry["data"] for entry in hub.logs["logs"].entries] == ["x", "one", "two"]
+
+
 @pytest.mark.accept("C11")
 async def test_emitting_shows_token_novelty_and_neighbours(hub: FakeHub) -> None:
     code, out, _ = await run("emit", "signal.input.text", "disk failing", "--priority", "220", "--url", hub.url)

@@ -4,7 +4,8 @@ import time
 from datetime import datetime
 
 import pytest
-from ng_ws.durations import seconds, shown, since
+from neurograph_ws_client.durations import shown
+from ng_ws.durations import seconds, since
 from ng_ws.exits import Failed
 
 

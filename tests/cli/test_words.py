@@ -4,7 +4,6 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from neurograph_ws_client import Last, Since
@@ -14,7 +13,7 @@ from ng_ws.emit import vector_of
 from ng_ws.exits import Failed
 from ng_ws.listen import in_time
 from ng_ws.listening import check_last, delivery_of, start_of
-from ng_ws.publish import tags_of, value_of
+from ng_ws.publish import tags_of
 from ng_ws.settings import Flags, resolved
 from ng_ws.tokens import show
 
@@ -93,13 +92,6 @@ def test_a_wrong_number_is_told_with_its_option(reader: Callable[[str], float], 
 
 def test_right_numbers_are_read() -> None:
     assert [whole("-n", 1)("3"), whole("-p", 0, 255)("255"), above_zero("-t", "s")("0.5")] == [3, 255, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [(None, None), ('{"a":1}', {"a": 1}), ("3", 3), ("hello", "hello"), ('"3"', "3"), ("", "")]
-)
-def test_data_is_json_where_it_is_json_and_text_where_it_is_not(text: str | None, value: Any) -> None:
-    assert value_of(text) == value
 
 
 def test_tags_are_names_with_values() -> None:

@@ -345,6 +345,25 @@ async def test_options_are_replaced_while_the_stream_goes_on() -> None:
             await logs.update(max_rate=1)
 
 
+@pytest.mark.clause("M26", "P9")
+async def test_history_by_a_filter_ends_at_the_head_though_nothing_of_it_passes() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        for number in range(5):
+            hub.publish("logs", number, is_hidden=number > 2)
+        events = await client.history("logs", last=10, filter={"data": {"lte": 2}})
+        assert [event.data for event in events] == [0, 1, 2]
+        assert (await hub.asked("subscribe"))[0]["filter"] == {"data": {"lte": 2}}
+        with pytest.raises(ValueError, match="filter: expected an object, got 3"):
+            await client.history("logs", filter=3)  # type: ignore[arg-type]
+
+
+async def test_history_of_what_a_role_may_not_see_ends_at_the_head_too() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        hub.publish("logs", 1)
+        hub.publish("logs", 2, is_hidden=True)
+        assert [event.data for event in await client.history("logs")] == [1]
+
+
 async def test_history_is_read_over_a_connection_of_its_own() -> None:
     async with FakeHub() as hub, client_of(hub) as client:
         seen = Seen()

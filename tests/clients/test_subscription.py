@@ -167,7 +167,7 @@ async def test_a_handler_that_raises_is_told_and_the_stream_goes_on() -> None:
     one.deliver(event(2))
     assert (seen, one.failures, one.position) == ([1, 2], 2, "aaaa:2")
     assert [str(error.args[0]) for error in owner.reported] == ["no such thing", "no such thing"]
-    assert owner.reported[0].__notes__ == ["in the handler of logs"]
+    assert owner.reported[0].__notes__ == ["in the subscription of logs"]
 
 
 async def test_a_handler_that_raises_ends_the_stream_where_that_was_asked_for() -> None:

@@ -31,7 +31,7 @@ def test_a_pulse_counts_by_half_seconds_and_forgets_after_a_minute() -> None:
     pulse.add(Gap("c", "ep:1", "ep:3", 2, "slow"), 103.0)
     state = pulse.state(103.1, "connected")
     assert state["bars"] == [[6, 5, 2], [5, 5, 2], [4, 5, 1], [3, 5, 2], [2, 5, 2], [1, 5, 1]]
-    assert (state["rate"], state["total"], state["novel"], state["missed"]) == (6.0, 30, 10, 2)
+    assert (state["total"], state["novel"], state["missed"]) == (30, 10, 2)
     assert len(state["lines"]) == LINES
     assert state["lines"][0]["kind"] == "gap"
     assert (state["lines"][1]["text"], state["lines"][1]["kind"]) == ("<b>  x 1", "event")
@@ -64,6 +64,21 @@ def test_the_widget_is_sent_at_most_ten_states_a_second(hub: RunningHub, session
 
 
 @pytest.mark.accept("J14")
+def test_a_connection_that_is_away_is_shown_though_nothing_comes(session: NotebookSession) -> None:
+    view = session.live("logs")
+    away = threading.Event()
+
+    def on_state(change: Any) -> None:
+        if change.new["status"] != "connected":
+            away.set()
+
+    view.widget.observe(on_state, "state")
+    view.feed.stop()
+    assert away.wait(20)
+    view.stop()
+
+
+@pytest.mark.accept("J14")
 def test_its_script_is_one_small_file_that_loads_nothing_and_makes_no_markup() -> None:
     script = SCRIPT.read_text()
     assert len(script.encode()) <= 20_000
@@ -76,7 +91,7 @@ def test_its_script_is_one_small_file_that_loads_nothing_and_makes_no_markup() -
 @needs_node
 def test_its_script_draws_at_most_ten_times_a_second_and_writes_text_only(tmp_path: Path) -> None:
     state = Pulse("c").state(100.0, "connected") | {
-        "bars": [[0, 4, 1], [119, 2, 0]],
+        "bars": [[0, 4, 1], [1, 10, 0], [119, 2, 0]],
         "lines": [{"kind": "novel", "time": "1", "event": "<script>", "key": "", "text": "<img>"}],
     }
     (tmp_path / "live.mjs").write_bytes(SCRIPT.read_bytes())
@@ -84,7 +99,9 @@ def test_its_script_draws_at_most_ten_times_a_second_and_writes_text_only(tmp_pa
     done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    assert told["bars"] == [[595, 4, 100, 25], [0, 4, 50, 0]]
+    assert told["bars"] == [[595, 4, 40, 10], [590, 4, 100, 0], [0, 4, 20, 0]]
+    # 10 events in five seconds; then the newest bar too; then none.
+    assert told["rates"] == [2, 2.8, 0]
     assert told["delays"] == [100, 100]
     assert (told["texts"].count("<script>"), told["texts"].count("<img>")) == (told["paints"], told["paints"])
     assert told["paints"] == 3
@@ -109,7 +126,7 @@ class Element {
   getContext() { paints += 1; return pen; }
 }
 globalThis.document = { createElement: (name) => new Element(name) };
-const { default: view, bars } = await import("./live.mjs");
+const { default: view, bars, rate } = await import("./live.mjs");
 const state = STATE;
 const model = {
   get: () => state,
@@ -124,5 +141,6 @@ for (let round = 0; round < 2; round++) {
   for (const [id, act] of [...timers]) { timers.delete(id); act(); }
 }
 end();
-console.log(JSON.stringify({ bars: bars(state, 0, 600, 100), delays, texts, paints, left: listeners.size }));
+const rates = [0, 1, 20].map((shift) => rate(state, shift));
+console.log(JSON.stringify({ bars: bars(state, 0, 600, 100), rates, delays, texts, paints, left: listeners.size }));
 """

@@ -92,6 +92,8 @@ def test_a_handler_that_fails_is_told_counted_and_called_again(
     assert (handled, feed.failures) == (list(range(10)), 10)
     told = capsys.readouterr().err
     assert told.count("RuntimeError: no ") == MAX_TOLD
+    # A traceback begins in the user's own code.
+    assert (told.count("in handler"), "feed.py" in told) == (MAX_TOLD, False)
     assert told.endswith("mine: further errors are counted in `failures` only\n")
     assert "the handler failed 10 times" in repr(feed)
 

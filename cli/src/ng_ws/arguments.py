@@ -42,14 +42,15 @@ def above_zero(option: str, what: str) -> Callable[[str], float]:
 def json_of(option: str, text: str) -> Any:
     """A JSON value, and nothing that only looks like one; the mistake is told with its place."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as fault:
         place = str(fault) if isinstance(fault, ValueError) else "nested too deeply"
         hint = f"{place}; a text stands in its own quotes: {option} '\"text\"'"
         raise misused(option, "JSON", text if len(text) <= 80 else f"{text[:80]}…", hint) from fault
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """For `json.loads`: NaN and Infinity are words of Python alone."""
     raise ValueError(f"{name} is no JSON number")
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from .exits import misused
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_SHOWN = (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800))
 _EXPECTED = "a time like 250ms, 30s, 10m or 1h"
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
 
@@ -28,13 +27,3 @@ def since(option: str, text: str) -> float:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError, OSError) as fault:
         raise misused(option, f"{_EXPECTED}, or a date and time like 2026-11-28T23:26:00", text) from fault
-
-
-def shown(duration: float) -> str:
-    """A time in about two significant places: `0.84 s`, `12 s`, `3 min`, `2.5 h`, `4.6 d`."""
-    if duration < 10:
-        return f"{duration:.2f} s"
-    for unit, length, longest in _SHOWN:
-        if duration < longest:
-            return f"{duration / length:.{0 if length < 3600 else 1}f} {unit}"
-    return f"{duration / 86_400:.1f} d"

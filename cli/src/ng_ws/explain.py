@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from neurograph_ws_client import UnknownChannel
+from neurograph_ws_client.durations import shown
 
-from .durations import shown
 from .escape import escaped
 from .exits import Exit, Failed
 from .notes import Notes

@@ -41,11 +41,23 @@ TABLE: tuple[tuple[type[Exception], Exit, str], ...] = (
 
 _FORBIDDEN = 4003
 
+# By the member that the hub refuses.
+_HINTS = {
+    "max_rate": "next: the same with --delivery latest",
+    "filter": "next: ng-ws sub --help, or docs/CLI.md, Filters",
+}
+
 
 def explained(fault: Exception) -> Failed:
-    """The failure that a user reads."""
+    """The failure that a user reads; of several at once the first."""
+    if isinstance(fault, ExceptionGroup):
+        return explained(fault.exceptions[0])
     if isinstance(fault, Closed) and fault.code == _FORBIDDEN:
         return Failed(Exit.PERMISSION, str(fault), _RIGHTS)
+    if isinstance(fault, BadRequest) and fault.path in _HINTS:
+        return Failed(Exit.USAGE, str(fault), _HINTS[fault.path])
+    if str(fault).startswith("url: expected"):
+        return Failed(Exit.USAGE, str(fault), "next: ng-ws doctor URL says which one it may be")
     message = fault.format_message() if isinstance(fault, TyperException) else str(fault)
     for kind, exit_code, hint in TABLE:
         if isinstance(fault, kind):

@@ -38,7 +38,7 @@ def new_client(settings: Settings) -> NeurographWSClient:
         timeout=settings.timeout,
         name="ng-ws",
         version=__version__,
-        ssl=trusting() if settings.is_insecure and settings.url.startswith("wss:") else None,
+        ssl=context_of(settings),
         debug=settings.is_verbose,
     )
 
@@ -81,6 +81,11 @@ def _log_to_stderr() -> None:
         handler.setFormatter(_OnOneLine("ng-ws: %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
+
+
+def context_of(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS that the settings ask for; None is what the library does by itself."""
+    return trusting() if settings.is_insecure and settings.url.startswith("wss:") else None
 
 
 def trusting() -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from .exits import Exit, Failed
 from .notes import Notes
 from .render import object_line, renderer
 from .rest import call
+from .roles import check_role
 from .settings import Format, Settings
 from .stdout import put
 from .tables import flat, rows_of, tell
@@ -41,12 +42,22 @@ def channels(settings: Settings, channel: str | None) -> None:
 
 def conns(settings: Settings, role: str | None, user: str | None, kick: str | None) -> None:
     """The connections of the hub, for administrators; or close one."""
+    check_role(role, has_anonymous=True)
     if kick is not None:
-        tell(settings, [call(settings, "DELETE", f"/api/v1/clients/{quote(kick, safe='')}")], ("conn", "kicked"))
+        try:
+            closed = call(settings, "DELETE", f"/api/v1/clients/{quote(kick, safe='')}")
+        except UnknownChannel as fault:
+            raise Failed(Exit.USAGE, f"{kick}: {fault.message}", "next: ng-ws conns shows who is there") from fault
+        tell(settings, [closed], ("conn", "kicked"))
         return
     wanted = {name: value for name, value in (("role", role), ("user", user)) if value is not None}
     query = f"?{urlencode(wanted)}" if wanted else ""
-    tell(settings, rows_of(call(settings, "GET", f"/api/v1/clients{query}"), "clients"), _CONNECTION_COLUMNS)
+    rows = rows_of(call(settings, "GET", f"/api/v1/clients{query}"), "clients")
+    if rows:
+        tell(settings, rows, _CONNECTION_COLUMNS)
+    else:
+        of = "".join(f" of {name} {value}" for name, value in wanted.items())
+        Notes(settings).say(f"no open connections{of}; ng-ws explain ID knows those that have ended")
 
 
 def history(settings: Settings, channel: str, last: int, start: str | None) -> None:

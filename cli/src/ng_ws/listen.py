@@ -22,9 +22,9 @@ from neurograph_ws_client import (
     Switched,
     Welcome,
 )
+from neurograph_ws_client.durations import shown
 from neurograph_ws_client.urls import masked
 
-from .durations import shown
 from .exits import Exit, Failed
 from .failures import explained
 from .hub import close, new_client, one_line

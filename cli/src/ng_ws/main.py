@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Failed as failure:
-        _say(failure.message, failure.hint)
+        is_usage = failure.exit_code is Exit.USAGE
+        _say(failure.message, failure.hint or ("next: the same with --help" if is_usage else ""))
         return failure.exit_code
     except Exception as fault:  # noqa: BLE001 - the last line of defence: one sentence, not a traceback
         return _explain(fault, is_verbose=bool({"-v", "--verbose"} & set(given)))

@@ -1,12 +1,11 @@
 """`ng-ws pub`: store events in a channel."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from neurograph_ws_client import NeurographWSClient, Published
+from neurograph_ws_client import AUTO, NeurographWSClient, Published
 
 from .attachment import Attachment
 from .exits import misused
@@ -16,30 +15,26 @@ from .notes import Notes
 from .render import object_line
 from .settings import Format, Settings
 from .stdout import put
+from .values import value_of
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """The options of `pub`; `data` is JSON, else text, and `-` every line of stdin."""
+    """The options of `pub`; `data` is JSON or text, and `-` every line of stdin.
+
+    `mid` is that of a single event, of several the n-th has `mid.n`: what is run again is not stored twice (M31).
+    """
 
     channel: str
     data: str | None = None
     event: str = "message"
     key: str | None = None
+    mid: str | None = None
+    is_text: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     repeat: int = 1
     every: float = 0.0
     attachment: Attachment | None = None
-
-
-def value_of(text: str | None) -> Any:
-    """JSON where it is JSON, the text itself where it is not."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def tags_of(pairs: list[str]) -> dict[str, str]:
@@ -57,19 +52,30 @@ async def publish(settings: Settings, options: Publishing) -> None:
     """Publish, and say where each event was stored."""
     notes = Notes(settings)
     count = 0
+    if options.data != "-":
+        # A mistake is told before anything is stored.
+        value_of(options.data, is_text=options.is_text)
     async with connected(settings, notes) as client:
         async for data in _data(options):
-            stored = await _store(client, options, data)
             count += 1
+            stored = await _store(client, options, data, _mid(options, count))
             _tell(settings, options.channel, stored)
     if count != 1:
         notes.say(f"{count} events published on {options.channel}")
 
 
-async def _store(client: NeurographWSClient, options: Publishing, data: Any) -> Published:
+def _mid(options: Publishing, number: int) -> Any:
+    """That of the n-th event; without one the client makes its own."""
+    is_single = options.data != "-" and options.repeat == 1
+    return AUTO if options.mid is None else options.mid if is_single else f"{options.mid}.{number}"
+
+
+async def _store(client: NeurographWSClient, options: Publishing, data: Any, mid: Any) -> Published:
     tags, media = options.tags or None, options.attachment
     if media is None:
-        return await client.publish(options.channel, data, event=options.event, key=options.key, tags=tags, retry=True)
+        return await client.publish(
+            options.channel, data, event=options.event, key=options.key, tags=tags, mid=mid, retry=True
+        )
     return await client.publish_media(
         options.channel,
         media.content,
@@ -78,19 +84,22 @@ async def _store(client: NeurographWSClient, options: Publishing, data: Any) -> 
         meta=media.meta or None,
         key=options.key,
         tags=tags,
+        mid=mid,
         retry=True,
     )
 
 
 async def _data(options: Publishing) -> AsyncIterator[Any]:
     if options.data == "-":
+        number = 0
         async for line in stdin_lines():
-            yield value_of(line)
+            number += 1
+            yield value_of(line, f"stdin, event {number}", is_text=options.is_text)
         return
     for number in range(options.repeat):
         if number and options.every:
             await asyncio.sleep(options.every)
-        yield value_of(options.data)
+        yield value_of(options.data, is_text=options.is_text)
 
 
 def _tell(settings: Settings, channel: str, stored: Published) -> None:

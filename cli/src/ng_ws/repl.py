@@ -17,11 +17,11 @@ from .filters import filter_of
 from .hub import close, new_client, one_line, run
 from .lines import stdin_lines
 from .notes import Notes
-from .publish import value_of
 from .render import object_line, renderer
 from .settings import Settings
 from .signal_text import signal_line
 from .stdout import put
+from .values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -137,7 +137,9 @@ class _Repl:
     async def _pub(self, rest: str) -> None:
         channel, _, data = rest.partition(" ")
         _needed("/pub CHANNEL DATA", channel, data)
-        stored = await self._client.publish(channel, value_of(data), retry=True)
+        stored = await self._client.publish(
+            channel, value_of(data, hint='a text stands in its own quotes: "text"'), retry=True
+        )
         self._notes.say(f"stored on {channel} at {stored.position}")
 
     async def _emit(self, rest: str) -> None:

@@ -20,9 +20,9 @@ def tokens(settings: Settings, limit: int) -> None:
     tell(settings, _shown(settings, found), _TOKEN)
 
 
-def near(settings: Settings, around: str, k: int, radius: float | None) -> None:
-    """The tokens nearest to 8 numbers, or to a text."""
-    vector = vector_of(around)
+def near(settings: Settings, around: str, k: int, radius: float | None, *, is_text: bool = False) -> None:
+    """The tokens nearest to 8 numbers, or to a text, which `is_text` says of what looks like numbers."""
+    vector = None if is_text else vector_of(around)
     body: dict[str, Any] = {"vector": encode_text(around) if vector is None else vector, "k": k}
     if radius is not None:
         body["radius"] = radius

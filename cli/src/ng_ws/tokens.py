@@ -1,8 +1,6 @@
 """`ng-ws token`: ask the hub for one, read one without trusting it, try one."""
 
-import base64
 import getpass
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,15 +9,17 @@ from datetime import UTC, datetime
 from time import time
 from typing import Any
 
+from neurograph_ws_client.claims import part
+from neurograph_ws_client.durations import shown
 from neurograph_ws_client.urls import is_loopback
 
-from .durations import shown
 from .escape import escaped
-from .exits import Exit, Failed, misused
+from .exits import Exit, Failed
 from .hub import connected
 from .notes import Notes
 from .render import object_line
 from .rest import call
+from .roles import check_role
 from .settings import LONGEST_TOKEN, Format, Settings, no_token_in
 from .stdin import first_line
 from .stdout import put
@@ -28,17 +28,12 @@ from .stdout import put
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
 
 
-# The roles a token can have.
-_ROLES = ("admin", "developer", "viewer", "bot")
-
-
 def new(settings: Settings, role: str | None, user: str | None, password: str | None) -> None:
     """Ask the hub's issuer; the token goes to stdout, the rest to stderr.
 
     Into a pipe too it is the bare token, for `$(…)`; JSON only where that was asked for.
     """
-    if role is not None and role not in _ROLES:
-        raise misused("--role", f"{', '.join(_ROLES[:-1])} or {_ROLES[-1]}", role)
+    check_role(role)
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
@@ -67,7 +62,7 @@ def _password(settings: Settings) -> str:
 def show(settings: Settings, token: str | None) -> None:
     """What a token says about itself. Nothing here checks that it is true."""
     text = _given(settings, token)
-    shape = {"header": _part(text, 0), "claims": claims_of(text)}
+    shape = {"header": _part(text, 0), "claims": _part(text, 1)}
     if settings.format is Format.JSON:
         line = object_line(shape)
     else:
@@ -76,16 +71,15 @@ def show(settings: Settings, token: str | None) -> None:
     Notes(settings).say("not verified: ng-ws token check asks the hub")
 
 
-def claims_of(token: str) -> Mapping[str, Any]:
-    """What a JWT says, unchecked; `Failed` for what is none."""
-    return _part(token, 1)
-
-
 def _part(token: str, number: int) -> Mapping[str, Any]:
     parts = token.split(".")
     if len(parts) != 3:
-        raise misused("token", "a JWT of three parts", f"{len(parts)} part of {len(token)} letters: perhaps an API key")
-    return _decoded(parts[number])
+        text = f"token: expected a JWT of three parts, got one of {len(parts)} with {len(token)} letters"
+        raise Failed(Exit.USAGE, text, "next: ng-ws token check asks the hub, which may know it as an API key")
+    try:
+        return part(parts[number])
+    except ValueError as fault:
+        raise Failed(Exit.LOGIN, f"token: {fault}") from fault
 
 
 def with_token(settings: Settings, token: str | None) -> Settings:
@@ -104,18 +98,6 @@ def _given(settings: Settings, token: str | None) -> str:
     if settings.token is None:
         raise Failed(Exit.USAGE, "token: expected one as argument, -, --token-file or NG_TOKEN, got none")
     return settings.token
-
-
-def _decoded(part: str) -> Mapping[str, Any]:
-    try:
-        content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError as fault:
-        raise Failed(
-            Exit.LOGIN, "token: expected base64url of JSON in its first two parts, got something else"
-        ) from fault
-    if not isinstance(content, Mapping):
-        raise Failed(Exit.LOGIN, "token: expected JSON objects in its first two parts, got something else")
-    return content
 
 
 def _readable(shape: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -39,20 +39,20 @@ async def test_a_real_hub_is_in_order_from_the_url_to_rest() -> None:
     with RunningHub() as hub:
         code, found, err = await examined(hub.url, NG_TOKEN=hub.token("developer", "ann"))
     assert (code, {one["verdict"] for one in found.values()}) == (0, {"ok"})
-    names = "url proxy dns tcp token upgrade login version rights ping clock large rest"
+    names = "url proxy dns tcp token upgrade subprotocol deflate login version rights ping clock large rest"
     assert list(found) == names.split()
     assert found["login"]["text"].startswith("ann, role developer")
     assert "emit on signals" in found["rights"]["text"]
-    assert "13 checks, all in order" in err
+    assert "15 checks, all in order" in err
 
 
 @pytest.mark.parametrize(
     ("url", "text", "hint"),
     [
-        ("http://localhost:8000", "expected one like ws://localhost:8000/ws", "next: --url ws://localhost:8000/ws"),
-        ("https://hub.example/ws", "expected one like", "next: --url wss://hub.example/ws"),
-        ("localhost:8000", "expected one like", "next: --url ws://HOST:8000/ws, or wss://HOST/ws behind TLS"),
-        ("ws://localhost:99999/ws", "expected one like", "next: --url ws://HOST:8000/ws"),
+        ("http://localhost:8000", "expected one like ws://localhost:8000/ws", "next: the URL ws://localhost:8000/ws"),
+        ("https://hub.example/ws", "expected one like", "next: the URL wss://hub.example/ws"),
+        ("localhost:8000", "expected one like", "next: the URL ws://HOST:8000/ws, or wss://HOST/ws behind TLS"),
+        ("ws://localhost:99999/ws", "expected one like", "next: the URL ws://HOST:8000/ws"),
     ],
 )
 async def test_a_url_that_is_none_is_told_with_one_that_is(url: str, text: str, hint: str) -> None:
@@ -142,7 +142,7 @@ async def test_a_token_is_judged_before_it_is_sent(claims: dict[str, float], ver
         (http("200 OK", body="<html>"), 5, "200 OK: the request arrived without its Upgrade header", UPGRADE),
         (http("426 Upgrade Required"), 5, "arrived without its Upgrade header", UPGRADE),
         (http("404 Not Found"), 5, "404 Not Found at /x", "next: hubs listen at /ws"),
-        (http("301 Moved", "Location: https://h.example/ws"), 5, "elsewhere", "next: --url wss://h.example/ws"),
+        (http("301 Moved", "Location: https://h.example/ws"), 5, "elsewhere", "next: the URL wss://h.example/ws"),
         (
             http("400 Bad Request", body="Host: expected a name of this hub"),
             5,

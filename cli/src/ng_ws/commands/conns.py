@@ -17,19 +17,6 @@ _CONNS = helped(
 )
 
 
-class HelpAsked:
-    """Given as the context's object where the help of a command is wanted."""
-
-
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
 @app.command(help=_CONNS)
 def conns(
     ctx: typer.Context,

@@ -12,7 +12,8 @@ _DOCTOR = helped(
     "ng-ws doctor",
     "ng-ws doctor wss://hub.example/ws --origin https://app.example --idle 70s",
     "What is wrong between here and the hub, a sentence each with the next thing to try: URL, proxy, name, port, TLS, "
-    "token, upgrade, origin, login, version, rights, ping, clock, large frames, REST. Exit code 0 if nothing failed.",
+    "token, upgrade, subprotocol, origin, deflate, login, version, rights, ping, clock, large frames, silence, REST. "
+    "Exit code 0 if nothing failed.",
 )
 
 app = single()
@@ -32,7 +33,7 @@ def doctor(
     """Examine."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from ..doctor.walk import doctor  # noqa: PLC0415
+    from ..doctor import doctor  # noqa: PLC0415
     from ..hub import run  # noqa: PLC0415
 
     settings = ctx.obj if url is None else replace(ctx.obj, url=url)

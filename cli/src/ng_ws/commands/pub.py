@@ -14,7 +14,8 @@ app = single()
 _PUB = helped(
     """ng-ws pub actions '{"service":"api"}' --event deploy.started --tag env=prod""",
     "tail -f app.log | ng-ws pub logs - --event app.line",
-    "Store events in a channel: JSON, or a text, or - for every line of stdin; with --media the bytes of a file.",
+    "Store events in a channel: JSON, or a text, or - for every line of stdin; with --media the bytes of a file. What "
+    "begins like JSON and is none is refused; --as-text takes it as it is.",
 )
 
 
@@ -25,6 +26,11 @@ def pub(
     data: Annotated[str | None, typer.Argument(help="JSON, a text, or - for lines of stdin.")] = None,
     event: Annotated[str, typer.Option(help="Name of the event.")] = "message",
     key: Annotated[str | None, typer.Option(help="What it is about.")] = None,
+    mid: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What is run again is not stored twice; of several NAME.1, NAME.2, …"),
+    ] = None,
+    as_text: Annotated[bool, typer.Option("--as-text", help="DATA is a text, whatever it looks like.")] = False,
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
     repeat: Annotated[int, typer.Option(parser=whole("--repeat", 1), metavar="N", help="How often.")] = 1,
     every: Annotated[str, typer.Option(help="Pause between repeats, like 100ms.")] = "0s",
@@ -41,5 +47,17 @@ def pub(
 
     pause = seconds("--every", every)
     attached = attachment_of(media, content_type, meta or [], has_data=data is not None)
-    run(publish(ctx.obj, Publishing(channel, data, event, key, tags_of(tag or []), repeat, pause, attached)))
+    options = Publishing(
+        channel,
+        data,
+        event=event,
+        key=key,
+        mid=mid,
+        is_text=as_text,
+        tags=tags_of(tag or []),
+        repeat=repeat,
+        every=pause,
+        attachment=attached,
+    )
+    run(publish(ctx.obj, options))
     return Exit.OK

@@ -29,6 +29,7 @@ def tokens(
         float | None,
         typer.Option(parser=above_zero("--radius", "a distance"), metavar="R", help="Neighbours no further away."),
     ] = None,
+    as_text: Annotated[bool, typer.Option("--as-text", help="It is a text, even if it looks like numbers.")] = False,
 ) -> int:
     """Tokens."""
     from ..space import near as near_to  # noqa: PLC0415
@@ -41,5 +42,5 @@ def tokens(
             "tokens", "nothing, or near and a text or 8 numbers", near if around is None else f"{near} {around}"
         )
     else:
-        near_to(ctx.obj, around, k, radius)
+        near_to(ctx.obj, around, k, radius, is_text=as_text)
     return Exit.OK

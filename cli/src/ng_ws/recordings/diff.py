@@ -7,7 +7,8 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from ..durations import shown
+from neurograph_ws_client.durations import shown
+
 from ..escape import escaped
 from ..exits import Exit
 from ..notes import Notes

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from neurograph_ws_client import NeurographWSClient
+from neurograph_ws_client.durations import shown
 from neurograph_ws_client.urls import masked
 
-from ..durations import shown
 from ..exits import misused
 from ..hub import connected
 from ..notes import Notes
@@ -23,6 +23,12 @@ from .form import Recorded, recorded
 
 # Publishes under way at once.
 _AHEAD = 32
+
+# Capacity and refill per second where the hub tells none.
+_UNLIMITED = (1e12, 1e12)
+
+# Of the hub's rate so much is used: its clock and ours are two, and other publishers of the user share the bucket.
+_MARGIN = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,20 @@ async def replayed(settings: Settings, options: Replaying) -> None:
     notes.say(f"{count} events published to {masked(settings.url)} in {shown(took)}{_gaps(run.gaps)}")
 
 
+class Pace:
+    """The hub's bucket of publishes, as it told it: what is faster is refused, and would come out of order."""
+
+    def __init__(self, capacity: float, refill: float, now: float) -> None:
+        self._capacity, self._refill = capacity * _MARGIN, refill * _MARGIN
+        self._left, self._at = self._capacity, now
+
+    def take(self, now: float) -> float:
+        """Take one; the seconds until it is there. `now`: of the monotonic clock."""
+        self._left = min(self._capacity, self._left + (now - self._at) * self._refill) - 1
+        self._at = now
+        return max(0.0, -self._left / self._refill)
+
+
 class _Run:
     def __init__(self, client: NeurographWSClient, settings: Settings, options: Replaying) -> None:
         self._client = client
@@ -89,6 +109,8 @@ class _Run:
         """In the order of the recording: one channel's events are asked for in order, and answered in it."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        welcome = self._client.welcome
+        pace = Pace(*(welcome.limits.rates.get("publish", _UNLIMITED) if welcome else _UNLIMITED), began)
         first: float | None = None
         async with asyncio.TaskGroup() as group:
             for one in recorded(self._options.file):
@@ -97,7 +119,7 @@ class _Run:
                     continue
                 first = one.t if first is None else first
                 due = began + (one.t - first) / self._options.speed
-                await asyncio.sleep(max(0.0, due - loop.time()))
+                await asyncio.sleep(max(0.0, due - loop.time(), pace.take(loop.time())))
                 await self._room.acquire()
                 group.create_task(self._publish(one, one.event))
         self.took = loop.time() - began

@@ -6,8 +6,8 @@ from time import monotonic, time
 from typing import Any
 
 from neurograph_ws_client import AuthError, HubError, PermissionDenied
+from neurograph_ws_client.durations import shown
 
-from ..durations import shown
 from ..escape import escaped
 from ..rest import call
 from ..settings import Settings

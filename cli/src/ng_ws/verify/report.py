@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..durations import shown
+from neurograph_ws_client.durations import shown
+
 from ..escape import escaped
 from ..render import object_line
 from .checker import Outcome

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurograph_ws_client import Event, Filter, Gap, Last, NeurographWSClient
@@ -16,8 +17,11 @@ from .results import QueryResult, event_row
 from .worker import Place
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from .worker import Worker
 
+HERE = Path(__file__).parent
 KEPT = 1_000
 """Newest events that a feed keeps."""
 MAX_TOLD = 3
@@ -116,10 +120,10 @@ class Feed:
             return
         try:
             handler(event)
-        except Exception:  # noqa: BLE001 - the user's code: told where it stands, and the feed goes on
+        except Exception as fault:  # noqa: BLE001 - the user's code: told where it stands, and the feed goes on
             self.failures += 1
             if self.failures <= MAX_TOLD:
-                traceback.print_exc()
+                traceback.print_exception(fault.with_traceback(_of_the_user(fault.__traceback__)))
             if self.failures == MAX_TOLD:
                 print(f"{self.name}: further errors are counted in `failures` only", file=sys.stderr)
 
@@ -147,6 +151,10 @@ class Feed:
             self._listeners.append(listener)
 
         self._worker.wait(attach())
+
+    def watch(self, changed: Callable[[], object]) -> None:
+        """Call `changed` on the client's thread whenever the state of the connection is another."""
+        self._worker.call(lambda: self._client.on("state", lambda change: changed()))
 
     def wait(self, count: int = 1, timeout: float = 10.0) -> "Feed":
         """Until `count` events have come in all; TimeoutError tells how many did."""
@@ -199,3 +207,11 @@ class Feed:
 
     def _repr_html_(self) -> str:
         return self.events()[-10:]._repr_html_()
+
+
+def _of_the_user(trace: "TracebackType | None") -> "TracebackType | None":
+    """A traceback from the user's own code on; all of it where that is in ours."""
+    inner = trace
+    while inner is not None and Path(inner.tb_frame.f_code.co_filename).parent == HERE:
+        inner = inner.tb_next
+    return inner or trace

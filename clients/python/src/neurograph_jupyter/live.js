@@ -12,6 +12,7 @@ overflow:hidden;text-overflow:ellipsis;font-size:12px;background:transparent}
 .ngl .ngl-novel td:nth-child(2){color:#ea580c;font-weight:600}.ngl .ngl-gap td{color:#b91c1c}
 .ngl .ngl-none td{opacity:.6}`;
 const NOVEL = "#ea580c", KNOWN = "#6366f1", LINE = "rgba(128,128,128,.35)";
+const RECENT = 10; // bars that the rate is taken of
 const LEAST = 100; // milliseconds between two drawings
 
 function element(name, parent, text) {
@@ -28,6 +29,12 @@ export function bars(state, shift, width, height) {
   return state.bars
     .map(([age, count, novel]) => [width - (age + shift + 1) * step, Math.max(1, step - 1), (count / top) * height, (novel / top) * height])
     .filter(([x]) => x + step > 0);
+}
+
+// Events a second of the last whole bars; what comes no more makes it fall, though nothing is sent then.
+export function rate(state, shift) {
+  const recent = state.bars.filter(([age]) => age + shift >= 1 && age + shift <= RECENT);
+  return recent.reduce((sum, bar) => sum + bar[1], 0) / (RECENT * state.bucket);
 }
 
 function draw(canvas, state, shift) {
@@ -71,9 +78,9 @@ function lines(table, state) {
   }
 }
 
-function head(parts, state) {
+function head(parts, state, shift) {
   parts.channel.textContent = state.channel;
-  parts.rate.textContent = `${state.rate.toFixed(1)} events/s`;
+  parts.rate.textContent = `${rate(state, shift).toFixed(1)} events/s`;
   parts.total.textContent = `${state.total} events`;
   parts.novel.textContent = state.novel ? `${state.novel} novel` : "";
   parts.missed.textContent = state.missed ? `${state.missed} missed` : "";
@@ -99,8 +106,9 @@ function render({ model, el }) {
     waiting = 0;
     drawn = Date.now();
     const state = model.get("state");
-    head(parts, state);
-    draw(canvas, state, Math.floor((drawn - came) / 1000 / state.bucket));
+    const shift = Math.floor((drawn - came) / 1000 / state.bucket);
+    head(parts, state, shift);
+    draw(canvas, state, shift);
     lines(table, state);
   }
   function soon() {

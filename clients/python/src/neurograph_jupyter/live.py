@@ -32,6 +32,8 @@ class LiveView:
         # What was there before it is shown at the time of the hub.
         feed.listen(self._take, kept=lambda event: self._pulse.add(event, min(event.ts, time())))
         self.widget.state = self._pulse.state(time(), feed.state)
+        # A connection that is away brings nothing that would say so.
+        feed.watch(self._soon)
 
     def stop(self) -> None:
         """Follow no more."""
@@ -40,6 +42,9 @@ class LiveView:
 
     def _take(self, item: Event[Any] | Gap) -> None:
         self._pulse.add(item, time())
+        self._soon()
+
+    def _soon(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(max(self._due, loop.time()), self._send, loop)

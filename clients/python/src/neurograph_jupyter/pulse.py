@@ -50,14 +50,12 @@ class Pulse:
         bars = [
             [current - number, count, novel] for number, count, novel in self._buckets if current - number < BUCKETS
         ]
-        recent = sum(count for age, count, _ in bars if 1 <= age <= 10)
         return {
             "channel": self.channel,
             "status": status,
             "bucket": BUCKET,
             "buckets": BUCKETS,
             "bars": bars,
-            "rate": recent / (10 * BUCKET),
             "total": self.total,
             "novel": self.novel,
             "missed": self.missed,

@@ -1,55 +1,30 @@
-"""A thread with an event loop, for clients that a notebook calls without `await`."""
+"""The thread behind a session, and where the code of a notebook runs."""
 
 import asyncio
 import concurrent.futures
 import contextvars
-import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from neurograph_ws_client import worker
 
 from .errors import NotebookError
 
 T = TypeVar("T")
 
 
-class Worker:
-    """Runs coroutines on a loop of its own until `stop`."""
+class Worker(worker.Worker):
+    """The thread of a session."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="neurograph notebook", daemon=True)
-        self._thread.start()
+        super().__init__("neurograph notebook")
 
-    def wait(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
-        """The result of `work`; TimeoutError after `seconds`, and an interrupt of the kernel cancels it."""
+    def start(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        """Begin `work`, as long as there is a session."""
         if not self.is_running:
             work.close()
             raise NotebookError("the session is closed: expected %neurograph init before")
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        try:
-            return future.result(seconds)
-        except BaseException:
-            future.cancel()
-            raise
-
-    @property
-    def is_running(self) -> bool:
-        """Until `stop`."""
-        return self._thread.is_alive()
-
-    def stop(self, seconds: float = 5.0) -> None:
-        """End the loop and its thread."""
-        if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_forever()
-        finally:
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.close()
+        return super().start(work)
 
 
 class Place:

@@ -51,6 +51,8 @@ from .stats import ClientStats, SubscriptionStats
 from .stores import FileStore, PositionStore
 from .subscription import Subscription
 from .switch import GoAway, Switched
+from .sync_client import SyncClient
+from .sync_subscription import SyncSubscription
 
 __all__ = [
     "AUTO",
@@ -98,6 +100,8 @@ __all__ = [
     "Subscription",
     "SubscriptionStats",
     "Switched",
+    "SyncClient",
+    "SyncSubscription",
     "TokenRequest",
     "TokenSource",
     "TooLarge",

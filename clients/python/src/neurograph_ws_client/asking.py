@@ -8,6 +8,7 @@ from .errors import Disconnected, HubError, error_from
 from .events import Gap
 from .follows import Follow, Follows
 from .line import Line
+from .policy import Backoff
 from .recovery import Recovery
 from .requests import Request, Requests
 
@@ -32,6 +33,8 @@ DRAINING = "draining"
 # The largest number of channels in one subscribe (M22).
 MAX_CHANNELS = 64
 
+_ASK_AGAIN = Backoff()
+
 
 class Own:
     """The ticket of a question of the client itself whose answer changes nothing by itself."""
@@ -54,6 +57,16 @@ class Updated:
 
     def __init__(self, follow: Follow, line: Line, options: Mapping[str, Any], ticket: Ticket) -> None:
         self.follow, self.line, self.options, self.ticket = follow, line, options, ticket
+
+
+class Stopped(Own):
+    """The ticket of an unsubscribe on one connection; `ticket` is the caller's, None where nobody waits."""
+
+    __slots__ = ("channels", "line", "ticket")
+
+    def __init__(self, channels: Sequence[str], line: Line, ticket: Ticket | None) -> None:
+        super().__init__(is_told=False)
+        self.channels, self.line, self.ticket = channels, line, ticket
 
 
 class Asking:
@@ -179,7 +192,7 @@ class Asking:
             self._follows.put_off(follow, error, now, self._draw())
         elif follow.options == renewed.options:
             refused = self.refused(Asked([follow], line), {follow.channel: error}, now)
-            return [*refused, *self.stop([follow.channel], OWN, line, now)]
+            return [*refused, *self.stop([follow.channel], line, now)]
         return []
 
     def _replaced(self, follow: Follow, told: Mapping[str, Any] | None, line: Line, now: float) -> list[Effect]:
@@ -202,12 +215,37 @@ class Asking:
 
     def _unwanted(self, channels: Sequence[str], line: Line, now: float) -> list[Effect]:
         """It was unsubscribed here before the hub had answered."""
-        return list(self.stop(channels, OWN, line, now)) if channels else []
+        return list(self.stop(channels, line, now)) if channels else []
 
-    def stop(self, channels: Sequence[str], ticket: Ticket, line: Line, now: float) -> list[Send | Reject]:
+    def stop(
+        self, channels: Sequence[str], line: Line, now: float, ticket: Ticket | None = None
+    ) -> list[Send | Reject]:
         """Tell the hub that channels are wanted no more."""
         message = {"type": "unsubscribe", "channels": list(channels)}
-        return self._requests.submit(Request(message, ticket, now + self._timeout, conn=line.number), now)
+        stopped = Stopped(channels, line, ticket)
+        return self._requests.submit(Request(message, stopped, now + self._timeout, conn=line.number), now)
+
+    def settle_stopped(self, stopped: Stopped, effect: Resolve | Reject, now: float) -> list[Effect]:
+        """The hub has stopped, or is asked again as long as it may: what it goes on to send, nobody wants."""
+        line = stopped.line
+        if isinstance(effect, Resolve):
+            line.stops = 0
+            return [] if stopped.ticket is None else [effect._replace(ticket=stopped.ticket)]
+        if effect.error.temporary:
+            line.unwanted.update(dict.fromkeys(stopped.channels))
+            line.stop_at = now + _ASK_AGAIN.delay(line.stops, self._draw(), effect.error.retry_after or 0.0)
+            line.stops += 1
+        return [] if stopped.ticket is None else [effect._replace(ticket=stopped.ticket)]
+
+    def stop_again(self, line: Line, now: float) -> list[Effect]:
+        """Ask once more for what the hub has not stopped, unless it is wanted again."""
+        if line.stop_at is None or now < line.stop_at:
+            return []
+        wanted = {follow.channel for follow in line.asked}
+        channels = [channel for channel in line.unwanted if channel not in wanted]
+        line.stop_at = None
+        line.unwanted.clear()
+        return list(self.stop(channels, line, now)) if channels else []
 
 
 def _error_of(follow: Follow, effect: Resolve | Reject) -> HubError:

@@ -115,7 +115,7 @@ class Calls:
         With a `mid` the answer waits for the store and carries the position (M35).
         """
         message = {"type": "emit", "event_type": event_type, "vector": as_numbers(vector), "priority": priority}
-        optional = {"payload": payload, "key": key, "tags": tags, "mid": mid}
+        optional = {"payload": payload, "key": key, "tags": tags, "mid": self._mid_of_signal(mid)}
         answer = await self._ask(message, optional, None, retry=retry)
         return _read(emitted_from, answer.answer)[0]
 
@@ -135,7 +135,7 @@ class Calls:
 
         More than `limits.emit_batch` go as several messages, of which the later ones wait when the hub asks for it.
         """
-        rows = as_rows(vectors)
+        rows, mid = as_rows(vectors), self._mid_of_signal(mid)
         welcome = self._link.session.welcome
         most = welcome.limits.emit_batch if welcome else max(1, len(rows))
         results: list[Emitted] = []
@@ -193,6 +193,10 @@ class Calls:
             is_repeatable="mid" in given,
             is_patient=retry,
         )
+
+    def _mid_of_signal(self, given: str | None) -> str | None:
+        """What waits for a connection carries a `mid`, so that it is stored once; else only if it was asked for."""
+        return self._new_mid() if given is None and self._link.session.queues else given
 
     def _new_mid(self) -> str:
         self._mids += 1

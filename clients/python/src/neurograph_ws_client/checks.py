@@ -36,6 +36,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     """The options of a subscription as they go on the wire (F1, S2, S7, S10), those that were given."""
     if "filter" in options and not isinstance(options["filter"], Mapping):
         raise ValueError(f"filter: expected an object, got {options['filter']!r:.80}")
+    if (fault := place_of_fault({"filter": options.get("filter")})) is not None:
+        raise ValueError(fault)
     if "delivery" in options:
         check_choice("delivery", options["delivery"], ("all", "latest"))
     if "on_slow" in options:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from .answers import Welcome
 from .calls import Calls
@@ -14,12 +14,13 @@ from .checks import check_choice, check_options, check_token, check_whole
 from .codec import codecs_for
 from .connection import Opening
 from .errors import Closed
-from .events import Event
+from .events import Event, T
 from .filters import Filter
 from .link import Link
 from .listeners import Told
-from .past import read_past
-from .policy import Backoff, TokenSource
+from .past import Past
+from .policy import Backoff, TokenRequest, TokenSource, token_from
+from .requests import MAX_HELD_BACK
 from .session import Session
 from .starts import Start, wire_start
 from .states import State
@@ -27,7 +28,11 @@ from .stats import ClientStats, SubscriptionStats
 from .stores import PositionStore, Saver
 from .stores import checked as checked_positions
 from .subscription import Handler, Handling, OnError, OnFull, Subscription
+from .typed import converter
 from .urls import Address, UrlSource, masked
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
 
 
 class NeurographWSClient(Calls):
@@ -43,7 +48,9 @@ class NeurographWSClient(Calls):
     once. It belongs together with `positions`: alone it goes on behind what the former client had received, and what
     that one had not handled is skipped. `positions`, a mapping (an empty one too) or a store, says where each channel
     goes on when it is subscribed, before any `start`, and keeps the place of each that ends, until `forget`; a store
-    is also told, once a second and at the end. `journal` is called with one dict for every message in and out, every
+    is also told, once a second and at the end. With `send_queue=N` up to N publishes and emits that are asked for while
+    the connection is away wait for it, in order, each with a `mid` and no longer than its time-out; beyond, and with
+    the default, they are refused (Disconnected). `journal` is called with one dict for every message in and out, every
     event handled and every connection that ended (PROTOCOL.md, I0).
     """
 
@@ -55,11 +62,12 @@ class NeurographWSClient(Calls):
         reconnection_token: str | None = None,
         positions: Mapping[str, str] | PositionStore | None = None,
         auto_reconnect: bool = True,
-        backoff: Backoff | None = None,
+        backoff: Backoff = Backoff(),  # noqa: B008 - it cannot be changed
         encoding: Literal["json", "msgpack"] = "json",
         compression: bool = True,
         connect_timeout: float = 10.0,
         timeout: float = 5.0,
+        send_queue: int = 0,
         name: str | None = None,
         version: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -72,6 +80,7 @@ class NeurographWSClient(Calls):
         if isinstance(token, str) and not token.strip():
             # None is how nobody in particular connects; an empty one is a variable that was never filled.
             raise ValueError("token: expected a JWT or an API key, came an empty string")
+        check_whole("send_queue", send_queue, 0, MAX_HELD_BACK)
         if reconnection_token is not None:
             check_token(reconnection_token)
         store = positions if isinstance(positions, PositionStore) else None
@@ -88,6 +97,7 @@ class NeurographWSClient(Calls):
             client=_named(name, version),
             reconnection_token=reconnection_token,
             positions=stored,
+            send_queue=send_queue,
         )
         self._token = token
         codecs = codecs_for(encoding)
@@ -212,18 +222,20 @@ class NeurographWSClient(Calls):
         on_full: OnFull = "gap",
         on_error: OnError = "continue",
         gaps: bool = False,
-    ) -> Subscription[Any]:
+        type: type[T] | None = None,  # noqa: A002 - the documents' word
+    ) -> Subscription[T]:
         """Follow a channel, now or as soon as there is a connection, and again after each reconnect.
 
         A handler, plain or async, gets the events one at a time; without one, iterate the result. Awaiting the result
         tells that it is active, or why not. What is left out takes the channel's defaults at the hub (S12). `filter`
         says which events come (F1-F8); one that breaks a rule is refused by the hub: BadRequest with `path`.
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
-        most N events beyond what was handled here, and sends again after a cut what was not (S10). ValueError for an
-        option that is none of these.
+        most N events beyond what was handled here, and sends again after a cut what was not (S10). With a `type` the
+        data of each event is made one (msgspec, extra `typed`); what cannot be is told like an error of the handler.
+        ValueError for an option that is none of these.
         """
         name = str(channel)
-        handling = _handling(handler, queue_size, on_full, on_error, gaps)
+        handling = _handling(handler, queue_size, on_full, on_error, gaps, type)
         wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {member: value for member, value in wire.items() if value is not None}
         check_options(options)
@@ -246,16 +258,52 @@ class NeurographWSClient(Calls):
         self._link.subscriptions.forget(map(str, channels))
 
     async def history(
-        self, channel: Channel | str, *, last: int = 100, timeout: float | None = None
+        self,
+        channel: Channel | str,
+        *,
+        last: int = 100,
+        filter: Filter | None = None,  # noqa: A002 - the protocol's word
+        timeout: float | None = None,
     ) -> list[Event[Any]]:
-        """The newest `last` entries that are still kept, oldest first, over a short connection of its own.
+        """The newest `last` entries that are still kept and pass `filter`, oldest first, over a connection of its own.
 
-        RequestTimeout where they did not come in time, or what refused the connection or the channel.
+        RequestTimeout where they did not come in time, or what refused the connection, the channel or the filter.
         """
-        token = self._session.credentials.token if self._session.credentials.token is not None else self._token
-        return await read_past(
-            self._opening, token, str(channel), last=last, timeout=self._timeout if timeout is None else timeout
+        check_options({} if filter is None else {"filter": filter})
+        past = Past(str(channel), last, filter)
+        return await past.read(self._opening, self._credential, self._timeout if timeout is None else timeout)
+
+    @property
+    def _credential(self) -> TokenSource | None:
+        """What a connection beside the client's own logs in with."""
+        held = self._session.credentials.token
+        return self._token if held is None else held
+
+    async def diagnose(self, *, origin: str | None = None, idle: float = 0.0) -> "Diagnosis":
+        """What lies between here and the hub, over a connection of its own: a sentence each with the next thing to try.
+
+        URL, proxy, DNS, TCP, TLS, token, upgrade, subprotocol, deflate, login, rights, ping, clock, a large frame,
+        REST; with `idle` whether so many seconds of silence survive, with an `origin` whether a page of it may connect.
+        It never raises for what it finds: `is_good`, `summary` and the findings tell, and it prints as a list.
+        """
+        from .diagnosis import Target, diagnosed  # noqa: PLC0415 - only who asks for it needs it
+
+        token = self._credential
+        if callable(token):
+            token = await token_from(token, TokenRequest("initial"))
+        opening = self._opening
+        target = Target(
+            self._address.ask(),
+            token or None,
+            self._timeout,
+            opening.ssl,
+            opening.proxy,
+            compression=opening.compression,
+            headers=opening.headers,
+            origin=origin,
+            idle=idle,
         )
+        return await diagnosed(target, self._session.reconnects)
 
     # -- figures ---------------------------------------------------------------------------------------------------
 
@@ -287,12 +335,15 @@ class NeurographWSClient(Calls):
         return f"<NeurographWSClient {masked(self.url)} {self.state}{role} {counts} {list(stats.subscriptions)}>"
 
 
-def _handling(handler: Handler | None, queue_size: int, on_full: OnFull, on_error: OnError, gaps: bool) -> Handling:
+def _handling(
+    handler: Handler | None, queue_size: int, on_full: OnFull, on_error: OnError, gaps: bool, wanted: Any
+) -> Handling:
     check_whole("queue_size", queue_size, 2, why=" (a gap and an event)")
     check_choice("on_full", on_full, get_args(OnFull))
     check_choice("on_error", on_error, get_args(OnError))
     check_choice("gaps", gaps, (True, False))
-    return Handling(handler, queue_size, on_full, on_error, gaps)
+    convert = None if wanted is None else converter(wanted)
+    return Handling(handler, queue_size, on_full, on_error, gaps, convert=convert)
 
 
 def _figures(one: Subscription[Any]) -> SubscriptionStats:

@@ -99,6 +99,8 @@ class Connection:
     def decode(self, payload: bytes) -> Any:
         """A message or an array of them, their content decoded (B9); ValueError where it cannot be read."""
         decoded = self.codec.decode(payload)
+        if type(decoded) is dict and "content_encoding" not in decoded:
+            return decoded
         if isinstance(decoded, list):
             return [opened(message, self._max_content) for message in decoded]
         return opened(decoded, self._max_content)

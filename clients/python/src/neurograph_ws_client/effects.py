@@ -67,6 +67,13 @@ class Reject(NamedTuple):
     error: HubError
 
 
+class Unsent(NamedTuple):
+    """A request never went out: what it says has no wire form, or is longer than the hub takes."""
+
+    ticket: Ticket
+    error: Exception
+
+
 class SubChanged(NamedTuple):
     """A subscription changed its state; `error` is what ended it, None where it was asked to end."""
 
@@ -109,6 +116,7 @@ Effect = (
     | SetLimit
     | Resolve
     | Reject
+    | Unsent
     | SubChanged
     | SubRecovered
     | CursorMoved

@@ -3,12 +3,20 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from .media import MEDIA
 from .positions import Position
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # Every checker brings this module: what is not typed is Any, and not unknown.
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 _NO_TAGS: Mapping[str, str] = {}
 
@@ -85,6 +93,10 @@ class Event(Mapping[str, Any], Generic[T]):
     def meta(self) -> Mapping[str, Any] | None:
         """What the publisher said about media: format, width, height, duration, sample_rate, or other members."""
         return self.message.get("meta")
+
+    def with_data(self, data: Any) -> "Event[Any]":
+        """The same entry with its data in another form; `wire` stays what came."""
+        return Event({**self.message, "data": data}, self.epoch, self.wire)
 
     @property
     def wire(self) -> bytes:

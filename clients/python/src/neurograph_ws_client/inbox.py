@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .asking import Asked, Own, Renewed, Updated
+from .asking import Asked, Own, Renewed, Stopped, Updated
 from .closing import Remedy
 from .effects import AskToken, Drop, Effect, Reject, Resolve, SetLimit, Tell
 from .errors import AuthError, HubError, ProtocolViolation, error_from
@@ -14,6 +14,14 @@ from .switch import GoAway
 
 # L11: no message of the hub is larger than `limits.decoded` and this.
 MESSAGE_MARGIN = 65_536
+
+
+# What comes of a message with other members, or members of another form, than the protocol says.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def _violation(what: object) -> ProtocolViolation:
+    return ProtocolViolation(f"the hub sent a message that does not read as the protocol says: {what}")
 
 
 class Inbox(Standing):
@@ -30,15 +38,13 @@ class Inbox(Standing):
             if kind == "event":
                 return self.stream.event(line, message, now, wire)
             return _HANDLERS.get(kind, Inbox._on_other)(self, line, message, now)
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        except UNREADABLE as fault:
             return self.misread(f"{type(fault).__name__}: {fault}")
 
     def misread(self, what: str) -> list[Effect]:
         """Something that is no message of the protocol came."""
         self.unreadable += 1
-        return [
-            Tell("error", ProtocolViolation(f"the hub sent a message that does not read as the protocol says: {what}"))
-        ]
+        return [Tell("error", _violation(what))]
 
     # -- answers to questions of our own ---------------------------------------------------------------------------
 
@@ -57,11 +63,22 @@ class Inbox(Standing):
         return settled
 
     def _settle_ours(self, effect: Resolve | Reject, now: float) -> list[Effect]:
+        try:
+            return self._settled(effect, now)
+        except UNREADABLE as fault:
+            if isinstance(effect, Reject):
+                raise
+            # Who waits for this answer must not wait for another one.
+            return [*self._settled(Reject(effect.ticket, _violation(fault)), now)]
+
+    def _settled(self, effect: Resolve | Reject, now: float) -> list[Effect]:
         match effect:
             case Resolve(Renewed() as renewed) | Reject(Renewed() as renewed):
                 return self._settle(self.asking.settle_renewed(renewed, effect, now), now)
             case Resolve(Asked() as asked) | Reject(Asked() as asked):
                 return self.asking.settle(asked, effect, now) + self._ready_if_done(asked.line, now)
+            case Resolve(Stopped() as stopped) | Reject(Stopped() as stopped):
+                return self.asking.settle_stopped(stopped, effect, now)
             case Resolve(Updated() as updated) | Reject(Updated() as updated):
                 return self._settle(self.asking.settle_update(updated, effect, now), now)
             case Resolve(Resuming() as resuming):

@@ -1,6 +1,7 @@
 """One connection as the session sees it, from `Open` until it is gone: what was asked on it, what is read on it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .answers import Welcome
@@ -49,6 +50,10 @@ class Line:
         self.is_resumed = False
         self.is_restoring = False
         self.is_restored = False
+        # Channels that the hub did not stop when it was asked to, and when it is asked again.
+        self.unwanted: dict[str, None] = {}
+        self.stop_at: float | None = None
+        self.stops = 0
         # The content encodings that this hub was told we decode (M21).
         self.accepts: list[str] = []
         # Until when the welcome, and then the answers to what is restored, are awaited.
@@ -58,7 +63,11 @@ class Line:
 
     def take_welcome(self, message: Mapping[str, Any]) -> Welcome:
         """Read a `welcome` and keep the times it tells."""
-        welcome = self.welcome = Welcome.from_wire(message)
+        welcome = Welcome.from_wire(message)
+        if self.welcome is not None and self.welcome.resumed:
+            # A later `connect` is answered too, and the session that was resumed stays so.
+            welcome = replace(welcome, resumed=True)
+        self.welcome = welcome
         self.heartbeat.pace(welcome.interval, welcome.timeout)
         return welcome
 
@@ -81,5 +90,5 @@ class Line:
 
     def deadline(self) -> float | None:
         """When to look again."""
-        times = (self.greet_by, self.leave_by, self.heartbeat.deadline())
+        times = (self.greet_by, self.leave_by, self.stop_at, self.heartbeat.deadline())
         return min((when for when in times if when is not None), default=None)

@@ -21,6 +21,7 @@ from .effects import (
     SubChanged,
     SubRecovered,
     Tell,
+    Unsent,
 )
 from .errors import AuthError, Closed, Disconnected, RequestTimeout
 from .events import Event, Gap
@@ -251,7 +252,14 @@ class Link:
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
         if self._journal is not None:
             self._journal.message(number, "in", message)
-        self.run(self.session.receive(number, message, monotonic(), wire))
+        effects = self.session.receive(number, message, monotonic(), wire)
+        if len(effects) == 1 and type(event := effects[0]) is Event:
+            # What comes all day.
+            subscription = self.subscriptions.get(event.message["channel"])
+            if subscription is not None:
+                subscription.deliver(event)
+        else:
+            self.run(effects)
 
     def connection_closed(self, connection: Connection, code: int, reason: str) -> None:
         """The socket is gone."""
@@ -283,7 +291,7 @@ class Link:
                 self._deliver(channel, effect)
             case Resolve(ticket):
                 answer(ticket, effect, None)
-            case Reject(ticket, error):
+            case Reject(ticket, error) | Unsent(ticket, error):
                 answer(ticket, None, error)
             case SubChanged(channel, state, error):
                 self.subscriptions.changed(channel, state, error)
@@ -301,11 +309,7 @@ class Link:
                 self._limit(conn, max_message)
 
     def _unsendable(self, message: Message, fault: Exception) -> None:
-        request = self.session.requests.forget(message.get("id"))
-        if request is None:
-            self.report(fault)
-        else:
-            answer(request.ticket, None, request.failure(fault))
+        self.run(self.session.unsendable(message.get("id"), fault, monotonic()))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:
         subscription = self.subscriptions.get(channel)

@@ -3,56 +3,65 @@
 
 import asyncio
 import random
+from dataclasses import dataclass
 from typing import Any
 
 from .connection import Opening
-from .errors import Closed, RequestTimeout
+from .errors import RequestTimeout
 from .events import Event
+from .filters import Filter
+from .follows import Follow
 from .link import Link
 from .policy import TokenSource
 from .session import Session
 from .starts import Last, wire_start
-from .states import State
 from .subscription import Handling, Subscription
 
 
-async def read_past(
-    opening: Opening, token: TokenSource | None, channel: str, *, last: int, timeout: float
-) -> list[Event[Any]]:
-    """The newest entries of a channel up to its head of this moment."""
-    session = Session(
-        draw=random.random,
-        token=token if isinstance(token, str) else None,
-        is_renewable=callable(token),
-        auto_reconnect=False,
-        is_resumable=False,
-    )
-    session.subscribe(channel, {"delivery": "all"}, wire_start(Last(last)))
-    link = Link(session, opening, token, patience=timeout, journal=None, debug=False)
-    subscription = link.subscriptions[channel] = Subscription[Any](
-        channel, link, Handling(gaps=True, queue_size=max(2, 2 * last))
-    )
-    try:
-        async with asyncio.timeout(timeout):
-            return await _read(link, subscription, last)
-    except TimeoutError as fault:
-        raise RequestTimeout(f"{channel}: its past did not come within {timeout:g} s", temporary=True) from fault
-    finally:
-        await link.close(1000, "")
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The newest `last` entries of a channel that pass a filter, up to its head when they are asked for."""
 
+    channel: str
+    last: int
+    filter: Filter | None = None
 
-async def _read(link: Link, subscription: Subscription[Any], last: int) -> list[Event[Any]]:
-    link.connect(retry=False)
-    await link.wait_for(lambda state: state in {State.CONNECTED, State.CLOSED})
-    if link.session.state is State.CLOSED:
-        raise link.session.cause or Closed("the client was closed")
-    await subscription
-    head = link.session.follows[subscription.channel].head
-    events: list[Event[Any]] = []
-    while head is not None and (subscription.place is None or not subscription.place.reaches(head)):
-        item: Any = await anext(subscription)
-        if isinstance(item, Event):
-            events.append(item)
-        if item.place.reaches(head) or item.place.epoch != head.epoch:
-            break
-    return events[-last:]
+    async def read(self, opening: Opening, token: TokenSource | None, timeout: float) -> list[Event[Any]]:
+        """Oldest first; RequestTimeout where they did not come in time, or what refused them."""
+        session = Session(
+            draw=random.random,
+            token=token if isinstance(token, str) else None,
+            is_renewable=callable(token),
+            auto_reconnect=False,
+            is_resumable=False,
+        )
+        options = {"delivery": "all"} if self.filter is None else {"delivery": "all", "filter": self.filter}
+        follow = session.subscribe(self.channel, options, wire_start(Last(self.last)))
+        link = Link(session, opening, token, patience=timeout, journal=None, debug=False)
+        handling = Handling(gaps=True, cursors=True, queue_size=max(2, 2 * self.last))
+        subscription = link.subscriptions[self.channel] = Subscription[Any](self.channel, link, handling)
+        try:
+            async with asyncio.timeout(timeout):
+                link.connect(retry=False)
+                return await self._read(link, subscription, follow)
+        except TimeoutError as fault:
+            text = f"{self.channel}: its past did not come within {timeout:g} s"
+            raise RequestTimeout(text, temporary=True) from fault
+        finally:
+            await link.close(1000, "")
+
+    async def _read(self, link: Link, subscription: Subscription[Any], follow: Follow) -> list[Event[Any]]:
+        events: list[Event[Any]] = []
+        is_asked = self.filter is None
+        item: Any = await subscription.next()
+        while len(events) < self.last and follow.head is not None:
+            if isinstance(item, Event):
+                events.append(item)
+            if item.place.reaches(follow.head) or item.place.epoch != follow.head.epoch:
+                break
+            if not is_asked:
+                # The answer says how far the filter has gone (M26), sooner than a watermark does (P9).
+                is_asked = True
+                await link.update(subscription, {})
+            item = await subscription.next()
+        return events

@@ -10,7 +10,7 @@ from .policy import Backoff
 
 E = TypeVar("E", bound=Exception)
 
-# Requests beyond `limits.in_flight` wait here for a free id.
+# Requests of the application beyond `limits.in_flight` wait here for a free id.
 MAX_HELD_BACK = 10_000
 
 # The one error after which a message may have had an effect (E3).
@@ -98,16 +98,31 @@ class Requests:
     def __len__(self) -> int:
         return len(self._awaiting) + len(self._held) + len(self._parked)
 
+    @property
+    def waiting(self) -> int:
+        """How many were not sent yet, or are to be sent once more."""
+        return len(self._held) + len(self._parked)
+
     def submit(self, request: Request, now: float) -> list[Send | Reject]:
-        """Send a request, or hold it back until an id is free and a connection is in order."""
+        """Send a request, or hold it back until an id is free and a connection is in order.
+
+        One for a certain connection is a question of the client itself, of which there are few: it is never refused.
+        """
+        self._check_id(request)
         self._look_by(request.deadline)
         if self._may_go(request):
             return [self._send(request, now)]
-        if len(self._held) < MAX_HELD_BACK:
+        if request.conn is not None or len(self._held) < MAX_HELD_BACK:
             self._held.append(request)
             return []
         text = f"{request.name}: {len(self._awaiting)} await their answer and {len(self._held)} wait to be sent"
         return [Reject(request.ticket, request.failure(RateLimited(text, temporary=True)))]
+
+    def _check_id(self, request: Request) -> None:
+        """An id of the caller's own is that of no other request (M4)."""
+        given = request.message.get("id")
+        if given is not None and any(given in {one.id, one.message.get("id")} for one in self._everything()):
+            raise ValueError(f"id {given!r} is still awaiting its answer")
 
     def _may_go(self, request: Request) -> bool:
         conn = request.conn or self.conn
@@ -117,14 +132,17 @@ class Requests:
         request.conn = request.conn or self.conn
         request.id = request.message.get("id")
         if request.id is None:
-            self._last_id += 1
-            request.id = self._last_id
-        elif request.id in self._awaiting:
-            raise ValueError(f"id {request.id!r} is still awaiting its answer")
+            request.id = self._next_id()
         request.sent_at = now
         self._awaiting[request.id] = request
         self._counts[request.conn or 0] += 1
         return Send(({**request.message, "id": request.id},), request.conn or 0)
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        while self._last_id in self._awaiting:
+            self._last_id += 1
+        return self._last_id
 
     def answer(
         self, message: Mapping[str, Any], now: float, drawn: float, conn: int = 1
@@ -191,16 +209,25 @@ class Requests:
     def restored(self, conn: int, now: float) -> list[Send | Reject]:
         """A connection is in order: send what waited for it, and everything that follows."""
         self.conn = conn
-        return [*self._repeat(now), *self._refill(now)]
+        # What was sent before goes first, so that the order is kept however many may be in flight.
+        due, self._parked = self._due(now)
+        self._held.extendleft(reversed(due))
+        return [*self._refill(now)]
 
     def is_awaited_on(self, conn: int) -> bool:
         """Whether a connection still owes an answer."""
         return self._counts[conn] > 0
 
     def _repeat(self, now: float) -> list[Send | Reject]:
-        due = [request for request in self._parked if request.repeat_at <= now] if self.conn is not None else []
-        self._parked = [request for request in self._parked if request not in due]
+        if self.conn is None:
+            return []
+        due, self._parked = self._due(now)
         return [effect for request in due for effect in self.submit(request, now)]
+
+    def _due(self, now: float) -> tuple[list[Request], list[Request]]:
+        """Of those that go once more: the ones whose time has come, and the others."""
+        due = [request for request in self._parked if request.repeat_at <= now]
+        return due, [request for request in self._parked if request.repeat_at > now]
 
     def expired(self, now: float) -> list[Send | Reject]:
         """Give up what is over its time-out, repeat what is due."""
@@ -223,12 +250,12 @@ class Requests:
         self._held = deque(request for request in self._held if request.ticket is not ticket)
         self._parked = [request for request in self._parked if request.ticket is not ticket]
 
-    def forget(self, number: Any) -> Request | None:
-        """It never went out: its id is free again."""
+    def forget(self, number: Any, now: float) -> tuple[Request | None, list[Send]]:
+        """It never went out: its id is free again, for what waits for one."""
         request = self._awaiting.get(number)
         if request is not None:
             self._remove(request)
-        return request
+        return request, self._refill(now)
 
     def fail(self, error: HubError) -> list[Reject]:
         """End everything with this error."""

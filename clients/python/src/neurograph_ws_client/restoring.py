@@ -103,7 +103,7 @@ class Restoring:
                 effects += self._asking.started(follow, told, line, now)
         self._adopts = False
         effects += self._refused(line, message.get("errors") or {}, now)
-        sends = self._asking.stop(unwanted, OWN, line, now) if unwanted else []
+        sends = self._asking.stop(unwanted, line, now) if unwanted else []
         if news := self._news(line):
             effects += self._ask(line, {"type": "connect", **news}, OWN, now)
         return effects + _joined([*sends, *self._asking.renew(line, now), *self._rest(line, now)])

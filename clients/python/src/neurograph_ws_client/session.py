@@ -21,15 +21,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .closing import Remedy
-from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Send, Tell, Ticket
-from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
+from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Send, Tell, Ticket, Unsent
+from .errors import AuthError, BadRequest, Closed, Disconnected, HubError, RequestTimeout
 from .follows import Follow
 from .heartbeat import Pulse
 from .inbox import Inbox
 from .line import Line
 from .positions import Position
 from .requests import Request
-from .standing import Renewal
+from .standing import OURS, Renewal
 from .states import Happening, State, SubState
 
 
@@ -56,13 +56,36 @@ class Session(Inbox):
         return self._end(Happening.CLOSE, None, Closed("the client was closed", code=code), code, reason)
 
     def submit(self, request: Request, now: float) -> Sequence[Effect]:
-        """Ask the hub something; refused while there is no connection in order."""
-        if self.state is not State.CONNECTED:
-            error = self.cause or Disconnected(
-                f"not connected ({self.state}): {request.name} was not sent", temporary=True
-            )
-            return [Reject(request.ticket, error)]
-        return self.requests.submit(request, now)
+        """Ask the hub something. While there is no connection in order it waits for one where a send queue was asked
+        for and it may be repeated, and is refused else.
+        """
+        is_full = self.requests.waiting >= self._send_queue
+        if self.state is State.CONNECTED or (self.is_away and request.is_repeatable and not is_full):
+            return self.requests.submit(request, now)
+        text = f"not connected ({self.state}): {request.name} was not sent"
+        if self.is_away and request.is_repeatable and self._send_queue:
+            text += f", {self.requests.waiting} wait already (send_queue={self._send_queue})"
+        return [Reject(request.ticket, self.cause or Disconnected(text, temporary=True))]
+
+    @property
+    def is_away(self) -> bool:
+        """Whether a connection is on its way, and none in order."""
+        return self.state in {State.CONNECTING, State.RECONNECTING}
+
+    @property
+    def queues(self) -> bool:
+        """Whether what can be repeated waits for a connection now."""
+        return self._send_queue > 0 and self.is_away
+
+    def unsendable(self, number: Any, fault: Exception, now: float) -> list[Effect]:
+        """The shell could not write a message with this id: whoever asked is told, what was asked for ends by it."""
+        request, sends = self.requests.forget(number, now)
+        if request is None:
+            return [Tell("error", fault), *sends]
+        if not isinstance(request.ticket, OURS):
+            return [Unsent(request.ticket, request.failure(fault)), *sends]
+        error = fault if isinstance(fault, HubError) else BadRequest(f"{request.name}: {fault}")
+        return [*self._settle([Reject(request.ticket, error)], now), *sends]
 
     def subscribe(self, channel: str, options: Mapping[str, Any], start: Any = None) -> Follow:
         """Want a channel; `flush` asks for it."""
@@ -79,7 +102,7 @@ class Session(Inbox):
                 one.forget(follow)
         if line is None or not asked or self.state is not State.CONNECTED or not line.is_restored:
             return [*effects, Resolve(ticket, {}, 0.0)]
-        return [*effects, *self.asking.stop(asked, ticket, line, now)]
+        return [*effects, *self.asking.stop(asked, line, now, ticket)]
 
     def update(self, channel: str, options: Mapping[str, Any], ticket: Ticket, now: float) -> list[Effect]:
         """Replace the options of a channel and keep its cursor (M26); it may be done on the next connection."""
@@ -127,7 +150,8 @@ class Session(Inbox):
             return [Open(line.number)] if line.number in self.lines else []
         if self.state is State.CONNECTED and self._line is not None:
             message = {"type": "connect", "token": token}
-            return list(self.requests.submit(Request(message, Renewal(), now + self._timeout), now))
+            request = Request(message, Renewal(), now + self._timeout, conn=self._line.number)
+            return list(self.requests.submit(request, now))
         return []
 
     def token_failed(self, error: HubError, now: float) -> list[Effect]:
@@ -164,6 +188,7 @@ class Session(Inbox):
         effects += self._settle(self.requests.expired(now), now)
         for line in tuple(self.lines.values()):
             effects += self._beat(line, now)
+            effects += self.asking.stop_again(line, now)
         effects += self.recovery.expired(now)
         if self.state is State.CONNECTED:
             effects += [AskToken(asked)] if (asked := self.credentials.expiring(now)) else []

@@ -14,6 +14,9 @@ from .reasons import reason_of
 from .tasks import current_task
 from .urls import masked
 
+# What is wrong with a message itself.
+_UNSENDABLE = (TypeError, ValueError, OverflowError, TooLarge)
+
 
 class Dialler(Receiver, Protocol):
     """Who is told how an attempt went, besides what its connection brings."""
@@ -159,12 +162,17 @@ class Sockets:
         if connection is None:
             return
         if len(messages) > 1 and connection.takes_arrays and not any(map(is_media, messages)):
-            self.write_one(connection, messages)
-            return
+            try:
+                self.write_one(connection, messages)
+            except _UNSENDABLE:
+                # It is one of them that has no form; alone each tells for itself.
+                pass
+            else:
+                return
         for message in messages:
             try:
                 self.write_one(connection, message)
-            except (TypeError, ValueError, OverflowError, TooLarge) as fault:
+            except _UNSENDABLE as fault:
                 unsendable(message, fault)
 
     def write_one(self, connection: Connection, message: Message | Sequence[Message]) -> None:

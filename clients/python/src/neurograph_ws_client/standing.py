@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .acks import Acks
-from .asking import Asked, Asking, Own, Updated
+from .asking import Asked, Asking, Own, Stopped, Updated
 from .closing import TAKEN_OVER, Remedy, describe, error_of, remedy_of_close, remedy_of_refusal
 from .credentials import Credentials
 from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Tell
@@ -55,6 +55,7 @@ class Standing:
         reconnection_token: str | None = None,
         is_resumable: bool = True,
         positions: Mapping[str, str] | None = None,
+        send_queue: int = 0,
     ) -> None:
         self.state = State.IDLE
         self.welcome: Welcome | None = None
@@ -71,6 +72,7 @@ class Standing:
         self._draw = draw
         self._retries = Retries(backoff or Backoff(), draw)
         self._switch = Switch(backoff or Backoff(), draw)
+        self._send_queue = send_queue
         self._auto_reconnect = auto_reconnect
         self._connect_timeout = connect_timeout
         self._timeout = timeout
@@ -249,7 +251,7 @@ class Standing:
         for reject in self.requests.lost(line.number, is_last=is_last):
             ticket = reject.ticket
             effects += not_ours(
-                self.asking.settle_update(ticket, reject, now) if isinstance(ticket, Updated) else [reject]
+                self.asking.settle_update(ticket, reject, now) if isinstance(ticket, Updated) else [_waiting(reject)]
             )
         return effects
 
@@ -291,12 +293,8 @@ class Standing:
         drops = [Drop(number, code if happening is Happening.CLOSE and code else 1000, reason) for number in self.lines]
         self.lines.clear()
         self._line = self._second = None
-        # Who awaits an update is told like everybody else.
-        failed = [
-            Reject(one.ticket.ticket, one.error) if isinstance(one.ticket, Updated) else one
-            for one in self.requests.fail(error)
-        ]
-        ended = [*not_ours(failed), *self.follows.end(cause)]
+        failed = not_ours(map(_waiting, self.requests.fail(error)))
+        ended = [*failed, *self.follows.end(cause)]
         return [*self._step(happening, code, reason), *ended, *drops]
 
     def _settle_down(self) -> None:
@@ -346,6 +344,14 @@ class Standing:
             return []
         del self.lines[line.number]
         return [Drop(line.number, 1000)]
+
+
+def _waiting(reject: Reject) -> Reject:
+    """Who awaits an update or the end of a subscription is told like everybody else."""
+    ticket = reject.ticket
+    if isinstance(ticket, Updated | Stopped) and ticket.ticket is not None:
+        return Reject(ticket.ticket, reject.error)
+    return reject
 
 
 def not_ours(effects: Iterable[Effect]) -> list[Effect]:

@@ -16,6 +16,9 @@ from .positions import Position
 from .recovery import Recovery
 from .states import SubState
 
+# Looked at for every event: a member of an enumeration costs more than a name of the module.
+_ACTIVE = SubState.ACTIVE
+
 
 class Stream:
     """Events, gaps and watermarks, checked by P6 and P7."""
@@ -28,10 +31,11 @@ class Stream:
     def event(self, line: Line, message: Mapping[str, Any], now: float, wire: bytes | None) -> Sequence[Effect]:
         """An entry, unless it is a repeat (P6) or of a channel that is no longer wanted."""
         reading = line.readings.get(message["channel"])
-        if reading is None or reading.follow.state is not SubState.ACTIVE:
+        if reading is None or reading.follow.state is not _ACTIVE:
             return ()
         follow, offset = reading.follow, message["offset"]
-        reading.offset = max(reading.offset, offset)
+        if offset > reading.offset:  # noqa: PLR1730 - a call per event less
+            reading.offset = offset
         if reading.epoch != follow.epoch or offset <= follow.offset:
             self._repeated(follow, reading.epoch, offset, now)
             return ()

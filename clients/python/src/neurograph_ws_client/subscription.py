@@ -5,33 +5,40 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self
 
 from .checks import check_options
 from .effects import CursorMoved
 from .errors import Closed, HubError, QueueOverflow, RequestTimeout
-from .events import Event, Gap
+from .events import Event, Gap, T
 from .filters import Filter
 from .owner import Owner
 from .positions import Position
 from .states import SubState
 from .waiting import Item, Waiting
 
-T = TypeVar("T")
+# Looked at for every event: a member of an enumeration costs more than a name of the module.
+_ENDED = SubState.ENDED
 
 OnFull = Literal["gap", "wait", "error"]
 OnError = Literal["continue", "stop"]
 Handler = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 
 class Handling(NamedTuple):
-    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails."""
+    """How an application takes what comes: by a handler or by iterating, and what happens where it is slow or fails.
+
+    `cursors` is for who reads up to a place: cursors that move without an event (P4, P9) come too.
+    """
 
     handler: Handler | None = None
     queue_size: int = 1000
     on_full: OnFull = "gap"
     on_error: OnError = "continue"
     gaps: bool = False
+    cursors: bool = False
+    convert: Convert | None = None
 
 
 class Subscription(AsyncIterator[Event[T]], Generic[T]):
@@ -68,10 +75,12 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         # The handler failed at what it had in hand, and is given nothing more: that was not handled.
         self._has_stopped = False
         self._waiters: list[asyncio.Future[None]] = []
+        self._updating = asyncio.Lock()
 
     def _handle_by(self, handling: Handling) -> None:
         # In parts: looked at for every event.
-        self._handler, self._queue_size, self._on_full, self._on_error, self._wants_gaps = handling
+        self._handler, self._queue_size, self._on_full, self._on_error, *wants, self._convert = handling
+        self._wants_gaps, self._wants_cursors = wants
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -122,7 +131,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         options = {name: value for name, value in wire.items() if value is not None}
         check_options(options)
         self.is_watched = self.is_watched or ack is not None
-        await self._owner.update(self, options)
+        # One at a time: each builds on what the hub has taken of the one before.
+        async with self._updating:
+            await self._owner.update(self, options)
 
     async def unsubscribe(self) -> None:
         """End it; what is queued is dropped."""
@@ -145,10 +156,11 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         while True:
             if self._queue:
                 item = self._take()
-                if self._is_shown(item):
+                shown = self._shown(item)
+                if shown is not None:
                     self._given = item
-                    return item  # type: ignore[return-value]  # a gap only where the caller asked for gaps
-                self._settle(item)
+                    return shown  # type: ignore[return-value]  # a gap only where the caller asked for gaps
+                self._handled(item)
             elif self.state is SubState.ENDED:
                 raise self.error or StopAsyncIteration
             else:
@@ -199,9 +211,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
 
     def deliver(self, item: Item) -> None:
         """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
-        if self.state is SubState.ENDED:
+        if self.state is _ENDED:
             return
-        if self._is_idle(item):
+        if not self._queue and self._task is None and self._given is None and self._takes_at_once(item):
             self._handle_nowait(item)
             return
         is_full = len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved)
@@ -210,11 +222,9 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         self._queue.put(item)
         self._wake()
 
-    def _is_idle(self, item: Item) -> bool:
-        """Whether an item can be handled at this very moment."""
-        if self._queue or self._task is not None or self._given is not None:
-            return False
-        return self._handler is not None or type(item) is CursorMoved
+    def _takes_at_once(self, item: Item) -> bool:
+        """Whether an item can be handled at this very moment, where nothing else is in hand."""
+        return self._handler is not None or (type(item) is CursorMoved and not self._wants_cursors)
 
     def discard(self) -> None:
         """It was unsubscribed: nothing more is handed over, save what was queued before an error ended it."""
@@ -271,7 +281,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""
         waiting = self._call(item)
         if waiting is None:
-            self._handled(item)
+            if not self._has_stopped:
+                self._settle(item)
         else:
             self._task = self._owner.start(self._handle_rest(item, waiting))
 
@@ -280,14 +291,15 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             self._task = self._owner.start(self._handle_rest(item := self._take(), self._call(item)))
 
     def _call(self, item: Item) -> Awaitable[Any] | None:
-        if self._handler is None or not self._is_shown(item):
+        is_plain = type(item) is Event and self._convert is None
+        if self._handler is None or (shown := item if is_plain else self._shown(item)) is None:
             return None
         try:
-            result = self._handler(item)
+            result = self._handler(shown)
         except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
             self._failed(fault)
             return None
-        return result if result is not None and inspect.isawaitable(result) else None
+        return None if result is None or not inspect.isawaitable(result) else result
 
     async def _handle_rest(self, item: Item, waiting: Awaitable[Any] | None) -> None:
         try:
@@ -330,7 +342,7 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
             error.__cause__ = fault
         else:
             error = fault
-        error.add_note(f"in the handler of {self.channel}")
+        error.add_note(f"in the subscription of {self.channel}")
         self._owner.report(error)
         if self._on_error == "stop":
             self._has_stopped = True
@@ -350,11 +362,25 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
     def _settle(self, item: Item) -> None:
         self.handled += type(item) is Event
         self._cursor = item
-        if self.is_watched or self.state is SubState.ENDED:
+        if self.is_watched or self.state is _ENDED:
             self._owner.handled(self, item)
 
-    def _is_shown(self, item: Item) -> bool:
-        return type(item) is Event or (self._wants_gaps and type(item) is Gap)
+    def _shown(self, item: Item) -> Item | None:
+        """The item as the application wants it; None where it does not, or where its data is of another type."""
+        # By type: asking an abstract class costs as much as the rest of this.
+        kind = type(item)
+        if kind is Event:
+            return item if self._convert is None else self._converted(item, self._convert)  # type: ignore[arg-type]
+        is_wanted = self._wants_gaps if kind is Gap else self._wants_cursors
+        return item if is_wanted else None
+
+    def _converted(self, event: Event[Any], convert: Convert) -> Event[Any] | None:
+        try:
+            return event.with_data(convert(event.data))
+        except Exception as fault:  # noqa: BLE001 - as with a handler: told, counted, and the stream goes on
+            fault.add_note(f"the data of {event.event} at {event.position}")
+            self._failed(fault)
+            return None
 
 
 def _end_of(item: Item) -> str:

@@ -74,10 +74,16 @@ class Wire(ClientConnection):
         return data[len(data) - rest :]
 
     def _take_frames(self, data: bytes) -> bytes:
-        """Take the whole frames; what is left is kept for later, or returned for websockets to refuse."""
-        at, size = 0, len(data)
-        while self.protocol.state is State.OPEN:
-            start, length = _measure(data, at, size)
+        """Take the whole frames of an open connection; what is left is kept for later, or returned for websockets to
+        refuse.
+        """
+        at, size, taken = 0, len(data), self._taken
+        while True:
+            if size - at > 4 and data[at + 1] == 126:
+                # Of most events: 126 to 65,535 bytes.
+                start, length = at + 4, data[at + 2] << 8 | data[at + 3]
+            else:
+                start, length = _measure(data, at, size)
             if length > self._max_message:
                 return data[at:]
             end = start + length
@@ -85,11 +91,12 @@ class Wire(ClientConnection):
                 self._tail = data[at:]
                 return b""
             if data[at] in _WHOLE and not self._parts:
-                self._taken(data[start:end])
+                taken(data[start:end])
             else:
                 super().data_received(data[at:end])
+                if self.protocol.state is not State.OPEN:
+                    return data[end:]
             at = end
-        return data[at:]
 
     def process_event(self, event: Any) -> None:
         """A frame that websockets has parsed, or its answer to the handshake."""

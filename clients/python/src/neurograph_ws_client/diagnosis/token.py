@@ -2,11 +2,9 @@
 
 from typing import Any
 
+from ..claims import claims_of
 from ..durations import shown
-from ..exits import Exit, Failed
-from ..settings import Settings
-from ..tokens import claims_of
-from .finding import Finding, Stop, fail, ok, warn
+from .finding import Cause, Finding, Stop, fail, ok, warn
 
 _NEW = "next: export NG_TOKEN=$(ng-ws token new --role developer), or ask your identity provider"
 
@@ -16,13 +14,12 @@ LEEWAY = 30.0
 _SOON = 300.0
 
 
-def look(settings: Settings, now: float) -> Finding:
+def look(token: str | None, now: float) -> Finding:
     """`now`: the clock of this machine, in seconds since 1970; how far that is wrong is seen later."""
-    if settings.token is None:
+    if token is None:
         return ok("token", "none: you are anonymous")
-    try:
-        claims = claims_of(settings.token)
-    except Failed:
+    claims = claims_of(token)
+    if claims is None:
         return ok("token", "an API key, or an opaque token: the hub alone can read it")
     expires = _moment(claims.get("exp"))
     begins = _moment(claims.get("nbf"))
@@ -31,10 +28,10 @@ def look(settings: Settings, now: float) -> Finding:
         lacks = ", ".join(name for name in ("exp", "sub", "role") if name not in claims)
         return warn("token", f"it lacks {lacks}, which a hub asks for (C9)", _NEW)
     if expires is not None and now > expires + LEEWAY:
-        raise Stop(fail("token", f"{who}: expired {shown(now - expires)} ago", _NEW, Exit.LOGIN))
+        raise Stop(fail("token", f"{who}: expired {shown(now - expires)} ago", _NEW, Cause.LOGIN))
     if begins is not None and now < begins - LEEWAY:
         text = f"{who}: not valid for another {shown(begins - now)}"
-        raise Stop(fail("token", text, "next: look at the clock of this machine, and of the issuer", Exit.LOGIN))
+        raise Stop(fail("token", text, "next: look at the clock of this machine, and of the issuer", Cause.LOGIN))
     if expires is not None and expires - now < _SOON:
         return warn("token", f"{who}: good for {shown(max(0.0, expires - now))} only", _NEW)
     return ok("token", f"{who}: good for {shown(expires - now) if expires else 'an unknown time'}")

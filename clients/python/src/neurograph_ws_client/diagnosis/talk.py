@@ -2,19 +2,19 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from neurograph_ws_client import __version__ as client_version
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from .._version import __version__
 from ..durations import shown
-from ..exits import Exit
-from ..settings import Settings
-from .finding import Finding, Stop, fail, ok, warn
+from .finding import Cause, Finding, Stop, fail, ok, warn
+from .target import Target
 from .token import LEEWAY
 
 VERSION = "1"
@@ -29,16 +29,16 @@ _PINGS = 5
 _LOGIN = "next: export NG_TOKEN=$(ng-ws token new --role developer); ng-ws token show reads the one you have"
 
 # Close codes right after the upgrade: exit code, what to do (PROTOCOL.md, 7).
-_REFUSALS: Mapping[str, tuple[Exit, str]] = {
-    "4101 token_expired": (Exit.LOGIN, _LOGIN),
-    "4101": (Exit.LOGIN, _LOGIN),
-    "4103": (Exit.LOGIN, "next: this token was revoked; log in again"),
-    "4003 url_credential": (Exit.LOGIN, "next: NG_TOKEN or --token-file instead of ?token="),
-    "4003": (Exit.PERMISSION, "next: the hub refuses this role or address"),
-    "4026": (Exit.CONNECT, "next: update ng-ws, or the hub: they speak different versions"),
-    "4229 too_many": (Exit.RATE_LIMITED, "next: too many connections of this address; close some"),
-    "4229": (Exit.RATE_LIMITED, "next: too many failed logins of this address; wait a minute, then a good token"),
-    "4301": (Exit.CONNECT, "next: the hub is being replaced; again in a moment"),
+_REFUSALS: Mapping[str, tuple[Cause, str]] = {
+    "4101 token_expired": (Cause.LOGIN, _LOGIN),
+    "4101": (Cause.LOGIN, _LOGIN),
+    "4103": (Cause.LOGIN, "next: this token was revoked; log in again"),
+    "4003 url_credential": (Cause.LOGIN, "next: the token apart from the URL: NG_TOKEN, --token-file, token="),
+    "4003": (Cause.PERMISSION, "next: the hub refuses this role or address"),
+    "4026": (Cause.CONNECT, "next: update this client, or the hub: they speak different versions"),
+    "4229 too_many": (Cause.RATE_LIMITED, "next: too many connections of this address; close some"),
+    "4229": (Cause.RATE_LIMITED, "next: too many failed logins of this address; wait a minute, then a good token"),
+    "4301": (Cause.CONNECT, "next: the hub is being replaced; again in a moment"),
 }
 
 
@@ -47,7 +47,7 @@ class Talk:
     """One conversation; messages that nobody asked for are passed over."""
 
     socket: ClientConnection
-    settings: Settings
+    target: Target
     loop: asyncio.AbstractEventLoop
 
     async def ask(self, message: Mapping[str, Any], kind: str) -> tuple[Mapping[str, Any], float]:
@@ -58,7 +58,7 @@ class Talk:
 
     async def next(self, kind: str) -> Mapping[str, Any]:
         """The next message of a kind; TimeoutError or ConnectionClosed."""
-        async with asyncio.timeout(self.settings.timeout):
+        async with asyncio.timeout(self.target.timeout):
             while True:
                 found = json.loads(await self.socket.recv())
                 if isinstance(found, Mapping) and found.get("type") == kind:
@@ -70,16 +70,16 @@ async def login(talk: Talk) -> tuple[Mapping[str, Any], list[Finding]]:
     try:
         welcome = await talk.next("welcome")
     except TimeoutError as fault:
-        text = f"upgraded, and no welcome within {talk.settings.timeout:g} s"
-        if talk.settings.token is None:
-            raise Stop(fail("login", f"{text}: this hub wants a token", _LOGIN, Exit.LOGIN)) from fault
+        text = f"upgraded, and no welcome within {talk.target.timeout:g} s"
+        if talk.target.token is None:
+            raise Stop(fail("login", f"{text}: this hub wants a token", _LOGIN, Cause.LOGIN)) from fault
         hint = "next: does a proxy hold back what the hub says? is this a hub at all?"
-        raise Stop(fail("login", text, hint, Exit.TIMEOUT)) from fault
+        raise Stop(fail("login", text, hint, Cause.TIMEOUT)) from fault
     except ConnectionClosed as closed:
         raise Stop(_closed("login", closed)) from closed
     except ValueError as fault:
         text = "what answers is a WebSocket, but no hub: it does not speak the protocol"
-        raise Stop(fail("login", text, "next: look at host, port and path of --url")) from fault
+        raise Stop(fail("login", text, "next: look at host, port and path of the URL")) from fault
     user = welcome.get("user") or "nobody"
     life = welcome.get("expires_in")
     until = f", for {shown(life)}" if isinstance(life, int | float) else ""
@@ -92,9 +92,9 @@ def _closed(check: str, closed: ConnectionClosed) -> Finding:
         text = "the connection was cut without a close frame"
         return fail(check, text, "next: a proxy or firewall between may not like WebSockets")
     told = f"{closed.rcvd.code} {closed.rcvd.reason}".strip()
-    for mark, (exit_code, hint) in _REFUSALS.items():
+    for mark, (cause, hint) in _REFUSALS.items():
         if told.startswith(mark):
-            return fail(check, f"refused: {told}", hint, exit_code)
+            return fail(check, f"refused: {told}", hint, cause)
     return fail(check, f"closed: {told}", "next: PROTOCOL.md, section 7, says what the code means")
 
 
@@ -103,7 +103,7 @@ def _version(welcome: Mapping[str, Any]) -> Finding:
     if told != VERSION:
         text = f"the hub speaks version {told} of the protocol, this client {VERSION}"
         return warn("version", text, "next: update the older of the two")
-    return ok("version", f"protocol ng-ws.v{told}, client {client_version}")
+    return ok("version", f"protocol ng-ws.v{told}, client {__version__}")
 
 
 def _rights(welcome: Mapping[str, Any]) -> Finding:
@@ -131,8 +131,8 @@ async def pings(talk: Talk) -> list[Finding]:
             if rtt == min(took) and isinstance(pong.get("ts"), int | float):
                 skew = before + rtt / 2 - float(pong["ts"])
     except TimeoutError:
-        text = f"a ping was not answered within {talk.settings.timeout:g} s"
-        return [fail("ping", text, "next: the hub, or the way to it, is overloaded: ng-ws status", Exit.TIMEOUT)]
+        text = f"a ping was not answered within {talk.target.timeout:g} s"
+        return [fail("ping", text, "next: the hub, or the way to it, is overloaded: ng-ws status", Cause.TIMEOUT)]
     except ConnectionClosed as closed:
         return [_closed("ping", closed)]
     found = [ok("ping", f"{min(took) * 1000:.1f} ms, the slowest of {_PINGS} {max(took) * 1000:.1f} ms")]
@@ -146,27 +146,32 @@ def _clock(skew: float, rtt: float) -> Finding:
     text = f"this machine's clock is {shown(abs(skew))} {side} the hub's"
     if abs(skew) > LEEWAY:
         hint = "next: set the clock (timedatectl set-ntp true): tokens made here are refused beyond 30 s"
-        return fail("clock", text, hint, Exit.LOGIN)
+        return fail("clock", text, hint, Cause.LOGIN)
     return warn("clock", text, "next: timedatectl set-ntp true")
 
 
 async def large_frame(talk: Talk) -> Finding:
     """A message of 60 kB there and its answer back: what a proxy with small buffers does not survive."""
     try:
-        _, took = await talk.ask({"type": "ping", "t": "large", "padding": "x" * _LARGE}, "pong")
+        _, took = await talk.ask({"type": "ping", "t": "large", "padding": _incompressible(_LARGE)}, "pong")
     except TimeoutError:
-        text = f"a message of {_LARGE // 1000} kB was not answered within {talk.settings.timeout:g} s, small ones were"
+        text = f"a message of {_LARGE // 1000} kB was not answered within {talk.target.timeout:g} s, small ones were"
         return fail(
             "large",
             text,
             "next: a proxy between has small buffers, or the path loses large packets (MTU)",
-            Exit.TIMEOUT,
+            Cause.TIMEOUT,
         )
     except ConnectionClosed as closed:
         told = _closed("large", closed)
         text = f"a message of {_LARGE // 1000} kB ended the connection: {told.text}"
-        return fail("large", text, "next: raise the limit of messages at the proxy", told.exit_code)
+        return fail("large", text, "next: raise the limit of messages at the proxy", told.cause)
     return ok("large", f"a message of {_LARGE // 1000} kB passes, {took * 1000:.1f} ms")
+
+
+def _incompressible(size: int) -> str:
+    """Letters that are as long on the wire as they are here, whatever compresses."""
+    return secrets.token_urlsafe(size * 3 // 4)
 
 
 async def silence(talk: Talk, seconds: float) -> Finding:

@@ -4,17 +4,16 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
-from neurograph_ws_client.codec import JsonCodec
-from neurograph_ws_client.urls import is_loopback
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from ..exits import Exit
-from ..hub import trusting
-from ..settings import Settings
+from ..codec import JsonCodec
+from ..deflate import offers
+from ..urls import is_loopback
 from .address import Place
-from .finding import Finding, Stop, fail, ok, warn
+from .finding import Cause, Finding, Stop, fail, ok, warn
+from .target import Target
 
 _WS = (
     "next: the proxy or balancer must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; proxy_set_header "
@@ -38,27 +37,29 @@ class Upgraded:
     findings: list[Finding]
 
 
-async def upgrade(place: Place, settings: Settings, origin: str | None) -> Upgraded:
+async def upgrade(place: Place, target: Target) -> Upgraded:
     """Open a WebSocket; raises `Stop` with what refused it."""
-    headers = {} if settings.token is None else {"Authorization": f"Bearer {settings.token}"}
+    headers = {**target.headers, **({} if target.token is None else {"Authorization": f"Bearer {target.token}"})}
     tls: ssl.SSLContext | None = None
     if place.is_tls:
-        tls = trusting() if settings.is_insecure else ssl.create_default_context()
+        tls = target.ssl or ssl.create_default_context()
     try:
         socket = await Straight(
             place.url,
             additional_headers=headers,
-            origin=None if origin is None else Origin(origin),
+            compression=None,
+            extensions=offers() if target.compression else None,
+            origin=None if target.origin is None else Origin(target.origin),
             subprotocols=[Subprotocol(JsonCodec.subprotocol)],
             ssl=tls,
-            proxy=None if is_loopback(place.url) else True,
+            proxy=None if is_loopback(place.url) else target.proxy,
             ping_interval=None,
-            open_timeout=settings.timeout,
+            open_timeout=target.timeout,
             close_timeout=1,
             process_exception=lambda fault: fault,
         )
     except InvalidStatus as refusal:
-        raise Stop(_refused(refusal, place, origin)) from refusal
+        raise Stop(_refused(refusal, place, target.origin)) from refusal
     except InvalidMessage as fault:
         text = f"what answers on port {place.port} does not speak HTTP"
         hint = "next: look at the port; if it is a TLS port, wss:// instead of ws://"
@@ -66,32 +67,39 @@ async def upgrade(place: Place, settings: Settings, origin: str | None) -> Upgra
     except InvalidHandshake as fault:
         raise Stop(fail("upgrade", f"the answer is no upgrade: {fault}", _WS)) from fault
     except TimeoutError as fault:
-        text = f"no answer to the upgrade within {settings.timeout:g} s"
+        text = f"no answer to the upgrade within {target.timeout:g} s"
         raise Stop(
-            fail("upgrade", text, "next: a longer --timeout; does a proxy hold it back?", Exit.TIMEOUT)
+            fail("upgrade", text, "next: a longer time-out; does a proxy hold it back?", Cause.TIMEOUT)
         ) from fault
     except (OSError, EOFError) as fault:
         text = f"the connection was cut during the upgrade: {fault or type(fault).__name__}"
         raise Stop(fail("upgrade", text, _WS)) from fault
-    return Upgraded(socket, _seen(socket, origin))
+    return Upgraded(socket, _seen(socket, target))
 
 
-def _seen(socket: ClientConnection, origin: str | None) -> list[Finding]:
+def _seen(socket: ClientConnection, target: Target) -> list[Finding]:
     response = socket.response
     headers: Any = {} if response is None else response.headers
     chosen = socket.subprotocol
-    found = []
     via = headers.get("Via") or headers.get("X-Served-By")
     through = f", through {via}" if via else ""
-    deflate = "permessage-deflate" in headers.get("Sec-WebSocket-Extensions", "")
     if chosen is None:
-        text = f"upgraded, but {JsonCodec.subprotocol} was not chosen{through}: does a proxy drop it?"
-        found.append(warn("upgrade", text, "next: let the proxy pass Sec-WebSocket-Protocol on"))
+        text = f"{JsonCodec.subprotocol} was not chosen: does a proxy drop it?"
+        named = warn("subprotocol", text, "next: let the proxy pass Sec-WebSocket-Protocol on")
     else:
-        found.append(ok("upgrade", f"{chosen}{through}, {'with' if deflate else 'no'} permessage-deflate"))
-    if origin is not None:
-        found.append(ok("origin", f"{origin} may connect"))
+        named = ok("subprotocol", chosen)
+    found = [ok("upgrade", f"{response.status_code if response else 101}, a WebSocket{through}"), named]
+    if target.origin is not None:
+        found.append(ok("origin", f"{target.origin} may connect"))
+    if target.compression:
+        found.append(_deflate("permessage-deflate" in headers.get("Sec-WebSocket-Extensions", "")))
     return found
+
+
+def _deflate(is_agreed: bool) -> Finding:
+    if is_agreed:
+        return ok("deflate", "permessage-deflate is agreed: messages from 512 bytes on are compressed")
+    return ok("deflate", "not agreed: the hub, or a proxy before it, does not compress; nothing is wrong with that")
 
 
 def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Finding:
@@ -102,7 +110,7 @@ def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Findin
     match status:
         case 301 | 302 | 307 | 308:
             return fail(
-                "upgrade", f"{told}: it is served elsewhere", f"next: --url {_as_ws(headers.get('Location', ''))}"
+                "upgrade", f"{told}: it is served elsewhere", f"next: the URL {_as_ws(headers.get('Location', ''))}"
             )
         case 400 if "host" in said.lower():
             return fail("upgrade", told, f"next: let the hub know its name: NG_HOSTS={place.host}")
@@ -111,14 +119,14 @@ def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Findin
                 "upgrade",
                 f"{told}: a proxy before the hub wants a login of its own",
                 "next: ask who runs the proxy",
-                Exit.LOGIN,
+                Cause.LOGIN,
             )
         case 403 if origin is not None:
             return fail(
-                "origin", f"{origin} may not connect: {told}", f"next: NG_ORIGINS={origin} at the hub", Exit.PERMISSION
+                "origin", f"{origin} may not connect: {told}", f"next: NG_ORIGINS={origin} at the hub", Cause.PERMISSION
             )
         case 403:
-            return fail("upgrade", told, "next: the hub or a proxy refuses this address or page", Exit.PERMISSION)
+            return fail("upgrade", told, "next: the hub or a proxy refuses this address or page", Cause.PERMISSION)
         case 404 if place.path == "/ws":
             hint = "next: what answers is no hub, or a proxy that does not pass /ws on to one"
             return fail("upgrade", f"{told} at {place.path}", hint)
@@ -133,7 +141,7 @@ def _refused(refusal: InvalidStatus, place: Place, origin: str | None) -> Findin
                 "upgrade",
                 f"{told}: too many handshakes from this address",
                 f"next: again in {wait} s",
-                Exit.RATE_LIMITED,
+                Cause.RATE_LIMITED,
             )
         case 502 | 504:
             return fail(
