@@ -159,6 +159,12 @@ class _HubCollector(Collector):
         yield family(
             GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
         )
+        verified = self._hub.authenticator.verified
+        yield family(GaugeMetricFamily, "verified_tokens", "tokens remembered as checked", None, {"": len(verified)})
+        looks = {"known": verified.found, "checked": verified.missed}
+        yield family(
+            CounterMetricFamily, "token_looks", "tokens known as checked, and checked in full", "result", looks
+        )
         resumption = self._hub.resumption
         yield family(GaugeMetricFamily, "sessions", "sessions with tokens", None, {"": len(resumption)})
         evicted = {"": resumption.evicted}
