@@ -1,0 +1,278 @@
+"""A request that asks for a WebSocket: its socket is given to the data plane, or kept by the library and relayed.
+
+`HubWebSocketProtocol` offers the endpoint the ASGI extension `neurograph.handover`: the detached socket, to be given to
+the plane. Where it cannot (TLS, bytes still unsent) the extension is absent or answers None, and the endpoint relays.
+A request of the plain form that clients send is answered without the library, which reads only what stays with it, and
+what is not of that form: then its judgement counts.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import os
+import urllib.parse
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from uvicorn.protocols.utils import is_ssl
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
+from websockets.utils import accept_key
+
+from hub.handshake import HandshakeLimits, is_plain
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+    from websockets.datastructures import Headers
+    from websockets.http11 import Request
+
+EXTENSION = "neurograph.handover"
+
+RELAYED_MESSAGE = 16_777_216
+"""Bytes of the largest message that is relayed: the most that any channel may take (L7). What is too large for its
+channel is the plane's to refuse; beyond this the library closes with 1009."""
+CLOSE_WAIT = 2.0
+"""Seconds for a peer to answer a close frame, or to take what was sent before it (X6)."""
+
+logger = logging.getLogger("hub.handover")
+logger.setLevel(logging.WARNING)
+
+refusals: Counter[str] = Counter()
+"""Handshakes refused or cut here since the start, by reason: the label `handshake/<reason>` of the errors metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A socket that belongs to nobody yet: pass it to `Plane.attach`, or close `fd`."""
+
+    fd: int
+    head: bytes
+    """The response 101, not yet sent."""
+    tail: bytes
+    """What the client has sent behind its request so far."""
+
+
+class _Upgrade(ServerProtocol):
+    """The handshake of the library, without what the endpoint decides: it reads the headers for itself (hs6, hs8)."""
+
+    def process_origin(self, headers: Headers) -> None:
+        """C12 is the endpoint's."""
+
+    def process_extensions(self, headers: Headers) -> tuple[None, list[Any]]:
+        """B2 is the endpoint's, who can compress only what it writes itself: a relay declines every offer."""
+        return None, []
+
+    def process_subprotocol(self, headers: Headers) -> None:
+        """C3 is the endpoint's."""
+
+
+class HubWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket connection, which can give its socket away before the upgrade is answered.
+
+    Where it is kept (relayed), it behaves as the plane does: the same heartbeat, the same time for the last frames.
+    """
+
+    limits: ClassVar[HandshakeLimits] = HandshakeLimits()
+    offers_handover: ClassVar[bool] = True
+    heartbeat: ClassVar[tuple[float, float]] = (30.0, 10.0)
+    """Interval and time-out (H1, H3)."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
+        self.ping_interval, self.ping_timeout = self.heartbeat
+        self.close_timeout = CLOSE_WAIT
+        self._key = ""
+        self._is_read = False
+        """By the library."""
+        self._tail = bytearray()
+        self._detached = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take_over(
+        self,
+        transport: asyncio.Transport,
+        server: tuple[str, int | None] | None,
+        client: tuple[str, int] | None,
+        deadline: float,
+    ) -> None:
+        """`transport` is of this connection from now on; its handshake ends at `deadline` of the loop's clock (L4)."""
+        self.connections.add(self)
+        self.transport, self.server, self.client = transport, server, client
+        self.scheme = "wss" if is_ssl(transport) else "ws"
+        self._timer = self.loop.call_at(deadline, self._expired)
+        transport.set_protocol(self)
+
+    def begin(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """The request that was let pass: ask the endpoint, or say what the library has against it."""
+        fields = [(name, value.strip(b" \t")) for name, value in headers]
+        if not is_plain(url, fields):
+            self._let_library_read(url, fields)
+            if self.close_sent or self.transport.is_closing():
+                return
+        self.handshake_initiated = True
+        self._key = next(value for name, value in fields if name == b"sec-websocket-key").decode()
+        self.scope = cast("Any", self._scope(url, fields))
+        self.queue.put_nowait({"type": "websocket.connect"})
+        task = self.loop.create_task(self.run_asgi())
+        task.add_done_callback(self.on_task_complete)
+        self.tasks.add(task)
+
+    def _scope(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+        raw_path, _, query = url.partition(b"?")
+        path = raw_path.decode("ascii")
+        extensions: dict[str, Any] = {"websocket.http.response": {}}
+        if self.offers_handover and self.scheme == "ws":
+            extensions[EXTENSION] = {"detach": self.detach}
+        return {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + (urllib.parse.unquote(path) if "%" in path else path),
+            "raw_path": self.root_path.encode("ascii") + raw_path,
+            "query_string": query,
+            "headers": headers,
+            "subprotocols": _offers(headers),
+            "state": self.app_state.copy(),
+            "extensions": extensions,
+        }
+
+    def _let_library_read(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Once: what is answered by the library it must have read."""
+        if not self._is_read:
+            self._is_read = True
+            self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
+            lines = [b"GET %b HTTP/1.1" % url, *(b"%b: %b" % header for header in headers), b"", b""]
+            super().data_received(b"\r\n".join(lines))
+
+    def handle_connect(self, event: Request) -> None:
+        """The library has read the request; the endpoint is asked by `begin`."""
+        self.response = self.conn.accept(event)
+        if self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            super().handle_connect(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        # `detach` has taken itself out already, and the ancestor insists on finding itself.
+        self.connections.add(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes before the upgrade is answered (hs10); it is parsed by whoever owns the socket then."""
+        if self._detached:
+            return
+        if not self.handshake_initiated or self.handshake_complete:
+            super().data_received(data)
+            return
+        self._tail += data
+        if len(self._tail) >= self.limits.tail:
+            self.transport.pause_reading()
+
+    def detach(self, subprotocol: str | None = None, extensions: str | None = None) -> Detached | None:
+        """The socket, and the 101 to send on it; None where it cannot be had now, and the caller relays.
+
+        One synchronous step: from here on this connection neither reads nor writes, and uvicorn does not count it.
+        Raises `OSError` where no file descriptor is left, and `ConnectionError` where the peer has gone.
+        """
+        if self.handshake_complete or self.transport.is_closing():
+            raise ConnectionError("the peer closed the connection before the upgrade was answered")
+        self.transport.pause_reading()
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or self.transport.get_write_buffer_size():
+            self.transport.resume_reading()
+            return None
+        fd = os.dup(sock.fileno())
+        head = switching_protocols(self._key, subprotocol, extensions)
+        self._detached = self.handshake_complete = self.close_sent = True
+        self._disarm()
+        self.connections.discard(self)
+        # Closes this descriptor only, without a shutdown: the TCP connection lives on in the duplicate.
+        self.transport.abort()
+        return Detached(fd, head, bytes(self._tail))
+
+    async def send(self, message: Any) -> None:
+        """ASGI `send`; an accepted (relayed) connection is given what was kept of its first bytes."""
+        self._let_library_read(b"/", plain_headers(self._key))
+        was_complete = self.handshake_complete
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
+        if self.handshake_complete and not was_complete:
+            self._disarm()
+            tail, self._tail = bytes(self._tail), bytearray()
+            if tail and not self.close_sent:
+                super().data_received(tail)
+            if len(tail) >= self.limits.tail and not self.read_paused:
+                self.transport.resume_reading()
+
+    async def run_asgi(self) -> None:
+        """The endpoint; a peer that takes no bytes does not hold the connection after it (X6)."""
+        await super().run_asgi()
+        if not self._detached and self.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_WAIT, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """Nothing came for interval and time-out: the code of the protocol instead of 1011 (H3)."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(4208, "timeout")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self) -> None:
+        refusals["timeout"] += 1
+        self._timer = None
+        self.transport.abort()
+
+
+def switching_protocols(key: str, subprotocol: str | None = None, extensions: str | None = None) -> bytes:
+    """The response 101 to an upgrade request with that `Sec-WebSocket-Key` (RFC 6455, 4.2.2)."""
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        f"Date: {email.utils.formatdate(usegmt=True)}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept_key(key)}",
+    ]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if extensions is not None:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def plain_headers(key: str) -> list[tuple[bytes, bytes]]:
+    """What a request has to say, in its plainest form, for a connection of that key to be upgraded."""
+    return [
+        (b"connection", b"Upgrade"),
+        (b"upgrade", b"websocket"),
+        (b"sec-websocket-version", b"13"),
+        (b"sec-websocket-key", key.encode("ascii")),
+    ]
+
+
+def _offers(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
+    values = [value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"]
+    return [offer.strip() for value in values for offer in value.split(",")]
