@@ -11,9 +11,11 @@ from __future__ import annotations
 import email.utils
 import logging
 import os
+import time
 import urllib.parse
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -251,7 +253,7 @@ def switching_protocols(key: str, subprotocol: str | None = None, extensions: st
     """The response 101 to an upgrade request with that `Sec-WebSocket-Key` (RFC 6455, 4.2.2)."""
     lines = [
         "HTTP/1.1 101 Switching Protocols",
-        f"Date: {email.utils.formatdate(usegmt=True)}",
+        f"Date: {_date(int(time.time()))}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         f"Sec-WebSocket-Accept: {accept_key(key)}",
@@ -261,6 +263,11 @@ def switching_protocols(key: str, subprotocol: str | None = None, extensions: st
     if extensions is not None:
         lines.append(f"Sec-WebSocket-Extensions: {extensions}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return email.utils.formatdate(second, usegmt=True)
 
 
 def plain_headers(key: str) -> list[tuple[bytes, bytes]]:

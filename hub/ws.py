@@ -268,10 +268,12 @@ class Echo:
         self._plane.flush()
 
 
-def websocket_routes(connections: "Connections", settings: "Settings") -> tuple[list[BaseRoute], list[BaseRoute]]:
+def websocket_routes(
+    entrance: Entrance, connections: "Connections", settings: "Settings"
+) -> tuple[list[BaseRoute], list[BaseRoute]]:
     """What the application serves by WebSocket: before its other routes, and after them, for every other path."""
     first: list[BaseRoute] = [
-        WebSocketRoute(PATH, Entrance(connections, EntranceRules.from_settings(settings))),
+        WebSocketRoute(PATH, entrance),
         Route(PATH, UpgradeRequired(connections.counters)),
     ]
     if settings.test_echo:
