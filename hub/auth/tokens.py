@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import jwt
@@ -44,11 +45,16 @@ class Issuer:
 
     def signer(self, key: Key) -> str:
         """A name for this issuer with `key`, which tells nothing of either: it goes into reconnection tokens (R7)."""
-        return hash_of(f"{self.name or ''}\0{key.fingerprint.hex()}")
+        return _signer(self.name, key.fingerprint)
 
     def accepts(self, signer: str) -> bool:
         """Whether a token of `signer` may still be one of ours."""
         return any(self.signer(key) == signer for key in self.keys.accepted())
+
+
+@lru_cache(1_024)
+def _signer(name: str | None, fingerprint: bytes) -> str:
+    return hash_of(f"{name or ''}\0{fingerprint.hex()}")
 
 
 class TokenReader:
