@@ -8,6 +8,7 @@ what is not of that form: then its judgement counts.
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import logging
 import os
@@ -19,7 +20,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from uvicorn.protocols.utils import is_ssl
+from uvicorn.protocols.utils import ClientDisconnected, is_ssl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
@@ -27,13 +28,14 @@ from websockets.utils import accept_key
 from hub.handshake import HandshakeLimits, is_plain
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
     from websockets.datastructures import Headers
     from websockets.http11 import Request
+
+    Field = tuple[bytes, bytes]
 
 EXTENSION = "neurograph.handover"
 
@@ -75,33 +77,130 @@ class _Upgrade(ServerProtocol):
         """C3 is the endpoint's."""
 
 
-class HubWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket connection, which can give its socket away before the upgrade is answered.
+class KeptWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket connection, for what is not handed over: it is answered, and relayed, by the library.
 
-    Where it is kept (relayed), it behaves as the plane does: the same heartbeat, the same time for the last frames.
+    It behaves as the plane does: the same heartbeat, the same time for the last frames.
     """
+
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(config, server_state, app_state, loop)
+        self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
+        self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
+        self.close_timeout = CLOSE_WAIT
+        self._timer: asyncio.TimerHandle | None = None
+        self._tail = bytearray()
+        self._most = 0
+
+    def take_over(self, upgrade: HubWebSocketProtocol) -> None:
+        """Own the connection of `upgrade` from now on; its handshake ends when it was to (L4)."""
+        self.connections.add(self)
+        self.transport, self.server, self.client = upgrade.transport, upgrade.server, upgrade.client
+        self.scheme = "wss" if is_ssl(upgrade.transport) else "ws"
+        self.ping_interval, self.ping_timeout = upgrade.heartbeat
+        self._tail, self._most = upgrade.tail, upgrade.limits.tail
+        self._timer = self.loop.call_at(upgrade.deadline, self._expired)
+        self.transport.set_protocol(self)
+
+    def read(self, url: bytes, headers: Sequence[Field]) -> None:
+        """Let the library read the request, and refuse it if it must."""
+        lines = [b"GET %b HTTP/1.1" % url, *(b"%b: %b" % header for header in headers), b"", b""]
+        super().data_received(b"\r\n".join(lines))
+
+    def handle_connect(self, event: Request) -> None:
+        """The library has read the request; the endpoint is asked elsewhere."""
+        self.response = self.conn.accept(event)
+        self.handshake_initiated = True
+        if self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            super().handle_connect(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes before the upgrade is answered (hs10); it is parsed then."""
+        if not self.handshake_initiated or self.handshake_complete:
+            super().data_received(data)
+            return
+        self._tail += data
+        if len(self._tail) >= self._most:
+            self.transport.pause_reading()
+
+    async def send(self, message: Any) -> None:
+        """ASGI `send`; an accepted (relayed) connection is given what was kept of its first bytes."""
+        was_complete = self.handshake_complete
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
+        if self.handshake_complete and not was_complete:
+            self._disarm()
+            tail, self._tail = bytes(self._tail), bytearray()
+            if tail and not self.close_sent:
+                super().data_received(tail)
+            if len(tail) >= self._most and not self.read_paused:
+                self.transport.resume_reading()
+
+    async def finish(self, fault: BaseException | None) -> None:
+        """The endpoint is done, or raised `fault`; a peer that takes no bytes does not hold the connection (X6)."""
+
+        async def outcome(*_: Any) -> None:
+            if fault is not None:
+                raise fault
+
+        self.app = outcome
+        await self.run_asgi()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(CLOSE_WAIT, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """Nothing came for interval and time-out: the code of the protocol instead of 1011 (H3)."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(4208, "timeout")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.transport.close()
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self) -> None:
+        refusals["timeout"] += 1
+        self._timer = None
+        self.transport.abort()
+
+
+class HubWebSocketProtocol(asyncio.Protocol):
+    """A connection whose upgrade is not answered yet: the endpoint detaches its socket, or what it says is kept."""
 
     limits: ClassVar[HandshakeLimits] = HandshakeLimits()
     offers_handover: ClassVar[bool] = True
     heartbeat: ClassVar[tuple[float, float]] = (30.0, 10.0)
     """Interval and time-out (H1, H3)."""
 
+    transport: asyncio.Transport
+    server: tuple[str, int | None] | None
+    client: tuple[str, int] | None
+    deadline: float
+    """Of the handshake, by the loop's clock."""
+
     def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], loop: asyncio.AbstractEventLoop
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
-        self.ping_interval, self.ping_timeout = self.heartbeat
-        self.close_timeout = CLOSE_WAIT
+        self.tail = bytearray()
+        """What the client has sent behind its request so far."""
+        self._config = config
+        self._state = server_state
+        self._app_state = app_state
+        self._loop = loop
+        self._scope: dict[str, Any] = {}
         self._key = ""
-        self._is_read = False
-        """By the library."""
-        self._tail = bytearray()
-        self._detached = False
+        self._kept: KeptWebSocket | None = None
+        self._is_asked = self._is_detached = self._is_lost = False
         self._timer: asyncio.TimerHandle | None = None
 
     def take_over(
@@ -112,80 +211,83 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         deadline: float,
     ) -> None:
         """`transport` is of this connection from now on; its handshake ends at `deadline` of the loop's clock (L4)."""
-        self.connections.add(self)
-        self.transport, self.server, self.client = transport, server, client
-        self.scheme = "wss" if is_ssl(transport) else "ws"
-        self._timer = self.loop.call_at(deadline, self._expired)
+        self._state.connections.add(cast("Any", self))
+        self.transport, self.server, self.client, self.deadline = transport, server, client, deadline
+        self._timer = self._loop.call_at(deadline, self._expired)
         transport.set_protocol(self)
 
-    def begin(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """The request that was let pass: ask the endpoint, or say what the library has against it."""
+    def begin(self, url: bytes, headers: Sequence[Field]) -> None:
+        """The request that was let pass: ask the endpoint, or let the library say what it has against it."""
         fields = [(name, value.strip(b" \t")) for name, value in headers]
         if not is_plain(url, fields):
-            self._let_library_read(url, fields)
-            if self.close_sent or self.transport.is_closing():
+            kept = self._keep(url, fields)
+            if kept.close_sent or self.transport.is_closing():
                 return
-        self.handshake_initiated = True
         self._key = next(value for name, value in fields if name == b"sec-websocket-key").decode()
-        self.scope = cast("Any", self._scope(url, fields))
-        self.queue.put_nowait({"type": "websocket.connect"})
-        task = self.loop.create_task(self.run_asgi())
-        task.add_done_callback(self.on_task_complete)
-        self.tasks.add(task)
+        self._scope = self._scope_of(url, fields)
+        task = self._loop.create_task(self._run())
+        task.add_done_callback(self._state.tasks.discard)
+        self._state.tasks.add(task)
 
-    def _scope(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    def _scope_of(self, url: bytes, headers: list[Field]) -> dict[str, Any]:
         raw_path, _, query = url.partition(b"?")
-        path = raw_path.decode("ascii")
+        path, root = raw_path.decode("ascii"), self._config.root_path
+        is_secure = is_ssl(self.transport)
         extensions: dict[str, Any] = {"websocket.http.response": {}}
-        if self.offers_handover and self.scheme == "ws":
+        if self.offers_handover and not is_secure:
             extensions[EXTENSION] = {"detach": self.detach}
         return {
             "type": "websocket",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
             "http_version": "1.1",
-            "scheme": self.scheme,
+            "scheme": "wss" if is_secure else "ws",
             "server": self.server,
             "client": self.client,
-            "root_path": self.root_path,
-            "path": self.root_path + (urllib.parse.unquote(path) if "%" in path else path),
-            "raw_path": self.root_path.encode("ascii") + raw_path,
+            "root_path": root,
+            "path": root + (urllib.parse.unquote(path) if "%" in path else path),
+            "raw_path": root.encode("ascii") + raw_path,
             "query_string": query,
             "headers": headers,
             "subprotocols": _offers(headers),
-            "state": self.app_state.copy(),
+            "state": self._app_state.copy(),
             "extensions": extensions,
         }
 
-    def _let_library_read(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Once: what is answered by the library it must have read."""
-        if not self._is_read:
-            self._is_read = True
-            self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
-            lines = [b"GET %b HTTP/1.1" % url, *(b"%b: %b" % header for header in headers), b"", b""]
-            super().data_received(b"\r\n".join(lines))
+    async def _run(self) -> None:
+        fault: BaseException | None = None
+        try:
+            await self._config.loaded_app(self._scope, self._receive, self._send)
+        except BaseException as error:  # noqa: BLE001 - told by `finish`, or here
+            fault = error
+        if self._is_detached or (self._is_lost and self._kept is None):
+            if fault is not None and not isinstance(fault, ClientDisconnected):
+                logger.error("Exception in ASGI application\n", exc_info=fault)
+        else:
+            await self._keep().finish(fault)
 
-    def handle_connect(self, event: Request) -> None:
-        """The library has read the request; the endpoint is asked by `begin`."""
-        self.response = self.conn.accept(event)
-        if self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            super().handle_connect(event)
+    async def _receive(self) -> Any:
+        """ASGI `receive`: first that there is a connection, then what the peer says."""
+        if not self._is_asked:
+            self._is_asked = True
+            return {"type": "websocket.connect"}
+        return await self._keep().receive()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        # `detach` has taken itself out already, and the ancestor insists on finding itself.
-        self.connections.add(self)
-        super().connection_lost(exc)
+    async def _send(self, message: Any) -> None:
+        """ASGI `send`."""
+        if self._is_lost and self._kept is None:
+            raise ClientDisconnected
+        await self._keep().send(message)
 
-    def data_received(self, data: bytes) -> None:
-        """Keep what comes before the upgrade is answered (hs10); it is parsed by whoever owns the socket then."""
-        if self._detached:
-            return
-        if not self.handshake_initiated or self.handshake_complete:
-            super().data_received(data)
-            return
-        self._tail += data
-        if len(self._tail) >= self.limits.tail:
-            self.transport.pause_reading()
+    def _keep(self, url: bytes = b"/", headers: Sequence[Field] = ()) -> KeptWebSocket:
+        """The connection as the library's, which has read this request; of a plain one what counts is known."""
+        if self._kept is None:
+            self._disarm()
+            self._state.connections.discard(cast("Any", self))
+            self._kept = KeptWebSocket(self._config, self._state, self._app_state, self._loop)
+            self._kept.take_over(self)
+            self._kept.scope = cast("Any", self._scope)
+            self._kept.read(url, headers or plain_headers(self._key))
+        return self._kept
 
     def detach(self, subprotocol: str | None = None, extensions: str | None = None) -> Detached | None:
         """The socket, and the 101 to send on it; None where it cannot be had now, and the caller relays.
@@ -193,7 +295,7 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
         One synchronous step: from here on this connection neither reads nor writes, and uvicorn does not count it.
         Raises `OSError` where no file descriptor is left, and `ConnectionError` where the peer has gone.
         """
-        if self.handshake_complete or self.transport.is_closing():
+        if self._is_lost or self._is_detached or self.transport.is_closing():
             raise ConnectionError("the peer closed the connection before the upgrade was answered")
         self.transport.pause_reading()
         sock = self.transport.get_extra_info("socket")
@@ -201,42 +303,29 @@ class HubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
             return None
         fd = os.dup(sock.fileno())
-        head = switching_protocols(self._key, subprotocol, extensions)
-        self._detached = self.handshake_complete = self.close_sent = True
+        self._is_detached = True
         self._disarm()
-        self.connections.discard(self)
+        self._state.connections.discard(cast("Any", self))
         # Closes this descriptor only, without a shutdown: the TCP connection lives on in the duplicate.
         self.transport.abort()
-        return Detached(fd, head, bytes(self._tail))
+        return Detached(fd, switching_protocols(self._key, subprotocol, extensions), bytes(self.tail))
 
-    async def send(self, message: Any) -> None:
-        """ASGI `send`; an accepted (relayed) connection is given what was kept of its first bytes."""
-        self._let_library_read(b"/", plain_headers(self._key))
-        was_complete = self.handshake_complete
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and self.close_sent:
-            self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
-        if self.handshake_complete and not was_complete:
-            self._disarm()
-            tail, self._tail = bytes(self._tail), bytearray()
-            if tail and not self.close_sent:
-                super().data_received(tail)
-            if len(tail) >= self.limits.tail and not self.read_paused:
-                self.transport.resume_reading()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        self._is_lost = True
+        self._state.connections.discard(cast("Any", self))
 
-    async def run_asgi(self) -> None:
-        """The endpoint; a peer that takes no bytes does not hold the connection after it (X6)."""
-        await super().run_asgi()
-        if not self._detached and self.transport.get_write_buffer_size():
-            self.loop.call_later(CLOSE_WAIT, self.transport.abort)
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes before the upgrade is answered (hs10); it is parsed by whoever owns the socket then."""
+        if self._is_detached:
+            return
+        self.tail += data
+        if len(self.tail) >= self.limits.tail:
+            self.transport.pause_reading()
 
-    def keepalive_timeout(self) -> None:
-        """Nothing came for interval and time-out: the code of the protocol instead of 1011 (H3)."""
-        if not self.close_sent and not self.transport.is_closing():
-            self.conn.fail(4208, "timeout")
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.transport.close()
+    def shutdown(self) -> None:
+        """The server ends: nobody was answered."""
+        self._keep().shutdown()
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -270,7 +359,7 @@ def _date(second: int) -> str:
     return email.utils.formatdate(second, usegmt=True)
 
 
-def plain_headers(key: str) -> list[tuple[bytes, bytes]]:
+def plain_headers(key: str) -> list[Field]:
     """What a request has to say, in its plainest form, for a connection of that key to be upgraded."""
     return [
         (b"connection", b"Upgrade"),
@@ -280,6 +369,6 @@ def plain_headers(key: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _offers(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
+def _offers(headers: Sequence[Field]) -> list[str]:
     values = [value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"]
     return [offer.strip() for value in values for offer in value.split(",")]

@@ -135,14 +135,18 @@ async def test_a_request_of_an_odd_form_is_judged_by_the_library(app: tuple[App,
     assert application.detached.empty()
 
 
-async def test_an_odd_request_that_the_library_accepts_is_handed_over_like_any_other(app: tuple[App, int]) -> None:
+async def test_an_odd_request_that_the_library_accepts_is_handed_over_like_any_other(
+    app: tuple[App, int], caplog: pytest.LogCaptureFixture
+) -> None:
     application, port = app
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(REQUEST.replace(b"Connection: Upgrade", b"Connection: ,Upgrade, close~") + b"\r\n")
     with owned(detached := await application.detached.get()):
         assert isinstance(detached, Detached)
         assert detached.head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+        await round_trip(port)
     writer.close()
+    assert not caplog.records
 
 
 async def test_frames_in_the_segment_of_the_request_arrive_as_tail(app: tuple[App, int]) -> None:
