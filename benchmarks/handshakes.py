@@ -58,6 +58,12 @@ def queries(kind: str) -> Iterator[str]:
         yield "" if kind == "none" else f"?token={own}"
 
 
+def allow_files() -> None:
+    """As many descriptors as the connections of a run need, where the system lets us."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
+
+
 def connect(port: int, query: str) -> socket.socket:
     """A connection that has its `welcome`."""
     connection = socket.create_connection(("127.0.0.1", port))
@@ -90,8 +96,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--size", type=int, default=500, help="handshakes in a turn")
     options = parser.parse_args()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
+    allow_files()
     cores = sorted(os.sched_getaffinity(0))
     trees = [HERE.parent, *([options.against.resolve()] if options.against else [])]
     asked = queries(options.tokens)

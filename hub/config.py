@@ -139,8 +139,7 @@ class Settings(BaseSettings):
     login_failures: RateSetting = Rate(20, 1 / 3)
     """Failed logins of one address."""
     verified_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
-    """Tokens that are remembered, by their hash and until their exp, as checked: coming back with one is cheap. Key,
-    clock and revocations are asked each time. 0: none."""
+    """Checked tokens known by hash until their exp; key, clock, revocations are asked each time. 0: none."""
 
     # connections
     limits: Literal["default", "strict"] = "default"
