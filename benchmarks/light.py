@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def send_all(self, messages: Iterable[dict[str, Any]]) -> None:
         """Text messages in one write."""
-        self._write(b"".join(map(_framed, messages)))
+        self._write(b"".join(map(framed, messages)))
 
     def abort(self) -> None:
         """As if the network were cut."""
@@ -149,7 +149,7 @@ class Pace:
         await asyncio.sleep(max(0.0, self._next - now))
 
 
-def _framed(message: dict[str, Any]) -> bytes:
+def framed(message: dict[str, Any]) -> bytes:
     """A frame, masked with zeros."""
     payload = json.dumps(message).encode()
     head = bytes([0x81, 0x80 | len(payload)]) if len(payload) < 126 else b"\x81\xfe" + len(payload).to_bytes(2)

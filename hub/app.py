@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 from hub.config import Settings, load_settings
 from hub.http.endpoints import http_exception
@@ -14,9 +16,28 @@ from hub.http.guard import EXPOSED, Guard
 from hub.http.routes import routes
 from hub.hub import Companion, Hub
 from hub.joining import Joined
-from hub.ws import websocket_routes
+from hub.ws import PATH, Entrance, EntranceRules, websocket_routes
 
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+
+
+class Application(Starlette):
+    """The hub's routes; what asks for a WebSocket at `/ws` goes to its entrance by the shortest way.
+
+    No middleware has anything to say to WebSockets, and of thousands that come back at once each would pay for it.
+    Under a root path the routes find it as they find everything.
+    """
+
+    def __init__(self, entrance: Entrance, **members: Any) -> None:
+        super().__init__(**members)
+        self._entrance = entrance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, one WebSocket, or the lifespan."""
+        if scope["type"] == "websocket" and scope["path"] == PATH and not scope.get("root_path"):
+            await self._entrance(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -34,8 +55,10 @@ def create_app(
         finally:
             await hub.stop()
 
-    sockets, other_paths = websocket_routes(hub.connections, hub.settings)
-    app = Starlette(
+    entrance = Entrance(hub.connections, EntranceRules.from_settings(hub.settings))
+    sockets, other_paths = websocket_routes(entrance, hub.connections, hub.settings)
+    app = Application(
+        entrance,
         routes=[*sockets, *routes(hub), *other_paths],
         middleware=[_cors(settings), Middleware(Guard, hub=hub)],
         exception_handlers={HTTPException: http_exception},

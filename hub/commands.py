@@ -1,5 +1,6 @@
 """What the commands of `neurograph-hub` do. Each takes the settings and its own arguments and gives an exit code."""
 
+import gc
 import getpass
 import resource
 import sys
@@ -40,7 +41,13 @@ def demo(settings: Settings, own: dict[str, Any]) -> int:
 
 
 def _serve(settings: Settings, companions: list[Any]) -> int:
-    logs.configure(level=settings.log_level, rate=settings.log_rate, node=settings.node, shows_users=settings.log_users)
+    logs.configure(
+        level=settings.log_level,
+        rate=settings.log_rate,
+        node=settings.node,
+        shows_users=settings.log_users,
+        is_final=True,
+    )
     allow_open_files()
     listener = listen(settings.host, settings.port, may_step=_may_step(settings))
     app = create_app(settings, companions=companions)
@@ -48,6 +55,9 @@ def _serve(settings: Settings, companions: list[Any]) -> int:
     told = ", ".join(companion.description for companion in companions)
 
     def greet() -> None:
+        # What lives as long as the process is not looked through again at each collection.
+        gc.collect()
+        gc.freeze()
         print(banner(settings, port_of(listener), hub.tokens, demo=told), flush=True)
 
     server = HubServer(app, settings, greet)

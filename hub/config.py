@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """Life of tokens made by the development issuer."""
     login_failures: RateSetting = Rate(20, 1 / 3)
     """Failed logins of one address."""
+    verified_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """Checked tokens known by hash until their exp; key, clock, revocations are asked each time. 0: none."""
 
     # connections
     limits: Literal["default", "strict"] = "default"

@@ -81,7 +81,7 @@ class Connection:
         """The session under which `hub.owners` knows it."""
         self.questions = self.answers = 0
         """How often the plane was asked where its cursors stand, and has told it: in that order."""
-        self.predecessors: list[Predecessor] = []
+        self.predecessors: tuple[Predecessor, ...] = ()
         """Who had its session before, and has not been closed for that yet (R11)."""
 
     def __repr__(self) -> str:

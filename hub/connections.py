@@ -158,6 +158,7 @@ class Connections:
             identity=newcomer.identity,
             moment=moment,
         )
+        session.max_message = self.first_limit(newcomer)  # as it was attached
         counts, waits = newcomer.refusal is None, newcomer.identity is None and newcomer.refusal is None
         connection = Connection(number, session, relay, moment.now, counts=counts, waits=waits)
         self._table[number] = connection

@@ -1,61 +1,24 @@
-"""How a socket gets from uvicorn to the data plane: our HTTP and WebSocket protocol classes for uvicorn.
+"""uvicorn's HTTP connection as the hub needs it, up to the point where a request asks for a WebSocket.
 
 `HubHttpProtocol` adds what uvicorn lacks against hostile sockets: a time-out from accept to the end of the handshake
 (L4), limits that are answered (L5), strict hosts and upgrade requests, and it keeps the bytes that came behind the
-upgrade request in the same segment. `HubWebSocketProtocol` offers the endpoint the ASGI extension
-`neurograph.handover`: the detached socket, to be given to the plane. Where it cannot (TLS, bytes still unsent) the
-extension is absent or answers None, and the endpoint relays.
+upgrade request in the same segment. What it lets pass goes on in `hub.upgrade`.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import urllib.parse
-from collections import Counter
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.server import ServerProtocol
 
-from hub.handshake import HandshakeLimits, Refusal, check_host, check_line, check_size, check_upgrade, is_upgrade
+from hub.handshake import HandshakeLimits, Refusal, check_header, check_host, check_line, check_upgrade, is_upgrade
+from hub.upgrade import CLOSE_WAIT, HubWebSocketProtocol, refusals
 
 if TYPE_CHECKING:
     import asyncio
-
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-    from websockets.datastructures import Headers
-    from websockets.http11 import Request
-
-EXTENSION = "neurograph.handover"
-
-RELAYED_MESSAGE = 16_777_216
-"""Bytes of the largest message that is relayed: the most that any channel may take (L7). What is too large for its
-channel is the plane's to refuse; beyond this the library closes with 1009."""
-CLOSE_WAIT = 2.0
-"""Seconds for a peer to answer a close frame, or to take what was sent before it (X6)."""
-
-logger = logging.getLogger("hub.handover")
-logger.setLevel(logging.WARNING)
-
-refusals: Counter[str] = Counter()
-"""Handshakes refused or cut here since the start, by reason: the label `handshake/<reason>` of the errors metric."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detached:
-    """A socket that belongs to nobody yet: pass it to `Plane.attach`, or close `fd`."""
-
-    fd: int
-    head: bytes
-    """The response 101, not yet sent."""
-    tail: bytes
-    """What the client has sent behind its request so far."""
 
 
 class HubHttpProtocol(HttpToolsProtocol):
@@ -70,9 +33,10 @@ class HubHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._head_bytes = 0
+        self._head_bytes = self._field_bytes = 0
         self._seam = b""
         self._in_head = True
+        self._is_upgrade = False
         self._in_body = False
         self._refusal: Refusal | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -120,10 +84,12 @@ class HubHttpProtocol(HttpToolsProtocol):
         if self._refusal is not None:
             return
         super().on_header(name, value)
-        self._refusal = check_size(self.headers, self.limits)
+        self._field_bytes += len(name) + len(value)
+        self._refusal = check_header(name, value, len(self.headers), self._field_bytes, self.limits)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._is_upgrade = self.parser.should_upgrade() and is_upgrade(self.headers)
         self._refusal = self._refusal or self._check_head()
         if self._refusal is None:
             self._disarm()
@@ -140,11 +106,12 @@ class HubHttpProtocol(HttpToolsProtocol):
         if self._refusal is None:
             if not self._should_upgrade():
                 self._disarm()
-                self._head_bytes, self._seam, self._in_head, self._in_body = 0, b"", True, False
+                self._head_bytes, self._field_bytes, self._seam = 0, 0, b""
+                self._in_head, self._in_body = True, False
             super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
-        return self._should_upgrade_to_ws() and is_upgrade(self.headers)
+        return self._is_upgrade
 
     def _check_head(self) -> Refusal | None:
         if refusal := self._oversized or check_host(self.headers, self.parser.get_http_version()):
@@ -174,15 +141,10 @@ class HubHttpProtocol(HttpToolsProtocol):
 
     def _hand_to_websocket(self, tail: bytes) -> None:
         self.connections.discard(self)
-        head = [b"GET ", self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            head += [name, b": ", value, b"\r\n"]
         make: Any = self.ws_protocol_class
-        protocol = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
-        protocol.handshake_deadline = self._deadline
-        protocol.connection_made(self.transport)
-        self.transport.set_protocol(protocol)
-        protocol.data_received(b"".join([*head, b"\r\n"]))
+        protocol: HubWebSocketProtocol = make(self.config, self.server_state, self.app_state, self.loop)
+        protocol.take_over(self.transport, self.server, self.client, self._deadline)
+        protocol.begin(self.url, self.headers)
         if tail:
             protocol.data_received(tail)
 
@@ -240,140 +202,6 @@ class HubHttpProtocol(HttpToolsProtocol):
         """The endpoint, which waits for the rest of the body, hears that none comes and answers nobody."""
         self.cycle.disconnected = True
         self.cycle.message_event.set()
-
-
-class _Upgrade(ServerProtocol):
-    """The handshake of the library, without what the endpoint decides: it reads the headers for itself (hs6, hs8)."""
-
-    def process_origin(self, headers: Headers) -> None:
-        """C12 is the endpoint's."""
-
-    def process_extensions(self, headers: Headers) -> tuple[None, list[Any]]:
-        """B2 is the endpoint's, who can compress only what it writes itself: a relay declines every offer."""
-        return None, []
-
-    def process_subprotocol(self, headers: Headers) -> None:
-        """C3 is the endpoint's."""
-
-
-class HubWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket connection, which can give its socket away before the upgrade is answered.
-
-    Where it is kept (relayed), it behaves as the plane does: the same heartbeat, the same time for the last frames.
-    """
-
-    limits: ClassVar[HandshakeLimits] = HandshakeLimits()
-    offers_handover: ClassVar[bool] = True
-    heartbeat: ClassVar[tuple[float, float]] = (30.0, 10.0)
-    """Interval and time-out (H1, H3)."""
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
-        self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
-        self.handshake_deadline = self.loop.time() + self.limits.timeout
-        """Of the loop's clock; `HubHttpProtocol`, which has begun the handshake, brings its own (L4)."""
-        self.ping_interval, self.ping_timeout = self.heartbeat
-        self.close_timeout = CLOSE_WAIT
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._tail = bytearray()
-        self._detached = False
-        self._timer: asyncio.TimerHandle | None = self.loop.call_at(self.handshake_deadline, self._expired)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        # `detach` has taken itself out already, and the ancestor insists on finding itself.
-        self.connections.add(self)
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what comes before the upgrade is answered (hs10); it is parsed by whoever owns the socket then."""
-        if self._detached:
-            return
-        if not self.handshake_initiated or self.handshake_complete:
-            super().data_received(data)
-            return
-        self._tail += data
-        if len(self._tail) >= self.limits.tail:
-            self.transport.pause_reading()
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if hasattr(self, "scope") and self.offers_handover and self.scheme == "ws":
-            self.scope["extensions"][EXTENSION] = {"detach": self.detach}
-
-    def detach(self, subprotocol: str | None = None, extensions: str | None = None) -> Detached | None:
-        """The socket, and the 101 to send on it; None where it cannot be had now, and the caller relays.
-
-        One synchronous step: from here on this connection neither reads nor writes, and uvicorn does not count it.
-        Raises `OSError` where no file descriptor is left, and `ConnectionError` where the peer has gone.
-        """
-        if self.handshake_complete or self.transport.is_closing():
-            raise ConnectionError("the peer closed the connection before the upgrade was answered")
-        self.transport.pause_reading()
-        sock = self.transport.get_extra_info("socket")
-        if sock is None or self.transport.get_write_buffer_size():
-            self.transport.resume_reading()
-            return None
-        fd = os.dup(sock.fileno())
-        if subprotocol is not None:
-            self.response.headers["Sec-WebSocket-Protocol"] = subprotocol
-        if extensions is not None:
-            self.response.headers["Sec-WebSocket-Extensions"] = extensions
-        self.conn.send_response(self.response)
-        head = b"".join(self.conn.data_to_send())
-        self._detached = self.handshake_complete = self.close_sent = True
-        self._disarm()
-        self.connections.discard(self)
-        # Closes this descriptor only, without a shutdown: the TCP connection lives on in the duplicate.
-        self.transport.abort()
-        return Detached(fd, head, bytes(self._tail))
-
-    async def send(self, message: Any) -> None:
-        """ASGI `send`; an accepted (relayed) connection is given what was kept of its first bytes."""
-        was_complete = self.handshake_complete
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and self.close_sent:
-            self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
-        if self.handshake_complete and not was_complete:
-            self._disarm()
-            tail, self._tail = bytes(self._tail), bytearray()
-            if tail and not self.close_sent:
-                super().data_received(tail)
-            if len(tail) >= self.limits.tail and not self.read_paused:
-                self.transport.resume_reading()
-
-    async def run_asgi(self) -> None:
-        """The endpoint; a peer that takes no bytes does not hold the connection after it (X6)."""
-        await super().run_asgi()
-        if not self._detached and self.transport.get_write_buffer_size():
-            self.loop.call_later(CLOSE_WAIT, self.transport.abort)
-
-    def keepalive_timeout(self) -> None:
-        """Nothing came for interval and time-out: the code of the protocol instead of 1011 (H3)."""
-        if not self.close_sent and not self.transport.is_closing():
-            self.conn.fail(4208, "timeout")
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-            self.transport.close()
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _expired(self) -> None:
-        refusals["timeout"] += 1
-        self._timer = None
-        self.transport.abort()
 
 
 def protocols(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[bytes, bytes]]
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?")
+_OPTIONS = re.compile(rb"[A-Za-z0-9_-]+(?:[ \t]*,[ \t]*[A-Za-z0-9_-]+)*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WEBSOCKET_VERSION = b"13"
 _KEY_BYTES = 16
 
@@ -60,14 +62,13 @@ def check_line(url: bytes, limits: HandshakeLimits) -> Refusal | None:
     return None
 
 
-def check_size(headers: Headers, limits: HandshakeLimits) -> Refusal | None:
-    """431 where one header field, all of them together, or their number is over its limit."""
-    if len(headers) > limits.headers:
+def check_header(name: bytes, value: bytes, count: int, size: int, limits: HandshakeLimits) -> Refusal | None:
+    """431 where this header field, the `count` of them so far, or their `size` together is over its limit."""
+    if count > limits.headers:
         return Refusal(431, f"headers: at most {limits.headers} fields are taken", "headers")
-    name, value = headers[-1] if headers else (b"", b"")
     if len(name) + len(value) > limits.header:
         return Refusal(431, f"header field: at most {limits.header} bytes are taken", "headers")
-    if sum(len(name) + len(value) for name, value in headers) > limits.headers_bytes:
+    if size > limits.headers_bytes:
         return Refusal(431, f"headers: at most {limits.headers_bytes} bytes are taken together", "headers")
     return None
 
@@ -101,6 +102,21 @@ def check_upgrade(method: str, http_version: str, headers: Headers) -> Refusal |
     if len(keys) != 1 or not _is_key(keys[0]):
         return Refusal(400, "Sec-WebSocket-Key: expected exactly one, of 16 bytes in base64", "malformed")
     return None
+
+
+def is_plain(url: bytes, headers: Headers) -> bool:
+    """Whether an upgrade request that `check_upgrade` lets pass needs no second reading: nothing in it but what every
+    reading of RFC 9110 and RFC 6455 takes alike, one product to upgrade to and options that are plain tokens.
+    """
+    upgrade = [value for name, value in headers if name == b"upgrade"]
+    options = b",".join([value for name, value in headers if name == b"connection"])
+    return (
+        len(upgrade) == 1
+        and upgrade[0].lower() == b"websocket"
+        and _OPTIONS.fullmatch(options) is not None
+        and url.isascii()
+        and _CONTROL.search(b"".join([value for _, value in headers])) is None
+    )
 
 
 UPGRADE_REQUIRED = Refusal(

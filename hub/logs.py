@@ -72,10 +72,14 @@ class LogOutput:
         self.node = node
         self._shows_users = shows_users
 
-    def process(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> str:
-        """The last structlog processor but one: the finished line, after the sinks have had the record."""
+    def admit(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The first structlog processor: what is left out costs nothing more."""
         if not self.limiter.admit(str(fields.get("event", ""))):
             raise structlog.DropEvent
+        return fields
+
+    def process(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> str:
+        """The last structlog processor: the finished line, after the sinks have had the record."""
         record = self._finish(method, fields)
         for sink in self._sinks_here():
             sink(record)
@@ -142,15 +146,24 @@ def configure(
     shows_users: bool = False,
     stream: TextIO | None = None,
     owns_process: bool = True,
+    is_final: bool = False,
 ) -> LogOutput:
-    """Set structlog up and, for who owns the process, Python's `logging` as well."""
+    """Set structlog up and, for who owns the process, Python's `logging` as well.
+
+    `is_final`: nobody does so again in this process, so that each logger may find out once what it has to do.
+    """
     global _output  # noqa: PLW0603 - structlog's configuration is the process's as well
     output = _output = LogOutput(LineLimiter(rate), stream, node=node, shows_users=shows_users)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, output.process],
+        processors=[
+            output.admit,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            output.process,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: _LineLogger(output),
-        cache_logger_on_first_use=False,  # tests and embedders configure again
+        cache_logger_on_first_use=is_final,  # tests and embedders configure again
     )
     if owns_process:
         root = logging.getLogger()

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from channels.histograms import total
 from channels.permissions import Role
-from hub import __version__, handover, logs
+from hub import __version__, logs, upgrade
 from hub.counters import FAMILIES
 from hub.families import PREFIX, family, histogram, labelled
 from hub.store_metrics import configured_name, store_families
@@ -131,7 +131,7 @@ class _HubCollector(Collector):
         values = {family: Counter(counter) for family, counter in self._hub.counters.values.items()}
         values["auth"].update(self._hub.authenticator.counts)
         values["errors"].update({("bus", reason): n for reason, n in self._hub.broker.backplane.figures.errors.items()})
-        values["errors"].update({("handshake", reason): count for reason, count in handover.refusals.items()})
+        values["errors"].update({("handshake", reason): count for reason, count in upgrade.refusals.items()})
         values["log_dropped"][()] = logs.current().limiter.dropped_total + self._hub.log_channel.dropped_total
         return values
 
@@ -160,6 +160,12 @@ class _HubCollector(Collector):
         yield histogram("loop_lag_seconds", "how late the event loop is", {(): self._hub.loop_lag.histogram.figures()})
         yield family(
             GaugeMetricFamily, "draining", "1 while the node goes away", None, {"": int(self._hub.health.is_draining)}
+        )
+        verified = self._hub.authenticator.verified
+        yield family(GaugeMetricFamily, "verified_tokens", "tokens remembered as checked", None, {"": len(verified)})
+        looks = {"known": verified.found, "checked": verified.missed}
+        yield family(
+            CounterMetricFamily, "token_looks", "tokens known as checked, and checked in full", "result", looks
         )
         resumption = self._hub.resumption
         yield family(GaugeMetricFamily, "sessions", "sessions with tokens", None, {"": len(resumption)})

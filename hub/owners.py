@@ -36,7 +36,7 @@ class Owners:
         former = self._owners.get(session)
         self._owners[session] = connection
         if former is not None and former is not connection:
-            connection.predecessors.append(Predecessor(former, connection.questions + 1))
+            connection.predecessors += (Predecessor(former, connection.questions + 1),)
             return former
         return None
 
@@ -46,7 +46,9 @@ class Owners:
         Without `answers`: it will tell nothing any more.
         """
         while connection.predecessors and connection.predecessors[0].question <= answers:
-            close(connection.predecessors.pop(0).connection)
+            first, *rest = connection.predecessors
+            connection.predecessors = tuple(rest)
+            close(first.connection)
 
     def closed(self, connection: Connection) -> bool:
         """`connection` is gone. -> whether it still had its session"""

@@ -19,6 +19,8 @@ from channels.buckets import Rate
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+LONGEST_HOST = 255
+"""Characters: no name in the DNS is longer."""
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -97,6 +99,11 @@ def host_name() -> str:
 @lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether `host` (an address or a name, IPv6 with or without brackets) can only be this machine."""
+    return len(host) <= LONGEST_HOST and _is_loopback(host)
+
+
+@lru_cache(1_024)
+def _is_loopback(host: str) -> bool:
     bare = host.removeprefix("[").removesuffix("]").lower()
     if bare == "localhost" or bare.endswith(".localhost"):
         return True

@@ -6,7 +6,6 @@ that they are found by connection, session or subject, and the hub's own part is
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +52,7 @@ class Recorder:
     def opened(self, connection: "Connection") -> None:
         """A connection is let in, perhaps only to be told why it is refused."""
         session, number = connection.session, connection.number
-        session.note = partial(self._note, number)
+        session.story, session.number = self._note, number
         encoding = session.codec.encoding
         session.note("opened", f"{session.conn}, session {session.session}, from {session.address}, {encoding}")
 

@@ -142,7 +142,8 @@ class Resumption:
             if not is_lost_welcome:
                 log.warning("resume.reused", session=sealed.session, generation=sealed.generation, audit=True)
                 raise _expired("a newer token of this session was used before")
-        return replace(sealed, identity=self._present(sealed, memory))
+        present = self._present(sealed, memory)
+        return sealed if present is sealed.identity else replace(sealed, identity=present)
 
     def claim(self, sealed: SealedSession, wall: float, now: float) -> int:
         """`sealed` resumes its session. -> the generation that its new tokens carry (R10)"""

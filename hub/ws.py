@@ -19,7 +19,6 @@ from hub.addresses import client_address, client_scheme
 from hub.admission import Denial, is_allowed_origin
 from hub.auth import ANONYMOUS, AuthError, Identity
 from hub.connection import Newcomer
-from hub.handover import EXTENSION, Detached
 from hub.handshake import UPGRADE_REQUIRED
 from hub.http.guard import is_known_host, unknown_host
 from hub.protocol import close_codes
@@ -29,6 +28,7 @@ from hub.protocol.subprotocols import CODECS, Choice, negotiate, read_offers
 from hub.quantities import Network
 from hub.relay import Relay
 from hub.session.policy import TooManyFailures
+from hub.upgrade import EXTENSION, Detached
 
 if TYPE_CHECKING:
     from channels._native import Plane
@@ -268,10 +268,12 @@ class Echo:
         self._plane.flush()
 
 
-def websocket_routes(connections: "Connections", settings: "Settings") -> tuple[list[BaseRoute], list[BaseRoute]]:
+def websocket_routes(
+    entrance: Entrance, connections: "Connections", settings: "Settings"
+) -> tuple[list[BaseRoute], list[BaseRoute]]:
     """What the application serves by WebSocket: before its other routes, and after them, for every other path."""
     first: list[BaseRoute] = [
-        WebSocketRoute(PATH, Entrance(connections, EntranceRules.from_settings(settings))),
+        WebSocketRoute(PATH, entrance),
         Route(PATH, UpgradeRequired(connections.counters)),
     ]
     if settings.test_echo:

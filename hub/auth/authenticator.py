@@ -13,6 +13,7 @@ from hub.auth.identity import AuthError, Identity, invalid
 from hub.auth.jwks import KeySet, SecretKey, reader_of
 from hub.auth.revocation import Revocations
 from hub.auth.tokens import Issuer, TokenReader
+from hub.auth.verified import VerifiedTokens
 from hub.config import Settings
 from hub.refusals import SECRET_BYTES
 
@@ -35,7 +36,8 @@ class Authenticator:
         self.failures = FailureBook(settings.login_failures)
         self.counts: Counter[tuple[str, str]] = Counter()
         """(kind, result) -> logins: `auth_total`."""
-        self._tokens = TokenReader(self.issuers)
+        self.verified = VerifiedTokens(settings.verified_tokens)
+        self._tokens = TokenReader(self.issuers, self.verified)
         self._api_keys: ApiKeys = read_api_keys(settings.api_keys)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,6 +109,7 @@ class Authenticator:
     def sweep(self, now_wall: float, now: float) -> None:
         """Once a second: forget what has lapsed."""
         self.revocations.sweep(now_wall)
+        self.verified.sweep(now_wall)
         self.failures.sweep(now)
 
     def _key_sets(self) -> list[KeySet]:

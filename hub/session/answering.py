@@ -24,14 +24,14 @@ ORDERED_REQUESTS = frozenset({"connect", "subscribe", "unsubscribe"})
 """Requests whose answers come in their order, errors too (M7)."""
 
 
-def _unheard(_kind: str, _text: str) -> None:
+def _unheard(_number: int, _kind: str, _text: str) -> None:
     """A story that nobody keeps."""
 
 
 class Answering:
     """The part of a session that answers."""
 
-    __slots__ = ("_in_flight", "_out", "backlog", "codec", "note", "state", "surroundings")
+    __slots__ = ("_in_flight", "_out", "backlog", "codec", "number", "state", "story", "surroundings")
 
     def __init__(self, surroundings: "Surroundings", codec: "Codec", state: State) -> None:
         self.surroundings = surroundings
@@ -42,8 +42,9 @@ class Answering:
         self.backlog: int | None = None
         """Messages that wait behind a subscription which waits for its logs (N18); None: none waits."""
         self._out: list[Effect] = []
-        self.note: Callable[[str, str], None] = _unheard
-        """The flight recorder (`hub.recorder`): a kind of the plane's stories, and the particulars."""
+        self.story: Callable[[int, str, str], None] = _unheard
+        """The flight recorder (`hub.recorder`), which knows the connection by `number`."""
+        self.number = 0
 
     # --- answers that come later --------------------------------------------------------------------------------------
 
@@ -89,6 +90,10 @@ class Answering:
         return self._take()
 
     # --- for the handlers ---------------------------------------------------------------------------------------------
+
+    def note(self, kind: str, text: str) -> None:
+        """One record for its story: a kind of the plane's stories, and the particulars."""
+        self.story(self.number, kind, text)
 
     def do(self, effect: Effect) -> None:
         """One more effect."""

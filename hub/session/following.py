@@ -1,6 +1,7 @@
 """What a connection follows: `subscribe`, `unsubscribe`, `ack` (M22-M28, M36, M43)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from channels.broker import Position, SubscribeSpec
@@ -229,8 +230,16 @@ def _members(problem: answers.Problem) -> dict[str, Any]:
     return {name: value for name, value in problem.members().items() if name != "channel"}
 
 
+@cache
+def _plain_options(delivery: str, on_slow: str) -> dict[str, Any]:
+    """What thousands of idle subscriptions share: two words, each one of two."""
+    return {"delivery": delivery, "on_slow": on_slow}
+
+
 def _options(spec: SubscribeSpec) -> dict[str, Any]:
-    """A subscription object without `position` and `behind`, which the plane knows (M42)."""
+    """A subscription object without `position` and `behind`, which the plane knows (M42); it is never changed."""
+    if spec.max_rate is None and spec.ack is None and spec.filter is None:
+        return _plain_options(spec.delivery, spec.on_slow)
     options: dict[str, Any] = {"delivery": spec.delivery, "on_slow": spec.on_slow}
     if spec.max_rate is not None:
         options["max_rate"] = spec.max_rate

@@ -204,6 +204,16 @@ def welcome(
 
 
 def _limits(session: "Session") -> dict[str, Any]:
+    """They are the hub's for all but those whose API key has rates of its own: made once."""
+    known = session.surroundings.limits
+    if session.rates is not session.surroundings.policy.rates:
+        return _limits_with(session)
+    if not known:
+        known.update(_limits_with(session))
+    return known
+
+
+def _limits_with(session: "Session") -> dict[str, Any]:
     policy = session.surroundings.policy
     return {
         "message": policy.max_message,

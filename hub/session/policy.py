@@ -114,3 +114,5 @@ class Surroundings:
     """Whether the node goes on without the store that it should share with others (N11)."""
     shown: dict[tuple[Role, str | None], dict[str, Any]] = field(default_factory=dict)
     """What `welcome` tells of channels, by role and subject: the same for thousands who come at once."""
+    limits: dict[str, Any] = field(default_factory=dict)
+    """What it tells of limits where no API key has rates of its own."""

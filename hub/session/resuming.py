@@ -33,7 +33,7 @@ def get_reconnection_token(session: "Session", message: GetReconnectionToken, mo
         raise Refusal("too_many_in_flight", f"at most {limit} tokens may be on their way", limit=limit)
     ticket = Ticket("get_reconnection_token", message.id)
     session.await_answer(ticket)
-    session.token.asked.append(ticket)
+    session.token.asked += (ticket,)
     locate(session)
 
 
@@ -127,13 +127,13 @@ def note_acks(session: "Session", moment: Moment) -> bool:
 def unfollowed(session: "Session", channels: Iterable[str]) -> None:
     """What was acknowledged of these subscriptions says nothing of later ones."""
     for channel in channels:
-        session.token.acks.pop(channel, None)
+        session.token.unfollowed(channel)
         session.surroundings.resumption.unfollowed(session.session, channel)
 
 
 def locate(session: "Session") -> None:
     """Ask the plane where the cursors stand; `located` hears it once for each question."""
-    session.token.questions.append(session.token.revision)
+    session.token.questions += (session.token.revision,)
     session.do(effects.Locate())
 
 
@@ -143,7 +143,9 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
     Where subscriptions have changed since the question it is asked again: no token tells of less than there is.
     """
     token = session.token
-    is_current = token.questions.pop(0) == token.revision
+    asked_at, *later = token.questions
+    token.questions = tuple(later)
+    is_current = asked_at == token.revision
     if is_current:
         if sent := token.take_acks(positions):
             session.surroundings.resumption.acknowledged(session.session, sent)
@@ -151,7 +153,9 @@ def located(session: "Session", positions: Mapping[str, Position], moment: Momen
         locate(session)
         return
     if token.asked:
-        _send(session, positions, moment, token.asked.pop(0))
+        first, *rest = token.asked
+        token.asked = tuple(rest)
+        _send(session, positions, moment, first)
     elif token.is_pushing:
         token.is_pushing = False
         _send(session, positions, moment, None)

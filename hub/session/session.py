@@ -176,7 +176,7 @@ class Session(Answering):
         """A newer connection owns the session (R12): what was accepted is completed, nothing more is read."""
         self.is_superseded = True
         self._withdraw()
-        self.token.acks.clear()  # what they meant is the newer connection's to say
+        self.token.acks = None  # what they meant is the newer connection's to say
         return self._take()
 
     def taken_over(self) -> list[Effect]:

@@ -37,15 +37,15 @@ class TokenState:
         self.generation = 0
         self.is_held = False
         """The client has a token, so that fresh ones are pushed."""
-        self.asked: list[Ticket] = []
+        self.asked: tuple[Ticket, ...] = ()
         """Requests that wait for the plane to tell positions, at most as many as ids may be in flight.
 
-        A list, as `questions` is: nearly always empty, and an empty deque takes ten times as much."""
+        A tuple, as `questions` is: nearly always empty, and nothing is smaller than that."""
         self.revision = 0
         """Raised by each change of subscriptions: where the plane's answer is older than one, it is asked again."""
-        self.questions: list[int] = []
+        self.questions: tuple[int, ...] = ()
         """The revision at each question to the plane that it has not answered yet."""
-        self.acks: dict[str, deque[Position]] = {}
+        self.acks: dict[str, deque[Position]] | None = None
         """Acknowledged by the client, by channel; the plane has not confirmed yet that so much was sent (M36). The last
         few, for which of them are to be ignored is not known before."""
         self.noted_at = float("-inf")
@@ -57,17 +57,24 @@ class TokenState:
 
     def acknowledged(self, positions: "Mapping[str, Position]") -> None:
         """The client's word."""
+        if self.acks is None:
+            self.acks = {}
         for channel, position in positions.items():
             self.acks.setdefault(channel, deque(maxlen=MAX_ACKS)).append(position)
+
+    def unfollowed(self, channel: str) -> None:
+        """What was acknowledged of that subscription says nothing of later ones."""
+        if self.acks is not None:
+            self.acks.pop(channel, None)
 
     def take_acks(self, told: "Mapping[str, Position]") -> "dict[str, Position]":
         """What was acknowledged and, as the plane has `told`, was sent; the rest is dropped (M36)."""
         sent: dict[str, Position] = {}
-        for channel, acked in self.acks.items():
+        for channel, acked in (self.acks or {}).items():
             known = [position for position in acked if channel in told and told[channel].reaches(position)]
             if known:
                 sent[channel] = max(known)
-        self.acks.clear()
+        self.acks = None
         return sent
 
     @property

@@ -4,7 +4,16 @@ import base64
 
 import pytest
 
-from hub.handshake import HandshakeLimits, check_host, check_line, check_size, check_upgrade, is_upgrade
+from hub.handshake import (
+    HandshakeLimits,
+    Refusal,
+    check_header,
+    check_host,
+    check_line,
+    check_upgrade,
+    is_plain,
+    is_upgrade,
+)
 
 LIMITS = HandshakeLimits()
 KEY = base64.b64encode(bytes(16))
@@ -83,6 +92,16 @@ def test_the_request_line_is_taken_up_to_its_limit_and_refused_beyond_with_414()
     assert (at_limit, beyond and beyond.status) == (None, 414)
 
 
+def judged(headers: list[tuple[bytes, bytes]]) -> Refusal | None:
+    """The first refusal as the fields come."""
+    size = 0
+    for count, (name, value) in enumerate(headers, 1):
+        size += len(name) + len(value)
+        if (refusal := check_header(name, value, count, size, LIMITS)) is not None:
+            return refusal
+    return None
+
+
 @pytest.mark.clause("L5")
 @pytest.mark.parametrize(
     "headers",
@@ -94,11 +113,40 @@ def test_the_request_line_is_taken_up_to_its_limit_and_refused_beyond_with_414()
     ids=["number", "one field", "all together"],
 )
 def test_headers_beyond_a_limit_are_431(headers: list[tuple[bytes, bytes]]) -> None:
-    refusal = check_size(headers, LIMITS)
+    refusal = judged(headers)
     assert refusal is not None
     assert refusal.status == 431
 
 
 @pytest.mark.clause("L5")
 def test_headers_at_their_limits_pass() -> None:
-    assert check_size([(b"a", b"")] * 63 + [(b"b", b"x" * 8191)], LIMITS) is None
+    assert judged([(b"a", b"")] * 63 + [(b"b", b"x" * 8191)]) is None
+
+
+@pytest.mark.parametrize(
+    ("connection", "upgrade"),
+    [
+        ([b"Upgrade"], b"websocket"),
+        ([b"keep-alive, Upgrade"], b"WebSocket"),
+        ([b"keep-alive", b"upgrade"], b"websocket"),
+    ],
+)
+def test_what_clients_send_is_plain(connection: list[bytes], upgrade: bytes) -> None:
+    headers = [*((b"connection", value) for value in connection), (b"upgrade", upgrade), (b"x", b"caf\xe9")]
+    assert is_plain(b"/ws?token=a", headers)
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        (b"/ws", [(b"connection", b"Upgrade"), (b"upgrade", b"websocket, h2c")]),
+        (b"/ws", [(b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"upgrade", b"websocket")]),
+        (b"/ws", [(b"connection", b"Upgrade,,"), (b"upgrade", b"websocket")]),
+        (b"/ws", [(b"connection", b"Upgrade, (b)"), (b"upgrade", b"websocket")]),
+        (b"/ws", [(b"connection", b""), (b"connection", b"Upgrade"), (b"upgrade", b"websocket")]),
+        (b"/ws", [(b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (b"x", b"a\x01b")]),
+        (b"/\xe9", [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]),
+    ],
+)
+def test_what_another_reading_could_take_otherwise_is_not_plain(url: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    assert not is_plain(url, headers)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from hub.handover import EXTENSION, Detached, HubWebSocketProtocol, protocols
+from hub.handover import protocols
 from hub.handshake import HandshakeLimits
+from hub.upgrade import EXTENSION, Detached, HubWebSocketProtocol
 
 REQUEST = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -112,6 +113,40 @@ async def test_the_detached_socket_carries_the_101_and_the_conversation_on(app: 
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
     assert b"\r\nSec-WebSocket-Protocol: ng-ws.v1.json\r\n" in head
     assert (received, answer, rest) == (FRAME, b"\x81\x02ok", b"")
+
+
+@pytest.mark.clause("C1")
+@pytest.mark.parametrize(
+    ("odd", "status"),
+    [
+        (b"Upgrade: websocket, h2c", 426),
+        (b"Upgrade: websocket\r\nUpgrade: websocket", 426),
+        (b"Upgrade: websocket\r\nConnection: ;", 400),
+    ],
+)
+async def test_a_request_of_an_odd_form_is_judged_by_the_library(app: tuple[App, int], odd: bytes, status: int) -> None:
+    application, port = app
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST.replace(b"Upgrade: websocket", odd) + b"\r\n")
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.split(b" ")[1] == str(status).encode()
+    assert b"Failed to open a WebSocket connection: " in answer
+    assert application.detached.empty()
+
+
+async def test_an_odd_request_that_the_library_accepts_is_handed_over_like_any_other(
+    app: tuple[App, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    application, port = app
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST.replace(b"Connection: Upgrade", b"Connection: ,Upgrade, close~") + b"\r\n")
+    with owned(detached := await application.detached.get()):
+        assert isinstance(detached, Detached)
+        assert detached.head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+        await round_trip(port)
+    writer.close()
+    assert not caplog.records
 
 
 async def test_frames_in_the_segment_of_the_request_arrive_as_tail(app: tuple[App, int]) -> None:

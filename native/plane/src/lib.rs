@@ -30,6 +30,8 @@ mod feed;
 mod fields;
 mod figures;
 pub mod filter;
+#[cfg(test)]
+mod footprint;
 mod form;
 pub mod frame;
 mod gap;

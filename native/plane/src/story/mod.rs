@@ -120,8 +120,14 @@ impl Told {
         };
         let bytes = cost(&record);
         if self.recent.is_empty() && self.bytes + bytes <= self.limit / BEGINNING {
+            self.beginning.reserve_exact(1);
             self.beginning.push(record);
         } else {
+            // By halves: of most connections few things are told.
+            if self.recent.len() == self.recent.capacity() {
+                let more = self.recent.len() / 2;
+                self.recent.reserve_exact(more.max(1));
+            }
             self.recent.push_back(record);
         }
         self.bytes += bytes;
