@@ -20,8 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
+from socket import create_connection, socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".venv" / "autobahn"
@@ -52,6 +59,7 @@ DECLINED = "UNIMPLEMENTED"
 """An offer of section 13 that was not accepted: small windows are declined by B2."""
 TIMEOUT = {"quick": 300.0, "fast": 900.0}
 LONGEST = 3_600.0
+STARTED_WITHIN = 60.0
 ECHO = {"NG_TEST_ECHO": "1", "NG_PORT": "0", "NG_BYTE_RATE": "268435456/268435456"}
 """Settings of a hub under the suite, whose largest cases send faster than anybody may."""
 
@@ -98,12 +106,10 @@ def run(url: str, cases: str, agent: str = "neurograph-hub") -> dict[str, dict[s
             "exclude-cases": [],
             "exclude-agent-cases": {},
         }
-        path = Path(folder) / "spec.json"
-        path.write_text(json.dumps(spec))
-        start = f"import site; site.addsitedir({str(HOME)!r}); from autobahntestsuite.wstest import run; run()"
+        command, environment = _suite("fuzzingclient", Path(folder), spec)
         done = subprocess.run(
-            [python2(), "-c", start, "-m", "fuzzingclient", "-s", str(path)],
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONNOUSERSITE": "1"},
+            command,
+            env=environment,
             cwd=folder,
             capture_output=True,
             text=True,
@@ -117,6 +123,54 @@ def run(url: str, cases: str, agent: str = "neurograph-hub") -> dict[str, dict[s
             )
         found: dict[str, dict[str, str]] = json.loads(index.read_text())[agent]
     return found
+
+
+@contextmanager
+def serve(cases: str) -> Iterator[tuple[str, Path]]:
+    """The suite as a server. -> its URL, and where `index.json` stands once a client has asked for the reports
+
+    Raises `MissingError`.
+    """
+    install()
+    with tempfile.TemporaryDirectory() as folder, socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        taken.close()
+        wanted = CASES.get(cases) or tuple(cases.split(","))
+        spec = {"url": url, "outdir": folder, "cases": list(wanted), "exclude-cases": [], "exclude-agent-cases": {}}
+        command, environment = _suite("fuzzingserver", Path(folder), spec)
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output)
+            try:
+                _wait_until_open(url, server, log)
+                yield url, Path(folder) / "index.json"
+            finally:
+                server.kill()
+                server.wait()
+
+
+def _wait_until_open(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    until = time.monotonic() + STARTED_WITHIN
+    while True:
+        try:
+            create_connection(address, timeout=1).close()
+        except OSError:
+            if server.poll() is not None or time.monotonic() > until:
+                raise MissingError(f"the suite as a server: {log.read_text()[-2000:]}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _suite(mode: str, folder: Path, spec: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """-> the command of the suite in a mode, and its environment"""
+    path = folder / "spec.json"
+    path.write_text(json.dumps(spec))
+    start = f"import site; site.addsitedir({str(HOME)!r}); from autobahntestsuite.wstest import run; run()"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return [python2(), "-c", start, "-m", mode, "-s", str(path)], environment | {"PYTHONNOUSERSITE": "1"}
 
 
 def wrong(results: dict[str, dict[str, str]]) -> list[str]:

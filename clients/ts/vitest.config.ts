@@ -27,7 +27,7 @@ export default defineConfig({
         },
         test: {
           name: "built",
-          include: ["tests/{client,recovery}.test.ts", "tests/react.test.tsx"],
+          include: ["tests/{asking,client,hub,recovery}.test.ts", "tests/react.test.tsx"],
           testTimeout: 20_000,
         },
       },

@@ -31,7 +31,13 @@ export interface NoteRow {
   readonly text: string;
 }
 
-export type Row = SignalRow | GapRow | NoteRow;
+/** Signals that came too fast to be listed. */
+export interface SkippedRow {
+  readonly kind: "skipped";
+  readonly count: number;
+}
+
+export type Row = SignalRow | GapRow | NoteRow | SkippedRow;
 
 /** Neighbours that are shown of one signal. */
 const NEIGHBOURS = 3;

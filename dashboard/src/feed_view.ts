@@ -11,6 +11,8 @@ export class FeedView {
   readonly #list = byId("feed");
   readonly #pause = byId<HTMLButtonElement>("pause");
   #isPaused = false;
+  /** What is listed, newest first. */
+  #shown: readonly Row[] = [];
   #silence = "";
 
   constructor(feed: Feed, changed: () => void) {
@@ -31,6 +33,7 @@ export class FeedView {
   /** Forget all signals. */
   clear(): void {
     this.#feed.clear();
+    this.#shown = [];
     this.#list.replaceChildren();
   }
 
@@ -42,16 +45,18 @@ export class FeedView {
     );
     if (this.#isPaused) return;
     const { rows, skipped } = this.#feed.take();
-    const items = rows.map(item);
-    if (skipped) items.unshift(make("li", "skipped", `${count(skipped, "signal")} came and are not listed`));
-    this.#list.prepend(...items.reverse());
-    while (this.#list.childElementCount > ROWS) this.#list.lastElementChild?.remove();
+    if (!rows.length) return;
+    const fresh: Row[] = skipped ? [{ kind: "skipped", count: skipped }, ...rows] : [...rows];
+    this.#shown = [...fresh.reverse(), ...this.#shown].slice(0, ROWS);
+    // All of them anew: rows that are pushed down would count as a page whose layout shifts under the reader.
+    this.#list.replaceChildren(...this.#shown.map(item));
   }
 }
 
 function item(row: Row): HTMLElement {
   if (row.kind === "signal") return signal(row);
   if (row.kind === "note") return make("li", "turn", row.text);
+  if (row.kind === "skipped") return make("li", "skipped", `${count(row.count, "signal")} came and are not listed`);
   const { gap } = row;
   return make("li", "missing", make("b", "", "Not delivered"), ` ${missing(gap)}: ${reason(gap)}`);
 }

@@ -6,6 +6,7 @@ import NeurographWSClient, {
   type Filter,
   type Gap,
   type HubEvent,
+  type LogData,
   type MetricsData,
   type Resumed,
   type SignalData,
@@ -17,7 +18,7 @@ import NeurographWSClient, {
 import { askOffer, type Offer, socketUrl } from "./rest.js";
 
 /** Past events with which the page begins: of all channels together, the hub replays a thousand. */
-const PAST = { metrics: 600, signals: 100 };
+const PAST = { metrics: 600, signals: 100, logs: 100 };
 
 /** Whom a hub tells. */
 export interface Told {
@@ -28,6 +29,7 @@ export interface Told {
   metrics(event: HubEvent<MetricsData>): void;
   signal(event: HubEvent<SignalData>): void;
   status(event: HubEvent<StatusData>): void;
+  log(event: HubEvent<LogData>): void;
   /** The credential is not good, or is good no more. */
   refused(reason: string): void;
   /** Something went wrong that nobody waits for. */
@@ -43,6 +45,8 @@ export class Hub {
   #token: string | undefined;
   #signals: Subscription<SignalData> | undefined;
   #filter: Filter = {};
+  #logs: Subscription<LogData> | undefined;
+  #logFilter: Filter = {};
 
   constructor(told: Told) {
     this.#told = told;
@@ -74,7 +78,7 @@ export class Hub {
       ...(isOwn ? { getToken: ({ reason }) => this.#renew(reason === "initial") } : { token: credential }),
     });
     this.#client = client;
-    this.#signals = undefined;
+    this.#signals = this.#logs = undefined;
     void former?.close();
     this.#listen(client);
     // A connection that has ended for good has said why as a change of its state.
@@ -110,6 +114,17 @@ export class Hub {
     this.#filter = filter;
   }
 
+  /** Let other records of the log through. */
+  async sieveLog(filter: Filter): Promise<void> {
+    await this.#logs?.update({ filter });
+    this.#logFilter = filter;
+  }
+
+  /** While it waits to try again: try now. */
+  tryNow(): void {
+    this.#client?.tryNow();
+  }
+
   async emit(text: string, includeText: boolean): Promise<Emitted> {
     if (!this.#client) throw new Error("not connected");
     return this.#client.emitText(text, { includeText });
@@ -136,6 +151,10 @@ export class Hub {
     if (isWanted("signals")) {
       const options = { from: { last: PAST.signals }, delivery: "all", filter: this.#filter } as const;
       this.#signals = client.subscribe("signals", (_, event) => told.signal(event), options);
+    }
+    if (isWanted("logs")) {
+      const options = { from: { last: PAST.logs }, delivery: "all", filter: this.#logFilter } as const;
+      this.#logs = client.subscribe("logs", (_, event) => told.log(event), options);
     }
     if (isWanted("status")) client.subscribe("status", (_, event) => told.status(event), { from: "snapshot" });
     told.connected(welcome);

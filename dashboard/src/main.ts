@@ -5,16 +5,18 @@ import "./style.css";
 import type { MetricsData, StatusData } from "neurograph-ws-client";
 import { drawCards, type Latest } from "./cards_view.js";
 import { ChartView } from "./chart_view.js";
+import { CodeView } from "./code_view.js";
 import { byId, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { FeedView, ROWS } from "./feed_view.js";
 import { allowEmit, complaint, wireEmit, wireFilter } from "./forms.js";
 import { Hub } from "./hub.js";
 import { drawChannels, drawMissed, drawParts } from "./lists_view.js";
+import { LogView, RECORDS } from "./log_view.js";
 import { wireLogin } from "./login.js";
 import { Missed } from "./missed.js";
 import { Painter } from "./painter.js";
-import { askChannels, askOffer, type Offer } from "./rest.js";
+import { askChannels, askOffer, type Offer, socketUrl } from "./rest.js";
 import { Series } from "./series.js";
 import { Space } from "./space.js";
 import { SpaceView } from "./space_view.js";
@@ -73,6 +75,9 @@ const spaceView = new SpaceView(space, () => spaceChanged());
 const spaceChanged = painter.part(() => spaceView.draw(), 500);
 const feedView = new FeedView(feed, () => feedChanged());
 const feedChanged = painter.part(() => feedView.draw(), 500);
+const logView = new LogView(RECORDS, (filter) => hub.sieveLog(filter));
+const logChanged = painter.part(() => logView.draw(), 500);
+const code = new CodeView();
 
 const hub = new Hub({
   state: (change) => {
@@ -85,7 +90,9 @@ const hub = new Hub({
     login.close();
     allowEmit(hub.may("emit", "signals"), welcome.role);
     feedView.silence = hub.may("subscribe", "signals") ? "" : `Role ${welcome.role} may not see signals.`;
+    logView.silence = hub.may("subscribe", "logs") ? "" : `Role ${welcome.role} may not read the log.`;
     feedChanged();
+    logChanged();
     void refreshChannels();
   },
   resumed: (resumed) => state.resumed(resumed),
@@ -93,10 +100,11 @@ const hub = new Hub({
     missed.add(gap, Date.now() / 1000);
     state.gap(gap);
     if (gap.channel === "signals") feed.miss(gap);
+    if (gap.channel === "logs") logView.miss(gap);
     if (gap.channel === "metrics") {
       for (const series of [system, hubSeries]) series.miss(`${missing(gap)}, ${reason(gap)}`);
     }
-    for (const changed of [missedChanged, cardsChanged, feedChanged]) changed();
+    for (const changed of [missedChanged, cardsChanged, feedChanged, logChanged]) changed();
   },
   metrics: ({ key, ts, data }) => {
     const name = key?.startsWith(`${node}/`) ? key.slice(node.length + 1) : undefined;
@@ -117,9 +125,14 @@ const hub = new Hub({
     if (parts.size < PARTS || parts.has(data.component)) parts.set(data.component, data);
     partsChanged();
   },
+  log: (event) => {
+    logView.add(event);
+    logChanged();
+  },
   refused: (reason) => {
     // What one was shown is not for the next.
     feedView.clear();
+    logView.clear();
     space.clear();
     login.open(offer.anonymous, reason);
   },
@@ -134,7 +147,7 @@ wireTheme(() => {
   for (const chart of charts) chart.restyle();
   spaceChanged();
 });
-byId("again").addEventListener("click", () => void begin());
+byId("again").addEventListener("click", () => (state.isWaiting ? hub.tryNow() : void begin()));
 // With the page goes all that it knows, the credential first of all.
 byId("leave").addEventListener("click", () => void hub.leave().finally(() => location.reload()));
 setInterval(() => void refreshChannels(), CHANNELS_EVERY);
@@ -151,6 +164,7 @@ async function begin(): Promise<void> {
   }
   document.title = offer.title;
   say(byId("title"), offer.title);
+  code.offer(socketUrl(), offer.viewer);
   if (offer.token === undefined) login.open(offer.anonymous, "");
   else hub.connect(offer);
 }

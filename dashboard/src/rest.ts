@@ -6,8 +6,9 @@ export interface Offer {
   readonly mode: string;
   /** Whether one may come in without a credential. */
   readonly anonymous: boolean;
-  /** Development on this machine only. */
+  /** Development on this machine only: for the page itself, and for the code that it offers to copy. */
   readonly token?: string;
+  readonly viewer?: string;
 }
 
 export interface ChannelInfo {

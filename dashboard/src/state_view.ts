@@ -21,11 +21,17 @@ export class StateView {
   readonly #notice = byId("notice");
   #gaps: Gap[] = [];
 
+  /** Whether it waits to try again. */
+  get isWaiting(): boolean {
+    return this.#state.dataset["state"] === "reconnecting";
+  }
+
   change({ new: now, code, reason, retryIn }: StateChange): void {
     this.#state.dataset["state"] = now;
     byId("board").dataset["state"] = now;
     say(byId("state-text"), NAMES[now]);
-    byId("again").hidden = now !== "closed";
+    byId("again").hidden = now !== "closed" && now !== "reconnecting";
+    say(byId("again"), now === "closed" ? "Connect again" : "Try now");
     const why = cause(code, reason);
     if (now === "reconnecting") {
       const next = retryIn ? `Trying again in ${span(retryIn)}` : "Trying again";
@@ -51,7 +57,10 @@ export class StateView {
 
   /** Back: how long it was away, what was replayed, what was not. */
   resumed({ downtime, replayed, gaps }: Resumed): void {
-    const back = `Connected again after ${span(downtime)}. ${count(replayed, "event")} replayed.`;
+    // In a log that began anew is what was stored since: nothing of what is missing comes again.
+    const isNew = this.#gaps.some((gap) => gap.reason === "epoch");
+    const came = isNew ? `${count(replayed, "event")} stored meanwhile came.` : `${count(replayed, "event")} replayed.`;
+    const back = `Connected again after ${span(downtime)}. ${came}`;
     const told = summary(this.#gaps);
     const rest = gaps > this.#gaps.length ? ` and ${gaps - this.#gaps.length} more` : "";
     this.notice(

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { MISSING, type RealHub, startHub } from "../../clients/ts/tests/support/real_hub.js";
+import { firstLine, MISSING, PYTHON, type RealHub, startHub } from "../../clients/ts/tests/support/real_hub.js";
 
 const CHROMIUM = [
   process.env["NG_CHROMIUM"],
@@ -55,6 +55,11 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     await page.addInitScript(() => {
+      const moved = { sum: 0 };
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries() as (PerformanceEntry & { value: number })[]) moved.sum += entry.value;
+      }).observe({ type: "layout-shift", buffered: true });
+      Object.assign(globalThis, { moved });
       addEventListener("securitypolicyviolation", (event) => {
         console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
       });
@@ -68,6 +73,14 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
   const emit = async (words: string): Promise<void> => {
     await page.fill("#emit-text", words);
     await page.click("#emit-form button");
+  };
+
+  const emitMany = async (length: number): Promise<void> => {
+    const vectors = Array.from({ length }, (_, row) => Array.from({ length: 8 }, (_, axis) => row + axis));
+    const body = JSON.stringify({ event_type: "signal.input.text", vectors });
+    const headers = { Authorization: `Bearer ${hub.tokens["developer"]}` };
+    const answer = await fetch(`http://127.0.0.1:${hub.port}/api/v1/emit`, { method: "POST", headers, body });
+    expect(answer.status).toBe(200);
   };
 
   /** Pixels of a chart in which something stands. */
@@ -134,16 +147,19 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     await hub.stop();
     await until("#state", "Reconnecting");
     await until("#notice", "Connection lost");
+    await until("#again", "Try now");
     await serve({ ...kept, NG_PORT: String(port) });
-    // H6: it does not wait for the end of its back-off.
-    await page.evaluate(() => dispatchEvent(new Event("online")));
+    // It does not wait for the end of its back-off.
+    await page.click("#again");
     await until("#notice", "Connected again after");
     const said = await text("#notice");
     expect(said).toMatch(
-      /Not delivered: (metrics, status|status, metrics): an unknown number of events each \(the hub's log began anew\)\.$/,
+      /Not delivered: (?:(?:metrics|status|logs)(?:, |: )){3}an unknown number of events each \(the hub's log began anew\)\.$/,
     );
     expect(said).not.toContain("signals");
-    expect(said).toMatch(/\d events? replayed/);
+    // What of the new logs came had not been missed.
+    expect(said).toMatch(/\d events? stored meanwhile came/);
+    expect(said).not.toContain("replayed");
     await until("#missed", "metrics");
     expect(await text("#card-missed")).toBe("unknown");
     for (const id of ["chart-rates", "chart-cpu"]) await until(`#${id} .hole`, "the hub's log began anew");
@@ -151,6 +167,57 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     await until("#feed li", "after it");
     expect(await page.locator("#feed li", { hasText: "before the end" }).count()).toBe(1);
     expect(complaints.filter((line) => !AWAY.test(line))).toEqual([]);
+  });
+
+  it("W6 L8 lists the hub's log from the level that is asked for", async () => {
+    await serve({ NG_LOG_LEVEL: "info" });
+    await visit();
+    await until("#log li", "hub.started");
+    expect(await page.locator("#log li[data-level=info]").count()).toBeGreaterThan(0);
+    await page.selectOption("#log-level", "error");
+    const admin = { Authorization: `Bearer ${hub.tokens["admin"]}` };
+    await until("#state", "Connected");
+    // The next record of each level: one that is let through, and one that is not, in their order.
+    const publish = (level: string, event: string) =>
+      fetch(`http://127.0.0.1:${hub.port}/api/v1/publish`, {
+        method: "POST",
+        headers: admin,
+        body: JSON.stringify({ channel: "logs", event, data: { ts: 1, level, event, node: "n" }, tags: { level } }),
+      });
+    await page.waitForFunction(() => document.getElementById("log-note")?.textContent === "From here on: errors", SOON);
+    for (const [level, event] of [
+      ["info", "test.quiet"],
+      ["error", "test.loud"],
+    ] as const) {
+      expect((await publish(level, event)).ok).toBe(true);
+    }
+    await until("#log li[data-level=error]", "test.loud");
+    expect(await page.locator("#log li", { hasText: "test.quiet" }).count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  it("W1 gives code to copy that runs: Python and the command line, with a token that may only look", async () => {
+    await serve();
+    await visit();
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.waitForSelector("#code-box:not([hidden])");
+    const copied: Record<string, string> = {};
+    for (const language of ["Python", "TypeScript", "Command line"]) {
+      await page.selectOption("#code-language", language);
+      await page.click("#code-copy");
+      await until("#code-note", "Copied");
+      copied[language] = await page.evaluate(() => navigator.clipboard.readText());
+      expect(await text("#code")).not.toMatch(/ey[\w-]+\.ey/);
+      expect(copied[language]).toMatch(/ey[\w-]+\.ey/);
+      expect(copied[language]).toContain(`ws://127.0.0.1:${hub.port}/ws`);
+    }
+    expect(await firstLine(PYTHON, ["-c", copied["Python"] as string])).toContain("metrics");
+    const [, token, url] = /^NG_TOKEN=(\S+) ng-ws --url (\S+) --subscribe metrics,status\n$/.exec(
+      copied["Command line"] as string,
+    ) as unknown as [string, string, string];
+    const given = ["-m", "ng_ws", "--url", url, "--subscribe", "metrics,status"];
+    expect(JSON.parse(await firstLine(PYTHON, given, { NG_TOKEN: token }))).toMatchObject({ type: "event" });
+    expect(complaints).toEqual([]);
   });
 
   it("X2 says by whom it was ended, and connects again when asked", async () => {
@@ -168,16 +235,25 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("W9 keeps still under the reader while signals come", async () => {
+    await serve();
+    await visit();
+    await until("#state", "Connected");
+    for (let seen = 3; seen <= 24; seen += 3) {
+      await emitMany(3);
+      await until("#feed-note", `${seen} signals`);
+      await page.waitForFunction((count) => document.querySelectorAll("#feed li").length === count, seen, SOON);
+    }
+    // Below 0.1 is what counts as a page that keeps still.
+    expect(await page.evaluate("moved.sum")).toBeLessThan(0.1);
+    expect(complaints).toEqual([]);
+  });
+
   it("W8 W9 fits a phone, dark and light, and keeps a bounded list", async () => {
     await serve();
     await visit({ width: 360, height: 740 });
     await until("#state", "Connected");
-    const token = await page.evaluate(async () => (await (await fetch("api/v1/page")).json()).data.token);
-    const vectors = Array.from({ length: 400 }, (_, row) => Array.from({ length: 8 }, (_, axis) => row + axis));
-    const body = JSON.stringify({ event_type: "signal.input.text", vectors });
-    const headers = { Authorization: `Bearer ${token}` };
-    const answer = await fetch(`http://127.0.0.1:${hub.port}/api/v1/emit`, { method: "POST", headers, body });
-    expect(answer.status).toBe(200);
+    await emitMany(400);
     await until("#feed-note", "400 signals");
     await page.waitForFunction(() => document.querySelectorAll("#feed li").length === 100, SOON);
     expect(await text("#feed")).toContain("token 400");

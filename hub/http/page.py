@@ -46,6 +46,8 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 SUBJECT = "dashboard"
 """Whom the page's own tokens name."""
+COPIED = "copied"
+"""Whom the tokens name that stand in the code that a person copies from the page."""
 
 
 def page_routes(hub: Hub) -> list[BaseRoute]:
@@ -60,7 +62,7 @@ def page_routes(hub: Hub) -> list[BaseRoute]:
 
 
 async def page(call: Call) -> dict[str, Any]:
-    """Title, mode, whether one may come in without a token; in development a token for the page on this machine."""
+    """Title, mode, whether one may come in without a token; in development tokens for the page on this machine."""
     hub = call.hub
     call.info.headers.update(FRESH)
     shown: dict[str, Any] = {
@@ -70,6 +72,7 @@ async def page(call: Call) -> dict[str, Any]:
     }
     if hub.issuer is not None and is_local_development(call) and _is_own_page(call.request):
         shown["token"] = hub.issuer.issue(SUBJECT, Role.DEVELOPER, hub.wall()).token
+        shown["viewer"] = hub.issuer.issue(COPIED, Role.VIEWER, hub.wall()).token
     return shown
 
 

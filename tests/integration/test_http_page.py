@@ -51,11 +51,14 @@ def test_in_development_the_page_is_given_a_token_that_the_hub_takes() -> None:
         offer = answer.json()["data"]
         bearer = {"Authorization": f"Bearer {offer['token']}"}
         settings = httpx.get(f"{hub.http_url}/api/v1/status", headers=bearer).json()["data"]["settings"]
+        viewer = {"Authorization": f"Bearer {offer['viewer']}"}
+        channels = httpx.get(f"{hub.http_url}/api/v1/channels", headers=viewer).json()["data"]["channels"]
         elsewhere = httpx.get(f"{hub.http_url}/api/v1/page", headers={"Origin": "http://localhost:3000"})
         page = httpx.get(f"{hub.http_url}/").text
     assert (answer.headers["cache-control"], offer["mode"]) == ("no-store", "development")
     assert settings["page"] is True
-    assert "token" not in elsewhere.json()["data"]
+    assert {one["name"]: one["rights"] for one in channels}["metrics"] == ["subscribe"]
+    assert {"token", "viewer"}.isdisjoint(elsewhere.json()["data"])
     assert "eyJ" not in page
 
 

@@ -1,2 +1,2 @@
-export const BUDGETS: Record<"core" | "session" | "react" | "node" | "msgpack", number>;
+export const BUDGETS: Record<"core" | "react" | "node" | "msgpack", number>;
 export function sizes(): Promise<Record<string, number>>;

@@ -1,10 +1,10 @@
 /** The client of NeuroGraph Hub as applications use it. */
 
+import type { Ask } from "./batch.js";
 import type { ReconnectionToken } from "./core/effects.js";
 import { Closed, ProtocolViolation } from "./core/errors.js";
-import { parsePosition, reaches } from "./core/positions.js";
 import type { State } from "./core/states.js";
-import { endOf, type HubEvent, type Message, type Welcome } from "./core/wire.js";
+import type { HubEvent, Message, Welcome } from "./core/wire.js";
 import { Link } from "./link.js";
 import { checkVector, checkWhole, given } from "./options.js";
 import type { GapSubscription, Handler, Subscription } from "./subscription.js";
@@ -65,6 +65,11 @@ export default class NeurographWSClient {
   async ready(timeoutMs?: number): Promise<void> {
     await this.#link.until((state) => state === "connected" || state === "closed", timeoutMs);
     if (this.state === "closed") throw this.#link.session.cause ?? new Closed("the client was closed");
+  }
+
+  /** While it waits to try again: try now. */
+  tryNow(): void {
+    this.#link.tryNow();
   }
 
   /**
@@ -169,28 +174,11 @@ export default class NeurographWSClient {
     channel: C,
     { last = 100, filter }: { last?: number; filter?: Filter } = {},
   ): Promise<HubEvent<DataOf<C>>[]> {
+    const part = await import("./history.js");
     const token = this.#link.session.credentials.token ?? this.#options.token;
     const { reconnectionToken, positions, getToken, ...options } = this.#options;
     const link = new Link({ ...options, ...(token ? { token } : { getToken }), autoReconnect: false }, true);
-    try {
-      const more = { filter, delivery: "all", from: { last }, gaps: true, queueSize: 2 * last + 2 } as const;
-      const subscription = link.subscribe<DataOf<C>>(channel, undefined, more);
-      link.run((session, now) => session.connect(now, false));
-      await link.until((state) => state === "connected" || state === "closed");
-      if (link.session.cause) throw link.session.cause;
-      await subscription.ready();
-      const head = link.session.follows.get(channel)?.head;
-      const events: HubEvent<DataOf<C>>[] = [];
-      const isThere = (text: string | undefined) => !head || (!!text && reaches(parsePosition(text), head));
-      if (isThere(subscription.position)) return events;
-      for await (const item of subscription) {
-        if (item.type === "event") events.push(item);
-        if (isThere(endOf(item))) break;
-      }
-      return events.slice(-last);
-    } finally {
-      await link.close(1000, "");
-    }
+    return part.history(link, channel, last, filter);
   }
 
   // -- questions
@@ -206,28 +194,17 @@ export default class NeurographWSClient {
 
   /** Store bytes: an image, a sound, anything with a media type (B4-B10). */
   async publishMedia(channel: string, payload: Uint8Array | Blob, options: MediaOptions): Promise<Published> {
-    const { event, contentType, meta, encoding = "auto", ...more } = options;
-    const bytes = payload instanceof Uint8Array ? payload : new Uint8Array(await payload.arrayBuffer());
-    const known = this.welcome?.encodings ?? [];
+    const { event, contentType, meta, encoding, ...more } = options;
     // What few need is loaded when it is.
-    const packed = encoding && (await (await import("./compress.js")).compress(bytes, contentType, encoding, known));
-    return this.#publish(
-      {
-        type: "publish",
-        channel,
-        event,
-        data: packed ? packed.data : bytes,
-        ...given({ content_type: contentType, content_encoding: packed ? packed.encoding : undefined, meta }),
-      },
-      more,
-    );
+    const { mediaMessage } = await import("./media.js");
+    const known = this.welcome?.encodings ?? [];
+    return this.#publish(await mediaMessage(channel, payload, { event, contentType, meta, encoding }, known), more);
   }
 
   async #publish(message: Message, options: Omit<PublishOptions, "event">): Promise<Published> {
     const { mid = `${this.#midPrefix}-${++this.#mids}`, ...more } = options;
-    const answer = await this.#ask(message, { ...more, mid: mid ?? undefined });
-    const position = (answer["positions"] as Record<string, string> | undefined)?.[message["channel"] as string];
-    if (!position) throw unreadable();
+    const answer = await this.#ask(message, { ...more, mid: mid ?? undefined }, "positions");
+    const position = (answer["positions"] as Record<string, string>)[message["channel"] as string] as string;
     return { position, duplicate: answer["duplicate"] === true };
   }
 
@@ -235,8 +212,7 @@ export default class NeurographWSClient {
   async emit(eventType: string, vector: ArrayLike<number>, options: EmitOptions = {}): Promise<Emitted> {
     const { priority, payload, ...more } = options;
     const message = { type: "emit", event_type: eventType, vector: checkVector("vector", vector) };
-    const answer = await this.#ask({ ...message, ...given({ priority, payload }) }, more);
-    if (!("token_id" in answer)) throw unreadable();
+    const answer = await this.#ask({ ...message, ...given({ priority, payload }) }, more, "token_id");
     return answer as unknown as Emitted;
   }
 
@@ -246,28 +222,16 @@ export default class NeurographWSClient {
     vectors: readonly ArrayLike<number>[],
     options: EmitOptions = {},
   ): Promise<Emitted[]> {
-    const { priority, payload, mid, retry = false, ...more } = options;
-    const rows = Array.from(vectors, (vector, row) => checkVector(`vectors.${row}`, vector));
     const most = this.welcome?.limits?.emit_batch ?? 1000;
-    const emitted: Emitted[] = [];
-    for (let start = 0; start < rows.length; start += most) {
-      const message = { type: "emit", event_type: eventType, vectors: rows.slice(start, start + most) };
-      const named = mid === undefined || rows.length <= most ? mid : `${mid}.${start}`;
-      // The later ones wait when the hub asks for it.
-      const sending = { ...more, mid: named, retry: retry || start > 0 };
-      const { results, ...rest } = await this.#ask({ ...message, ...given({ priority, payload }) }, sending);
-      if (!Array.isArray(results)) throw unreadable();
-      const { type, id, ...about } = rest;
-      emitted.push(...results.map((result: Emitted) => ({ ...about, ...result })));
-    }
-    return emitted;
+    const ask: Ask = (message, sending) => this.#ask(message, sending, "results");
+    return (await import("./batch.js")).emitBatch(ask, eventType, vectors, options, most);
   }
 
   /** Emit a text by the built-in encoder; the text itself leaves this process only with `includeText`. */
   async emitText(text: string, options: EmitTextOptions = {}): Promise<Emitted> {
     const { eventType = "signal.input.text", includeText, priority = 200, payload, ...more } = options;
     const sent = includeText ? { text } : payload;
-    const { encodeText } = await import("./encoder.js");
+    const { encodeText } = await import("./text.js");
     return this.emit(eventType, encodeText(text), { ...more, priority, payload: sent });
   }
 
@@ -294,11 +258,15 @@ export default class NeurographWSClient {
     return this.#ask(message as Message, { timeout: timeoutMs });
   }
 
+  /** Raises where the answer lacks what it is asked for. */
   async #ask(
     message: Message,
     { timeout, retry, ...members }: Partial<PublishOptions & EmitOptions>,
+    wanted = "type",
   ): Promise<Message> {
-    return (await this.#link.request({ ...message, ...given(members) }, timeout, retry)).message;
+    const { message: answer } = await this.#link.request({ ...message, ...given(members) }, timeout, retry);
+    if (wanted in answer) return answer;
+    throw new ProtocolViolation(`${message.type}: the answer has no ${wanted}`);
   }
 
   // -- figures
@@ -332,6 +300,3 @@ export default class NeurographWSClient {
     };
   }
 }
-
-const unreadable = (): ProtocolViolation =>
-  new ProtocolViolation("the hub's answer does not read as the protocol says");

@@ -19,7 +19,7 @@ const SLEPT = 5_000;
 /** Seconds of a monotonic clock. */
 export const now = (): number => performance.now() / 1000;
 
-/** Rings at a time, or before: it is set anew then. */
+/** Rings at a time, or before: it is set anew then. One that is never to ring keeps no process alive. */
 export class Clock {
   #timer: unknown;
   #at = 0;
@@ -32,10 +32,11 @@ export class Clock {
   ) {}
 
   set(at: number): void {
-    if (this.#timer !== undefined && this.#at <= at) return;
+    const isNever = at === Number.POSITIVE_INFINITY;
+    if (this.#timer !== undefined && this.#at <= at && !isNever) return;
     this.timers.clear(this.#timer);
     this.#timer = undefined;
-    if (at === Number.POSITIVE_INFINITY) return;
+    if (isNever) return;
     const wait = Math.min(Math.max(0, (at - now()) * 1000), LONGEST);
     this.#at = at;
     this.#wakesAt = Date.now() + wait;

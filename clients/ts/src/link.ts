@@ -199,6 +199,14 @@ export class Link implements Effects, Owner, Dialler {
     });
   }
 
+  /** Who waits for the next attempt waits no longer. */
+  tryNow(): void {
+    this.run((session, at) => {
+      session.tryNow(at);
+      session.expired(at);
+    });
+  }
+
   // -- places
 
   /** Where each channel stands, also one that is followed no more. */

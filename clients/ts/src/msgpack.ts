@@ -26,7 +26,7 @@ class Writer {
     return this.#bytes.subarray(0, this.#end);
   }
 
-  /** Room for so many bytes. -> where they begin */
+  /** Room for so many bytes, in a larger buffer where it is needed: ask for it before the buffer is named. -> where they begin */
   #room(size: number): number {
     const at = this.#end;
     this.#end += size;
@@ -40,7 +40,13 @@ class Writer {
   }
 
   #byte(value: number): void {
-    this.#bytes[this.#room(1)] = value;
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+  }
+
+  #put(bytes: Uint8Array): void {
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** A type byte and a number of the smallest of these widths that holds it; one type each, in their order. */
@@ -64,10 +70,10 @@ class Writer {
       const text = encoder.encode(value);
       if (text.length < 32) this.#byte(0xa0 | text.length);
       else this.#sized(0xd9, text.length, [1, 2, 4]);
-      this.#bytes.set(text, this.#room(text.length));
+      this.#put(text);
     } else if (value instanceof Uint8Array) {
       this.#sized(0xc4, value.length, [1, 2, 4]);
-      this.#bytes.set(value, this.#room(value.length));
+      this.#put(value);
     } else if (Array.isArray(value)) {
       if (value.length < 16) this.#byte(0x90 | value.length);
       else this.#sized(0xdc, value.length, [2, 4]);
@@ -92,13 +98,15 @@ class Writer {
     if (!Number.isFinite(value)) throw new RangeError(`expected a finite number, got ${value}`);
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.#byte(0xcb);
-      this.#view.setFloat64(this.#room(8), value);
+      const at = this.#room(8);
+      this.#view.setFloat64(at, value);
     } else if (value >= 0 && value < 128) this.#byte(value);
     else if (value < 0 && value >= -32) this.#byte(value & 0xff);
     else if (value >= 0 && value < 2 ** 32) this.#sized(0xcc, value, [1, 2, 4]);
     else if (value < 0 && value >= -(2 ** 31)) {
       this.#byte(0xd2);
-      this.#view.setInt32(this.#room(4), value);
+      const at = this.#room(4);
+      this.#view.setInt32(at, value);
     } else this.#bigint(BigInt(value));
   }
 
@@ -106,7 +114,8 @@ class Writer {
     if (value < -(2n ** 63n) || value >= 2n ** 64n)
       throw new RangeError(`expected an integer of 64 bits, got ${value}`);
     this.#byte(value < 0 ? 0xd3 : 0xcf);
-    this.#view.setBigUint64(this.#room(8), BigInt.asUintN(64, value));
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, value));
   }
 }
 

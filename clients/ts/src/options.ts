@@ -15,7 +15,13 @@ export function checkWhole(name: string, value: number | undefined, low: number,
 /** The members of a subscribe (M27), those that were given. */
 export function wireOptions({ filter, delivery, onSlow, maxRate, ack }: UpdateOptions): Options {
   checkWhole("ack", ack, 1, MAX_WINDOW);
-  return given({ filter, delivery, on_slow: onSlow, max_rate: maxRate, ack });
+  const options = given({ filter, delivery, on_slow: onSlow, max_rate: maxRate, ack });
+  try {
+    JSON.stringify(options);
+  } catch (fault) {
+    throw new TypeError(`filter and options: expected what JSON can write: ${(fault as Error).message}`);
+  }
+  return options;
 }
 
 /** Without the members that are undefined. */

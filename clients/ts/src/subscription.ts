@@ -40,6 +40,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
   #handler: Handler<T> | undefined;
   #options: SubscribeOptions = {};
   #size = 0;
+  #updating: Promise<void> | undefined;
   /** Whether the owner has to know of each item at once: for acknowledgements. */
   #isWatched = false;
   readonly #queue: Queue = new Queue();
@@ -86,8 +87,17 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
    * Without a connection it resolves at once, and the next hub is told: what that one never takes ends the subscription.
    */
   async update(options: UpdateOptions): Promise<void> {
+    const wire = wireOptions(options);
     this.#isWatched ||= !!options.ack;
-    await this.#owner.update(this as Subscription, wireOptions(options));
+    // One at a time: each builds on what the hub has taken of the one before.
+    while (this.#updating) await this.#updating.catch(() => {});
+    const updating = this.#owner.update(this as Subscription, wire);
+    this.#updating = updating;
+    try {
+      await updating;
+    } finally {
+      this.#updating = undefined;
+    }
   }
 
   /** End it; what is queued is dropped. */

@@ -1,10 +1,12 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { json } from "../src/bigint.js";
-import { compress } from "../src/compress.js";
 import { HAPPENINGS, type State, TRANSITIONS } from "../src/core/states.js";
 import { Axis, encodeText, near, type Welcome } from "../src/index.js";
+import { compress } from "../src/media.js";
 import { msgpack } from "../src/msgpack.js";
 import { it, take, told } from "./support/fixtures.js";
 import { vectors } from "./support/script.js";
@@ -88,6 +90,31 @@ describe("msgpack", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("M14 is whole wherever its buffer has to grow", () => {
+    const values = [
+      "text",
+      "x".repeat(5000),
+      true,
+      7,
+      -7,
+      300,
+      70_000,
+      -70_000,
+      0.5,
+      2 ** 40,
+      new Uint8Array(3000),
+      [1],
+    ];
+    for (let before = 1000; before < 1026; before++) {
+      for (const value of values) {
+        const message = { before: "x".repeat(before), value, after: { value } };
+        const written = copy(msgpack.encode(message as never) as Uint8Array);
+        expect(msgpack.decode(written)).toEqual(message);
+        expect(decode(written)).toEqual(message);
+      }
+    }
   });
 
   it("M13 keeps integers of 64 bits, both ways", () => {
@@ -230,8 +257,11 @@ describe("diagnose", () => {
     expect(good).toMatchObject({ isGood: true });
     expect(good.checks.map((check) => check.name)).toEqual([
       "address",
+      "DNS",
+      "TCP",
       "upgrade",
       "subprotocol",
+      "deflate",
       "login",
       "ping",
       "clock",
@@ -243,7 +273,27 @@ describe("diagnose", () => {
     );
     const { url } = hub;
     await hub.stop();
-    expect((await makeClient(url).diagnose()).summary).toMatch(/is the hub running there/);
+    expect((await makeClient(url).diagnose()).summary).toMatch(/is the hub running there.*ECONNREFUSED/);
+    expect((await makeClient("ws://no-such-host.invalid/ws").diagnose()).summary).toMatch(/no address of this name/);
+    expect((await makeClient("wss://no-such-host.invalid/ws").diagnose()).checks.map((one) => one.name)).toEqual([
+      "address",
+      "DNS",
+      "survival",
+    ]);
+  });
+
+  it("tells a server that is no hub from one that is away", async ({ makeClient }) => {
+    const server = createServer((_, response) => response.end("hello"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const { checks, summary } = await makeClient(`ws://127.0.0.1:${port}/ws`).diagnose();
+    expect(checks.slice(0, 3).map((one) => [one.name, one.isGood])).toEqual([
+      ["address", true],
+      ["DNS", true],
+      ["TCP", true],
+    ]);
+    expect(summary).toMatch(/does a proxy pass the upgrade on/);
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 

@@ -27,6 +27,21 @@ describe("the package", () => {
     expect(named).toEqual([]);
   });
 
+  it("keeps no process alive once a client is closed", async () => {
+    const hub = await new FakeHub().start();
+    try {
+      const use = `import Client from "neurograph-ws-client/node";
+        const client = new Client({ url: "${hub.url}" });
+        await client.connect();
+        await Promise.all([client.subscribe("logs").ready(), client.ping()]);
+        await client.close();
+        console.log(process.getActiveResourcesInfo().filter((name) => name === "Timeout").length);`;
+      expect((await node("--input-type=module", "-e", use)).stdout).toBe("0\n");
+    } finally {
+      await hub.stop();
+    }
+  });
+
   it("is loaded as ES module and as CommonJS, and connects as both", async () => {
     const hub = await new FakeHub().start();
     try {

@@ -12,8 +12,12 @@ import * as hooks from "../src/react.js";
 import { it } from "./support/fixtures.js";
 import type { FakeHub } from "./support/hub.js";
 
-const readme = await readFile(`${process.cwd()}/README.md`, "utf8");
-const examples = [...readme.matchAll(/```tsx?\n([\s\S]*?)```/g)].map((found) => found[1] as string);
+async function examplesOf(path: string): Promise<string[]> {
+  const readme = await readFile(`${process.cwd()}/${path}`, "utf8");
+  return [...readme.matchAll(/```tsx?\n([\s\S]*?)```/g)].map((found) => found[1] as string);
+}
+const examples = await examplesOf("README.md");
+const front = await examplesOf("../../README.md");
 const made: NeurographWSClient[] = [];
 
 /** The client, with the WebSocket that this runtime lacks. */
@@ -24,8 +28,13 @@ class Client extends NeurographWSClient {
   }
 }
 
-async function execute(index: number, hub: FakeHub, names: Record<string, unknown>, result = ""): Promise<unknown> {
-  const source = (examples[index] ?? "").replace(/^import .*$/gm, "").replace("ws://localhost:8000/ws", hub.url);
+async function execute(
+  example: string | undefined,
+  hub: FakeHub,
+  names: Record<string, unknown>,
+  result = "",
+): Promise<unknown> {
+  const source = (example ?? "").replace(/^import .*$/gm, "").replace("ws://localhost:8000/ws", hub.url);
   const wrapped = `export default async () => { ${source}\n ${result} }`;
   const options = { loader: "tsx", format: "cjs", jsx: "automatic", target: "es2022" } as const;
   const { code } = await transform(wrapped, options);
@@ -38,11 +47,14 @@ async function execute(index: number, hub: FakeHub, names: Record<string, unknow
 const closed = () => Promise.all(made.splice(0).map((client) => client.close()));
 
 describe("the README", () => {
-  it("has as many examples as there are tests", () => expect(examples).toHaveLength(5));
+  it("has as many examples as there are tests", () => expect([examples.length, front.length]).toEqual([5, 1]));
 
-  it("I2 1: the documents' form", async ({ hub }) => {
+  it.for([
+    ["1", examples[0]],
+    ["of the repository", front[0]],
+  ])("I2 %s: the documents' form", async ([, example], { hub }) => {
     const lines: unknown[][] = [];
-    await execute(0, hub, { console: { log: (...line: unknown[]) => lines.push(line) } });
+    await execute(example, hub, { console: { log: (...line: unknown[]) => lines.push(line) } });
     await hub.asked("subscribe");
     hub.publish("metrics", { cpu: 1 });
     await expect.poll(() => lines).toEqual([["Metrics:", { cpu: 1 }]]);
@@ -54,7 +66,7 @@ describe("the README", () => {
     for (const n of [1, 2, 3]) hub.publish("signals", { token_id: n, neighbors: [] });
     const seen: unknown[] = [];
     const saved: unknown[] = [];
-    const end = execute(1, hub, {
+    const end = execute(examples[1], hub, {
       fetchToken: () => "t",
       load: () => ({ signals: "fake1:1" }),
       save: (positions: object) => saved.push({ ...positions }),
@@ -75,7 +87,7 @@ describe("the README", () => {
       type: "subscribed",
       channels: { signals: { position: "fake1:0", behind: 0, delivery: "all", on_slow: "gap" } },
     });
-    const end = execute(2, hub, { client });
+    const end = execute(examples[2], hub, { client });
     const [asked] = await hub.asked("subscribe");
     hub.push({ type: "event", channel: "signals", offset: 1, event: "x", ts: 1, data: { priority: 250 } });
     await end;
@@ -88,7 +100,7 @@ describe("the README", () => {
     const client = new Client({ url: hub.url });
     await client.connect();
     const lines: unknown[][] = [];
-    await execute(3, hub, {
+    await execute(examples[3], hub, {
       client,
       jpeg: new Uint8Array([1]),
       console: { log: (...line: unknown[]) => lines.push(line) },
@@ -98,7 +110,7 @@ describe("the README", () => {
   });
 
   it("K7 5: a component", async ({ hub }) => {
-    const Rate = (await execute(4, hub, { ...hooks }, "return Rate;")) as () => React.JSX.Element;
+    const Rate = (await execute(examples[4], hub, { ...hooks }, "return Rate;")) as () => React.JSX.Element;
     expect(renderToString(<Rate />)).toBe('<p data-state="idle">…<!-- --> events/s</p>');
   });
 });

@@ -5,6 +5,7 @@ import { Disconnected, errorFrom, type HubError, type WireError } from "./errors
 import { type Follow, isPosition, type Options } from "./follow.js";
 import type { Follows } from "./follows.js";
 import type { Line } from "./line.js";
+import { BACKOFF, delay } from "./policy.js";
 import { textOf } from "./positions.js";
 import type { Recovery } from "./recovery.js";
 import { Own, Request, type Requests } from "./requests.js";
@@ -119,7 +120,7 @@ export class Asking {
   private settle(line: Line, group: readonly Follow[], said: Said, now: number): void {
     // It was unsubscribed here before the hub had answered.
     const unwanted = [...said.told.keys()].filter((channel) => !this.follows.has(channel));
-    this.stop(unwanted, new Own(), line, now);
+    this.stop(unwanted, undefined, line, now);
     for (const follow of group) {
       const told = said.of(follow);
       if (told && this.follows.isWanted(follow)) this.started(follow, told, line, now);
@@ -144,7 +145,7 @@ export class Asking {
     if (error.temporary) this.follows.putOff(follow, error, now, this.draw());
     else if (said.isOf(follow)) {
       this.refused(follow, error, line, now);
-      this.stop([follow.channel], new Own(), line, now);
+      this.stop([follow.channel], undefined, line, now);
     }
   }
 
@@ -203,11 +204,33 @@ export class Asking {
     this.ask(line, now);
   }
 
-  /** Tell the hub that channels are wanted no more. */
+  /**
+   * Tell the hub that channels are wanted no more, and again where it does not stop: what it goes on to send, nobody
+   * wants. The ticket, if anybody has one, gets the first answer.
+   */
   stop(channels: readonly string[], ticket: unknown, line: Line, now: number): void {
     if (!channels.length) return;
-    const message = { type: "unsubscribe", channels };
-    this.requests.submit(new Request(message, ticket, now + this.timeout, false, false, line.number), now);
+    const answer = (error?: HubError, answer?: Message, took = 0) =>
+      ticket !== undefined && this.effects.settle(ticket, error, answer, took);
+    const settle = (error: HubError | undefined, said: Message, at: number, took: number) => {
+      if (!error) line.stops = 0;
+      else if (error.temporary) {
+        for (const channel of channels) line.unwanted.add(channel);
+        line.stopAt = at + delay(BACKOFF, line.stops++, this.draw(), (error.retryAfter ?? 0) / 1000);
+      }
+      answer(error, said, took);
+    };
+    this.submit(line, { type: "unsubscribe", channels }, new Own(settle, answer), now);
+  }
+
+  /** Ask once more for what the hub has not stopped, unless it is wanted again. */
+  stopAgain(line: Line, now: number): void {
+    if (line.stopAt === undefined || now < line.stopAt) return;
+    const wanted = new Set([...line.asked].map((follow) => follow.channel));
+    const channels = [...line.unwanted].filter((channel) => !wanted.has(channel));
+    line.stopAt = undefined;
+    line.unwanted.clear();
+    this.stop(channels, undefined, line, now);
   }
 }
 

@@ -52,9 +52,11 @@ export class Inbox extends Standing {
     this.leave(line);
   }
 
-  private onWelcome(line: Line, message: Welcome, now: number): void {
+  private onWelcome(line: Line, message: Welcome & { resumed: boolean }, now: number): void {
     const { heartbeat, limits, role, expires_in: expiresIn } = message;
     if (typeof role !== "string") throw new TypeError("role: expected a string");
+    // A later `connect` is answered too, and the session that was resumed stays so.
+    message.resumed ||= !!line.welcome?.resumed;
     line.welcome = message;
     Object.assign(line.heartbeat, { interval: heartbeat?.interval ?? 30, timeout: heartbeat?.timeout ?? 10 });
     this.effects.limit(line.number, (limits?.decoded ?? DECODED) + MESSAGE_MARGIN);

@@ -41,6 +41,10 @@ export class Line {
   isRestored = false;
   /** Until when the welcome, and then the answers to what is restored, are awaited. */
   greetBy: number | undefined;
+  /** Channels that the hub did not stop when it was asked to, and when it is asked again. */
+  readonly unwanted: Set<string> = new Set();
+  stopAt: number | undefined;
+  stops = 0;
   /** Until when a connection that was replaced may finish what it had accepted. */
   leaveBy: number | undefined;
 

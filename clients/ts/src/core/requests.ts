@@ -2,9 +2,10 @@
 
 import type { Effects } from "./effects.js";
 import {
+  BadRequest,
   Disconnected,
   errorFrom,
-  type HubError,
+  HubError,
   RateLimited,
   RequestTimeout,
   Unavailable,
@@ -105,12 +106,32 @@ export class Requests {
   }
 
   /** Messages of one moment in one frame. */
-  together(conn: number, ask: () => void): void {
+  together(conn: number, now: number, ask: () => void): void {
     this.batch = [];
     ask();
     const messages = this.batch;
     this.batch = undefined;
-    if (messages.length) this.effects.send(conn, messages);
+    if (!messages.length) return;
+    try {
+      this.effects.send(conn, messages);
+    } catch {
+      // One of them has no form, or is too long: alone each tells for itself.
+      for (const message of messages) this.send(conn, message, now);
+    }
+  }
+
+  /** Write one; what cannot be written fails at once. */
+  private send(conn: number, message: Message, now: number): void {
+    try {
+      this.effects.send(conn, [message]);
+    } catch (fault) {
+      const request = this.awaiting.get(message.id) as Request;
+      // It never went out: its id is free again.
+      this.awaiting.delete(message.id);
+      const isRaw = request.ticket instanceof Own && !(fault instanceof HubError);
+      const error = isRaw ? new BadRequest(`${message.type}: ${fault}`, { cause: fault }) : (fault as HubError);
+      this.settle(request, now, error);
+    }
   }
 
   private mayGo(request: Request): boolean {
@@ -132,14 +153,8 @@ export class Requests {
     request.sentAt = now;
     this.awaiting.set(request.id, request);
     const message = { ...request.message, id: request.id };
-    try {
-      if (this.batch) this.batch.push(message);
-      else this.effects.send(conn, [message]);
-    } catch (fault) {
-      // It never went out: its id is free again.
-      this.awaiting.delete(request.id);
-      this.settle(request, now, fault as HubError);
-    }
+    if (this.batch) this.batch.push(message);
+    else this.send(conn, message, now);
   }
 
   private settle(request: Request, now: number, error?: HubError, answer?: Message): void {

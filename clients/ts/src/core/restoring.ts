@@ -59,7 +59,7 @@ export class Restoring {
   /** The first welcome: ask for everything, unless the answer to a resume says more. */
   greeted(line: Line, now: number): void {
     if (line.isResuming) return;
-    this.requests.together(line.number, () => {
+    this.requests.together(line.number, now, () => {
       const named = this.named();
       // That the hub did not take a name is no secret.
       const tell = new Own((error) => error && this.effects.tell("error", error));
@@ -91,8 +91,8 @@ export class Restoring {
     this.adopts = false;
     // Channels that today's rights no longer allow end like a refused subscribe (R7).
     this.asking.refuse(message.errors, line, now);
-    this.requests.together(line.number, () => {
-      this.asking.stop(unwanted, new Own(), line, now);
+    this.requests.together(line.number, now, () => {
+      this.asking.stop(unwanted, undefined, line, now);
       this.asking.renew(line, now);
       this.rest(line, now);
     });

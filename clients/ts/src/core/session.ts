@@ -147,11 +147,16 @@ export class Session extends Inbox {
     }
   }
 
+  /** While it waits to try again: try now. */
+  tryNow(now: number): void {
+    if (this.retries.at !== undefined) this.retries.at = now;
+  }
+
   /** When `expired` wants to be called; never late, sometimes early; infinity for never. */
   deadline(): number {
     const times = [this.retries.at, this.requests.lookAt, this.recovery.deadline()];
-    for (const { greetBy, leaveBy, heartbeat } of this.lines.values()) {
-      times.push(greetBy, leaveBy, heartbeat.deadline());
+    for (const { greetBy, leaveBy, stopAt, heartbeat } of this.lines.values()) {
+      times.push(greetBy, leaveBy, stopAt, heartbeat.deadline());
     }
     if (this.state === "connected") {
       times.push(this.credentials.refreshAt, this.switch.at);
@@ -172,7 +177,10 @@ export class Session extends Inbox {
     if (this.retries.isDue(now)) this.start(now);
     for (const line of [...this.lines.values()]) this.overdue(line, now);
     this.requests.expired(now);
-    for (const line of [...this.lines.values()]) this.beat(line, now);
+    for (const line of [...this.lines.values()]) {
+      this.beat(line, now);
+      this.asking.stopAgain(line, now);
+    }
     this.recovery.expired(now);
     if (this.state !== "connected") return;
     const asked = this.credentials.expiring(now);

@@ -3,11 +3,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
-const PYTHON = process.env["NG_PYTHON"] ?? join(ROOT, ".venv/bin/python");
+export const PYTHON: string = process.env["NG_PYTHON"] ?? join(ROOT, ".venv/bin/python");
 
 /** Why there is none, or undefined. */
 export const MISSING: string | undefined = existsSync(PYTHON)
@@ -62,4 +63,17 @@ function read(hub: ChildProcess): Promise<string> {
     });
     hub.once("exit", (code) => reject(new Error(`the hub ended with ${code}: ${banner}`)));
   });
+}
+
+/** The first line that a command writes, in the environment of the repository's Python packages; it is ended then. */
+export async function firstLine(command: string, given: string[], more: Record<string, string> = {}): Promise<string> {
+  const packages = [ROOT, join(ROOT, "clients/python/src"), join(ROOT, "cli/src")].join(delimiter);
+  const env = { ...process.env, PYTHONPATH: packages, PYTHONUNBUFFERED: "1", ...more };
+  const child = spawn(command, given, { env, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    for await (const line of createInterface({ input: child.stdout })) return line;
+    throw new Error(`${command} ${given[0]} ended without a line`);
+  } finally {
+    child.kill();
+  }
 }
