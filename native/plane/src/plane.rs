@@ -22,7 +22,7 @@ use crate::directory::{Directory, Handle};
 use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
 use crate::figures::Figures;
-use crate::filter::Totals;
+use crate::filter::{Bounds, Totals};
 use crate::inbox::Inbox;
 use crate::logs::Logs;
 use crate::settings::Settings;
@@ -95,7 +95,11 @@ impl Plane {
         let logs = Arc::new(Logs::new(settings.io_threads, settings.log_memory));
         let store = Store::open(&settings)?;
         let directory = Directory::remembering(settings.recorder_ended, settings.recorder_time);
-        let filters = Totals::new(settings.max_filters, settings.max_channel_filters);
+        let filters = Totals::new(Bounds {
+            all: settings.max_filters,
+            of_channel: settings.max_channel_filters,
+            bytes: settings.filter_memory,
+        });
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),

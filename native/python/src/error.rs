@@ -77,7 +77,7 @@ impl From<Raised> for PyErr {
     fn from(Raised(error): Raised) -> Self {
         match error {
             PlaneError::Argument(text) => PyValueError::new_err(text),
-            PlaneError::Overloaded(..) | PlaneError::Filters(..) => {
+            PlaneError::Overloaded(..) | PlaneError::Filters(..) | PlaneError::FilterMemory(..) => {
                 PlaneOverloaded::new_err(error.to_string())
             }
             other => PyPlaneError::new_err(other.to_string()),
