@@ -154,7 +154,7 @@ def test_an_event_touches_the_semantic_subscriptions_that_it_is_near_and_no_othe
             running.subscribe(conn, log, filter=near(number))
             peer.subscribed()
             peers.append(peer)
-        stats = running.plane.stats()
+        stats: dict[str, Any] = running.plane.stats()
         assert (stats["filters"], stats["near_balls"]) == (count, count)
         assert 0 < stats["filter_bytes"] <= 4_096 * count
         hit, beside = [0.123] * 8, [0.123] * 7 + [0.5]
@@ -167,11 +167,19 @@ def test_an_event_touches_the_semantic_subscriptions_that_it_is_near_and_no_othe
 
 def test_semantic_subscriptions_are_bounded_by_their_memory() -> None:
     with Running(max_filters=0, filter_memory=65_536) as running:
-        log, held = running.open_log(), []
-        with pytest.raises(PlaneOverloaded, match="take 65536 bytes already"):
-            while len(held) < 1_000:
-                held.append(running.sift(log, near(len(held))))
+        log = running.open_log()
+        held: list[Any] = []
+
+        def size() -> int:
+            stats: dict[str, Any] = running.plane.stats()
+            return int(stats["filter_bytes"])
+
+        while size() < 60_000:
+            held.append(running.sift(log, near(len(held))))
         assert 10 < len(held) < 100
+        wide = json.dumps({"any": [json.loads(near(number)) for number in range(2_000, 2_008)]})
+        with pytest.raises(PlaneOverloaded, match="take 65536 bytes already"):
+            running.sift(log, wide)
         assert running.plane.stats()["filters_refused"] == 1
         held.pop()
         held.append(running.sift(log, near(1_000)))

@@ -274,13 +274,13 @@ def test_semantic_subscriptions_come_and_go_while_signals_are_emitted(start: Sta
             reader.ask(type="subscribe", channel="signals", filter=ball(number))
         with Peer(hub, "bot") as bot:
             for number, priority in ((1, 120), (3, 99), (3, 100), (7, 200)):
-                bot.ask(type="emit", event="signal.input.text", vector=[number / 10] * 8, priority=priority)
+                bot.ask(type="emit", event_type="signal.input.text", vector=[number / 10] * 8, priority=priority)
             assert [data["priority"] for data in data_of(readers[1].events("signals", 1))] == [120]
             assert [data["priority"] for data in data_of(readers[3].events("signals", 1))] == [100]
             readers[3].ask(type="unsubscribe", channel="signals")
             readers[4].ask(type="subscribe", channel="signals", filter={"any": [ball(3), ball(7)]})
             for number in (3, 7):
-                bot.ask(type="emit", event="signal.input.text", vector=[number / 10] * 8, priority=150)
+                bot.ask(type="emit", event_type="signal.input.text", vector=[number / 10] * 8, priority=150)
             assert [data["vector"][0] for data in data_of(readers[4].events("signals", 2))] == [0.3, 0.7]
         metrics = httpx.get(f"{hub.http_url}/metrics", headers=hub.headers("admin")).text
         assert "neurograph_signal_near_balls 5.0" in metrics

@@ -176,6 +176,11 @@ pub fn wrong_type(expected: &str, came: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("{expected}, got {came}"))
 }
 
+/// A number that no subscriber has.
+pub fn no_subscriber(id: u64) -> PyErr {
+    PyKeyError::new_err(format!("no subscriber {id}"))
+}
+
 /// Arguments that do not go together.
 pub fn misuse(text: &'static str) -> PyErr {
     PyTypeError::new_err(text)

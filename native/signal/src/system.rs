@@ -40,6 +40,7 @@ pub struct SignalSystem {
     pub(crate) crew: Crew,
     capacity: u64,
     index_window: u64,
+    queue_size: usize,
     /// How long emits took, as the caller measured it.
     pub durations: Histogram,
 }
@@ -82,6 +83,7 @@ impl SignalSystem {
             }),
             capacity: config.capacity,
             index_window: config.index_window,
+            queue_size: config.queue_size,
             durations: Histogram::default(),
             names: Arc::default(),
             core: Mutex::new(Core::new(config)),
@@ -114,6 +116,11 @@ impl SignalSystem {
     /// Among how many of the newest tokens neighbours are looked for.
     pub fn index_window(&self) -> u64 {
         self.index_window
+    }
+
+    /// Events that may wait.
+    pub fn queue_size(&self) -> usize {
+        self.queue_size
     }
 
     /// Whether callers wait for room instead of being refused.
@@ -268,6 +275,14 @@ impl SignalSystem {
             // What waited before there was anybody to wake.
             core.wake = !core.queue.is_empty();
             Ok(is_first)
+        })
+    }
+
+    /// From now on events are queued, for who asks for them by himself.
+    pub fn listen(&self) -> Result<(), SignalError> {
+        self.with(|core| {
+            core.queue.attach();
+            Ok(())
         })
     }
 

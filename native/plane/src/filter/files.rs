@@ -13,8 +13,8 @@ use crate::json::Paths;
 /// The numbers of filters, filed by their keys.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// For each place where somebody expects a vector.
-    vectors: Vec<Vectors>,
+    /// For each place where somebody expects a vector, by its name.
+    vectors: BTreeMap<Box<str>, Vectors>,
     names: HashMap<Box<str>, BTreeSet<u64>>,
     starts: HashMap<Box<str>, BTreeSet<u64>>,
     /// How many starts have each length.
@@ -33,7 +33,7 @@ struct Vectors {
 impl Files {
     /// How many different balls there are.
     pub fn balls(&self) -> usize {
-        self.vectors.iter().map(|vectors| vectors.balls.len()).sum()
+        self.vectors.values().map(|one| one.balls.len()).sum()
     }
 
     /// File a filter under its keys, or as one without them.
@@ -45,7 +45,13 @@ impl Files {
         for key in keys {
             match key {
                 Key::Ball(path, ball) => {
-                    self.vectors_at(path, paths).insert(id, ball);
+                    let vectors = self.vectors.entry(path.name.clone());
+                    let vectors = vectors.or_insert_with(|| Vectors {
+                        path: path.clone(),
+                        slot: paths.insert(path.steps()),
+                        balls: Balls::new(),
+                    });
+                    vectors.balls.insert(id, ball);
                 }
                 Key::Name(name) => {
                     self.names.entry(name.clone()).or_default().insert(id);
@@ -61,19 +67,6 @@ impl Files {
         }
     }
 
-    fn vectors_at(&mut self, path: &Path, paths: &mut Paths) -> &mut Balls {
-        let at = self.vectors.iter().position(|one| one.path == *path);
-        let at = at.unwrap_or_else(|| {
-            self.vectors.push(Vectors {
-                path: path.clone(),
-                slot: paths.insert(path.steps()),
-                balls: Balls::new(),
-            });
-            self.vectors.len() - 1
-        });
-        &mut self.vectors[at].balls
-    }
-
     /// Take a filter out again that was filed so.
     pub fn remove(&mut self, id: u64, keys: Option<&[Key]>) {
         let Some(keys) = keys else {
@@ -83,12 +76,12 @@ impl Files {
         for key in keys {
             match key {
                 Key::Ball(path, ball) => {
-                    let place = self.vectors.iter().position(|one| one.path == *path);
-                    if let Some(at) = place {
-                        self.vectors[at].balls.remove(id, ball);
-                        if self.vectors[at].balls.is_empty() {
-                            self.vectors.swap_remove(at);
-                        }
+                    let Some(vectors) = self.vectors.get_mut(&path.name) else {
+                        continue;
+                    };
+                    vectors.balls.remove(id, ball);
+                    if vectors.balls.is_empty() {
+                        self.vectors.remove(&path.name);
                     }
                 }
                 Key::Name(name) => {
@@ -110,7 +103,7 @@ impl Files {
 
     /// The places where vectors are expected stand in other paths now.
     pub fn renumber(&mut self, paths: &mut Paths) {
-        for vectors in &mut self.vectors {
+        for vectors in self.vectors.values_mut() {
             vectors.slot = paths.insert(vectors.path.steps());
         }
     }
@@ -118,7 +111,7 @@ impl Files {
     /// The filters that an event may pass, ascending; how many of them it was near.
     pub fn find(&mut self, look: &mut Look<'_>, found: &mut Vec<u64>) -> usize {
         found.clear();
-        for vectors in &mut self.vectors {
+        for vectors in self.vectors.values_mut() {
             if let Some(point) = near::vector(&look.value(vectors.slot)) {
                 vectors.balls.holding(&point, found);
             }

@@ -51,12 +51,11 @@ pub fn keys_of(node: &Node) -> Option<Vec<Key>> {
             }
             within_bounds(keys)
         }
-        Node::Not(_) => None,
         Node::Is(Field::Event, test) => keys_of_name(test),
         Node::Is(Field::Member(path, _), Test::Near(ball)) => {
             Some(vec![Key::Ball(path.clone(), ball.clone())])
         }
-        Node::Is(..) => None,
+        Node::Not(_) | Node::Is(..) => None,
     }
 }
 

@@ -104,7 +104,7 @@ impl Shard {
                     false
                 }
                 ReadOn::Turned(turned) => {
-                    self.turned_for_all(&channel, &passed, turned, now);
+                    self.turned_for_all(&channel, &passed, &turned, now);
                     true
                 }
             };
@@ -157,7 +157,13 @@ impl Shard {
     }
 
     /// P12, for all views with filters at once.
-    fn turned_for_all(&mut self, channel: &Channel, passed: &Passed, turned: Turned, now: Instant) {
+    fn turned_for_all(
+        &mut self,
+        channel: &Channel,
+        passed: &Passed,
+        turned: &Turned,
+        now: Instant,
+    ) {
         let numbers = self.views.filtered(channel.id);
         let views = numbers.into_iter().filter_map(|number| {
             let view = self.views.all.get(number)?;
