@@ -680,7 +680,8 @@ class SignalSystem:
         """The oldest events that wait; None if there are none. Whoever takes is the consumer."""
     def wakeup_fd(self) -> int:
         """Descriptor (eventfd, owned by the system) that is readable while events wait. `take_batch` clears it."""
-    def get_stats(self) -> Stats: ...
+    def get_stats(self) -> Stats:
+        """Figures; also of a system that is closed or has failed."""
     def reset_stats(self) -> None: ...
     def export_metrics(self) -> str:
         """The families `neurograph_signal_*` in Prometheus text format."""

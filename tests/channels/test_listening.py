@@ -5,6 +5,8 @@ import asyncio
 import json
 import multiprocessing
 import os
+import select
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -291,6 +293,15 @@ def test_after_a_fork_every_call_raises(system: SignalSystem) -> None:
     assert ours.recv() == dict.fromkeys(CALLS, True)
     os.waitpid(pid, 0)
     assert system.emit("a", at(0.5)).token_id == 1
+
+
+def test_closing_wakes_who_waits_on_the_descriptor(system: SignalSystem) -> None:
+    fd = system.wakeup_fd()
+    assert select.select([fd], [], [], 0)[0] == []
+    closer = threading.Thread(target=system.close)
+    closer.start()
+    assert select.select([fd], [], [], 10)[0] == [fd]
+    closer.join()
 
 
 def test_a_closed_system_gives_what_was_heard(system: SignalSystem) -> None:

@@ -1,7 +1,7 @@
 //! The `SignalSystem`: one short mutex around the core; any thread may call.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use space::IndexInfo;
 
@@ -307,21 +307,21 @@ impl SignalSystem {
         Ok(taken.map(batch))
     }
 
-    /// Figures at this moment; also of a closed system.
-    pub fn stats(&self) -> Result<Stats, SignalError> {
-        let core = self.lock()?;
-        Ok(Stats {
+    /// Figures at this moment; also of a closed system, and of one that failed: those who look after it need them then.
+    pub fn stats(&self) -> Stats {
+        let is_failed = self.core.is_poisoned();
+        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        // An index in which a panic happened may hold anything.
+        let index = core.index.as_ref().filter(|_| !is_failed);
+        Stats {
             counts: core.counts,
             tokens: core.slab.live(),
             connections: core.connections.len() as u64,
             token_bytes: core.slab.bytes() as u64,
-            index: core
-                .index
-                .as_ref()
-                .map_or_else(IndexInfo::default, |index| index.info()),
+            index: index.map_or_else(IndexInfo::default, |index| index.info()),
             queue_depth: core.queue.len() as u64,
             emit: self.durations.snapshot(),
-        })
+        }
     }
 
     /// Counters and durations start again at zero.
@@ -392,5 +392,6 @@ mod tests {
         assert_eq!(Err(SignalError::Failed), system.count_tokens());
         assert!(matches!(system.take_batch(1), Err(SignalError::Failed)));
         assert_eq!(Err(SignalError::Failed), system.close());
+        assert_eq!((0, IndexInfo::default()), (system.stats().tokens, system.stats().index));
     }
 }

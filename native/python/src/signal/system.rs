@@ -306,7 +306,7 @@ impl PySignalSystem {
     }
 
     fn get_stats(&self, py: Python<'_>) -> PyResult<Stats> {
-        Ok(Stats::from(self.brief(py, SignalSystem::stats)?))
+        self.brief(py, |system| Ok(Stats::from(system.stats())))
     }
 
     fn reset_stats(&self, py: Python<'_>) -> PyResult<()> {
@@ -314,7 +314,7 @@ impl PySignalSystem {
     }
 
     fn export_metrics(&self, py: Python<'_>) -> PyResult<String> {
-        let stats = self.brief(py, SignalSystem::stats)?;
+        let stats = self.brief(py, |system| Ok(system.stats()))?;
         Ok(stats.to_prometheus() + &self.subscribers.to_prometheus())
     }
 
@@ -323,7 +323,7 @@ impl PySignalSystem {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let stats = self.brief(py, SignalSystem::stats)?;
+        let stats = self.brief(py, |system| Ok(system.stats()))?;
         Ok(format!(
             "SignalSystem(tokens={}, window_points={}, emits={}, queue_depth={})",
             stats.tokens, stats.index.points, stats.counts.emits, stats.queue_depth
