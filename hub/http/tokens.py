@@ -8,7 +8,20 @@ from typing import Any, Protocol
 from channels.permissions import Role
 from hub.http.clients import number
 from hub.http.endpoints import Call
-from hub.http.space import MAX_ID, Body, asked, body_of, found, id_of, listed, may_read, missing, page, pay_change
+from hub.http.space import (
+    MAX_ID,
+    Body,
+    asked,
+    body_of,
+    found,
+    id_of,
+    listed,
+    may_read,
+    missing,
+    page,
+    pay_change,
+    pay_looking,
+)
 from hub.protocol.errors import Refusal
 from hub.session.sieving import read_filter
 
@@ -97,6 +110,8 @@ async def list_tokens(call: Call) -> dict[str, Any]:
     limit, before = page(call)
     text = call.request.query_params.get("filter")
     wanted = None if text is None else read_filter(text.encode(), call.hub.settings)
+    if wanted is not None:
+        pay_looking(call)
     list_some = partial(call.hub.signals.list_tokens, limit=limit, before=before, filter=wanted)
     # Every token may have to be looked at.
     tokens = asked(list_some) if wanted is None else await to_thread(asked, list_some)

@@ -218,6 +218,13 @@ def limited() -> Iterator[RunningHub]:
         yield running
 
 
+def test_looking_through_all_tokens_costs_signals_and_the_newest_do_not(limited: RunningHub) -> None:
+    with Rest(limited, "bot") as rest:
+        answers = [rest.get(f"{API}/tokens?filter={{}}").status for _ in range(12)]
+        assert answers == [200] * 10 + [429] * 2
+        assert rest.get(f"{API}/tokens").status == 200
+
+
 def test_a_change_costs_what_a_signal_costs(limited: RunningHub) -> None:
     with Rest(limited, "developer") as rest:
         answers = [rest.post(f"{API}/tokens", {"vector": at(0)}) for _ in range(12)]

@@ -392,6 +392,9 @@ mod tests {
         assert_eq!(Err(SignalError::Failed), system.count_tokens());
         assert!(matches!(system.take_batch(1), Err(SignalError::Failed)));
         assert_eq!(Err(SignalError::Failed), system.close());
-        assert_eq!((0, IndexInfo::default()), (system.stats().tokens, system.stats().index));
+        assert_eq!(
+            (0, IndexInfo::default()),
+            (system.stats().tokens, system.stats().index)
+        );
     }
 }

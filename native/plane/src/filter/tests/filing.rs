@@ -8,9 +8,19 @@ use serde_json::{Value, json};
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
 use crate::error::PlaneError;
 use crate::filter::tests::{bounds, filter, model};
-use crate::filter::{Bounds, Hit, Scratch, Sieve, Sieves, Totals};
+use crate::filter::{Bounds, Filter, Hit, Limits, Scratch, Sieve, Sieves, Totals};
 
 const NAMES: [&str; 5] = ["signal.a", "signal.a.b", "signal.ab", "token.created", "s"];
+
+/// However long and nested.
+fn wide(value: &Value) -> Filter {
+    let limits = Limits {
+        bytes: 1 << 20,
+        nodes: 1 << 20,
+        depth: 16,
+    };
+    Filter::parse(value.to_string().as_bytes(), limits).unwrap()
+}
 
 fn coordinate() -> impl Strategy<Value = f64> {
     prop_oneof![4 => 0.3..0.7_f64, 2 => Just(0.5), 1 => Just(-0.0), 1 => Just(1e200)]
@@ -203,7 +213,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Take(value) => {
-                    let sieve = world.sieves.take(filter(&value.to_string()), false).unwrap();
+                    let sieve = world.sieves.take(wide(&value), false).unwrap();
                     world.taken.push((value, sieve));
                 }
                 Step::Leave(which) if !world.taken.is_empty() => {
