@@ -154,7 +154,7 @@ def test_an_event_touches_the_semantic_subscriptions_that_it_is_near_and_no_othe
             running.subscribe(conn, log, filter=near(number))
             peer.subscribed()
             peers.append(peer)
-        stats: dict[str, Any] = running.plane.stats()
+        stats: Any = running.plane.stats()
         assert (stats["filters"], stats["near_balls"]) == (count, count)
         assert 0 < stats["filter_bytes"] <= 4_096 * count
         hit, beside = [0.123] * 8, [0.123] * 7 + [0.5]
@@ -162,7 +162,8 @@ def test_an_event_touches_the_semantic_subscriptions_that_it_is_near_and_no_othe
         assert peers[123].offsets(1) == [2]
         stats = running.plane.stats()
         assert (stats["filters_judged"], stats["near_matches"]) == (1, 1)
-        assert sum(channel["deliveries"] for channel in stats["channels"].values()) == 1
+        channels: dict[str, Any] = stats["channels"]
+        assert sum(channel["deliveries"] for channel in channels.values()) == 1
 
 
 def test_semantic_subscriptions_are_bounded_by_their_memory() -> None:
