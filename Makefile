@@ -62,9 +62,9 @@ bench-signals: packages ## the SignalSystem's figures, checked against brute for
 verify: setup ## campaigns of faults against one hub and several nodes, and against planted bugs (about seven minutes)
 	$(PY) scripts/verify.py
 
-fuzz: ## the native parsers under cargo-fuzz, FUZZ_SECONDS=30 each: frames, inflate, json, filters, entries
+fuzz: ## the native parsers under cargo-fuzz, FUZZ_SECONDS=30 each: frames, inflate, json, filters, entries, signals
 	@command -v cargo-fuzz >/dev/null 2>&1 || { echo "fuzz: cargo-fuzz is needed: cargo install cargo-fuzz; and a nightly Rust: rustup toolchain install nightly" >&2; exit 1; }
-	cd native && for target in frames inflate json filters entries; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	cd native && for target in frames inflate json filters entries signals; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 docs: packages ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py

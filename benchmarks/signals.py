@@ -4,8 +4,8 @@ Single calls are pinned to one processor and timed by the thread's own processor
 the process; median and best of the runs are kept, with the processor's name, the load and the versions. Inputs: the
 same literal list each call ("a", as the user's documents do), or distinct vectors made in blocks just before the clock
 starts ("b"). Where neighbours are looked for, the window is full and turned over twice, and a sample of every run is
-compared with brute force. The queue is on and drained. What the crate does by itself (`cargo bench -p ng-signal`) is
-run first.
+compared with brute force. The queue is on and drained. What the crates do by themselves
+(`cargo bench -p ng-signal`, `-p ng-plane --bench filters`) is run first.
 """
 
 import argparse
@@ -283,11 +283,16 @@ PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "texts": texts,
     "soak": soak,
 }
+CRATES = {
+    "crate": ("ng-signal",),
+    # Semantic subscriptions in the data plane: an event's JSON is read, and judged for 100,000 distinct balls.
+    "near": ("ng-plane", "--bench", "filters"),
+}
 PINNED = {"literal", "single", "latency", "tokens", "texts"}
 
 
-def crate() -> list[dict[str, Any]]:
-    """What `cargo bench -p ng-signal` says."""
+def crate(*package: str) -> list[dict[str, Any]]:
+    """What a crate's own bench says."""
     command = [
         "cargo",
         "bench",
@@ -295,7 +300,7 @@ def crate() -> list[dict[str, Any]]:
         "--manifest-path",
         str(HERE.parent / "native/Cargo.toml"),
         "-p",
-        "ng-signal",
+        *package,
     ]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
@@ -303,17 +308,17 @@ def crate() -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["crate", *PARTS, []], help="all of them by default, but for soak")
+    parser.add_argument("parts", nargs="*", choices=[*CRATES, *PARTS, []], help="all of them by default, but for soak")
     parser.add_argument("--output", type=Path, default=RESULTS / "signals.json")
     options = parser.parse_args()
-    asked = options.parts or ["crate", *(name for name in PARTS if name != "soak")]
+    asked = options.parts or [*CRATES, *(name for name in PARTS if name != "soak")]
     found: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
     everything = os.sched_getaffinity(0)
     for name in asked:
         if name in PINNED:
             pinned()
         before = machine()
-        figures = crate() if name == "crate" else list(PARTS[name]())
+        figures = crate(*CRATES[name]) if name in CRATES else list(PARTS[name]())
         os.sched_setaffinity(0, everything)
         found[name] = {"machine": before | {"load_after": machine()["load"]}, "figures": figures}
         for figure in figures:

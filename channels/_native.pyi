@@ -4,7 +4,7 @@ Everything here is callable from any thread unless it says otherwise, and nothin
 thread: what happens natively is collected in lists that Python drains when the wake-up descriptor becomes readable.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Final, Literal, Self, final
 
@@ -157,6 +157,7 @@ class Plane:
         view_memory: int = 268_435_456,
         max_filters: int = 1_024,
         max_channel_filters: int = 256,
+        filter_memory: int = 268_435_456,
         resume_events: int = 1_000,
         data_dir: str | PathLike[str] | None = None,
         fsync: Fsync = "interval",
@@ -173,6 +174,7 @@ class Plane:
         `log_queue`, `log_queue_bytes`: what may wait to be written, over all durable logs.
         `recorder_…`: bytes of the story of a connection (0: none), how many are kept of ended ones, and how long.
         `max_filters`, `max_channel_filters`: distinct filters, each counted on each of its logs: of all logs, of one.
+        Those that need one of up to 8 balls of a `near` are not counted. `filter_memory`: bytes of all of them.
         """
     def start(self) -> None:
         """Start the I/O threads. Raises `PlaneError` if they cannot be started."""
@@ -646,8 +648,18 @@ class SignalSystem:
         self, token_id: int, *, vector: Vector | None = None, weight: float | None = None, priority: int | None = None
     ) -> bool: ...
     def delete_token(self, token_id: int) -> bool: ...
-    def list_tokens(self, *, limit: int = 100, before: int | None = None) -> list[Token]:
-        """Newest first; `before`: only ids below it. At most 10,000."""
+    def list_tokens(
+        self,
+        *,
+        limit: int = 100,
+        before: int | None = None,
+        filter: dict[str, Any] | Filter | None = None,  # noqa: A002 - the protocol's word
+    ) -> list[Token]:
+        """Newest first; `before`: only ids below it. At most 10,000.
+
+        `filter` (PROTOCOL.md section 9) looks at each as at an event of the token's type whose `data` is the token
+        (token_id, vector, event_type, priority, weight, created, is_novel, nearest_dist). Raises `FilterError`.
+        """
     def count_tokens(self) -> int: ...
     def clear_tokens(self) -> int: ...
     def create_connection(
@@ -688,11 +700,40 @@ class SignalSystem:
         """Weigh the axes anew; the index is filled again."""
     def warm(self, vectors: Vectors, event_type: str = "token") -> int:
         """Fill the window after a restart: makes tokens and no events. -> how many"""
+    def subscribe(
+        self,
+        name: str,
+        filter: dict[str, Any] | Filter | None = None,  # noqa: A002 - the protocol's word
+        callback: Callable[[SignalEvent], object] | None = None,
+        *,
+        queue: int = 1024,
+    ) -> int:
+        """Hear the events that pass `filter` (PROTOCOL.md section 9), inside the process. -> number of the subscriber
+
+        They wait in a queue of at most `queue` events (1 to 65,536); of more, the oldest go and are counted. They are
+        taken by `poll`, or, with a `callback`, handed to it on the loop of the hub, from the drain; what it raises is
+        logged and counted. Nothing here makes an emit wait. At most 256 subscribers. A subscriber hears what is
+        taken from the system's queue from now on. Raises `FilterError`, `SignalValueError`, `ValueError`, `TypeError`.
+        """
+    def unsubscribe(self, subscriber_id: int) -> None:
+        """Raises `KeyError`: no such subscriber."""
+    def poll(self, subscriber_id: int, max_events: int = 1024) -> list[SignalEvent]:
+        """The oldest events that wait for a subscriber, perhaps none. Raises `KeyError`: no such subscriber.
+
+        With a hub, what it has drained so far; without one, everything up to now.
+        """
+    def take_heard(self, max_events: int = 1024) -> list[Heard]:
+        """For who drains: number, name and callback of each subscriber that has one, and the events to call it for."""
+    def note_callback_errors(self, subscriber_id: int, count: int) -> None:
+        """For who drains: so many calls raised."""
+    def list_subscribers(self) -> list[dict[str, Any]]:
+        """subscriber_id, name, queue, waiting, heard, dropped, failed"""
     def take_batch(self, max_events: int = 4096) -> SignalBatch | None:
         """The oldest events that wait; None if there are none. Whoever takes is the consumer."""
     def wakeup_fd(self) -> int:
         """Descriptor (eventfd, owned by the system) that is readable while events wait. `take_batch` clears it."""
-    def get_stats(self) -> Stats: ...
+    def get_stats(self) -> Stats:
+        """Figures; also of a system that is closed or has failed."""
     def reset_stats(self) -> None: ...
     def export_metrics(self) -> str:
         """The families `neurograph_signal_*` in Prometheus text format."""
@@ -878,6 +919,26 @@ class Stats:
     def __getitem__(self, key: str, /) -> Any: ...
     def to_dict(self) -> dict[str, Any]: ...
 
+Heard = tuple[int, str, Callable[[SignalEvent], object], list[SignalEvent]]
+
+@final
+class SignalEvent:
+    """One event of the SignalSystem as subscribers in the process hear it: attributes, and items by the same names.
+
+    An item of another name is that member of `data`: `event["token_id"]`. What is asked for is read each time.
+    """
+
+    @property
+    def event(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def tags(self) -> dict[str, str]: ...
+    @property
+    def data(self) -> Any: ...
+    def __getitem__(self, key: str, /) -> Any: ...
+    def to_json(self) -> bytes: ...
+
 @final
 class SignalBatch:
     """Processed signals on their way to a log; opaque."""
@@ -888,8 +949,8 @@ class SignalBatch:
         """Events lost before the first one here (`drop_oldest`); the first entry says so."""
     def index_of(self, token_id: int) -> int | None:
         """Where the entry of the signal with this token stands: its offset is that of the first entry plus this."""
-    def encode(self, encoding: Literal["json"] = "json") -> list[bytes]:
-        """One JSON text per entry: event, key, tags, traceparent, tracestate as far as given, and data."""
+    def encode(self, encoding: Literal["json", "msgpack"] = "json") -> list[bytes]:
+        """One text per entry: event, key, tags, traceparent, tracestate as far as given, and data."""
     def encode_entries(self, ts: float) -> list[bytes]:
         """As the function of that name, without a Python object per member: what `Plane.append_signals` would keep."""
 

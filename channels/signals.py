@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from channels._native import SignalSystemError
 from channels.errors import BrokerError, OutcomeUnknown
+from channels.listening import call_subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,8 @@ class SignalPump:
                 self._hand_over(held)
         while (batch := self._take()) is not None:
             self._hand_over(batch)
+        while self.failure is None and call_subscribers(self._system):
+            pass
 
     @property
     def is_flowing(self) -> bool:
@@ -140,8 +143,13 @@ class SignalPump:
         batch = self._take()
         if batch is not None:
             self._hand_over(batch)
+        self._call_subscribers()
         if self._flights:
             self._unwatch()
+
+    def _call_subscribers(self) -> None:
+        if self.failure is None and call_subscribers(self._system) and self._loop is not None:
+            self._loop.call_soon(self._call_subscribers)
 
     def _take(self) -> "SignalBatch | None":
         if self.failure is not None:

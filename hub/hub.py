@@ -270,7 +270,7 @@ class Hub:
     def describe(self) -> dict[str, Any]:
         """The hub in a few figures, for `/api/v1/status`."""
         system = self.metrics_reporter.snapshot()["system"]
-        roles = self.connections.roles()
+        roles, core = self.connections.roles(), self.signals.get_stats()
         return {
             "name": "neurograph-hub",
             "version": __version__,
@@ -280,8 +280,8 @@ class Hub:
             "uptime_s": round(self.wall() - self._started_at, 3),
             "connections": len(self.connections),
             "connections_by_role": {role.value: count for role, count in roles.items()},
-            "tokens": self.signals.count_tokens(),
-            "token_connections": self.signals.count_connections(),
+            "tokens": core.tokens,
+            "token_connections": core.token_connections,
             "channels": self.broker.open_channels,
             "cpu_percent": system["cpu_percent"],
             "memory_mb": system["memory_mb"],

@@ -44,6 +44,7 @@ _PLANE_COUNTERS = {
 _PLANE_GAUGES = {
     "view_bytes": ("view_bytes", "bytes of wire segments"),
     "log_bytes": ("log_bytes", "bytes of all logs"),
+    "filter_bytes": ("filter_bytes", "bytes of the distinct filters of subscriptions"),
     "filters": ("filters", "distinct filters of subscriptions, each counted on each of its channels"),
 }
 _DURABLE_COUNTERS = {
@@ -98,6 +99,7 @@ class _HubCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         stats: Mapping[str, Any] = self._hub.plane.stats()
         yield from _plane_families(stats)
+        yield from _near_families(stats)
         yield from _durable_families(stats["durable"])
         yield from store_families(self._hub.broker.backplane, self._hub.catalog)
         yield self._differing()
@@ -206,6 +208,16 @@ def _plane_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
     for direction, count, size in (("in", stats["messages_in"], stats["bytes_in"]), ("out", sent, stats["bytes_out"])):
         sizes.add_metric([direction], [("+Inf", count)], sum_value=size)
     yield sizes
+
+
+def _near_families(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    """Of semantic subscriptions, under the SignalSystem's prefix."""
+    text = "distinct balls of near conditions by which filters are found, each counted on each of its channels"
+    balls = GaugeMetricFamily("neurograph_signal_near_balls", text)
+    balls.add_metric((), stats["near_balls"])
+    matches = CounterMetricFamily("neurograph_signal_near_matches", "filters found by such a ball, for each entry")
+    matches.add_metric((), stats["near_matches"])
+    yield from (balls, matches)
 
 
 def _durable_families(stats: Mapping[str, Any] | None) -> Iterator[Metric]:

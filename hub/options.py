@@ -28,6 +28,7 @@ def plane_options(settings: Settings) -> dict[str, Any]:
         "view_memory",
         "max_filters",
         "max_channel_filters",
+        "filter_memory",
         "resume_events",
         "data_dir",
         "fsync",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from channels import SignalSystemError
 from hub.health import OK, Health, State
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ class Vitals:
         return self._running(self._hub.connections.failure)
 
     def signals(self) -> Health:
-        """Failed once the pump could not go on."""
+        """Failed once the SignalSystem does not work, or the pump could not go on."""
+        try:
+            self._hub.signals.count_tokens()
+        except SignalSystemError as error:
+            return Health(State.FAILED, str(error))
         return self._running(self._hub.pump.failure)
 
     def broker(self) -> Health:

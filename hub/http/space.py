@@ -19,6 +19,8 @@ from hub.protocol.errors import Refusal
 MAX_LISTED = 1_000
 """Most things of a list in one answer; `before` goes on."""
 MAX_ID = 2**53 - 1
+LOOKED = 4_096
+"""Tokens that a filter looks at for the price of one signal."""
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Body")
@@ -43,6 +45,14 @@ def pay_change(call: Call, cost: int = 1) -> None:
     owner = owner_of(call.identity, call.info.address)
     call.hub.publish_rates.pay(owner, "emit", cost, call.hub.monotonic())
     call.require_right(EMIT_CHANNEL, Right.EMIT)
+
+
+def pay_looking(call: Call) -> None:
+    """What looking through all tokens by a filter costs: a signal for every `LOOKED` of them, at most `rate_emit`."""
+    owner = owner_of(call.identity, call.info.address)
+    most = int(call.hub.settings.rate_emit.capacity)
+    cost = min(1 + call.hub.signals.get_stats().tokens // LOOKED, most)
+    call.hub.publish_rates.pay(owner, "emit", cost, call.hub.monotonic())
 
 
 def asked(work: Callable[[], T]) -> T:

@@ -1,13 +1,29 @@
 """`/api/v1/tokens` and `/api/v1/connections`: tokens of the SignalSystem, and connections between them (H5, H6)."""
 
 from array import array
+from asyncio import to_thread
+from functools import partial
 from typing import Any, Protocol
 
 from channels.permissions import Role
 from hub.http.clients import number
 from hub.http.endpoints import Call
-from hub.http.space import MAX_ID, Body, asked, body_of, found, id_of, listed, may_read, missing, page, pay_change
+from hub.http.space import (
+    MAX_ID,
+    Body,
+    asked,
+    body_of,
+    found,
+    id_of,
+    listed,
+    may_read,
+    missing,
+    page,
+    pay_change,
+    pay_looking,
+)
 from hub.protocol.errors import Refusal
+from hub.session.sieving import read_filter
 
 
 class NewToken(Body):
@@ -89,10 +105,16 @@ async def create_tokens(call: Call) -> dict[str, Any]:
 
 
 async def list_tokens(call: Call) -> dict[str, Any]:
-    """Newest first."""
+    """Newest first; with `filter`, JSON in the words of PROTOCOL.md section 9, those that pass it."""
     may_read(call)
     limit, before = page(call)
-    tokens = asked(lambda: call.hub.signals.list_tokens(limit=limit, before=before))
+    text = call.request.query_params.get("filter")
+    wanted = None if text is None else read_filter(text.encode(), call.hub.settings)
+    if wanted is not None:
+        pay_looking(call)
+    list_some = partial(call.hub.signals.list_tokens, limit=limit, before=before, filter=wanted)
+    # Every token may have to be looked at.
+    tokens = asked(list_some) if wanted is None else await to_thread(asked, list_some)
     return listed("tokens", [_shown(token) for token in tokens], "token_id", limit)
 
 

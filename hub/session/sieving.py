@@ -4,7 +4,7 @@ What a filter means the native parser alone knows; here is what it costs the con
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from channels._native import Filter, FilterError
 from channels.broker import SubscribeSpec
@@ -33,18 +33,41 @@ class Wanted:
         if not self._text:
             return None
         if self._read is None:
-            self._read = _read(self._text, self._policy)
+            try:
+                self._read = read_filter(self._text, self._policy)
+            except Refusal as refusal:
+                self._read = refusal
         if isinstance(self._read, Refusal):
             raise self._read
         return None if self._read.is_open else self._read
 
 
-def _read(text: bytes, policy: "Policy") -> Filter | Refusal:
-    limits = {"max_bytes": policy.filter_bytes, "max_nodes": policy.filter_nodes, "max_depth": policy.filter_depth}
+class Limits(Protocol):
+    """What bounds one filter (F8)."""
+
+    @property
+    def filter_bytes(self) -> int:
+        """As received."""
+        ...
+
+    @property
+    def filter_nodes(self) -> int:
+        """Operators, literals and combinators."""
+        ...
+
+    @property
+    def filter_depth(self) -> int:
+        """Filters in one another."""
+        ...
+
+
+def read_filter(text: bytes, limits: Limits) -> Filter:
+    """What a filter says. Raises `Refusal` 422."""
     try:
-        return Filter(text, **limits)
+        return Filter(text, max_bytes=limits.filter_bytes, max_nodes=limits.filter_nodes, max_depth=limits.filter_depth)
     except FilterError as error:
-        return Refusal("filter_invalid", f"filter: {error}", path=f"filter.{error.path}" if error.path else "filter")
+        path = f"filter.{error.path}" if error.path else "filter"
+        raise Refusal("filter_invalid", f"filter: {error}", path=path) from error
 
 
 def check_total(session: "Session", spec: SubscribeSpec, accepted: Collection[str]) -> None:

@@ -138,6 +138,54 @@ def test_a_change_without_an_answer_is_not_told() -> None:
         assert peer.offsets(1) == [3]
 
 
+def near(number: int) -> str:
+    """A ball of its own for each number, none touching another."""
+    return json.dumps({"data.vector": {"near": {"center": [number / 1_000] * 8, "radius": 0.0005}}})
+
+
+@pytest.mark.clause("F7")
+@pytest.mark.accept("B12")
+def test_an_event_touches_the_semantic_subscriptions_that_it_is_near_and_no_other() -> None:
+    with Running(max_channel_filters=1) as running:
+        log, count = running.open_log(), 300
+        peers = []
+        for number in range(count):
+            conn, peer = running.connect()
+            running.subscribe(conn, log, filter=near(number))
+            peer.subscribed()
+            peers.append(peer)
+        stats: Any = running.plane.stats()
+        assert (stats["filters"], stats["near_balls"]) == (count, count)
+        assert 0 < stats["filter_bytes"] <= 4_096 * count
+        hit, beside = [0.123] * 8, [0.123] * 7 + [0.5]
+        running.append(log, *[entry(json.dumps({"vector": vector}).encode()) for vector in (beside, hit, beside)])
+        assert peers[123].offsets(1) == [2]
+        stats = running.plane.stats()
+        assert (stats["filters_judged"], stats["near_matches"]) == (1, 1)
+        channels: dict[str, Any] = stats["channels"]
+        assert sum(channel["deliveries"] for channel in channels.values()) == 1
+
+
+def test_semantic_subscriptions_are_bounded_by_their_memory() -> None:
+    with Running(max_filters=0, filter_memory=65_536) as running:
+        log = running.open_log()
+        held: list[Any] = []
+
+        def size() -> int:
+            stats: dict[str, Any] = running.plane.stats()
+            return int(stats["filter_bytes"])
+
+        while size() < 60_000:
+            held.append(running.sift(log, near(len(held))))
+        assert 10 < len(held) < 100
+        wide = json.dumps({"any": [json.loads(near(number)) for number in range(2_000, 2_008)]})
+        with pytest.raises(PlaneOverloaded, match="take 65536 bytes already"):
+            running.sift(log, wide)
+        assert running.plane.stats()["filters_refused"] == 1
+        held.pop()
+        held.append(running.sift(log, near(1_000)))
+
+
 def test_the_bounds_are_checked() -> None:
     with pytest.raises(TypeError):
         Filter("{}")  # type: ignore[arg-type]

@@ -40,6 +40,12 @@ async def test_tokens_are_listed_and_found_near_a_text_or_a_vector(hub: RunningH
     vector = ",".join(map(str, encode_text("login refused for ann")))
     code, out, _ = await run("tokens", "near", vector, "--radius", "0.01", "--format", "compact", among=among(hub))
     assert (code, out) == (0, "2 signal.input.text 0.0 1.0\n")
+    wanted = 'event ^= "signal." and not is_novel or dim.physical > 2'
+    await run("emit", "signal.input.text", "login refused for ann", among=among(hub))
+    code, out, _ = await run("tokens", "--filter", wanted, among=among(hub))
+    assert (code, [one["token_id"] for one in objects(out)]) == (0, [3])
+    code, _, err = await run("tokens", "near", "x", "--filter", "is_novel", among=among(hub))
+    assert (code, "expected near or --filter" in err) == (2, True)
     code, out, err = await run("tokens", "far", "x", among=among(hub))
     assert (code, out, "expected nothing, or near and a text or 8 numbers" in err) == (2, "", True)
     code, _, err = await run("tokens", among=among(hub, "viewer"))

@@ -86,6 +86,19 @@ def test_pr1_a_lost_native_part_makes_the_hub_not_live() -> None:
             }
 
 
+@pytest.mark.accept("G15", "N14")
+def test_a_signal_system_that_does_not_work_makes_the_hub_not_live() -> None:
+    with RunningHub() as hub:
+        hub.call(lambda one: setattr(one, "on_fatal", lambda: None))
+        assert probe(hub, "/health/live") == (200, "ok")
+        hub.call(lambda one: one.signals.close())
+        for path in ("/health", "/health/live", "/health/ready"):
+            assert probe(hub, path) == (503, "unavailable")
+        with Rest(hub) as rest:
+            told = rest.get("/status").data["components"]["signals"]
+        assert told == {"state": "failed", "detail": "the SignalSystem is closed"}
+
+
 @pytest.mark.accept("G1", "G2")
 def test_the_named_families_are_there_with_their_types(hub: RunningHub) -> None:
     with Rest(hub, "admin") as rest:

@@ -1,7 +1,9 @@
 """Tokens, token connections, grid and query over HTTP (acceptance H2, H3, H5, H6)."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -53,6 +55,26 @@ def test_a_token_is_made_read_changed_and_removed_and_each_is_an_event(bot: Rest
     for answer in (bot.get(f"{API}/tokens/{token}"), bot.delete(f"{API}/tokens/{token}")):
         assert (answer.status, answer.error["error"]) == (404, "not_found")
     assert [event["event"] for event in told(bot, "token.")] == ["token.created", "token.updated", "token.deleted"]
+
+
+@pytest.mark.clause("F2", "F7", "F9")
+@pytest.mark.accept("H6", "B12")
+def test_tokens_are_listed_through_a_filter(bot: Rest) -> None:
+    bot.post(f"{API}/tokens/batch", {"vectors": [at(x) for x in (0.1, 0.2, 0.3, 0.4)], "event_type": "thing"})
+    bot.post(f"{API}/tokens", {"vector": at(0.2), "event_type": "other"})
+
+    def listed(wanted: Any, **page: int) -> Any:
+        query = {"filter": json.dumps(wanted), **page}
+        return bot.get(f"{API}/tokens?{urlencode(query)}")
+
+    near = {"event": "thing", "data.vector": {"near": {"center": at(0.2), "radius": 0.11}}}
+    assert [token["token_id"] for token in listed(near).data["tokens"]] == [3, 2, 1]
+    page = listed(near, limit=2).data
+    assert [token["token_id"] for token in page["tokens"]] == [3, 2]
+    assert [token["token_id"] for token in listed(near, limit=2, before=page["next"]).data["tokens"]] == [1]
+    refused = listed({"data.vector": {"near": {"center": [0.2] * 7, "radius": 0.1}}})
+    assert (refused.status, refused.error["error"]) == (422, "filter_invalid")
+    assert refused.error["path"] == "filter.data.vector.near.center"
 
 
 @pytest.mark.accept("H6")
@@ -194,6 +216,13 @@ def test_who_may_not_follow_signals_learns_nothing_of_them(
 def limited() -> Iterator[RunningHub]:
     with RunningHub(emit_batch=1, rate_emit=Rate(1, 0.001)) as running:
         yield running
+
+
+def test_looking_through_all_tokens_costs_signals_and_the_newest_do_not(limited: RunningHub) -> None:
+    with Rest(limited, "bot") as rest:
+        answers = [rest.get(f"{API}/tokens?filter={{}}").status for _ in range(12)]
+        assert answers == [200] * 10 + [429] * 2
+        assert rest.get(f"{API}/tokens").status == 200
 
 
 def test_a_change_costs_what_a_signal_costs(limited: RunningHub) -> None:

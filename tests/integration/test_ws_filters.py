@@ -260,6 +260,36 @@ def test_too_many_distinct_filters_are_503_on_that_channel_alone(start: Start) -
         assert "filters_refused_total 1.0" in metrics
 
 
+@pytest.mark.clause("F7", "M34")
+@pytest.mark.accept("N7", "B12")
+def test_semantic_subscriptions_come_and_go_while_signals_are_emitted(start: Start) -> None:
+    hub = start(max_filters=1, rate_emit="10000/10000", **RATES)
+
+    def ball(number: int) -> dict[str, Any]:
+        return {"data.vector": {"near": {"center": [number / 10] * 8, "radius": 0.05}}, "data.priority": {"gte": 100}}
+
+    readers = [Peer(hub, "developer") for _ in range(5)]
+    try:
+        for number, reader in enumerate(readers):
+            reader.ask(type="subscribe", channel="signals", filter=ball(number))
+        with Peer(hub, "bot") as bot:
+            for number, priority in ((1, 120), (3, 99), (3, 100), (7, 200)):
+                bot.ask(type="emit", event_type="signal.input.text", vector=[number / 10] * 8, priority=priority)
+            assert [data["priority"] for data in data_of(readers[1].events("signals", 1))] == [120]
+            assert [data["priority"] for data in data_of(readers[3].events("signals", 1))] == [100]
+            readers[3].ask(type="unsubscribe", channel="signals")
+            readers[4].ask(type="subscribe", channel="signals", filter={"any": [ball(3), ball(7)]})
+            for number in (3, 7):
+                bot.ask(type="emit", event_type="signal.input.text", vector=[number / 10] * 8, priority=150)
+            assert [data["vector"][0] for data in data_of(readers[4].events("signals", 2))] == [0.3, 0.7]
+        metrics = httpx.get(f"{hub.http_url}/metrics", headers=hub.headers("admin")).text
+        assert "neurograph_signal_near_balls 5.0" in metrics
+        assert "neurograph_signal_near_matches_total 5.0" in metrics
+    finally:
+        for reader in readers:
+            reader.socket.close()
+
+
 @pytest.mark.clause("F8")
 def test_equal_filters_are_judged_once_for_all(start: Start) -> None:
     hub = start(channels=FEED, **RATES)

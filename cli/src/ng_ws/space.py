@@ -1,10 +1,13 @@
 """`ng-ws tokens`: the tokens of the SignalSystem, and what lies near a text or a vector."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from neurograph_ws_client import encode_text
 
 from .emit import vector_of
+from .render import object_line
 from .rest import call
 from .settings import Format, Settings
 from .tables import Row, rows_of, tell
@@ -14,9 +17,12 @@ _NEIGHBOR = ("token_id", "event_type", "distance", "resonance")
 _PLACES = 4
 
 
-def tokens(settings: Settings, limit: int) -> None:
-    """The newest tokens, newest first."""
-    found = rows_of(call(settings, "GET", f"/api/v1/tokens?limit={limit}"), "tokens")
+def tokens(settings: Settings, limit: int, wanted: Mapping[str, Any] | None = None) -> None:
+    """The newest tokens, or those that a filter lets through, newest first."""
+    query: dict[str, Any] = {"limit": limit}
+    if wanted is not None:
+        query["filter"] = object_line(wanted)
+    found = rows_of(call(settings, "GET", f"/api/v1/tokens?{urlencode(query)}"), "tokens")
     tell(settings, _shown(settings, found), _TOKEN)
 
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::durable::Durable;
+use crate::entry::Entry;
 use crate::figures::ChannelFigures;
-use crate::filter::{Sieves, Totals};
+use crate::filter::{Hit, Scratch, Sieves, Totals};
 use crate::log::Log;
 
 /// One open channel: its log under a short lock, and which I/O threads follow it.
@@ -71,6 +72,20 @@ impl Channel {
     pub fn sieves(&self, totals: &Arc<Totals>) -> &Arc<Sieves> {
         self.sieves
             .get_or_init(|| Arc::new(Sieves::new(Arc::clone(totals))))
+    }
+
+    /// Which of the entries of a history, that follow one another, pass which filters (see [`Sieves::sift`]).
+    pub fn sift(
+        &self,
+        history: u64,
+        entries: &[Arc<Entry>],
+        scratch: &mut Scratch,
+        hits: &mut Vec<Hit>,
+    ) {
+        hits.clear();
+        if let Some(sieves) = self.sieves.get() {
+            sieves.sift(history, entries, scratch, hits);
+        }
     }
 
     /// A cursor of I/O thread `thread` comes. To be called before the head is read: whoever appends after that tells.

@@ -31,6 +31,8 @@ pub enum PlaneError {
     Argument(String),
     /// There are so many distinct filters of a channel, or of all, already.
     Filters(&'static str, usize),
+    /// The distinct filters that there are take so many bytes already.
+    FilterMemory(usize),
     /// So many entries and bytes wait to be written already.
     Overloaded(usize, usize),
     /// A data directory, or a file in it, cannot be used, and why.
@@ -52,6 +54,7 @@ impl fmt::Display for PlaneError {
             Self::NotVirtual(conn) => write!(f, "an open virtual connection was expected, {conn} is none"),
             Self::Argument(text) => f.write_str(text),
             Self::Filters(of, most) => write!(f, "there are {most} distinct filters {of} already"),
+            Self::FilterMemory(bytes) => write!(f, "the distinct filters of all channels take {bytes} bytes already"),
             Self::Overloaded(entries, bytes) => write!(f, "{entries} entries ({bytes} bytes) wait to be written already"),
             Self::Data(path, text) => write!(f, "{} cannot be used: {text}", path.display()),
             Self::Io(error) => write!(f, "the kernel refused: {error}"),

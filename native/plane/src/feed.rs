@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::channel::Channel;
 use crate::entry::Entry;
-use crate::filter::{Scratch, Sieve};
+use crate::filter::{Hit, Scratch, Sieve};
 use crate::form::Writer;
 use crate::segment::SEGMENT;
 use crate::staging::Staging;
@@ -22,6 +22,8 @@ pub struct Reading {
     pub entries: Vec<Arc<Entry>>,
     /// Which of them pass.
     pub passes: Vec<bool>,
+    /// Which of them pass which filters.
+    pub hits: Vec<Hit>,
     /// For judging them.
     pub scratch: Scratch,
 }

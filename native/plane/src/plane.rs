@@ -25,7 +25,7 @@ use crate::directory::{Directory, Handle};
 use crate::durable::{self, Root, Surroundings, Writer};
 use crate::error::PlaneError;
 use crate::figures::Figures;
-use crate::filter::Totals;
+use crate::filter::{Bounds, Totals};
 use crate::inbox::Inbox;
 use crate::logs::Logs;
 use crate::settings::Settings;
@@ -100,7 +100,11 @@ impl Plane {
         let store = Store::open(&settings)?;
         let directory = Directory::remembering(settings.recorder_ended, settings.recorder_time);
         let ports = Arc::default();
-        let filters = Totals::new(settings.max_filters, settings.max_channel_filters);
+        let filters = Totals::new(Bounds {
+            all: settings.max_filters,
+            of_channel: settings.max_channel_filters,
+            bytes: settings.filter_memory,
+        });
         Ok(Self {
             shared: Shared {
                 settings: Arc::new(settings),

@@ -50,10 +50,12 @@ pub struct Settings {
     pub log_memory: usize,
     /// Bytes of wire segments of all views together.
     pub view_memory: usize,
-    /// Distinct filters of all channels together.
+    /// Distinct filters of all channels together that are looked at for whatever comes; not those that are found by a ball.
     pub max_filters: usize,
-    /// Distinct filters of one channel.
+    /// The same of one channel.
     pub max_channel_filters: usize,
+    /// Bytes of all distinct filters, of whatever kind.
+    pub filter_memory: usize,
     /// Entries that one replay holds at most (R9), and that an overrun cursor keeps (S9).
     pub resume_events: u64,
     /// Where durable logs are kept; none: there are none.
@@ -99,6 +101,7 @@ impl Default for Settings {
             view_memory: 256 << 20,
             max_filters: 1_024,
             max_channel_filters: 256,
+            filter_memory: 256 << 20,
             resume_events: 1_000,
             data_dir: None,
             fsync: Fsync::Interval(Duration::from_secs(1)),

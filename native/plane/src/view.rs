@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::channel::Channel;
@@ -17,6 +18,39 @@ pub struct Follower {
     pub slot: usize,
     /// Written up to here; always between two messages.
     pub position: u64,
+}
+
+/// How far a log was read for all views with filters, as of a turn of it.
+#[derive(Debug)]
+pub struct Passed {
+    turn: AtomicU64,
+    head: AtomicU64,
+}
+
+impl Passed {
+    /// Read up to here.
+    pub fn new(turn: u64, head: u64) -> Self {
+        Self {
+            turn: AtomicU64::new(turn),
+            head: AtomicU64::new(head),
+        }
+    }
+
+    /// The turn as of which it was read.
+    pub fn turn(&self) -> u64 {
+        self.turn.load(Relaxed)
+    }
+
+    /// The last entry that was read.
+    pub fn head(&self) -> u64 {
+        self.head.load(Relaxed)
+    }
+
+    /// Read up to there. Only the thread that has the views does so.
+    pub fn set(&self, turn: u64, head: u64) {
+        self.turn.store(turn, Relaxed);
+        self.head.store(head, Relaxed);
+    }
 }
 
 /// The stream of one (channel, filter) in one form on one I/O thread.
@@ -40,6 +74,8 @@ pub struct View {
     pub appended_at: Option<Instant>,
     /// The turn of the log as of which it reads it.
     pub turn: u64,
+    /// How far the log was read for all views with filters.
+    passed: Option<Arc<Passed>>,
     /// Up to here all who follow to the end were told where they stand, by an event or otherwise (P9).
     pub told: u64,
     /// Something was written, or begun anew, that those who wait do not know of.
@@ -56,7 +92,12 @@ pub struct View {
 
 impl View {
     /// A view that begins where the log stands.
-    pub fn new(channel: Arc<Channel>, form: Form, sieve: Option<Arc<Sieve>>) -> Self {
+    pub fn new(
+        channel: Arc<Channel>,
+        form: Form,
+        through: Option<(Arc<Sieve>, Arc<Passed>)>,
+    ) -> Self {
+        let (sieve, passed) = through.unzip();
         let (turn, head) = {
             let log = channel.log();
             (log.turn(), log.head())
@@ -71,6 +112,7 @@ impl View {
             cursors: 0,
             appended_at: None,
             turn,
+            passed,
             told: head,
             has_news: false,
             woken: head,
@@ -84,6 +126,13 @@ impl View {
 
     /// Offset of the newest entry that was written or passed over.
     pub fn head(&self) -> u64 {
+        let passed = self.passed.as_ref();
+        let passed = passed.filter(|passed| passed.turn() == self.turn);
+        passed.map_or(self.head, |passed| passed.head().max(self.head))
+    }
+
+    /// The same, apart from what was passed over since.
+    pub fn read(&self) -> u64 {
         self.head
     }
 
@@ -121,11 +170,6 @@ impl View {
         self.bytes += usize::try_from(self.end() - end).unwrap_or(0);
     }
 
-    /// The next entry after the head is not for those who follow.
-    pub fn pass_over(&mut self, entry: &Entry) {
-        self.head = entry.offset();
-    }
-
     /// The segment in which `position` is followed by something.
     pub fn segment_at(&self, position: u64) -> Option<&Segment> {
         let newest = self.segments.back()?;
@@ -142,10 +186,11 @@ impl View {
 
     /// The position of a cursor that has settled `offset`, if the stream still reaches back, and already on, that far.
     pub fn position_after(&self, offset: u64) -> Option<u64> {
-        if offset == self.head {
+        let head = self.head();
+        if offset == head {
             return Some(self.end());
         }
-        if offset < self.floor || offset > self.head {
+        if offset < self.floor || offset > head {
             return None;
         }
         let last_offset = |segment: &Segment| segment.marks().last().map_or(0, |mark| mark.offset);
@@ -168,7 +213,7 @@ impl View {
     /// What a cursor at `position` has settled, at least.
     pub fn offset_at(&self, position: u64) -> u64 {
         if position >= self.end() {
-            return self.head;
+            return self.head();
         }
         let begun = self
             .segments
@@ -197,7 +242,7 @@ impl View {
                 newest.restart(end);
             }
             self.bytes = 0;
-            self.floor = self.head;
+            self.floor = self.head();
         }
     }
 

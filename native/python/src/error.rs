@@ -77,7 +77,7 @@ impl From<Raised> for PyErr {
     fn from(Raised(error): Raised) -> Self {
         match error {
             PlaneError::Argument(text) => PyValueError::new_err(text),
-            PlaneError::Overloaded(..) | PlaneError::Filters(..) => {
+            PlaneError::Overloaded(..) | PlaneError::Filters(..) | PlaneError::FilterMemory(..) => {
                 PlaneOverloaded::new_err(error.to_string())
             }
             other => PyPlaneError::new_err(other.to_string()),
@@ -174,6 +174,11 @@ pub fn wrong_type(expected: &str, came: &Bound<'_, PyAny>) -> PyErr {
         .name()
         .map_or_else(|_| "?".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{expected}, got {came}"))
+}
+
+/// A number that no subscriber has.
+pub fn no_subscriber(id: u64) -> PyErr {
+    PyKeyError::new_err(format!("no subscriber {id}"))
 }
 
 /// Arguments that do not go together.

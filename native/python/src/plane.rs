@@ -38,7 +38,7 @@ impl PyPlane {
         message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
         answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
-        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, max_filters = 1_024, max_channel_filters = 256, resume_events = 1_000, data_dir = None,
+        turn_write = 65_536, log_memory = 536_870_912, view_memory = 268_435_456, max_filters = 1_024, max_channel_filters = 256, filter_memory = 268_435_456, resume_events = 1_000, data_dir = None,
         fsync = "interval", fsync_interval = 1.0, log_segment = 16_777_216, log_queue = 65_536,
         log_queue_bytes = 67_108_864, recorder_bytes = 4_096, recorder_ended = 10_000, recorder_seconds = 900.0))]
     #[allow(
@@ -68,6 +68,7 @@ impl PyPlane {
         view_memory: usize,
         max_filters: usize,
         max_channel_filters: usize,
+        filter_memory: usize,
         resume_events: u64,
         data_dir: Option<PathBuf>,
         fsync: &str,
@@ -102,6 +103,7 @@ impl PyPlane {
             view_memory,
             max_filters,
             max_channel_filters,
+            filter_memory,
             resume_events,
             data_dir,
             fsync: fsync_of(fsync, fsync_interval)?,

@@ -3,9 +3,12 @@
 mod arguments;
 mod batch;
 mod connection;
+mod event;
 mod extra;
 mod fields;
 mod grid;
+mod hearing;
+mod listening;
 mod many;
 mod neighbor;
 mod options;
@@ -62,6 +65,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connection::TokenConnection>()?;
     module.add_class::<stats::Stats>()?;
     module.add_class::<SignalBatch>()?;
+    module.add_class::<event::Event>()?;
     module.add("SignalValueError", py.get_type::<SignalValueError>())?;
     module.add("SignalOverloaded", py.get_type::<SignalOverloaded>())?;
     module.add("SignalSystemError", py.get_type::<SignalSystemError>())?;

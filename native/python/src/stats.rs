@@ -17,6 +17,7 @@
 //! | `acks`, `acks_ignored`, `window_waits` | positions acknowledged by clients; in vain (M36); times a subscription with `ack` began to wait for one |
 //! | `inbox`, `logs`, `log_bytes`, `view_bytes` | gauges: events not drained; open logs; their bytes; bytes of wire segments |
 //! | `filters`, `filters_refused`, `filters_judged` | gauge: distinct filters, each counted on each of its channels; subscriptions refused for their bounds; evaluations of a filter for an entry |
+//! | `filter_bytes`, `near_balls`, `near_matches` | gauges: bytes of the distinct filters, distinct balls of `near` conditions by which filters are found, each counted on each of its channels; counter: filters found so, for each entry |
 //! | `log_overflow` | entries that left early because of `log_memory` |
 //! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
 //! | `channels` | by channel: `appended`, `deliveries`, `cursors`, `entries`, `bytes`, `gaps` {reason: (count, entries)}, `first_write_seconds`, `last_write_seconds` (histograms from append to the first and last subscriber written) |
@@ -65,10 +66,13 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("log_overflow", &plane.logs().overflowed),
         ("filters_refused", &plane.filters().refused),
         ("filters_judged", &plane.filters().judged),
+        ("near_matches", &plane.filters().near),
     ] {
         stats.set_item(name, count.get())?;
     }
     stats.set_item("filters", plane.filters().count())?;
+    stats.set_item("filter_bytes", plane.filters().bytes())?;
+    stats.set_item("near_balls", plane.filters().balls())?;
     stats.set_item("inbox", plane.inbox().len())?;
     stats.set_item("logs", plane.logs().len())?;
     stats.set_item("log_bytes", plane.logs().bytes())?;

@@ -11,6 +11,7 @@ use crate::names::Names;
 use crate::queue::{Dropped, Segment, Taken};
 use crate::record::{Change, Extra, Novelty, Question, Record, SignalRecord, Sum};
 use crate::token::Token;
+use crate::tokens::NamedToken;
 use crate::vector::Vector;
 
 /// One entry of the channel `signals` (signals.md §7).
@@ -168,17 +169,7 @@ impl Batch {
 
     fn token_data(&self, token: &Token, event_type: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(b"{\"token_id\":");
-        write_uint(&mut out, token.id);
-        write_vector(&mut out, &token.pos);
-        out.extend_from_slice(b",\"event_type\":");
-        write_str(&mut out, event_type);
-        out.extend_from_slice(b",\"priority\":");
-        write_uint(&mut out, u64::from(token.priority));
-        out.extend_from_slice(b",\"weight\":");
-        write_f32(&mut out, token.weight);
-        out.extend_from_slice(b",\"created\":");
-        write_seconds(&mut out, token.created_us);
+        write_token(&mut out, token, event_type);
         self.write_node(&mut out);
         out.push(b'}');
         out
@@ -276,7 +267,8 @@ impl Segment {
 }
 
 impl Entry {
-    fn to_json(&self) -> Vec<u8> {
+    /// Event, key, tags, trace context and data, as far as there are such.
+    pub fn to_json(&self) -> Vec<u8> {
         let mut out = b"{\"event\":".to_vec();
         write_str(&mut out, &self.event);
         if let Some(extra) = &self.extra {
@@ -331,6 +323,45 @@ fn plain(event: &str, data: Vec<u8>) -> Entry {
         event: Arc::from(event),
         data,
         extra: None,
+    }
+}
+
+/// The members of a token, of an object that is not closed yet.
+fn write_token(out: &mut Vec<u8>, token: &Token, event_type: &str) {
+    out.extend_from_slice(b"{\"token_id\":");
+    write_uint(out, token.id);
+    write_vector(out, &token.pos);
+    out.extend_from_slice(b",\"event_type\":");
+    write_str(out, event_type);
+    out.extend_from_slice(b",\"priority\":");
+    write_uint(out, u64::from(token.priority));
+    out.extend_from_slice(b",\"weight\":");
+    write_f32(out, token.weight);
+    out.extend_from_slice(b",\"created\":");
+    write_seconds(out, token.created_us);
+}
+
+impl NamedToken {
+    /// An event of its type whose data is the token: what filters of tokens look at.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = b"{\"event\":".to_vec();
+        write_str(&mut out, &self.event_type);
+        out.extend_from_slice(b",\"data\":");
+        write_token(&mut out, &self.token, &self.event_type);
+        out.extend_from_slice(b",\"is_novel\":");
+        out.extend_from_slice(if self.token.is_novel() {
+            b"true"
+        } else {
+            b"false"
+        });
+        out.extend_from_slice(b",\"nearest_dist\":");
+        let nearest = self.token.nearest();
+        write_distance(
+            &mut out,
+            nearest.map_or(f32::INFINITY, |(_, distance)| distance),
+        );
+        out.extend_from_slice(b"}}");
+        out
     }
 }
 

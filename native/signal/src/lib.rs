@@ -41,7 +41,7 @@ pub use nearby::{Around, Neighbor, Scope, Search};
 pub use queue::{Dropped, MAX_WAITING_BYTES};
 pub use record::{Extra, Question};
 pub use space::{Hit, IndexInfo};
-pub use stats::Stats;
+pub use stats::{Stats, family};
 pub use system::SignalSystem;
 pub use token::Token;
 pub use tokens::{NamedToken, NewToken, TokenUpdate, check_weight};

@@ -210,3 +210,123 @@ impl Segment {
         front
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    //! The queue and the wake-up under every interleaving (`RUSTFLAGS="--cfg loom" cargo test --release -p ng-signal --lib model`):
+    //! a producer pushes under the mutex and sets the descriptor after it, if it was the first; the consumer clears the
+    //! descriptor before it takes, and sets it again if something is left, as `SignalSystem` and its binding do.
+
+    use loom::sync::{Arc, Mutex};
+    use loom::thread;
+
+    use super::*;
+    use crate::record::Sum;
+
+    struct Shared {
+        core: Mutex<(Queue, bool)>,
+        /// Readable; the kernel orders what is done with it.
+        descriptor: Mutex<bool>,
+    }
+
+    fn record(number: u64) -> Record {
+        let sum = Sum {
+            reason: "model",
+            count: 1,
+            up_to: number,
+        };
+        Record::Tokens(crate::record::Change::Created, sum)
+    }
+
+    impl Shared {
+        fn new(size: usize) -> Arc<Self> {
+            let mut queue = Queue::new(size);
+            queue.attach();
+            Arc::new(Self {
+                core: Mutex::new((queue, false)),
+                descriptor: Mutex::new(false),
+            })
+        }
+
+        fn unlock(&self, mut core: loom::sync::MutexGuard<'_, (Queue, bool)>) {
+            let wake = std::mem::take(&mut core.1);
+            drop(core);
+            if wake {
+                *self.descriptor.lock().unwrap() = true;
+            }
+        }
+
+        fn emit(&self, number: u64) {
+            let mut core = self.core.lock().unwrap();
+            core.0.make_room(&record(number));
+            core.1 |= core.0.push(record(number), &[]);
+            self.unlock(core);
+        }
+
+        /// What a consumer finds whose descriptor became readable.
+        fn take(&self, max: usize, seen: &mut Vec<u64>) -> u64 {
+            if !std::mem::take(&mut *self.descriptor.lock().unwrap()) {
+                return 0;
+            }
+            let mut core = self.core.lock().unwrap();
+            let taken = core.0.take(max);
+            core.1 = !core.0.is_empty();
+            self.unlock(core);
+            let Some(taken) = taken else {
+                return 0;
+            };
+            let records = taken.segments.iter().flat_map(|segment| &segment.records);
+            seen.extend(records.map(Record::token_id));
+            taken.dropped.map_or(0, |dropped| dropped.count)
+        }
+    }
+
+    /// Two producers of two events each, and a consumer; whatever it has not taken, the descriptor still tells of.
+    fn check(size: usize, max: usize) {
+        let shared = Shared::new(size);
+        let producers: Vec<_> = [0, 10]
+            .map(|base| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    for number in 1..=2 {
+                        shared.emit(base + number);
+                    }
+                })
+            })
+            .into();
+        let (mut seen, mut dropped) = (Vec::new(), 0);
+        dropped += shared.take(max, &mut seen);
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        while *shared.descriptor.lock().unwrap() {
+            dropped += shared.take(max, &mut seen);
+        }
+        assert!(
+            shared.core.lock().unwrap().0.is_empty(),
+            "a wake-up was lost"
+        );
+        assert_eq!(4, seen.len() as u64 + dropped);
+        for base in [0, 10] {
+            let own: Vec<u64> = seen
+                .iter()
+                .copied()
+                .filter(|one| one / 10 == base / 10)
+                .collect();
+            assert!(own.is_sorted(), "{seen:?}");
+        }
+    }
+
+    /// signals.md section 11, 11: every event is taken once, or counted as dropped; no wake-up is lost; order per producer.
+    #[test]
+    fn no_wake_up_is_lost_and_every_event_is_taken_once() {
+        loom::model(|| check(4, 4));
+        loom::model(|| check(4, 1));
+    }
+
+    /// The same where old segments go.
+    #[test]
+    fn what_is_dropped_is_counted() {
+        loom::model(|| check(1, 1));
+    }
+}

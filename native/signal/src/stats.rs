@@ -26,7 +26,8 @@ pub struct Stats {
 
 const PREFIX: &str = "neurograph_signal_";
 
-fn family(out: &mut String, name: &str, kind: &str, help: &str, value: impl Display) {
+/// Write one family of the system, with its only value.
+pub fn family(out: &mut String, name: &str, kind: &str, help: &str, value: impl Display) {
     // Writing into a string cannot fail.
     let _ = write!(
         out,

@@ -1,7 +1,7 @@
 //! The `SignalSystem`: one short mutex around the core; any thread may call.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use space::IndexInfo;
 
@@ -40,6 +40,7 @@ pub struct SignalSystem {
     pub(crate) crew: Crew,
     capacity: u64,
     index_window: u64,
+    queue_size: usize,
     /// How long emits took, as the caller measured it.
     pub durations: Histogram,
 }
@@ -82,6 +83,7 @@ impl SignalSystem {
             }),
             capacity: config.capacity,
             index_window: config.index_window,
+            queue_size: config.queue_size,
             durations: Histogram::default(),
             names: Arc::default(),
             core: Mutex::new(Core::new(config)),
@@ -114,6 +116,11 @@ impl SignalSystem {
     /// Among how many of the newest tokens neighbours are looked for.
     pub fn index_window(&self) -> u64 {
         self.index_window
+    }
+
+    /// Events that may wait.
+    pub fn queue_size(&self) -> usize {
+        self.queue_size
     }
 
     /// Whether callers wait for room instead of being refused.
@@ -271,6 +278,14 @@ impl SignalSystem {
         })
     }
 
+    /// From now on events are queued, for who asks for them by himself.
+    pub fn listen(&self) -> Result<(), SignalError> {
+        self.with(|core| {
+            core.queue.attach();
+            Ok(())
+        })
+    }
+
     /// At most `max` (and at least one) events, the oldest first; `None` if none wait. The first call makes the caller the consumer.
     pub fn take_batch(&self, max: usize) -> Result<Option<Batch>, SignalError> {
         let mut core = self.lock()?;
@@ -292,21 +307,21 @@ impl SignalSystem {
         Ok(taken.map(batch))
     }
 
-    /// Figures at this moment; also of a closed system.
-    pub fn stats(&self) -> Result<Stats, SignalError> {
-        let core = self.lock()?;
-        Ok(Stats {
+    /// Figures at this moment; also of a closed system, and of one that failed: those who look after it need them then.
+    pub fn stats(&self) -> Stats {
+        let is_failed = self.core.is_poisoned();
+        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        // An index in which a panic happened may hold anything.
+        let index = core.index.as_ref().filter(|_| !is_failed);
+        Stats {
             counts: core.counts,
             tokens: core.slab.live(),
             connections: core.connections.len() as u64,
             token_bytes: core.slab.bytes() as u64,
-            index: core
-                .index
-                .as_ref()
-                .map_or_else(IndexInfo::default, |index| index.info()),
+            index: index.map_or_else(IndexInfo::default, |index| index.info()),
             queue_depth: core.queue.len() as u64,
             emit: self.durations.snapshot(),
-        })
+        }
     }
 
     /// Counters and durations start again at zero.
@@ -377,5 +392,9 @@ mod tests {
         assert_eq!(Err(SignalError::Failed), system.count_tokens());
         assert!(matches!(system.take_batch(1), Err(SignalError::Failed)));
         assert_eq!(Err(SignalError::Failed), system.close());
+        assert_eq!(
+            (0, IndexInfo::default()),
+            (system.stats().tokens, system.stats().index)
+        );
     }
 }

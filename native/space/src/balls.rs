@@ -69,6 +69,16 @@ impl Ball {
         })
     }
 
+    /// Its centre.
+    pub fn center(&self) -> &[f64; DIMENSIONS] {
+        &self.center
+    }
+
+    /// Its radius.
+    pub fn radius(&self) -> f64 {
+        self.radius
+    }
+
     /// Whether it holds `point`; one that is not finite is in no ball.
     pub fn holds(&self, point: &[f64; DIMENSIONS]) -> bool {
         let mut sum = 0.0;
@@ -137,6 +147,12 @@ pub struct Balls {
     wide: BTreeSet<usize>,
     scratch: Nearest,
     proposed: Vec<usize>,
+}
+
+impl fmt::Debug for Balls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Balls({})", self.len())
+    }
 }
 
 impl Balls {

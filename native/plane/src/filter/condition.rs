@@ -1,10 +1,11 @@
 //! Conditions: a literal, or operators that must all hold (F3).
 
+use space::{Ball, DIMENSIONS};
+
 use crate::filter::fault::FilterFault;
 use crate::filter::glob::Glob;
 use crate::filter::grammar::{Reader, quoted};
 use crate::filter::literal::{Bound, Literal};
-use crate::filter::near::{DIMENSIONS, Near};
 use crate::filter::node::{Field, Node, Test};
 use crate::json::{Exact, Tree};
 
@@ -109,7 +110,7 @@ fn text<'t>(reader: &Reader, tree: &'t Tree) -> Result<&'t str, FilterFault> {
     }
 }
 
-fn near(reader: &mut Reader, tree: &Tree) -> Result<Near, FilterFault> {
+fn near(reader: &mut Reader, tree: &Tree) -> Result<Ball, FilterFault> {
     let form = r#"an object {"center":[8 numbers],"radius":number}"#;
     let Tree::Object(members) = tree else {
         return Err(reader.expected(form, tree));
@@ -130,7 +131,9 @@ fn near(reader: &mut Reader, tree: &Tree) -> Result<Near, FilterFault> {
         })?;
     }
     match (center, radius) {
-        (Some(center), Some(radius)) => Ok(Near { center, radius }),
+        (Some(center), Some(radius)) => {
+            Ball::new(center, radius).map_err(|fault| reader.fault(form, fault.to_string()))
+        }
         (None, _) => Err(reader.fault(form, "one without center")),
         (_, None) => Err(reader.fault(form, "one without radius")),
     }

@@ -83,6 +83,18 @@ impl Glob {
         begins(head, first) && begins(tail, last) && middle.iter().all(|run| has(inner, run))
     }
 
+    /// What the names that it matches begin with, and whether that is all of them.
+    pub fn start(&self) -> (String, bool) {
+        let first = self.runs.first().map_or(&[][..], |run| run);
+        let literals = first.iter().map_while(|part| match part {
+            Part::Is(literal) => Some(&**literal),
+            Part::Any => None,
+        });
+        let literals: Vec<&str> = literals.collect();
+        let is_whole = self.runs.len() == 1 && literals.len() == first.len();
+        (literals.join("."), is_whole)
+    }
+
     /// The pattern as it was written.
     pub fn text(&self) -> String {
         let part = |part: &Part| match part {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::filter::literal::{contains, has_prefix};
 use crate::filter::look::Look;
+use crate::filter::near;
 use crate::filter::node::{Field, Node, Test};
 use crate::json::{Text, Value};
 
@@ -41,7 +42,7 @@ fn is(value: &Value<'_>, test: &Test, room: &mut Vec<u8>) -> bool {
         Test::Exists(wanted) => exists == *wanted,
         Test::Prefix(prefix) => has_prefix(value, prefix),
         Test::Contains(literal) => contains(value, literal, room),
-        Test::Near(near) => near.holds(value),
+        Test::Near(ball) => near::vector(value).is_some_and(|point| ball.holds(&point)),
         // It is read for the event's name alone, where it has its own way.
         Test::Glob(_) => false,
     }

@@ -5,9 +5,11 @@
 
 mod condition;
 mod fault;
+mod files;
 mod glob;
 mod grammar;
 mod holds;
+mod keys;
 mod literal;
 mod look;
 mod near;
@@ -20,6 +22,8 @@ mod sifted;
 mod tests;
 mod verdicts;
 
+use std::sync::Arc;
+
 use crate::json::Paths;
 
 pub use fault::FilterFault;
@@ -27,7 +31,7 @@ pub use grammar::Limits;
 pub use look::{Scratch, Subject};
 pub use past::{judge_past, unjudged};
 pub use sieve::Sieve;
-pub use sieves::{Sieves, Totals};
+pub use sieves::{Bounds, Hit, Sieves, Totals};
 pub use sifted::Sifted;
 
 use look::Look;
@@ -42,7 +46,7 @@ pub struct Filter {
     /// The same as they stand in [`Self::paths`].
     slots: Vec<usize>,
     paths: Paths,
-    text: Box<[u8]>,
+    text: Arc<[u8]>,
     received: Box<[u8]>,
 }
 
@@ -99,6 +103,12 @@ impl Filter {
     pub fn looks_into_data(&self) -> bool {
         let mut members = self.members.iter();
         members.any(|path| path.steps().next() == Some("data"))
+    }
+
+    /// Bytes that it holds, roughly.
+    fn size(&self) -> usize {
+        let paths = self.members.iter().map(|path| 128 + path.name.len());
+        self.node.size() + self.text.len() + self.received.len() + paths.sum::<usize>()
     }
 
     /// Whether it lets through what is looked at.

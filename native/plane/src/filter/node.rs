@@ -1,8 +1,10 @@
 //! A filter as a tree, in a form that does not depend on how it was written.
 
+use space::Ball;
+
 use crate::filter::glob::Glob;
 use crate::filter::literal::{Bound, Literal};
-use crate::filter::near::Near;
+use crate::filter::near;
 use crate::json::escape;
 
 /// A member of the `event` message: where it stands, and what the filter calls it.
@@ -71,7 +73,7 @@ pub enum Test {
     /// `glob`
     Glob(Glob),
     /// `near`
-    Near(Box<Near>),
+    Near(Box<Ball>),
 }
 
 /// A filter.
@@ -130,6 +132,18 @@ impl Node {
             }
             None => of(nodes),
         }
+    }
+
+    /// Bytes that it holds, roughly.
+    pub fn size(&self) -> usize {
+        let below = match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::size).sum(),
+            Self::Not(node) => node.size(),
+            Self::Is(_, Test::Near(_)) => size_of::<Ball>(),
+            // What a literal or a pattern holds stands in the text too, which is counted by itself.
+            Self::Is(..) => 32,
+        };
+        size_of::<Self>() + below
     }
 
     /// More than the event's name and key must be known.
@@ -237,7 +251,7 @@ impl Test {
             Self::Exists(wanted) => out.extend_from_slice(wanted.to_string().as_bytes()),
             Self::Prefix(text) => escape::write_str(out, text),
             Self::Glob(glob) => escape::write_str(out, &glob.text()),
-            Self::Near(near) => near.write(out),
+            Self::Near(ball) => near::write(ball, out),
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::entry::Entry;
+use crate::filter::keys::Key;
 use crate::filter::look::{Look, Scratch, Subject};
 use crate::filter::sieves::Sieves;
-use crate::filter::verdicts::Verdicts;
+use crate::filter::verdicts::{Judged, Verdicts};
 use crate::filter::{Filter, holds};
 use crate::log::Log;
 
@@ -21,23 +22,43 @@ pub struct Sieve {
     pub id: u64,
     pub(super) filter: Filter,
     pub(super) home: Arc<Sieves>,
+    /// By what it is filed.
+    pub(super) keys: Option<Box<[Key]>>,
+    /// Bytes that are counted for it.
+    pub(super) size: usize,
+    /// Up to where everything was judged for others before it came: a history, and an offset.
+    since: (u64, u64),
     verdicts: Mutex<Verdicts>,
 }
 
 impl Drop for Sieve {
     fn drop(&mut self) {
-        self.home.gone();
+        let (keys, text) = (self.keys.take(), Arc::clone(&self.filter.text));
+        self.home.gone(self.id, keys, text, self.size);
     }
 }
 
 impl Sieve {
-    pub(super) fn new(id: u64, filter: Filter, home: Arc<Sieves>) -> Self {
+    pub(super) fn new(
+        id: u64,
+        (filter, keys, size): (Filter, Option<Box<[Key]>>, usize),
+        home: Arc<Sieves>,
+        since: (u64, u64),
+    ) -> Self {
         Self {
             id,
             filter,
             home,
+            keys,
+            size,
+            since,
             verdicts: Mutex::default(),
         }
+    }
+
+    /// What of a history was judged for it together with others.
+    fn judged(&self, history: u64) -> Judged {
+        self.home.judged(history, self.since)
     }
 
     /// Nothing is evaluated while it is held.
@@ -45,21 +66,22 @@ impl Sieve {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known of an entry of a history; nothing, if that is over.
+    pub(super) fn known(&self, history: u64, offset: u64) -> Option<bool> {
+        let judged = self.judged(history);
+        let mut verdicts = self.verdicts();
+        let is_present = verdicts.enter(history);
+        verdicts.get(offset, judged).filter(|_| is_present)
+    }
+
     /// Whether an entry of a history passes; judged once.
     pub fn passes(&self, history: u64, entry: &Entry, scratch: &mut Scratch) -> bool {
-        let is_present = {
-            let mut verdicts = self.verdicts();
-            let is_present = verdicts.enter(history);
-            if let Some(known) = verdicts.get(entry.offset()).filter(|_| is_present) {
-                return known;
-            }
-            is_present
-        };
+        if let Some(known) = self.known(history, entry.offset()) {
+            return known;
+        }
         self.home.count_judged(1);
         let passes = self.filter.passes(&Subject::from(entry), scratch);
-        if is_present {
-            self.note(history, entry.offset(), passes);
-        }
+        self.note(history, entry.offset(), passes);
         passes
     }
 
@@ -71,14 +93,8 @@ impl Sieve {
         }
     }
 
-    /// Whether an entry needs no judging: it was, or its history is over.
-    pub(super) fn knows(&self, history: u64, offset: u64) -> bool {
-        let mut verdicts = self.verdicts();
-        !verdicts.enter(history) || verdicts.get(offset).is_some()
-    }
-
-    /// The same of entries that follow one another, newest of their channel among them: those that nobody has judged yet are
-    /// judged for all filters of the channel together, so that each is read once. In `passes`, a verdict for each.
+    /// The same of entries that follow one another; in `passes`, a verdict for each. Those of the present were judged for all
+    /// filters of the channel together, the others are now.
     pub fn judge(
         &self,
         history: u64,
@@ -87,21 +103,7 @@ impl Sieve {
         passes: &mut Vec<bool>,
     ) {
         passes.clear();
-        if let Some(first) = self.first_unknown(history, entries) {
-            let new = entries.get(first..).unwrap_or_default();
-            self.home.judge(history, new, scratch);
-        }
-        {
-            let mut verdicts = self.verdicts();
-            if verdicts.enter(history) {
-                let known = entries
-                    .iter()
-                    .map_while(|entry| verdicts.get(entry.offset()));
-                passes.extend(known);
-            }
-        }
-        // Of a history that is over, or of long ago.
-        for entry in entries.get(passes.len()..).unwrap_or_default() {
+        for entry in entries {
             passes.push(self.passes(history, entry, scratch));
         }
     }
@@ -114,35 +116,28 @@ impl Sieve {
         if unknown == 0 || unknown > COUNTED || !self.filter.looks_into_data() {
             return unknown;
         }
-        let offsets = self.verdicts().unknown_of(after, to);
+        let judged = self.judged(history);
+        let offsets = self.verdicts().unknown_of(after, to, judged);
         let hidden = |offset: &u64| log.get(*offset).map_or(0, |entry| entry.hidden() as u64);
         unknown + offsets.iter().map(hidden).sum::<u64>() / HIDDEN
     }
 
-    fn first_unknown(&self, history: u64, entries: &[Arc<Entry>]) -> Option<usize> {
-        let mut verdicts = self.verdicts();
-        if !verdicts.enter(history) {
-            return None;
-        }
-        entries
-            .iter()
-            .position(|entry| verdicts.get(entry.offset()).is_none())
-    }
-
     /// Entries after `after` up to `to` that pass, if all of them were judged.
     pub fn owed(&self, history: u64, after: u64, to: u64) -> Option<u64> {
+        let judged = self.judged(history);
         let mut verdicts = self.verdicts();
         verdicts
             .enter(history)
-            .then(|| verdicts.owed(after, to))
+            .then(|| verdicts.owed(after, to, judged))
             .flatten()
     }
 
     /// Entries after `after` up to `to` that were not judged.
     pub fn unknown(&self, history: u64, after: u64, to: u64) -> u64 {
+        let judged = self.judged(history);
         let mut verdicts = self.verdicts();
         if verdicts.enter(history) {
-            verdicts.unknown(after, to)
+            verdicts.unknown(after, to, judged)
         } else {
             0
         }

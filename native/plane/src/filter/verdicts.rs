@@ -1,21 +1,50 @@
-//! What a filter has let through of one history: two bits for each entry that was judged.
+//! What a filter has let through of one history: two bits for each entry that was judged by itself, and nothing for those
+//! that were judged together with others and do not pass.
 
 use std::collections::VecDeque;
 
-/// Words of 64 entries that are kept: of a longer stretch, the newest. A quarter of a mebibyte.
-const MAX_WORDS: u64 = 1 << 14;
+/// Words of 64 entries that are kept: of more, the newest. Three eighths of a mebibyte.
+const MAX_WORDS: usize = 1 << 14;
+
+/// Entries that were judged for all filters of a channel: those after `after` up to `upto`. What of them is not noted as
+/// passing does not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The last one before them.
+    pub after: u64,
+    /// The last one of them.
+    pub upto: u64,
+}
+
+impl Judged {
+    fn has(&self, offset: u64) -> bool {
+        self.after < offset && offset <= self.upto
+    }
+
+    /// Those of them in a word.
+    fn in_word(&self, number: u64) -> u64 {
+        let mut masks = masks(
+            self.after.max((number * 64).saturating_sub(1)),
+            self.upto.min(number * 64 + 63),
+        );
+        let begins_with_it = number == 0 && self.has(0);
+        masks.next().map_or(0, |(_, mask)| mask) | u64::from(begins_with_it)
+    }
+}
 
 /// The verdicts of one filter on one history of a channel.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     history: u64,
-    /// The number of the first word.
-    base: u64,
+    /// Ascending by number.
     words: VecDeque<Word>,
+    /// Of the words below this one, some were let go.
+    whole_from: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Word {
+    number: u64,
     known: u64,
     passes: u64,
 }
@@ -31,65 +60,82 @@ impl Verdicts {
         if history > self.history {
             self.history = history;
             self.words.clear();
+            self.whole_from = 0;
         }
         history == self.history
     }
 
     /// What was judged of an entry.
-    pub fn get(&self, offset: u64) -> Option<bool> {
+    pub fn get(&self, offset: u64, judged: Judged) -> Option<bool> {
         let (number, bit) = place(offset);
-        let word = self.word(number)?;
+        let word = self.word(number, judged);
         (word.known & bit != 0).then_some(word.passes & bit != 0)
     }
 
-    fn word(&self, number: u64) -> Option<&Word> {
-        let at = usize::try_from(number.checked_sub(self.base)?).ok()?;
-        self.words.get(at)
+    /// What is known of the entries of a word.
+    fn word(&self, number: u64, judged: Judged) -> Word {
+        let at = self
+            .words
+            .binary_search_by_key(&number, |word| word.number)
+            .ok();
+        let mut word = at
+            .and_then(|at| self.words.get(at))
+            .copied()
+            .unwrap_or_default();
+        if number >= self.whole_from {
+            word.known |= judged.in_word(number);
+        }
+        word
     }
 
     /// Note what was judged, unless it is of long before what was judged last.
     pub fn set(&mut self, offset: u64, passes: bool) {
         let (number, bit) = place(offset);
-        self.reach(number);
-        let at = number
-            .checked_sub(self.base)
-            .and_then(|at| usize::try_from(at).ok());
-        if let Some(word) = at.and_then(|at| self.words.get_mut(at)) {
-            word.known |= bit;
-            if passes {
-                word.passes |= bit;
-            }
+        let Some(word) = self.reach(number) else {
+            return;
+        };
+        word.known |= bit;
+        if passes {
+            word.passes |= bit;
         }
     }
 
     /// Have a word of this number, as far as the bound allows it.
-    fn reach(&mut self, number: u64) {
-        let end = self.base + self.words.len() as u64;
-        if self.words.is_empty() || number >= end + MAX_WORDS {
-            self.words.clear();
-            self.words.push_back(Word::default());
-            self.base = number;
-        } else if number >= end {
-            let more = usize::try_from(number + 1 - end).unwrap_or(0);
-            self.words
-                .extend(std::iter::repeat_n(Word::default(), more));
-            while self.words.len() as u64 > MAX_WORDS {
-                self.words.pop_front();
-                self.base += 1;
-            }
-        } else if number < self.base && end - number <= MAX_WORDS {
-            while self.base > number {
-                self.words.push_front(Word::default());
-                self.base -= 1;
-            }
+    fn reach(&mut self, number: u64) -> Option<&mut Word> {
+        if number < self.whole_from {
+            return None;
         }
+        let is_newest = self.words.back().is_none_or(|word| word.number < number);
+        let found = if is_newest {
+            Err(self.words.len())
+        } else {
+            self.words.binary_search_by_key(&number, |word| word.number)
+        };
+        let mut at = match found {
+            Ok(at) => at,
+            Err(at) => {
+                let word = Word {
+                    number,
+                    ..Word::default()
+                };
+                self.words.insert(at, word);
+                at
+            }
+        };
+        if self.words.len() > MAX_WORDS
+            && let Some(oldest) = self.words.pop_front()
+        {
+            self.whole_from = oldest.number + 1;
+            at = at.checked_sub(1)?;
+        }
+        self.words.get_mut(at)
     }
 
     /// Entries after `after` up to `to` that pass, if all of them were judged.
-    pub fn owed(&self, after: u64, to: u64) -> Option<u64> {
+    pub fn owed(&self, after: u64, to: u64, judged: Judged) -> Option<u64> {
         let mut owed = 0;
         for (number, mask) in masks(after, to) {
-            let word = self.word(number)?;
+            let word = self.word(number, judged);
             if word.known & mask != mask {
                 return None;
             }
@@ -99,18 +145,18 @@ impl Verdicts {
     }
 
     /// Entries after `after` up to `to` that were not judged.
-    pub fn unknown(&self, after: u64, to: u64) -> u64 {
+    pub fn unknown(&self, after: u64, to: u64, judged: Judged) -> u64 {
         let unknown = |(number, mask): (u64, u64)| {
-            let known = self.word(number).map_or(0, |word| word.known);
+            let known = self.word(number, judged).known;
             u64::from((mask & !known).count_ones())
         };
         masks(after, to).map(unknown).sum()
     }
 
     /// The same one by one.
-    pub fn unknown_of(&self, after: u64, to: u64) -> Vec<u64> {
+    pub fn unknown_of(&self, after: u64, to: u64, judged: Judged) -> Vec<u64> {
         let unknown = |(number, mask): (u64, u64)| {
-            let known = self.word(number).map_or(0, |word| word.known);
+            let known = self.word(number, judged).known;
             let bits = (0..64).filter(move |bit| mask & !known & (1 << bit) != 0);
             bits.map(move |bit| number * 64 + bit)
         };
@@ -135,46 +181,69 @@ mod tests {
 
     use super::*;
 
+    const NONE: Judged = Judged { after: 0, upto: 0 };
+
     proptest! {
-        /// M48: counts are those of the entries one by one, and known only where each is.
+        /// M48: counts are those of the entries one by one, and known only where each is: by itself, or among those that were
+        /// judged together.
         #[test]
         fn counts_are_those_of_the_entries(
-            judged in prop::collection::btree_map(1_u64..400, any::<bool>(), 0..300),
+            noted in prop::collection::btree_map(1_u64..400, any::<bool>(), 0..300),
             after in 0_u64..420,
             len in 0_u64..420,
+            (from, many) in (0_u64..420, 0_u64..420),
         ) {
             let mut verdicts = Verdicts::default();
             // In an order that goes up and down.
-            let (high, low): (Vec<_>, Vec<_>) = judged.iter().partition(|(offset, _)| **offset > 200);
+            let (high, low): (Vec<_>, Vec<_>) = noted.iter().partition(|(offset, _)| **offset > 200);
             for (offset, passes) in high.into_iter().chain(low) {
                 verdicts.set(*offset, *passes);
             }
+            let together = Judged { after: from, upto: from + many };
             let to = after + len;
-            let all: Vec<Option<bool>> = (after + 1..=to).map(|one| judged.get(&one).copied()).collect();
+            let expected = |one: u64| noted.get(&one).copied().or_else(|| (from < one && one <= from + many).then_some(false));
+            let all: Vec<Option<bool>> = (after + 1..=to).map(expected).collect();
             for (offset, expected) in (after + 1..=to).zip(&all) {
-                prop_assert_eq!(*expected, verdicts.get(offset));
+                prop_assert_eq!(*expected, verdicts.get(offset, together));
             }
             let unknown = all.iter().filter(|one| one.is_none()).count() as u64;
-            prop_assert_eq!(unknown, verdicts.unknown(after, to));
-            let not_judged = |one: &u64| !judged.contains_key(one);
-            prop_assert_eq!((after + 1..=to).filter(not_judged).collect::<Vec<_>>(), verdicts.unknown_of(after, to));
+            prop_assert_eq!(unknown, verdicts.unknown(after, to, together));
+            let not_judged = |one: &u64| expected(*one).is_none();
+            let offsets: Vec<u64> = (after + 1..=to).filter(not_judged).collect();
+            prop_assert_eq!(offsets, verdicts.unknown_of(after, to, together));
             let owed = all.iter().filter(|one| **one == Some(true)).count() as u64;
-            prop_assert_eq!((unknown == 0).then_some(owed), verdicts.owed(after, to));
+            prop_assert_eq!((unknown == 0).then_some(owed), verdicts.owed(after, to, together));
         }
     }
 
-    /// Memory is bounded: of a long stretch the newest stay, and what is far behind is not noted.
+    /// Memory is bounded by what was noted, however far apart: the newest stay, and of what lies before them nothing is known.
     #[test]
     fn the_newest_stay() {
         let mut verdicts = Verdicts::default();
-        let far = 64 * MAX_WORDS;
-        for offset in [1, 64, far, far + 64, 5 * far, 5 * far - 100, 3 * far] {
-            verdicts.set(offset, true);
-            assert!(verdicts.words.len() as u64 <= MAX_WORDS);
+        let words = MAX_WORDS as u64;
+        for number in (1..=words).rev() {
+            verdicts.set(1_000 * 64 * number, true);
         }
-        let known = [1, 64, far, far + 64, 3 * far, 5 * far - 100, 5 * far];
-        let expected = [None, None, None, None, None, Some(true), Some(true)];
-        assert_eq!(expected, known.map(|offset| verdicts.get(offset)));
+        let judged = Judged {
+            after: 0,
+            upto: u64::MAX / 2,
+        };
+        assert_eq!(Some(false), verdicts.get(64, judged));
+        for number in words + 1..=words + 3 {
+            verdicts.set(1_000 * 64 * number, true);
+            assert!(verdicts.words.len() <= MAX_WORDS);
+        }
+        verdicts.set(64, true);
+        let known = [
+            64,
+            64_000,
+            3 * 64_000,
+            3 * 64_000 + 64,
+            4 * 64_000,
+            (words + 3) * 64_000,
+        ];
+        let expected = [None, None, None, Some(false), Some(true), Some(true)];
+        assert_eq!(expected, known.map(|offset| verdicts.get(offset, judged)));
     }
 
     /// F12: what was judged in one history says nothing of another, though their offsets are the same numbers.
@@ -184,9 +253,9 @@ mod tests {
         assert!(verdicts.enter(3));
         verdicts.set(7, true);
         assert!(verdicts.enter(3));
-        assert_eq!(Some(true), verdicts.get(7));
+        assert_eq!(Some(true), verdicts.get(7, NONE));
         assert!(!verdicts.enter(2), "it is over");
         assert!(verdicts.enter(4));
-        assert_eq!(None, verdicts.get(7));
+        assert_eq!(None, verdicts.get(7, NONE));
     }
 }

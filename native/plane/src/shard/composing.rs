@@ -7,17 +7,18 @@ use crate::cursor::{Cursor, Delivery, Way};
 use crate::entry::Entry;
 use crate::feed::{Feed, Reading};
 use crate::form::Writer;
+use crate::log::Log;
 use crate::segment::SEGMENT;
 use crate::shard::Shard;
 use crate::shard::views::way_from;
-use crate::view::{Follower, View};
+use crate::view::Follower;
 
 /// Entries read under one lock of a log.
 const BATCH: usize = 256;
 /// Bytes a view takes from its log before its followers are written to.
-const ADVANCED: usize = 512 << 10;
+pub(super) const ADVANCED: usize = 512 << 10;
 /// Bytes looked through that cost as much as one that is written.
-const LOOKING: usize = 4;
+pub(super) const LOOKING: usize = 4;
 /// Bytes that a view keeps for followers that are behind.
 const KEPT: usize = 1 << 20;
 
@@ -34,10 +35,10 @@ impl Shard {
             let Some(view) = self.views.all.get(number) else {
                 return false;
             };
-            let found = read_on(&channel, view, &mut reading.entries);
-            let more = match found {
-                ReadOn::Entries(history) => {
-                    let worth = self.compose(number, history, &mut reading);
+            let stands = (view.turn, view.head());
+            let more = match read_on(&channel, stands, &mut reading.entries) {
+                ReadOn::Entries(_) => {
+                    let worth = self.compose(number, &reading);
                     budget = budget.saturating_sub(worth);
                     !reading.entries.is_empty()
                 }
@@ -58,33 +59,20 @@ impl Shard {
         }
     }
 
-    /// Append entries to a view, those that pass; the bytes that came to, or were worth looking through.
-    fn compose(&mut self, number: usize, history: u64, reading: &mut Reading) -> usize {
+    /// Append entries to a view; the bytes that came to.
+    fn compose(&mut self, number: usize, reading: &Reading) -> usize {
         let Some(view) = self.views.all.get_mut(number) else {
             return 0;
         };
         let before = view.bytes();
         let mut writer = Writer::new(view.form, &mut self.deflater);
-        let mut looked = 0;
-        if let Some(sieve) = &view.sieve {
-            reading.judge(Some(sieve), history);
-            for (entry, passes) in reading.entries.iter().zip(&reading.passes) {
-                looked += entry.size();
-                if *passes {
-                    view.push(entry, &mut writer);
-                } else {
-                    view.pass_over(entry);
-                }
-            }
-        } else {
-            for entry in &reading.entries {
-                view.push(entry, &mut writer);
-            }
+        for entry in &reading.entries {
+            view.push(entry, &mut writer);
         }
         let composed = view.bytes() - before;
         self.views.bytes += composed;
         self.keep_bounds(number);
-        composed.max(looked / LOOKING)
+        composed
     }
 
     /// The bounds on wire bytes: followers before what is kept are fed from the log.
@@ -144,6 +132,12 @@ impl Shard {
     /// P12: the log has begun another history, or stands further on. What was composed before and not sent is covered by a
     /// gap, which every cursor gives in its turn.
     fn turned(&mut self, number: usize, turned: &Turned) {
+        self.turn_view(number, turned);
+        self.enqueue_on(|cursor| cursor.view == number);
+    }
+
+    /// The same for those who follow.
+    pub(super) fn turn_view(&mut self, number: usize, turned: &Turned) {
         // S3: nothing is conflated that its socket would have taken.
         let fed = |settled, _| Way::Feed(Box::new(Feed::new(settled)));
         if turned.is_elsewhere {
@@ -158,11 +152,14 @@ impl Shard {
                 view.restart(turned.origin);
             }
         }
-        let on_it = |cursor: &Cursor| cursor.view == number;
+    }
+
+    /// Connections that have such a cursor have a turn.
+    pub(super) fn enqueue_on(&mut self, is_such: impl Fn(&Cursor) -> bool) {
         let slots: Vec<usize> = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.cursors.iter().any(on_it))
+            .filter(|(_, connection)| connection.cursors.iter().any(&is_such))
             .map(|(slot, _)| slot)
             .collect();
         for slot in slots {
@@ -171,7 +168,7 @@ impl Shard {
     }
 
     /// Entries left the log before this thread came to read them: every cursor finds that out by itself.
-    fn overtaken(&mut self, number: usize, head: u64) {
+    pub(super) fn overtaken(&mut self, number: usize, head: u64) {
         self.feed_before(number, u64::MAX, way_from);
         if let Some(view) = self.views.all.get_mut(number) {
             self.views.bytes -= view.bytes();
@@ -180,8 +177,8 @@ impl Shard {
     }
 }
 
-/// What comes after the entries of a view.
-enum ReadOn {
+/// What comes after what was read of a log.
+pub(super) enum ReadOn {
     /// The next ones, or none; and the history they are of.
     Entries(u64),
     /// They are gone: go on after this offset.
@@ -190,22 +187,32 @@ enum ReadOn {
     Turned(Turned),
 }
 
-/// Where a log stands that a view has to look at anew.
-struct Turned {
-    turn: u64,
-    origin: u64,
-    /// What the view has composed is not what comes before the entries of the log.
-    is_elsewhere: bool,
+/// Where a log stands that has to be looked at anew.
+pub(super) struct Turned {
+    pub(super) turn: u64,
+    pub(super) origin: u64,
+    /// What was read up to then is not what comes before the entries of the log.
+    pub(super) is_elsewhere: bool,
 }
 
-fn read_on(channel: &Channel, view: &View, entries: &mut Vec<Arc<Entry>>) -> ReadOn {
-    let (log, head) = (channel.log(), view.head());
-    if log.turn() != view.turn {
-        return ReadOn::Turned(Turned {
-            turn: log.turn(),
-            origin: log.origin(),
-            is_elsewhere: log.began_after(view.turn) || head < log.origin(),
-        });
+/// Where a log stands for who has read it up to `head` as of a turn of it; nothing, if it has not turned since.
+pub(super) fn turned_for(log: &Log, (turn, head): (u64, u64)) -> Option<Turned> {
+    (log.turn() != turn).then(|| Turned {
+        turn: log.turn(),
+        origin: log.origin(),
+        is_elsewhere: log.began_after(turn) || head < log.origin(),
+    })
+}
+
+/// What a log has for who has read it up to `head` as of a turn of it.
+pub(super) fn read_on(
+    channel: &Channel,
+    (turn, head): (u64, u64),
+    entries: &mut Vec<Arc<Entry>>,
+) -> ReadOn {
+    let log = channel.log();
+    if let Some(turned) = turned_for(&log, (turn, head)) {
+        return ReadOn::Turned(turned);
     }
     if log.first() > head + 1 {
         return ReadOn::Lost(log.head());

@@ -30,12 +30,16 @@ impl Shard {
     /// Compose what a channel has new, and write it to everybody who follows.
     pub(super) fn fan_out(&mut self, number: usize, now: Instant) {
         let more = self.advance(number);
+        self.write_out(number, more, now);
+    }
+
+    /// Write what a view has composed to everybody who follows it; with `more` to come.
+    pub(super) fn write_out(&mut self, number: usize, more: bool, now: Instant) {
         let Some(view) = self.views.all.get_mut(number) else {
             return;
         };
         let appended_at = view.appended_at.take();
         if !std::mem::take(&mut view.has_news) && view.sieve.is_some() {
-            self.passed_over(number, more.then_some(now));
             return;
         }
         let mut followers = std::mem::take(&mut view.followers);
@@ -57,15 +61,11 @@ impl Shard {
         self.attend(pass, now);
     }
 
-    /// What passes no filter costs those who follow nothing, until it is so much that they have to be told (P9).
-    fn passed_over(&mut self, number: usize, more_at: Option<Instant>) {
+    /// Those who follow are told where they stand, if so much was passed over.
+    pub(super) fn passed_over(&mut self, number: usize) {
         let Some(view) = self.views.all.get_mut(number) else {
             return;
         };
-        if more_at.is_some() {
-            view.appended_at = more_at;
-            self.views.dirty.push(number);
-        }
         if view.head() - view.told < FAR {
             return;
         }

@@ -35,27 +35,21 @@ impl FlushClock {
 impl Shard {
     /// New entries of a channel wait to be written. Without a view, nobody reads the log who could say so.
     pub(super) fn appended(&mut self, channel: &Channel, at: Instant) {
-        let numbers: Vec<usize> = self.views.of(channel.id).collect();
-        if numbers.is_empty() {
+        if !self.views.appended(channel.id, at) {
             channel.heard(self.thread);
-        }
-        for number in numbers {
-            if let Some(view) = self.views.all.get_mut(number)
-                && view.appended_at.is_none()
-            {
-                view.appended_at = Some(at);
-                self.views.dirty.push(number);
-            }
         }
     }
 
     /// Write what was appended, if its time has come.
     pub fn flush(&mut self, now: Instant) {
-        if self.views.dirty.is_empty() || self.flush.due() > now {
+        if !self.views.has_unread() || self.flush.due() > now {
             return;
         }
         for number in std::mem::take(&mut self.views.dirty) {
             self.fan_out(number, now);
+        }
+        for channel in std::mem::take(&mut self.views.unread) {
+            self.sift(channel, now);
         }
         let longest = self.settings().flush;
         self.flush.flushed(now, Instant::now(), longest);

@@ -15,6 +15,7 @@ mod placing;
 mod publishing;
 mod reading;
 mod scan;
+mod sifting;
 mod subscribing;
 mod telling;
 mod views;
@@ -268,7 +269,7 @@ impl Shard {
 
     /// When the flush that was put off is due.
     pub fn flush_at(&self) -> Option<Instant> {
-        (!self.views.dirty.is_empty()).then(|| self.flush.due())
+        self.views.has_unread().then(|| self.flush.due())
     }
 
     /// Deadlines that have come.

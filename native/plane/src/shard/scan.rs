@@ -101,6 +101,7 @@ impl Shard {
             }
         }
         self.views.dirty.shrink_to(64);
+        self.views.unread.shrink_to(64);
         self.shared.figures.view_bytes.set(self.views.bytes as u64);
     }
 }

@@ -1,7 +1,8 @@
 //! The views of a shard, and who follows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -13,6 +14,7 @@ use crate::filter::Sieve;
 use crate::form::Form;
 use crate::round::Round;
 use crate::shard::Shard;
+use crate::shard::sifting::Watch;
 use crate::view::{Follower, View};
 
 /// Channel, the number of the filter (0 is none), and form.
@@ -27,8 +29,12 @@ fn key_of(channel: &Channel, form: Form, sieve: Option<&Arc<Sieve>>) -> Key {
 pub(super) struct Views {
     pub(super) all: Slab<View>,
     by_key: BTreeMap<Key, usize>,
-    /// Views with entries that were not yet written.
+    /// Views without a filter, with entries that were not yet written.
     pub(super) dirty: Vec<usize>,
+    /// By channel, what was read for the views with filters.
+    pub(super) watches: HashMap<u64, Watch>,
+    /// Channels of these with entries that were not yet read.
+    pub(super) unread: Vec<u64>,
     /// Bytes of all segments.
     pub(super) bytes: usize,
 }
@@ -36,28 +42,100 @@ pub(super) struct Views {
 impl Views {
     /// The views of a channel.
     pub(super) fn of(&self, channel: u64) -> impl Iterator<Item = usize> {
-        let first = |channel| (channel, 0, Form::FIRST);
-        let all = first(channel)..first(channel.saturating_add(1));
-        self.by_key.range(all).map(|(_, number)| *number)
+        self.between((channel, 0), (channel.saturating_add(1), 0))
+    }
+
+    /// Those without a filter.
+    fn unfiltered(&self, channel: u64) -> impl Iterator<Item = usize> {
+        self.between((channel, 0), (channel, 1))
+    }
+
+    /// Those with one.
+    pub(super) fn filtered(&self, channel: u64) -> Vec<usize> {
+        self.between((channel, 1), (channel.saturating_add(1), 0))
+            .collect()
+    }
+
+    /// Those of one filter, by its number.
+    pub(super) fn through(&self, channel: u64, sieve: u64) -> Vec<usize> {
+        self.between((channel, sieve), (channel, sieve.saturating_add(1)))
+            .collect()
+    }
+
+    fn between(&self, first: (u64, u64), end: (u64, u64)) -> impl Iterator<Item = usize> {
+        let key = |(channel, sieve)| (channel, sieve, Form::FIRST);
+        let all = self.by_key.range(key(first)..key(end));
+        all.map(|(_, number)| *number)
+    }
+
+    /// Something waits to be written.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.dirty.is_empty() || !self.unread.is_empty()
+    }
+
+    /// New entries of a channel wait to be written; whether there is a view that wants to know.
+    pub(super) fn appended(&mut self, channel: u64, at: Instant) -> bool {
+        let numbers: Vec<usize> = self.unfiltered(channel).collect();
+        let is_wanted = !numbers.is_empty() || self.watches.contains_key(&channel);
+        for number in numbers {
+            if let Some(view) = self.all.get_mut(number)
+                && view.appended_at.is_none()
+            {
+                view.appended_at = Some(at);
+                self.dirty.push(number);
+            }
+        }
+        if let Some(watch) = self.watches.get_mut(&channel)
+            && watch.appended_at.is_none()
+        {
+            watch.appended_at = Some(at);
+            self.unread.push(channel);
+        }
+        is_wanted
+    }
+
+    /// When the thread was told of entries of a channel that it has yet to read.
+    fn told_at(&self, channel: u64) -> Option<Instant> {
+        let by_watch = self
+            .watches
+            .get(&channel)
+            .and_then(|watch| watch.appended_at);
+        let mut views = self.unfiltered(channel);
+        by_watch.or_else(|| views.find_map(|number| self.all.get(number)?.appended_at))
     }
 
     /// One cursor more on the view of (channel, filter, form), which is made if it is the first.
     fn join(&mut self, channel: &Arc<Channel>, form: Form, sieve: Option<&Arc<Sieve>>) -> usize {
         let key = key_of(channel, form, sieve);
-        let told_at = self
-            .of(channel.id)
-            .find_map(|number| self.all.get(number)?.appended_at);
-        let number = *self.by_key.entry(key).or_insert_with(|| {
-            let mut view = View::new(Arc::clone(channel), form, sieve.map(Arc::clone));
-            // The thread was told of what is appended from here on too, and will not be told again before it reads.
-            view.appended_at = told_at;
-            let number = self.all.insert(view);
-            self.dirty.extend(told_at.map(|_| number));
-            number
-        });
+        let number = match self.by_key.get(&key) {
+            Some(number) => *number,
+            None => self.begin(channel, form, sieve),
+        };
         if let Some(view) = self.all.get_mut(number) {
             view.cursors += 1;
         }
+        number
+    }
+
+    /// The thread was told of what is appended from here on too, and will not be told again before it reads.
+    fn begin(&mut self, channel: &Arc<Channel>, form: Form, sieve: Option<&Arc<Sieve>>) -> usize {
+        let told_at = self.told_at(channel.id);
+        let through = sieve.map(|sieve| {
+            let watch = self.watches.entry(channel.id).or_insert_with(|| {
+                self.unread.extend(told_at.map(|_| channel.id));
+                Watch::new(channel, told_at)
+            });
+            watch.views += 1;
+            (Arc::clone(sieve), Arc::clone(&watch.passed))
+        });
+        let mut view = View::new(Arc::clone(channel), form, through);
+        if sieve.is_none() {
+            view.appended_at = told_at;
+        }
+        let number = self.all.insert(view);
+        self.dirty
+            .extend(told_at.filter(|_| sieve.is_none()).map(|_| number));
+        self.by_key.insert(key_of(channel, form, sieve), number);
         number
     }
 
@@ -72,8 +150,20 @@ impl Views {
             view.channel.heard(thread);
             self.bytes -= view.bytes();
             let key = key_of(&view.channel, view.form, view.sieve.as_ref());
+            if view.sieve.is_some() {
+                self.unwatch(key.0);
+            }
             self.by_key.remove(&key);
             self.all.remove(number);
+        }
+    }
+
+    fn unwatch(&mut self, channel: u64) {
+        if let Some(watch) = self.watches.get_mut(&channel) {
+            watch.views -= 1;
+            if watch.views == 0 {
+                self.watches.remove(&channel);
+            }
         }
     }
 

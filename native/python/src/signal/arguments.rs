@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 
+use ::plane::filter::{Filter, Limits};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyDict, PyInt};
 use signal::rules::check_priority;
 use signal::{Around, DIMENSIONS, NewToken, SignalError, Vector};
 
 use super::vector;
-use crate::error::{is_overflow, misuse, refusal};
+use crate::error::{filter_fault, is_overflow, misuse, refusal, wrong_type};
+use crate::filter::PyFilter;
 
 /// A priority: an integer from 0 to 255.
 #[derive(Clone, Copy)]
@@ -52,6 +54,26 @@ impl<'py> FromPyObject<'_, 'py> for TokenId {
             other => other.map(Self),
         }
     }
+}
+
+/// A filter in the words of protocol section 9: a dictionary, or one that was read.
+pub fn filter_of(given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Filter>> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let filter = if let Ok(read) = given.cast::<PyFilter>() {
+        read.get().inner.clone()
+    } else if given.is_instance_of::<PyDict>() {
+        let text = given
+            .py()
+            .import("orjson")?
+            .call_method1("dumps", (given,))?;
+        let text = text.extract::<Vec<u8>>()?;
+        Filter::parse(&text, Limits::default()).map_err(|fault| filter_fault(&fault))?
+    } else {
+        return Err(wrong_type("filter must be a dictionary or a Filter", given));
+    };
+    Ok(Some(filter).filter(|filter| !filter.is_open()))
 }
 
 /// A count that is not negative.

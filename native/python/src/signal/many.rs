@@ -161,6 +161,16 @@ pub enum Item {
     Refused(PyErr),
 }
 
+impl Item {
+    /// How many signals it is.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Signals(signals) => signals.len(),
+            Self::Refused(_) => 0,
+        }
+    }
+}
+
 /// Check every item for itself.
 pub fn read_items(items: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Item>> {
     let read = |item: PyResult<Bound<'_, PyAny>>| match read_item(&item?, intern) {

@@ -62,6 +62,8 @@ impl PySignalSystem {
         work: impl Fn(&SignalSystem) -> Result<R, SignalError> + Send + Sync,
     ) -> PyResult<R> {
         let system = self.system()?;
+        self.subscribers
+            .make_room(py, system, signals.len().max(1))?;
         loop {
             let result = if system.is_busy() {
                 py.detach(|| guarded(|| work(system)))
@@ -84,6 +86,7 @@ impl PySignalSystem {
         work: impl FnOnce(&SignalSystem) -> Result<R, SignalError> + Send,
     ) -> PyResult<R> {
         let system = self.system()?;
+        self.subscribers.make_room(py, system, 1)?;
         py.detach(|| guarded(|| work(system))).map_err(refusal)
     }
 
@@ -130,6 +133,7 @@ impl PySignalSystem {
     /// Process `signals` as one batch.
     pub fn run(&self, py: Python<'_>, signals: &[Signal]) -> PyResult<BatchResult> {
         let system = self.system()?;
+        self.subscribers.make_room(py, system, signals.len())?;
         let mut interrupted = None;
         let done = py.detach(|| self.run_detached(system, signals, &mut interrupted));
         done.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
@@ -156,6 +160,8 @@ impl PySignalSystem {
         items: Vec<Item>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let system = self.system()?;
+        let count = items.iter().map(Item::len).sum();
+        self.subscribers.make_room(py, system, count)?;
         let mut interrupted = None;
         let run = |item: Item| match item {
             Item::Refused(error) => Ok(Err(error)),

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use pyo3::prelude::*;
 use signal::{NewToken, Signal, SignalSystem, TokenUpdate, check_weight};
 
-use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, count_of};
+use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, count_of, filter_of};
 use super::batch::BatchResult;
 use super::extra::Members;
+use super::hearing::Subscribers;
 use super::many::{Request, read_items};
 use super::neighbor::Naming;
 use super::options::Options;
@@ -15,7 +16,7 @@ use super::outgoing::SignalBatch;
 use super::result::EmitResult;
 use super::run::{forks, now_us};
 use super::stats::Stats;
-use super::token::Token;
+use super::token::{Token, passing};
 use super::vector;
 use super::wakeup::Wakeup;
 use crate::error::refusal;
@@ -28,6 +29,7 @@ pub struct PySignalSystem {
     pub naming: Naming,
     pub max_neighbors: usize,
     pub forks: u64,
+    pub subscribers: Subscribers,
 }
 
 #[pymethods]
@@ -92,6 +94,7 @@ impl PySignalSystem {
             naming,
             max_neighbors,
             forks: forks(),
+            subscribers: Subscribers::default(),
         })
     }
 
@@ -230,16 +233,18 @@ impl PySignalSystem {
         self.brief(py, |system| system.delete_token(token_id.0))
     }
 
-    #[pyo3(signature = (*, limit = 100, before = None))]
+    #[pyo3(signature = (*, limit = 100, before = None, filter = None))]
     fn list_tokens(
         &self,
         py: Python<'_>,
         limit: i64,
         before: Option<TokenId>,
+        filter: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Token>> {
         let limit = count_of("limit", "0 to 10000", limit)?;
+        let filter = filter_of(filter)?;
         let found = self.long(py, |system| {
-            system.list_tokens(limit, before.map(|id| id.0))
+            passing(system, limit, before.map(|id| id.0), filter.as_ref())
         })?;
         Ok(found.into_iter().map(Token).collect())
     }
@@ -279,8 +284,12 @@ impl PySignalSystem {
         if let Some(wakeup) = self.wakeup.get() {
             wakeup.clear();
         }
-        let batch = self.brief(py, |system| system.take_batch(max))?;
-        Ok(batch.map(SignalBatch))
+        self.subscribers.taken();
+        let Some(batch) = self.brief(py, |system| system.take_batch(max))? else {
+            return Ok(None);
+        };
+        py.detach(|| self.subscribers.offer(&batch));
+        Ok(Some(SignalBatch(batch)))
     }
 
     fn wakeup_fd(&self, py: Python<'_>) -> PyResult<i32> {
@@ -288,6 +297,7 @@ impl PySignalSystem {
         if let Some(wakeup) = self.wakeup.get() {
             return Ok(wakeup.fd());
         }
+        self.subscribers.taken();
         let wakeup = Wakeup::new()?;
         let wakeup = self.wakeup.get_or_init(|| wakeup).clone();
         let fd = wakeup.fd();
@@ -296,7 +306,7 @@ impl PySignalSystem {
     }
 
     fn get_stats(&self, py: Python<'_>) -> PyResult<Stats> {
-        Ok(Stats::from(self.brief(py, SignalSystem::stats)?))
+        self.brief(py, |system| Ok(Stats::from(system.stats())))
     }
 
     fn reset_stats(&self, py: Python<'_>) -> PyResult<()> {
@@ -304,8 +314,8 @@ impl PySignalSystem {
     }
 
     fn export_metrics(&self, py: Python<'_>) -> PyResult<String> {
-        let stats = self.brief(py, SignalSystem::stats)?;
-        Ok(stats.to_prometheus())
+        let stats = self.brief(py, |system| Ok(system.stats()))?;
+        Ok(stats.to_prometheus() + &self.subscribers.to_prometheus())
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
@@ -313,7 +323,7 @@ impl PySignalSystem {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let stats = self.brief(py, SignalSystem::stats)?;
+        let stats = self.brief(py, |system| Ok(system.stats()))?;
         Ok(format!(
             "SignalSystem(tokens={}, window_points={}, emits={}, queue_depth={})",
             stats.tokens, stats.index.points, stats.counts.emits, stats.queue_depth

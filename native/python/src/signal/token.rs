@@ -1,11 +1,47 @@
 //! Tokens as objects.
 
+use ::plane::filter::{Filter, Scratch, Subject};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use signal::NamedToken;
+use signal::rules::check_limit;
 use signal::vector::decimal;
+use signal::{NamedToken, SignalError, SignalSystem};
 
 use super::fields::{dict, item};
+
+/// Tokens looked at between which others have their turn.
+const PIECE: usize = 4_096;
+
+/// At most `limit` tokens with ids below `before` that pass, newest first: what a filter sees is an event of the token's type,
+/// whose data is the token.
+pub fn passing(
+    system: &SignalSystem,
+    limit: usize,
+    before: Option<u64>,
+    filter: Option<&Filter>,
+) -> Result<Vec<NamedToken>, SignalError> {
+    let Some(filter) = filter else {
+        return system.list_tokens(limit, before);
+    };
+    check_limit(limit)?;
+    let (mut found, mut from, mut scratch) = (Vec::new(), before, Scratch::default());
+    while found.len() < limit {
+        let piece = system.list_tokens(PIECE, from)?;
+        from = piece.last().map(|last| last.token.id);
+        let is_last = piece.len() < PIECE;
+        for token in piece {
+            let message = token.to_json();
+            let subject = Subject::new(&token.event_type, None, &message);
+            if found.len() < limit && filter.passes(&subject, &mut scratch) {
+                found.push(token);
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(found)
+}
 
 /// One token as it was when it was looked at.
 #[pyclass(frozen, module = "channels._native")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::channel::Channel;
 use crate::entry::NewEntry;
 use crate::epoch::Epoch;
-use crate::filter::tests::filter;
+use crate::filter::tests::{bounds, filter};
 use crate::filter::{Scratch, Sieve, Sieves, Totals, judge_past, unjudged};
 use crate::log::{Log, Retention};
 use crate::start::Start;
@@ -34,7 +34,7 @@ fn take(channel: &Channel, totals: &Arc<Totals>, text: &str) -> Arc<Sieve> {
 /// Equal filters are one sieve; when the last who holds it goes, it is gone.
 #[test]
 fn equal_filters_are_one_sieve() {
-    let (channel, totals) = (channel(0), Arc::new(Totals::new(10, 10)));
+    let (channel, totals) = (channel(0), Arc::new(Totals::new(bounds(10, 10))));
     let one = take(&channel, &totals, r#"{"key":"a","data.b":1}"#);
     let same = take(&channel, &totals, r#"{"data.b":1.0, "key":"a"}"#);
     assert!(Arc::ptr_eq(&one, &same));
@@ -52,7 +52,7 @@ fn equal_filters_are_one_sieve() {
 /// `max_filters`, `max_channel_filters`: beyond them others are refused and counted, equal ones and what must be are not.
 #[test]
 fn their_number_is_bounded() {
-    let totals = Arc::new(Totals::new(3, 2));
+    let totals = Arc::new(Totals::new(bounds(3, 2)));
     let channels = [channel(0), channel(0)];
     let text = |number: u32| format!(r#"{{"data.n":{number}}}"#);
     let mut held = vec![
@@ -89,7 +89,7 @@ fn their_number_is_bounded() {
 /// Each entry is judged once for each filter: by whoever comes first, for all; and once more by nobody.
 #[test]
 fn every_entry_is_judged_once() {
-    let (channel, totals) = (channel(100), Arc::new(Totals::new(10, 10)));
+    let (channel, totals) = (channel(100), Arc::new(Totals::new(bounds(10, 10))));
     let entries: Vec<_> = channel.log().after(0).map(Arc::clone).collect();
     let sieves = [r#"{"data":{"lte":10}}"#, r#"{"data":{"gt":90}}"#]
         .map(|text| take(&channel, &totals, text));
@@ -124,7 +124,7 @@ fn every_entry_is_judged_once() {
 /// R9: only what a start needs is judged before it: of the newest, as many as are wanted.
 #[test]
 fn a_start_judges_what_it_needs() {
-    let (channel, totals) = (channel(5_000), Arc::new(Totals::new(10, 10)));
+    let (channel, totals) = (channel(5_000), Arc::new(Totals::new(bounds(10, 10))));
     let at = |offset| Start::At {
         epoch: "epochA".into(),
         offset,
@@ -162,7 +162,7 @@ fn a_start_judges_what_it_needs() {
 /// F12: in another history the same offsets are other entries, and who still reads the former one is not told of this.
 #[test]
 fn histories_are_not_mixed() {
-    let (channel, totals) = (channel(2), Arc::new(Totals::new(10, 10)));
+    let (channel, totals) = (channel(2), Arc::new(Totals::new(bounds(10, 10))));
     let former: Vec<_> = channel.log().after(0).map(Arc::clone).collect();
     let sieve = take(&channel, &totals, r#"{"data":1}"#);
     let (mut scratch, mut passes) = (Scratch::default(), Vec::new());
@@ -197,7 +197,7 @@ fn histories_are_not_mixed() {
 /// A sieve may go at any time, also while others are judged; the paths that were its are forgotten.
 #[test]
 fn sieves_come_and_go() {
-    let (channel, totals) = (channel(50), Arc::new(Totals::new(1_000, 1_000)));
+    let (channel, totals) = (channel(50), Arc::new(Totals::new(bounds(1_000, 1_000))));
     let entries: Vec<_> = channel.log().after(0).map(Arc::clone).collect();
     let (mut scratch, mut passes) = (Scratch::default(), Vec::new());
     let stays = take(&channel, &totals, r#"{"data":{"gt":40}}"#);

@@ -1,12 +1,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod filing;
 mod grammar;
 mod judging;
 mod meaning;
 mod model;
 mod random;
 
-use crate::filter::{Filter, FilterFault, Limits, Scratch, Subject};
+use crate::filter::{Bounds, Filter, FilterFault, Limits, Scratch, Subject};
+
+fn bounds(all: usize, of_channel: usize) -> Bounds {
+    Bounds {
+        all,
+        of_channel,
+        bytes: 1 << 30,
+    }
+}
 
 fn read(text: &str) -> Result<Filter, FilterFault> {
     Filter::parse(text.as_bytes(), Limits::default())

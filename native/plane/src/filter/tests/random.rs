@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
-use crate::filter::tests::model;
+use crate::filter::tests::{bounds, model};
 use crate::filter::{Filter, Limits, Scratch, Sieves, Subject, Totals};
 
 const WIDE: Limits = Limits {
@@ -208,7 +208,7 @@ proptest! {
     ) {
         let entries = entries(&events);
         let mut scratch = Scratch::default();
-        let totals = Arc::new(Totals::new(100, 100));
+        let totals = Arc::new(Totals::new(bounds(100, 100)));
         let sieves = Arc::new(Sieves::new(Arc::clone(&totals)));
         let taken: Vec<_> = filters.iter().map(|one| sieves.take(read(one), false).unwrap()).collect();
         let mut passes = Vec::new();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::command::{Command, Spec, Subscribe};
 use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
-use crate::filter::{Filter, Limits, Sieve, Totals};
+use crate::filter::{Bounds, Filter, Limits, Sieve, Totals};
 use crate::log::Retention;
 use crate::settings::Settings;
 use crate::shard::brief::brief;
@@ -44,7 +44,11 @@ pub(super) fn bench(retention: Retention, settings: Settings) -> Bench {
     Bench {
         rig,
         log,
-        totals: Arc::new(Totals::new(100, 100)),
+        totals: Arc::new(Totals::new(Bounds {
+            all: 100,
+            of_channel: 100,
+            bytes: 1 << 20,
+        })),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::command::{Command, Spec, Subscribe};
 use crate::cursor::{Delivery, Options};
 use crate::entry::{Encoding, NewEntry};
-use crate::filter::{Filter, Limits, Totals};
+use crate::filter::{Bounds, Filter, Limits, Totals};
 use crate::log::Retention;
 use crate::settings::Settings;
 use crate::shard::model::{History, Reader, position};
@@ -68,7 +68,11 @@ impl World {
             began: HashSet::new(),
             readers: (1..=CONNS).map(|conn| (conn, reader())).collect(),
             answers: HashMap::new(),
-            filters: Arc::new(Totals::new(100, 100)),
+            filters: Arc::new(Totals::new(Bounds {
+                all: 100,
+                of_channel: 100,
+                bytes: 1 << 20,
+            })),
             asked: HashMap::new(),
             entries: 0,
             marks: 0,

@@ -1,0 +1,221 @@
+//! Semantic subscriptions by themselves: `cargo bench -p ng-plane --bench filters`, one JSON object a line. What an event costs
+//! that is judged for many distinct balls (its JSON read, the balls found, every match decided and noted), and for names.
+
+#![allow(clippy::panic)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use plane::filter::{Bounds, Filter, Limits, Scratch, Sieve, Sieves, Totals};
+use plane::{Entry, Epoch, Log, NewEntry, Retention};
+
+/// Runs, of which the median and the best are kept.
+const RUNS: usize = 9;
+/// Events of a run, judged in batches as an I/O thread reads them.
+const EVENTS: usize = 4_096;
+const BATCH: usize = 256;
+
+/// Counts what is allocated.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.fetch_add(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Numbers with a fixed seed.
+struct Chance(u64);
+
+impl Chance {
+    fn number(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        #[allow(clippy::cast_precision_loss)] // 53 bits
+        let number = (self.0 >> 11) as f64;
+        number / 9_007_199_254_740_992.0
+    }
+
+    fn vector(&mut self) -> [f64; 8] {
+        std::array::from_fn(|_| self.number())
+    }
+
+    /// Around one of 1,000 centres, about 0.05 away on each axis, or anywhere.
+    fn source(&mut self, centers: &[[f64; 8]]) -> [f64; 8] {
+        if centers.is_empty() {
+            return self.vector();
+        }
+        let at = (self.number() * 1_000.0).floor();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 999
+        let center = centers[at as usize];
+        center.map(|x| {
+            let sum: f64 = (0..12).map(|_| self.number()).sum();
+            x + (sum - 6.0) * 0.05
+        })
+    }
+}
+
+/// As vectors of signals are written: in single precision, by the shortest decimals.
+#[allow(clippy::cast_possible_truncation)] // rounding is what is asked for
+fn text(vector: &[f64; 8]) -> String {
+    let numbers = vector.map(|x| format!("{:?}", x as f32));
+    format!("[{}]", numbers.join(","))
+}
+
+fn entries(vectors: &[[f64; 8]]) -> Vec<Arc<Entry>> {
+    let retention = Retention {
+        seconds: 1e9,
+        max_bytes: 1 << 30,
+        max_entries: 1 << 20,
+        last_per_key: None,
+    };
+    let mut log = Log::new("signals", Epoch::named("bench"), retention);
+    let new = vectors.iter().enumerate().map(|(number, vector)| {
+        let neighbors: Vec<String> = (1..6).map(|near| format!("{{\"token_id\":{near},\"distance\":0.0734}}")).collect();
+        let data = format!(
+            "{{\"token_id\":{number},\"vector\":{},\"priority\":128,\"is_novel\":false,\"nearest_dist\":0.0312,\
+             \"anomaly_score\":0.6,\"neighbors\":[{}],\"node\":\"n1\"}}",
+            text(vector),
+            neighbors.join(",")
+        );
+        NewEntry {
+            event: "signal.input.text".into(),
+            data: data.into_bytes().into(),
+            ..NewEntry::default()
+        }
+    });
+    log.append(new.collect(), 1.0);
+    log.after(0).map(Arc::clone).collect()
+}
+
+fn sieves() -> Arc<Sieves> {
+    let bounds = Bounds {
+        all: usize::MAX,
+        of_channel: usize::MAX,
+        bytes: usize::MAX,
+    };
+    Arc::new(Sieves::new(Arc::new(Totals::new(bounds))))
+}
+
+fn take(sieves: &Arc<Sieves>, filter: &str) -> Arc<Sieve> {
+    let filter = Filter::parse(filter.as_bytes(), Limits::default())
+        .unwrap_or_else(|fault| panic!("{fault}"));
+    sieves
+        .take(filter, true)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Microseconds per event, median and best, and matches per event.
+fn judge(sieves: &Sieves, entries: &[Arc<Entry>]) -> (f64, f64, f64) {
+    let (mut scratch, mut hits, mut found) = (Scratch::default(), Vec::new(), 0);
+    let mut took = Vec::new();
+    for history in 1..=RUNS as u64 {
+        let started = Instant::now();
+        for batch in entries.chunks(BATCH) {
+            sieves.sift(history, batch, &mut scratch, &mut hits);
+            found += black_box(&hits).len();
+        }
+        #[allow(clippy::cast_precision_loss)] // small
+        took.push(started.elapsed().as_secs_f64() * 1e6 / entries.len() as f64);
+    }
+    took.sort_by(f64::total_cmp);
+    #[allow(clippy::cast_precision_loss)] // small
+    let matches = found as f64 / (RUNS * entries.len()) as f64;
+    (took[RUNS / 2], took[0], matches)
+}
+
+fn measure_balls(count: usize, (low, high): (f64, f64), input: &str) {
+    let mut chance = Chance(7);
+    let centers: Vec<[f64; 8]> = match input {
+        "clustered" => (0..1_000).map(|_| chance.vector()).collect(),
+        _ => Vec::new(),
+    };
+    let sieves = sieves();
+    let balls: Vec<([f64; 8], f64)> = (0..count)
+        .map(|_| {
+            (
+                chance.source(&centers),
+                low + (high - low) * chance.number(),
+            )
+        })
+        .collect();
+    let vectors: Vec<[f64; 8]> = (0..EVENTS).map(|_| chance.source(&centers)).collect();
+    let entries = entries(&vectors);
+    let before = HELD.load(Relaxed);
+    let started = Instant::now();
+    let held: Vec<Arc<Sieve>> = balls
+        .iter()
+        .map(|(center, radius)| {
+            let near = format!("{{\"data.vector\":{{\"near\":{{\"center\":{},\"radius\":{radius}}}}},\"data.priority\":{{\"gte\":100}}}}", text(center));
+            take(&sieves, &near)
+        })
+        .collect();
+    #[allow(clippy::cast_precision_loss)] // small
+    let us_to_subscribe = started.elapsed().as_secs_f64() * 1e6 / count.max(1) as f64;
+    let bytes = (HELD.load(Relaxed) - before) / count.max(1);
+    let (median, best, matches) = judge(&sieves, &entries);
+    println!(
+        "{{\"what\":\"near filters\",\"count\":{count},\"radius\":[{low},{high}],\"input\":\"{input}\",\"us_median\":{median:.3},\
+         \"us_best\":{best:.3},\"matches\":{matches:.2},\"us_to_subscribe\":{us_to_subscribe:.2},\"bytes_each\":{bytes}}}"
+    );
+    drop(held);
+}
+
+fn measure_names(count: usize) {
+    let sieves = sieves();
+    let held: Vec<Arc<Sieve>> = (0..count)
+        .map(|number| {
+            take(
+                &sieves,
+                &format!("{{\"event\":{{\"glob\":\"action.n{number}.*\"}},\"data.x\":1}}"),
+            )
+        })
+        .collect();
+    let mut chance = Chance(9);
+    let vectors: Vec<[f64; 8]> = (0..EVENTS).map(|_| chance.vector()).collect();
+    let (median, best, _) = judge(&sieves, &entries(&vectors));
+    println!(
+        "{{\"what\":\"filters of other names\",\"count\":{count},\"us_median\":{median:.3},\"us_best\":{best:.3}}}"
+    );
+    drop(held);
+}
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--test") {
+        measure_balls(100, (0.1, 0.1), "uniform");
+        return;
+    }
+    for input in ["clustered", "uniform"] {
+        measure_balls(0, (0.1, 0.1), input);
+        for (count, radii) in [
+            (1_000, (0.1, 0.1)),
+            (100_000, (0.05, 0.05)),
+            (100_000, (0.1, 0.1)),
+            (100_000, (0.2, 0.2)),
+            (100_000, (0.02, 0.3)),
+        ] {
+            measure_balls(count, radii, input);
+        }
+    }
+    for count in [1_000, 100_000] {
+        measure_names(count);
+    }
+}
