@@ -267,6 +267,8 @@ class Plane:
         `durable` (needs `data_dir`): entries and epoch are those of before; reads the files. Entries appended there are
         visible to nobody, neither as head nor as "new", before EVENT_STORED tells of them.
         """
+    def close_log_if_empty(self, log: int) -> bool:
+        """Forget a log in memory if it holds no entry and none is on its way to it: whether that was so."""
     def close_log(self, log: int) -> None:
         """Forget a log, its cursors and its files."""
     def begin_log(self, log: int, epoch: str, offset: int) -> None:

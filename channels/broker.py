@@ -191,9 +191,9 @@ class Broker:
         marks: Sequence[bytes | None] | None = None,
         settled: "Settled | None" = None,
     ) -> Position:
-        """Append to the log of `channel`, which brings it to every subscriber. THE ONLY DOOR.
+        """Append to the log of `channel`, which brings it to every subscriber. THE ONLY DOOR in Python.
 
-        Local publishes, signals and entries of other nodes come through here. -> position of the last entry; raises
+        I/O threads append what they were granted (`hub.grants`) to the same logs by themselves. Local publishes, signals and entries of other nodes come through here. -> position of the last entry; raises
         `BrokerError`, and nothing was appended. In a durable log the entries have their places then, but are neither
         stored nor seen by anybody: `settled` hears later what became of them. In any other log they are stored, and
         `settled` is not called.

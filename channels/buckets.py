@@ -277,6 +277,11 @@ class SubjectBuckets:
         return _Recorded(rate, now, (subject, name), self._book)
 
     def _make_room(self, now: float) -> None:
-        oldest = islice(self._buckets.items(), EVICTION_LOOK)
-        full = next((key for key, bucket in oldest if bucket.is_full(now) and not bucket.shared.is_lent), None)
-        del self._buckets[next(iter(self._buckets)) if full is None else full]
+        """Those that are lent are in use, however long ago they were asked for here."""
+        oldest = list(islice(self._buckets.items(), EVICTION_LOOK))
+        idle = [key for key, bucket in oldest if not bucket.shared.is_lent]
+        for key, bucket in oldest:
+            if bucket.shared.is_lent:
+                self._buckets.move_to_end(key)
+        full = next((key for key in idle if self._buckets[key].is_full(now)), None)
+        del self._buckets[(idle[0] if idle else next(iter(self._buckets))) if full is None else full]

@@ -61,7 +61,7 @@ class OpenLog:
     """The subject whose channel it is (C24); empty where it belongs to nobody."""
     subscriptions: int = 0
     appended_at: float = 0.0
-    """Wall clock of the newest entry: until its retention is over the log holds something."""
+    """Wall clock of the newest entry that came by the broker: until its retention is over the log holds something."""
     left_at: float = 0.0
     """Wall clock when it was opened, or followed last by anybody."""
     is_queued: bool = False
@@ -187,8 +187,7 @@ class Directory:
             self._unswept -= 1
             log = self._idle.popleft()
             log.is_queued = False
-            if log.subscriptions == 0 and self._is_over(log, wall):
-                self._close(log)
+            if log.subscriptions == 0 and self._is_over(log, wall) and self._close(log):
                 if log.placements is not None and self._clock() >= until:
                     break
             else:
@@ -253,14 +252,19 @@ class Directory:
             return False
         return self._are_copies or not self.info(log)["entries"]
 
-    def _close(self, log: OpenLog) -> None:
+    def _close(self, log: OpenLog) -> bool:
+        """False: I/O threads append by themselves, and something has come in between."""
         try:
-            self._plane.close_log(log.log)
+            if self._are_copies or log.placements is not None:
+                self._plane.close_log(log.log)
+            elif not self._plane.close_log_if_empty(log.log):
+                return False
         except PlaneError as error:  # files that do not go: the log itself is closed
             logger.warning("the files of %s stay: %s", log.channel, error)
         del self._logs[log.channel], self._by_number[log.log]
         self._opened -= 1
         self._closed(log)
+        return True
 
 
 def _companion(channel: str, config: ChannelConfig) -> str | None:

@@ -17,6 +17,8 @@ class LogPlane(Protocol):
 
     def close_log(self, log: int) -> None: ...  # noqa: D102
 
+    def close_log_if_empty(self, log: int) -> bool: ...  # noqa: D102
+
     def append(  # noqa: D102
         self, log: int, entries: "Sequence[Entry]", ts: float, marks: Sequence[bytes | None] | None = None
     ) -> tuple[str, int]: ...

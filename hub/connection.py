@@ -1,6 +1,5 @@
 """One connection as the shell holds it: its number at the plane, its session, and the relay if it has one."""
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from hub.relay import Relay
 
 
-NOTHING: AbstractSet[str] = frozenset()
+NOTHING: dict[str, int] = {}
+"""What no connection writes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Connection:
         """Whether it counts for its address: those that were let in only to be refused do not (L2)."""
         self.waits = waits
         """Whether it has yet to log in."""
-        self.granted: AbstractSet[str] = NOTHING
-        """Channels whose publishes its I/O thread takes by itself (`hub.grants`)."""
+        self.granted = NOTHING
+        """Channels whose publishes its I/O thread takes by itself (`hub.grants`), with the numbers of their logs."""
         self.heard = 0
         """Messages of it that came here."""
         self.hold: Hold | None = None

@@ -309,6 +309,7 @@ class Connections:
         if self.takeovers.closed(connection) and (code, reason, cause) == (1000, FORGET, "peer"):
             self.surroundings.resumption.forget(session.session, self._wall())
         self._performer.forget(connection)
+        self.grants.forget(connection)
         self.admission.closed(session.address if connection.counts else None, waits=connection.waits)
         self.closed[code] += 1
         if (label := blame(code, reason, cause)) is not None:

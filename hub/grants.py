@@ -7,6 +7,7 @@ handled all that the connection has said, so that nothing overtakes anything (C1
 
 from typing import TYPE_CHECKING
 
+from channels._native import PlaneError
 from channels.permissions import Right, Role
 from hub.connection import NOTHING
 from hub.session.batches import buckets, is_settled
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hub.counters import Counters
 
 MAX_GRANTS = 256
-"""Channels of one connection; publishes to further ones go the longer way."""
+"""Open channels of one connection; publishes to further ones go the longer way."""
 
 
 class Grants:
@@ -37,8 +38,8 @@ class Grants:
         self._counted = (0, 0)
 
     def consider(self, connection: "Connection", channel: str) -> None:
-        """`connection` publishes to `channel`, and nothing is wrong with that."""
-        if self._is_on and len(connection.granted) < MAX_GRANTS:
+        """`connection` publishes to `channel`, which may have a grant already; nothing is wrong with it."""
+        if self._is_on:
             self._published.append((connection, channel))
 
     def heard(self, connection: "Connection") -> None:
@@ -50,29 +51,53 @@ class Grants:
         if self._published:
             published, self._published = self._published, []
             for connection, channel in published:
-                if channel not in connection.granted:
-                    self._grant(connection, channel, now)
+                self._grant(connection, channel, now)
         if self._heard:
-            heard, self._heard = self._heard, {}
-            settled = [(one.number, one.heard) for one in heard.values() if one.granted and is_settled(one.session)]
-            if settled:
-                self._plane.handled(settled)
+            waiting, handled = {}, []
+            for number, connection in self._heard.items():
+                if not connection.granted:
+                    continue
+                if is_settled(connection.session):
+                    handled.append((number, connection.heard))
+                else:
+                    waiting[number] = connection
+            self._heard = waiting
+            if handled:
+                self._plane.handled(handled)
 
     def _grant(self, connection: "Connection", channel: str, now: float) -> None:
         """What administrators publish is told in `actions`; signals on their way come before what follows them."""
-        session = connection.session
-        if channel == SIGNALS or session.identity.role is Role.ADMIN or not is_settled(session):
+        session, granted = connection.session, connection.granted
+        log = self._broker.direct_log(channel)
+        if log is None or granted.get(channel) == log or not is_settled(session):
+            return
+        if channel == SIGNALS or session.identity.role is Role.ADMIN:
             return
         config, rights = session.look_up(channel)
-        log = self._broker.direct_log(channel)
-        if config is None or log is None or Right.BROADCAST not in rights:
+        if config is None or Right.BROADCAST not in rights:
             return
+        if len(granted) >= MAX_GRANTS and channel not in granted:
+            granted = {name: known for name, known in granted.items() if self._broker.direct_log(name) == known}
+            connection.granted = granted
+            if len(granted) >= MAX_GRANTS:
+                return
         own, shared = buckets(session, channel, config, now)
         largest = session.surroundings.policy.smallest_limit
-        self._plane.grant(connection.number, log, largest, own, shared, takes_traces=config.trace)
-        connection.granted = {*connection.granted, channel}
+        try:
+            self._plane.grant(connection.number, log, largest, own, shared, takes_traces=config.trace)
+        except PlaneError:  # the log was closed within this turn: the next publish opens it again
+            return
+        if granted is NOTHING:
+            granted = connection.granted = {}
+        granted[channel] = log
         session.is_granted = True
         self._heard[connection.number] = connection
+
+    def forget(self, connection: "Connection") -> None:
+        """It is gone, and its grants with it."""
+        connection.granted = NOTHING
+        connection.session.is_granted = False
+        self._heard.pop(connection.number, None)
 
     def withdraw(self, connection: "Connection") -> None:
         """From now on all that `connection` says is heard here."""

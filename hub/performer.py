@@ -144,8 +144,10 @@ class Performer:
         finally:
             self._is_finish_due = False
             self.send_answers()
-            self._grants.settle(self._monotonic())
-            self._broker.flush()
+            try:
+                self._grants.settle(self._monotonic())
+            finally:
+                self._broker.flush()
 
     def finish_soon(self) -> None:
         """For what happens outside a turn: `finish` once, before the loop sleeps."""

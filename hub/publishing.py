@@ -79,7 +79,7 @@ class Publishing:
             self._shares.append((connection, run, count))
             self._count += count
             self._bytes += size
-        if count == length and not self._answers_later and channel not in connection.granted:
+        if count == length and not self._answers_later:
             self._grants.consider(connection, channel)
         if count < length:
             self.flush()

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import channels.config as configs
 from channels.channel import DEFAULT_CHANNELS, ChannelConfig, Retention
 from channels.config import Catalog
 from channels.errors import ConfigError
@@ -224,3 +225,15 @@ def test_names_that_do_not_go_together_stop_the_start(names: list[str], message:
     with pytest.raises(ConfigError) as refusal:
         catalog(*names)
     assert str(refusal.value) == message
+
+
+def test_what_a_name_stands_for_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configs, "MAX_REMEMBERED", 3)
+    rooms, names = catalog("room:*", presence=True), ["room:1", "room:2", "room:3", "room:1/presence", "room:4"]
+    first = rooms.resolve("room:1")
+    assert rooms.resolve("room:1") is first
+    assert [rooms.resolve(name) for name in names * 3] == [
+        catalog("room:*", presence=True).resolve(name) for name in names * 3
+    ]
+    assert rooms.resolve("nowhere") is None
+    assert 0 < len(rooms._remembered) <= 3

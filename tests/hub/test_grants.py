@@ -1,19 +1,21 @@
 """Publishes that I/O threads take by themselves: whose, from when on, and until when."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
+from websockets.frames import Frame, Opcode
 
-from channels._native import Plane
 from channels.buckets import DEFAULT_RATES, Rate, SubjectBuckets
 from channels.permissions import Role
 from hub.auth import Identity
 from hub.connection import NOTHING
 from hub.grants import MAX_GRANTS
 from tests.support.burst import Burst, documents
-from tests.support.node import Node
+from tests.support.node import PATIENCE, Node
 
 VIEWER = Identity("vic", Role.VIEWER)
 TABLES: dict[str, Any] = {
@@ -109,12 +111,13 @@ async def test_messages_that_can_be_read_come_between_those_that_cannot(node: No
     async with Burst(node, VIEWER) as peer:
         await peer.ask(publish(0))
         for number in range(1, 12):
-            await peer.ask(b"{")
-            await peer.ask(publish(number))
-            assert peer.connection.session.unreadable == 0
+            for said in (b"{", publish(number)):
+                await peer.say(said)
+                await peer.answers(1)
         assert peer.closed is None
-        await peer.ask(publish(12))
-        assert taken(node) > 0
+        await peer.say(publish(12))
+        await peer.answers(1)
+    assert taken(node) > 0
 
 
 @pytest.mark.clause("L22", "L24")
@@ -146,12 +149,32 @@ async def test_a_bucket_that_is_lent_is_not_forgotten(node: Node) -> None:
         assert lent.shared.is_lent
         subjects.sweep(time.monotonic() + 1_000)
         assert subjects.find("vic", "publish") is lent
-    full = SubjectBuckets({"publish": Rate(1, 1)}, most=2)
-    kept = full.bucket("a", "publish", 0.0)
-    assert kept is not None
-    plane = Plane()
-    plane.grant(1, plane.open_log("c", seconds=1, max_bytes=1_000), 100, kept.shared)
-    assert not kept.shared.is_lent, "nobody is connected under that number"
+
+
+@pytest.mark.clause("L24")
+async def test_a_bucket_that_is_lent_makes_no_room_for_others() -> None:
+    subjects = SubjectBuckets({"publish": Rate(10, 0.05)}, most=3)
+    async with Node(TABLES, direct=True, rates=PLENTY, subjects=subjects) as node, Burst(node, VIEWER) as peer:
+        await peer.ask(publish(1))
+        lent, now = subjects.find("vic", "publish"), time.monotonic()
+        for number in range(10):
+            other = subjects.bucket(f"other{number}", "publish", now)
+            assert other is not None
+            other.take(1, now)
+        assert (subjects.find("vic", "publish"), len(subjects)) == (lent, 3)
+
+
+@pytest.mark.clause("C23")
+async def test_a_room_that_was_closed_is_granted_anew(node: Node) -> None:
+    async with Burst(node, VIEWER) as peer:
+        for _ in range(2):
+            await peer.ask(publish(1))
+            before = taken(node)
+            await peer.ask(publish(2))
+            assert taken(node) == before + 1
+            assert node.broker.status("room:1") is not None
+            node.broker.sweep(time.time() + 1e6, time.monotonic())
+            assert node.broker.status("room:1") is None
 
 
 async def test_grants_of_a_connection_are_bounded(node: Node) -> None:
@@ -165,6 +188,20 @@ async def test_grants_of_a_connection_are_bounded(node: Node) -> None:
     assert (answered(last), taken(node)) == ([("ack", 1)], MAX_GRANTS)
 
 
+@pytest.mark.clause("M50")
+async def test_who_is_asked_to_go_publishes_until_it_goes(node: Node) -> None:
+    async with Burst(node, VIEWER) as peer:
+        await peer.ask(publish(1))
+        await peer.ask(publish(2))
+        leaving = asyncio.ensure_future(node.connections.leave("draining", (5.0, 9.0), 0.5))
+        assert [one["type"] for one in documents(await peer.answers(1))] == ["goaway"]
+        assert peer.connection.granted is NOTHING
+        assert [kind for kind, _ in answered(await peer.ask(publish(3)))] == ["ack"]
+        await leaving
+        assert await peer.answers(1) == []
+        assert peer.closed == 4301
+
+
 async def test_nothing_is_granted_where_that_is_switched_off() -> None:
     async with Node(TABLES, rates=PLENTY) as node, Burst(node, VIEWER) as peer:
         for number in range(3):
@@ -172,9 +209,9 @@ async def test_nothing_is_granted_where_that_is_switched_off() -> None:
         assert taken(node) == 0
 
 
-@pytest.mark.clause("P9")
-async def test_who_follows_on_another_thread_has_it_without_python() -> None:
-    """Two I/O threads: connections take turns."""
+@pytest.mark.clause("C14")
+async def test_who_follows_on_another_thread_has_it_while_python_sleeps() -> None:
+    """Two I/O threads, whose connections take turns; the loop is blocked, so that only they can wake each other."""
     async with (
         Node(TABLES, direct=True, rates=PLENTY, plane={"io_threads": 2}) as node,
         Burst(node, VIEWER) as publisher,
@@ -183,11 +220,15 @@ async def test_who_follows_on_another_thread_has_it_without_python() -> None:
     ):
         for follower in (reader, same):
             await follower.ask({"type": "subscribe", "channels": ["room:1"], "id": 1})
-        for number in range(50):
-            await publisher.ask(publish(number))
-        assert taken(node) == 49
+        await publisher.ask(publish(0))
         for follower in (reader, same):
-            offsets: list[int] = []
-            while len(offsets) < 50:
-                offsets += [one["offset"] for one in documents(await follower.answers(1))]
-            assert offsets == list(range(1, 51))
+            await follower.answers(1)
+            follower.sock.settimeout(PATIENCE)
+        publisher.sock.settimeout(PATIENCE)
+        for number in range(1, 5):
+            publisher.sock.sendall(Frame(Opcode.TEXT, orjson.dumps(publish(number))).serialize(mask=True))
+            for follower in (reader, same):
+                assert b'"data":%d' % number in follower.sock.recv(1 << 16)
+        assert taken(node) == 4
+        for one in (publisher, reader, same):
+            one.sock.setblocking(False)

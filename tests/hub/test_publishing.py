@@ -293,3 +293,26 @@ async def test_the_double_that_takes_runs_apart_takes_them_apart(node: Node, sto
     async with Burst(node, ADMIN) as peer:
         assert offsets(await peer.ask(publish(1), publish(2))) == [(1, 1), (2, 2)]
     assert stored == []
+
+
+async def test_a_turn_wakes_the_io_threads_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken, turns = 0, 0
+    flush, take = node.broker.flush, node.connections._turns._performer.begin
+
+    def counted_flush() -> None:
+        nonlocal woken
+        woken += 1
+        flush()
+
+    def counted_turn() -> None:
+        nonlocal turns
+        turns += 1
+        take()
+
+    monkeypatch.setattr(node.broker, "flush", counted_flush)
+    monkeypatch.setattr(node.connections._turns._performer, "begin", counted_turn)
+    async with Burst(node, VIEWER) as peer:
+        woken = turns = 0
+        await peer.ask(*(publish(number, f"room:{number % 3}") for number in range(9)))
+        await peer.ask({"type": "ping", "id": 1})
+        assert woken == turns > 0

@@ -199,6 +199,12 @@ class FakePlane:
         for connection in self.connections.values():
             connection.cursors.pop(log, None)
 
+    def close_log_if_empty(self, log: int) -> bool:
+        is_empty = not self.log_info(log)["entries"]
+        if is_empty:
+            self.close_log(log)
+        return is_empty
+
     def recovered_marks(self, log: int) -> list[tuple[int, float, bytes]]:
         return []
 

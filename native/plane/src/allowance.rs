@@ -95,7 +95,7 @@ impl SharedBucket {
     pub fn pay(&self, cost: f64, now: f64) {
         let mut state = self.state();
         let level = state.level(self.rate, now) - cost;
-        state.set(level.min(self.rate.capacity), now);
+        state.set(level, now);
     }
 
     /// Pay `cost` elsewhere granted: at most `most` capacities are ever owed.

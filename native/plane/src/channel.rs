@@ -21,6 +21,10 @@ pub struct Channel {
     log: Mutex<Log>,
     followers: Box<[Follower]>,
     is_closed: AtomicBool,
+    /// Somebody is about to close it: nobody holds it open any more.
+    is_closing: AtomicBool,
+    /// How many hold it open.
+    held: AtomicUsize,
     figures: OnceLock<Box<ChannelFigures>>,
     sieves: OnceLock<Arc<Sieves>>,
 }
@@ -42,6 +46,8 @@ impl Channel {
             log: Mutex::new(log),
             followers: (0..threads).map(|_| Follower::default()).collect(),
             is_closed: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             figures: OnceLock::new(),
             sieves: OnceLock::new(),
         }
@@ -61,6 +67,29 @@ impl Channel {
     /// Whether it was closed; what is asked with the log locked stays so.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(SeqCst)
+    }
+
+    /// Keep it open for what is about to be appended; none if it is closed, or about to be.
+    pub fn hold(self: &Arc<Self>) -> Option<Held> {
+        self.held.fetch_add(1, SeqCst);
+        let held = Held(Arc::clone(self));
+        // Whoever closes says so before it looks who holds: one of the two sees the other.
+        (!self.is_closing.load(SeqCst)).then_some(held)
+    }
+
+    /// Nobody can hold it open any more, and nobody does: true. Somebody does, and nothing has changed: false.
+    pub fn begin_close(&self) -> bool {
+        self.is_closing.store(true, SeqCst);
+        let is_free = self.held.load(SeqCst) == 0;
+        if !is_free {
+            self.is_closing.store(false, SeqCst);
+        }
+        is_free
+    }
+
+    /// It stays open after all.
+    pub fn stay_open(&self) {
+        self.is_closing.store(false, SeqCst);
     }
 
     /// What happened on it.
@@ -126,5 +155,23 @@ impl Channel {
         if let Some(follower) = self.followers.get(thread) {
             follower.told.store(false, SeqCst);
         }
+    }
+}
+
+/// An open channel, which stays so as long as this is there.
+#[derive(Debug)]
+pub struct Held(Arc<Channel>);
+
+impl std::ops::Deref for Held {
+    type Target = Arc<Channel>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, SeqCst);
     }
 }

@@ -233,7 +233,8 @@ impl Port {
         self.flush();
     }
 
-    /// What rests on a connection's grants is about to change: from now on the thread uses none before it has done this.
+    /// What rests on a connection's grants is about to change: of what is read from now on the thread takes nothing by a grant
+    /// before it has done this.
     pub fn withdraw(&self, conn: u64) {
         self.withdrawals.fetch_add(1, SeqCst);
         self.push_now(Command::Withdraw(conn));

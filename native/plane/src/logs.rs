@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Held};
 use crate::durable::{Durable, DurableFigures, Root};
 use crate::entry::NewEntry;
 use crate::epoch::{Epoch, Position};
@@ -27,6 +27,8 @@ pub struct Logs {
     threads: usize,
     bytes: AtomicUsize,
     max_bytes: usize,
+    /// Held by who makes logs smaller: one at a time is enough.
+    shrinking: Mutex<()>,
     /// Entries that left a log before their time because all logs together were too large.
     pub overflowed: Count,
 }
@@ -47,6 +49,7 @@ impl Logs {
             threads,
             bytes: AtomicUsize::new(0),
             max_bytes,
+            shrinking: Mutex::default(),
             overflowed: Count::default(),
         }
     }
@@ -104,22 +107,56 @@ impl Logs {
         Ok(id)
     }
 
-    /// Forget a log, and its files with it.
+    /// Forget a log, and its files with it. What is being appended to it by others comes before that.
     pub fn close(&self, id: LogId) -> Result<(), PlaneError> {
-        let is_durable = self.find(id)?.durable.is_some();
-        let _files = is_durable.then(|| self.files());
-        let mut table = self.table_mut();
-        let channel = table.by_id.remove(&id).ok_or(PlaneError::UnknownLog(id))?;
-        table.by_name.remove(&channel.name);
-        drop(table);
-        let log = channel.log();
-        channel.close();
-        self.bytes.fetch_sub(log.bytes(), SeqCst);
-        drop(log);
+        let channel = self.find(id)?;
+        let _files = channel.durable.is_some().then(|| self.files());
+        while !channel.begin_close() {
+            // An I/O thread is within one read of a socket.
+            std::thread::yield_now();
+        }
+        self.remove(&channel)?;
+        self.count_out(&channel, &channel.log());
         if let Some(durable) = &channel.durable {
             durable.history().erase()?;
         }
         Ok(())
+    }
+
+    /// The same of a log in memory, if nothing is in it and nothing is on its way to it: whether that was so.
+    pub fn close_if_empty(&self, id: LogId) -> Result<bool, PlaneError> {
+        let channel = self.find(id)?;
+        if !channel.begin_close() {
+            return Ok(false);
+        }
+        let mut log = channel.log();
+        if !log.is_empty() {
+            channel.stay_open();
+            return Ok(false);
+        }
+        self.count_out(&channel, &log);
+        // A grant may know it for as long as its connection is there: what it keeps by keys is not kept for that.
+        let epoch = log.epoch().clone();
+        drop(log.rotate(epoch));
+        drop(log);
+        self.remove(&channel)?;
+        Ok(true)
+    }
+
+    fn remove(&self, channel: &Channel) -> Result<(), PlaneError> {
+        let mut table = self.table_mut();
+        table
+            .by_id
+            .remove(&channel.id)
+            .ok_or(PlaneError::UnknownLog(channel.id))?;
+        table.by_name.remove(&channel.name);
+        Ok(())
+    }
+
+    /// What is in it counts for nothing any more.
+    fn count_out(&self, channel: &Channel, log: &Log) {
+        channel.close();
+        self.bytes.fetch_sub(log.bytes(), SeqCst);
     }
 
     /// An open log.
@@ -166,21 +203,17 @@ impl Logs {
         self.append_by(channel, ts, |log| log.append_members(entries, ts))
     }
 
-    /// The same, unless the log is closed: the history, and the offset of the first.
-    pub fn append_if_open<'a>(
+    /// The same to a log that is held open: the place of the first.
+    pub fn append_held<'a>(
         &self,
-        channel: &Channel,
+        channel: &Held,
         entries: impl Iterator<Item = Members<'a>>,
         ts: f64,
-    ) -> Option<Position> {
+    ) -> Position {
         let first = self.change(channel, |log| {
-            // With the log locked: it stays so until the entries are in.
-            if channel.is_closed() {
-                return None;
-            }
             let offset = log.append_members(entries, ts);
             log.trim_age(ts);
-            Some(log.epoch().position(offset))
+            log.epoch().position(offset)
         });
         if self.bytes() > self.max_bytes {
             self.shrink();
@@ -277,6 +310,9 @@ impl Logs {
     /// The largest log gives, and only where it has nothing left but its newest entry the next one. A little more than
     /// needed goes, so that not every append has to look for it.
     fn shrink(&self) {
+        let Ok(_alone) = self.shrinking.try_lock() else {
+            return;
+        };
         let target = self.max_bytes - self.max_bytes / 64;
         let mut channels: Vec<(usize, Arc<Channel>)> = self
             .all()

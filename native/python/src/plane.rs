@@ -308,6 +308,10 @@ impl PyPlane {
         Ok(closed.map_err(Raised::from)?)
     }
 
+    fn close_log_if_empty(&self, log: LogId) -> PyResult<bool> {
+        Ok(self.inner.close_log_if_empty(log).map_err(Raised::from)?)
+    }
+
     fn rotate_log(&self, py: Python<'_>, log: LogId) -> PyResult<String> {
         let rotated = py.detach(|| self.inner.rotate_log(log));
         Ok(rotated.map_err(Raised::from)?)

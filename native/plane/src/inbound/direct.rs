@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::channel::Channel;
+use crate::channel::Held;
 use crate::inbound::gathering::Gathering;
 use crate::inbound::grants::Grants;
 use crate::inbound::run::{Item, Run};
@@ -16,7 +16,7 @@ const KEPT: usize = 1 << 20;
 pub struct Direct {
     gathering: Gathering,
     bytes: Vec<u8>,
-    runs: Vec<(Arc<Channel>, Range<usize>)>,
+    runs: Vec<(Held, Range<usize>)>,
 }
 
 impl Direct {
@@ -47,7 +47,7 @@ impl Direct {
         };
         let channel = item
             .text_of(publish.channel, &self.bytes)
-            .and_then(|name| grants.channel_of(name, &publish, text.len(), now));
+            .and_then(|name| grants.take(name, &publish, text.len(), now));
         let Some(channel) = channel else {
             return false;
         };
@@ -71,7 +71,7 @@ impl Direct {
     }
 
     /// What was taken, in the order in which it came: runs of one channel each. Nothing of it is left.
-    pub fn drain(&mut self) -> Vec<(Arc<Channel>, Run)> {
+    pub fn drain(&mut self) -> Vec<(Held, Run)> {
         let (gathering, bytes) = (&self.gathering, &self.bytes);
         let runs = self.runs.drain(..);
         let runs = runs.map(|(channel, range)| (channel, gathering.run(range, bytes)));

@@ -1,14 +1,14 @@
 //! What an I/O thread may do by itself for a connection: take its plain publishes to a channel, as Python would have taken them.
 //!
 //! Python has looked up the right, the limits and the buckets once. A grant is used only while Python has handled everything else
-//! that the connection has said, so that nothing overtakes anything (C14); and it is taken back before anything changes that it
-//! rests on.
+//! that the connection has said, so that nothing overtakes anything (C14); and it is taken back before anybody is told of a change
+//! of what it rests on. Who says so much at once that Python is never done with it stays with Python until there is a pause.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::allowance::SharedBucket;
-use crate::channel::Channel;
+use crate::channel::{Channel, Held};
 use crate::inbound::publish::Publish;
 
 /// The publishes of one connection to one channel.
@@ -27,12 +27,14 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether `publish`, a message of `len` bytes, is covered, and paid for now.
-    fn takes(&self, publish: &Publish, len: usize, now: f64) -> bool {
-        len <= self.largest
-            && (self.takes_traces || publish.traceparent.is_none())
-            && !self.channel.is_closed()
-            && self.own.take(self.shared.as_deref(), 1.0, now)
+    /// The channel, held open, if `publish`, a message of `len` bytes, is covered and paid for now.
+    fn take(&self, publish: &Publish, len: usize, now: f64) -> Option<Held> {
+        let is_covered =
+            len <= self.largest && (self.takes_traces || publish.traceparent.is_none());
+        let held = is_covered.then(|| self.channel.hold())??;
+        self.own
+            .take(self.shared.as_deref(), 1.0, now)
+            .then_some(held)
     }
 }
 
@@ -47,8 +49,11 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// One more, or another in its place.
+    /// One more, or another in its place. Those of logs that are closed make room.
     pub fn add(&mut self, grant: Grant) {
+        if self.by_name.len() >= self.by_name.capacity() {
+            self.by_name.retain(|_, grant| !grant.channel.is_closed());
+        }
         self.by_name.insert(Arc::clone(&grant.channel.name), grant);
     }
 
@@ -57,36 +62,15 @@ impl Grants {
         self.by_name.clear();
     }
 
-    /// `count` publishes that were taken to `channel` go to Python after all, which takes the pay for them.
-    pub fn give_back(&mut self, channel: &str, count: usize, now: f64) {
-        self.taken -= count as u64;
-        if let Some(grant) = self.by_name.remove(channel) {
-            let paid = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-            for bucket in [Some(&grant.own), grant.shared.as_ref()]
-                .into_iter()
-                .flatten()
-            {
-                bucket.pay(-paid, now);
-            }
-        }
-    }
-
     /// Whether Python has handled all but the last of the `count` messages that have come.
     pub fn is_clear(&self, count: u64) -> bool {
         count == self.handled + self.taken + 1
     }
 
-    /// The channel that takes `publish` to `channel` by a grant; none: Python decides.
-    pub fn channel_of(
-        &mut self,
-        channel: &str,
-        publish: &Publish,
-        len: usize,
-        now: f64,
-    ) -> Option<Arc<Channel>> {
-        let grant = self.by_name.get(channel)?;
-        let takes = grant.takes(publish, len, now);
-        self.taken += u64::from(takes);
-        takes.then(|| Arc::clone(&grant.channel))
+    /// The channel that `publish` to `channel` goes to by a grant, held open; none: Python decides.
+    pub fn take(&mut self, channel: &str, publish: &Publish, len: usize, now: f64) -> Option<Held> {
+        let held = self.by_name.get(channel)?.take(publish, len, now)?;
+        self.taken += 1;
+        Some(held)
     }
 }

@@ -132,6 +132,17 @@ impl Plane {
         closed
     }
 
+    /// The same of a log in memory, if nothing is in it and nothing is on its way to it: whether that was so.
+    pub fn close_log_if_empty(&self, log: LogId) -> Result<bool, PlaneError> {
+        let is_closed = self.logs.close_if_empty(log)?;
+        if is_closed {
+            for port in self.ports.get().into_iter().flatten() {
+                port.push(Command::Forget(log));
+            }
+        }
+        Ok(is_closed)
+    }
+
     /// Give entries their places. In a durable log they are visible once they are written, which is told by an event; `marks`
     /// (one for each entry, or none at all) are kept there with them.
     pub fn append(

@@ -34,6 +34,14 @@ impl Plane {
             );
             return Err(PlaneError::Argument(text));
         }
+        if terms
+            .shared
+            .as_ref()
+            .is_some_and(|shared| Arc::ptr_eq(shared, &terms.own))
+        {
+            let text = "grant: another bucket of the subject was expected, the same came".into();
+            return Err(PlaneError::Argument(text));
+        }
         let Terms {
             largest,
             takes_traces,

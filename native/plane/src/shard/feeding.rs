@@ -58,7 +58,8 @@ impl Shard {
         };
         let mut to = Sinks {
             batch: &mut self.batch,
-            direct: self.port.may_grant().then_some(&mut self.direct),
+            direct: &mut self.direct,
+            port: &self.port,
             shared: &self.shared,
             now,
         };

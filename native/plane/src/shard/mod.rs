@@ -127,6 +127,8 @@ pub struct Shard {
     direct: Direct,
     /// Other threads that have something to do by what this one has published.
     woken: Vec<usize>,
+    /// The turn of a connection may have taken its time.
+    has_published: bool,
     buffer: Vec<u8>,
     /// One of each for all connections (B2).
     deflater: Deflater,
@@ -156,6 +158,7 @@ impl Shard {
             batch: Batch::default(),
             direct: Direct::default(),
             woken: Vec::new(),
+            has_published: false,
             buffer: vec![0; shared.settings.turn_read.max(1)],
             deflater: Deflater::default(),
             inflater: Inflater::default(),
@@ -204,7 +207,7 @@ impl Shard {
                 connection.queued = false;
                 self.guarded_turn(slot, now);
             }
-            if turn % 8 == 0 {
+            if turn % 8 == 0 || std::mem::take(&mut self.has_published) {
                 now = Instant::now();
                 if now.saturating_duration_since(started) > PASS {
                     return;

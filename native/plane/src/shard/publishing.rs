@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::channel::Channel;
-use crate::connection::Connection;
+use crate::channel::{Channel, Held};
 use crate::inbound::{Answers, Grant, Grants, Part, Parts, Run};
 use crate::shard::Shard;
 
@@ -47,25 +46,20 @@ impl Shard {
         }
     }
 
-    fn publish_run(&mut self, slot: usize, channel: &Arc<Channel>, run: Run, now: Instant) {
-        let Some(connection) = self.connections.get_mut(slot) else {
+    fn publish_run(&mut self, slot: usize, channel: &Held, run: Run, now: Instant) {
+        let Some(connection) = self.connections.get(slot) else {
             return;
         };
+        let (conn, is_closing) = (connection.id, connection.closing.is_some());
         let logs = &self.shared.appending.logs;
-        let Some(first) = logs.append_if_open(channel, run.members(), wall_clock()) else {
-            self.give_back(slot, channel, &run, now);
-            return;
-        };
+        let first = logs.append_held(channel, run.members(), wall_clock());
         let count = run.len();
         channel.figures().appended.add(count as u64);
-        let part = Part {
-            conn: connection.id,
-            run: Arc::new(run),
-            count,
-        };
-        let is_closing = connection.closing.is_some();
         self.tell_followers(channel, now);
-        let parts = Parts { parts: vec![part] };
+        let run = Arc::new(run);
+        let parts = Parts {
+            parts: vec![Part { conn, run, count }],
+        };
         let mut told = 0;
         for answers in parts.answers(&first, |_| is_closing) {
             told += answers.len();
@@ -73,6 +67,7 @@ impl Shard {
         }
         self.shared.figures.direct_publishes.add(count as u64);
         self.shared.figures.direct_acks.add(told as u64);
+        self.has_published = true;
     }
 
     /// The turn in which they were read writes them.
@@ -91,22 +86,6 @@ impl Shard {
                 self.shared.appending.tell(thread, channel, now);
                 self.woken.push(thread);
             }
-        }
-    }
-
-    /// The log was closed in between: nothing was paid, and Python opens it again, or says why not.
-    fn give_back(&mut self, slot: usize, channel: &Channel, run: &Run, now: Instant) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        let seconds = self.shared.clock.seconds(now);
-        if let Some(grants) = connection.grants.as_deref_mut() {
-            grants.give_back(&channel.name, run.len(), seconds);
-        }
-        let Connection { id, .. } = connection;
-        for frame in run.frames() {
-            // It was read as one of these before.
-            let _ = self.batch.push_text(*id, frame);
         }
     }
 

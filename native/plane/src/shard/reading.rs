@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::closing::{Cause, Verdict};
+use crate::command::Port;
 use crate::connection::{Connection, KeptWaiting, SKIP_FACTOR};
 use crate::deflate::{Inflated, Inflater};
 use crate::frame::{Fault, FrameReader, Incoming, ReaderLimits};
@@ -130,7 +131,8 @@ impl Shard {
         let mut reader = std::mem::replace(&mut connection.reader, placeholder());
         let mut to = Sinks {
             batch: &mut self.batch,
-            direct: self.port.may_grant().then_some(&mut self.direct),
+            direct: &mut self.direct,
+            port: &self.port,
             shared: &self.shared,
             now,
         };
@@ -244,8 +246,10 @@ fn placeholder() -> FrameReader {
 pub(super) struct Sinks<'a> {
     /// To Python.
     pub batch: &'a mut Batch,
-    /// To the logs; none: Python is about to take grants back.
-    pub direct: Option<&'a mut Direct>,
+    /// To the logs.
+    pub direct: &'a mut Direct,
+    /// Whether Python is about to take grants back.
+    pub port: &'a Port,
     /// Limits and figures.
     pub shared: &'a Shared,
     /// Now.
@@ -265,10 +269,11 @@ pub(super) fn receive(
         settings: &shared.settings,
         out: &mut connection.out,
         batch: to.batch,
-        direct: to
-            .direct
+        direct: connection
+            .grants
             .as_deref_mut()
-            .zip(connection.grants.as_deref_mut()),
+            .filter(|_| to.port.may_grant())
+            .map(|grants| (&mut *to.direct, grants)),
         clock: shared.clock,
         inbox: &shared.inbox,
         closing: connection.closing.is_some(),
