@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--duration", type=float, default=5.0)
     options = parser.parse_args()
 
-    hub, workload = hub_server(), WORKLOADS[options.workload]
+    hub, workload = hub_server("bot"), WORKLOADS[options.workload]
     chosen = {f"{ms:g}": replace(hub, environment=hub.environment | {"NG_FLUSH_MS": f"{ms:g}"}) for ms in SETTINGS}
     runs = take_turns(Bench(options.duration), workload, chosen, options.rounds)
     found = rows(runs)

@@ -30,12 +30,12 @@ STOP_TIMEOUT = 10.0
 
 CHANNELS = """
 [channels.metrics]
-subscribe = ["anonymous", "bot"]
-broadcast = ["bot"]
+subscribe = ["anonymous", "admin", "bot"]
+broadcast = ["admin", "bot"]
 
 [channels."bench-*"]
-subscribe = ["anonymous", "bot"]
-broadcast = ["bot"]
+subscribe = ["anonymous", "admin", "bot"]
+broadcast = ["admin", "bot"]
 """
 
 
@@ -72,14 +72,14 @@ class Running:
     pid: int
 
 
-def hub_server() -> Server:
-    """The hub as it ships, with one bot whose publish rate does not stand in the way of the measurement."""
+def hub_server(role: str = "admin") -> Server:
+    """The hub as it ships, with one user of `role`, whose publish rate does not stand in the way of a measurement."""
     sys.path.insert(0, str(HERE.parent))
     import jwt  # noqa: PLC0415 - only this server needs it
 
     BUILD.mkdir(exist_ok=True)
     (BUILD / "channels.toml").write_text(CHANNELS)
-    token = jwt.encode({"sub": "bench", "role": "bot", "exp": int(time.time()) + 86_400}, SECRET, algorithm="HS256")
+    token = jwt.encode({"sub": "bench", "role": role, "exp": int(time.time()) + 86_400}, SECRET, algorithm="HS256")
     limits = {
         "NG_CONFIG": str(BUILD / "channels.toml"),
         "NG_RATE_PUBLISH": "1000000/1000000",
@@ -95,7 +95,7 @@ def hub_server() -> Server:
 
 def servers() -> dict[str, Server]:
     """Every server there is a way to start, in the order of the table."""
-    hub, python, node = hub_server(), sys.executable, shutil.which("node") or "node"
+    hub, python, node = hub_server("bot"), sys.executable, shutil.which("node") or "node"
     modules, binaries = INSTALLED / "node_modules", INSTALLED / "bin"
     return {
         "floor": Server((str(BUILD / "floor"), "{port}")),

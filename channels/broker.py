@@ -193,9 +193,10 @@ class Broker:
     ) -> Position:
         """Append to the log of `channel`, which brings it to every subscriber. THE ONLY DOOR in Python.
 
-        I/O threads append what they were granted (`hub.grants`) to the same logs by themselves. Local publishes, signals and entries of other nodes come through here. -> position of the last entry; raises
-        `BrokerError`, and nothing was appended. In a durable log the entries have their places then, but are neither
-        stored nor seen by anybody: `settled` hears later what became of them. In any other log they are stored, and
+        Local publishes, signals and entries of other nodes come through here; what I/O threads were granted
+        (`hub.grants`) they append to the same logs by themselves. -> position of the last entry; raises `BrokerError`,
+        and nothing was appended. In a durable log the entries have their places then, but are neither stored nor seen
+        by anybody: `settled` hears later what became of them. In any other log they are stored, and
         `settled` is not called.
         """
         if self._loop is None:
