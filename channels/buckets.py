@@ -6,7 +6,7 @@ keeps asking is abusing the hub (L24).
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -88,7 +88,7 @@ class TokenBucket:
 
     def take(self, cost: float, now: float) -> float:
         """Pay `cost`: 0.0 if it was granted, else the seconds to wait, and nothing was taken (L23)."""
-        return take_all((self,), cost, now)
+        return take_all(self, None, cost, now)
 
     def level(self, now: float) -> float:
         """What could be paid at `now`. A clock that steps back gives nothing and takes nothing."""
@@ -178,16 +178,14 @@ class _Recorded(TokenBucket):
         self._book.paid(self._key, cost, self.rate.capacity)
 
 
-def take_all(buckets: Sequence[TokenBucket], cost: float, now: float) -> float:
-    """Pay `cost` from one or two `buckets`, or from none: 0.0, or the seconds until all can pay (L23, L24)."""
-    first, *others = buckets
-    if first.shared.take(cost, now, others[0].shared if others else None):
+def take_all(own: TokenBucket, shared: TokenBucket | None, cost: float, now: float) -> float:
+    """Pay `cost` from both buckets, or from neither: 0.0, or the seconds until both can pay (L23, L24)."""
+    buckets = (own,) if shared is None else (own, shared)
+    if own.shared.take(cost, now, None if shared is None else shared.shared):
         for bucket in buckets:
             bucket._paid(cost)
         return 0.0
     waits = [bucket.wait(cost, now) for bucket in buckets]
-    if not any(waits):  # something was given back in between
-        return take_all(buckets, cost, now)
     for bucket, wait in zip(buckets, waits, strict=True):
         if wait > 0.0:
             bucket._refuse(cost, now)

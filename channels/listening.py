@@ -4,6 +4,7 @@ What each of them has yet to hear waits in the native core, bounded and counted;
 """
 
 import logging
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def call_subscribers(system: "SignalSystem") -> bool:
         for event in events:
             try:
                 callback(event)
-            except Exception:
+            except (Exception, CancelledError):
                 failed += 1
                 logger.exception("subscriber %d (%s) of the SignalSystem raised", subscriber, name)
         if failed:

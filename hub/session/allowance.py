@@ -44,10 +44,10 @@ class Allowance:
         if own is None or own.rate is not rate:
             own = self._bucket(name, rate, now)
         shared = None if subject is None else self._shared.bucket(subject, name, now)
-        buckets = (own,) if shared is None else (own, shared)
-        wait = take_all(buckets, cost, now)
+        wait = take_all(own, shared, cost, now)
         if wait == 0.0:
             return None
+        buckets = (own,) if shared is None else (own, shared)
         slowest = max(buckets, key=lambda one: one.wait(cost, now))
         return Shortage(slowest.rate, wait, slowest is shared, any(one.is_abused(now) for one in buckets))
 

@@ -159,14 +159,14 @@ def test_refusals_older_than_5_s_are_forgiven_but_stay_counted() -> None:
 @pytest.mark.clause("L23", "L24")
 def test_two_buckets_pay_together_or_not_at_all() -> None:
     own, shared = TokenBucket(Rate(10, 1), NOW), TokenBucket(Rate(100, 1), NOW)
-    waits = [take_all([own, shared], 8, NOW), take_all([own, shared], 8, NOW)]
+    waits = [take_all(own, shared, 8, NOW), take_all(own, shared, 8, NOW)]
     assert (waits, own.level(NOW), shared.level(NOW)) == ([0.0, 6.0], 2.0, 92.0)
 
 
 @pytest.mark.clause("L24")
 def test_the_refusal_is_counted_in_the_bucket_that_could_not_pay() -> None:
     own, shared = TokenBucket(Rate(10, 1), NOW), TokenBucket(Rate(100, 1), NOW)
-    take_all([own, shared], 11, NOW)
+    take_all(own, shared, 11, NOW)
     assert (own.refused, shared.refused) == (11.0, 0.0)
 
 
@@ -304,7 +304,7 @@ def test_many_are_paid_exactly_as_one_by_one(
         granted = take_each(at_once[0], at_once[1] if is_shared else None, most, now)
         count = 0
         while count < most and all(bucket.wait(1, now) == 0.0 for bucket in singly[: 1 + is_shared]):
-            take_all(singly[: 1 + is_shared], 1, now)
+            take_all(singly[0], singly[1] if is_shared else None, 1, now)
             count += 1
         assert granted == count
         assert [bucket.level(now) for bucket in at_once] == [bucket.level(now) for bucket in singly]

@@ -46,7 +46,7 @@ function* uses(node, checker) {
     const symbol = symbolOf(node, checker);
     yield [node.text, symbol?.declarations ?? []];
   }
-  if (ts.isStringLiteral(node)) yield [node.text, []];
+  if (ts.isStringLiteralLike(node)) yield [node.text, []];
   for (const child of node.getChildren()) yield* uses(child, checker);
 }
 

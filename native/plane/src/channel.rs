@@ -77,14 +77,10 @@ impl Channel {
         (!self.is_closing.load(SeqCst)).then_some(held)
     }
 
-    /// Nobody can hold it open any more, and nobody does: true. Somebody does, and nothing has changed: false.
+    /// Nobody can hold it open from now on: whether nobody does. Logs are closed by one thread at a time.
     pub fn begin_close(&self) -> bool {
         self.is_closing.store(true, SeqCst);
-        let is_free = self.held.load(SeqCst) == 0;
-        if !is_free {
-            self.is_closing.store(false, SeqCst);
-        }
-        is_free
+        self.held.load(SeqCst) == 0
     }
 
     /// It stays open after all.

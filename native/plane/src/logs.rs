@@ -126,11 +126,9 @@ impl Logs {
     /// The same of a log in memory, if nothing is in it and nothing is on its way to it: whether that was so.
     pub fn close_if_empty(&self, id: LogId) -> Result<bool, PlaneError> {
         let channel = self.find(id)?;
-        if !channel.begin_close() {
-            return Ok(false);
-        }
+        let is_free = channel.begin_close();
         let mut log = channel.log();
-        if !log.is_empty() {
+        if !is_free || !log.is_empty() {
             channel.stay_open();
             return Ok(false);
         }

@@ -47,6 +47,7 @@ impl Shard {
     }
 
     fn publish_run(&mut self, slot: usize, channel: &Held, run: Run, now: Instant) {
+        // What has just been read is of a connection that is there: it is taken away after its turn, never within it.
         let Some(connection) = self.connections.get(slot) else {
             return;
         };

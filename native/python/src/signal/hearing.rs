@@ -179,18 +179,29 @@ impl Subscribers {
 
     /// Each of them with its figures.
     pub fn describe<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let all = self.lock();
-        let described = all.iter().map(|(id, one)| {
-            let dict = PyDict::new(py);
-            dict.set_item("subscriber_id", id)?;
-            dict.set_item("name", &one.wish.name)?;
-            dict.set_item("queue", one.wish.queue)?;
-            dict.set_item("waiting", one.waiting.len())?;
-            dict.set_item("heard", one.heard)?;
-            dict.set_item("dropped", one.dropped)?;
-            dict.set_item("failed", one.failed)?;
-            Ok(dict)
-        });
+        // No Python object is made while it is locked: that may run code of the application, which calls us.
+        let figures: Vec<_> = self
+            .lock()
+            .iter()
+            .map(|(id, one)| {
+                let counts = [one.heard, one.dropped, one.failed];
+                let name = one.wish.name.clone();
+                (*id, name, one.wish.queue, one.waiting.len(), counts)
+            })
+            .collect();
+        let described = figures
+            .into_iter()
+            .map(|(id, name, queue, waiting, [heard, dropped, failed])| {
+                let dict = PyDict::new(py);
+                dict.set_item("subscriber_id", id)?;
+                dict.set_item("name", name)?;
+                dict.set_item("queue", queue)?;
+                dict.set_item("waiting", waiting)?;
+                dict.set_item("heard", heard)?;
+                dict.set_item("dropped", dropped)?;
+                dict.set_item("failed", failed)?;
+                Ok(dict)
+            });
         described.collect()
     }
 
