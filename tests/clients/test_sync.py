@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,38 +22,11 @@ from neurograph_ws_client import (
     SyncClient,
     UnknownChannel,
 )
-from neurograph_ws_client.testing import FakeHub
 from neurograph_ws_client.worker import Worker
 
-from tests.clients.support import SOON
+from tests.clients.support import SOON, Hub, threads_of_clients
 
 VECTOR = [0.1] * 8
-
-
-class Hub:
-    """A small hub on a thread of its own, driven without `await`."""
-
-    def __init__(self, worker: Worker, hub: FakeHub) -> None:
-        self.worker, self.fake = worker, hub
-        self.url = hub.url
-
-    def publish(self, channel: str, *data: Any) -> None:
-        self.worker.call(lambda: [self.fake.publish(channel, one) for one in data])
-
-    def cut(self) -> None:
-        self.worker.call(self.fake.cut)
-
-    def asked(self, kind: str, count: int = 1) -> Any:
-        return self.worker.wait(self.fake.asked(kind, count))
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    worker, fake = Worker("fake hub"), FakeHub()
-    worker.wait(fake.start())
-    yield Hub(worker, fake)
-    worker.wait(fake.stop())
-    worker.stop()
 
 
 def test_every_call_of_the_client_is_there_with_its_signature() -> None:
@@ -124,15 +97,31 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_ends_the_call_that_waits_and_loses_nothing(hub: Hub) -> None:
+@pytest.fixture
+def interrupts(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called, it has Ctrl-C strike the next call that waits, when it does."""
+    wait = Worker.result
+
+    def strike() -> None:
+        def result(worker: Worker, future: Any, seconds: float | None = None) -> Any:
+            monkeypatch.setattr(Worker, "result", wait)
+            threading.Thread(target=interrupt).start()
+            return wait(worker, future, seconds)
+
+        monkeypatch.setattr(Worker, "result", result)
+
+    return strike
+
+
+def test_ctrl_c_ends_the_call_that_waits_and_loses_nothing(hub: Hub, interrupts: Callable[[], None]) -> None:
     with SyncClient(hub.url) as client:
         logs = client.subscribe("logs").ready(SOON)
-        threading.Timer(0.05, interrupt).start()
+        interrupts()
         with pytest.raises(KeyboardInterrupt):
             logs.next(SOON)
         hub.publish("logs", 1, 2)
         assert [logs.next(SOON).data, logs.next(SOON).data] == [1, 2]
-        threading.Timer(0.05, interrupt).start()
+        interrupts()
         with pytest.raises(KeyboardInterrupt):
             client.run_forever()
         assert client.state == State.CONNECTED
@@ -201,10 +190,19 @@ async def test_it_works_where_a_loop_runs_already_and_refuses_to_wait_for_itself
 def test_what_is_away_is_refused_and_no_thread_is_left(hub: Hub) -> None:
     with pytest.raises(Disconnected), SyncClient("ws://127.0.0.1:1/ws"):
         pass
-    with SyncClient(hub.url) as client:
-        client.subscribe("logs", lambda event: None).ready(SOON)
-    names = {thread.name for thread in threading.enumerate() if thread.is_alive()}
-    assert not any(name.startswith("neurograph-client") for name in names)
+    handled, told = threading.Event(), threading.Event()
+    client = SyncClient(hub.url, token=lambda request: "good")
+    client.on("connected", lambda welcome: told.set())
+    with client:
+        client.subscribe("logs", lambda event: handled.set()).ready(SOON)
+        hub.publish("logs", 1)
+        assert handled.wait(SOON)
+        assert told.wait(SOON)
+        kinds = {thread.name.split("-")[1] for thread in threads_of_clients()}
+        assert kinds == {"client", "handler", "listener", "token"}
+    for thread in threads_of_clients():
+        thread.join(SOON)
+    assert threads_of_clients() == []
 
 
 def test_a_client_that_is_never_used_has_no_thread() -> None:

@@ -36,7 +36,7 @@ from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
 from .subscriptions import Subscriptions
-from .tasks import Tasks, Timer, answer, current_task
+from .tasks import Tasks, Timer, answer, current_task, is_asking
 from .waiting import Item
 
 
@@ -153,7 +153,7 @@ class Link:
         """End it all, let the handlers finish what they have in hand, and leave no socket and no task."""
         self.run(self.session.close(code, reason))
         await self.sockets.finish()
-        handlers = {task for task in self._handlers if task is not current_task()}
+        handlers = {task for task in self._handlers if not is_asking(task)}
         if handlers:
             _, stuck = await asyncio.wait(handlers, timeout=self._patience)
             for task in stuck:
