@@ -6,12 +6,13 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from neurograph_ws_client import (
     AuthError,
+    Backoff,
     Closed,
     Disconnected,
     Event,
@@ -98,8 +99,10 @@ def interrupt() -> None:
 
 
 @pytest.fixture
-def interrupts(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Called, it has Ctrl-C strike the next call that waits, when it does."""
+    # Where tests run in the background, Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     wait = Worker.result
 
     def strike() -> None:
@@ -110,7 +113,8 @@ def interrupts(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
         monkeypatch.setattr(Worker, "result", result)
 
-    return strike
+    yield strike
+    signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_ends_the_call_that_waits_and_loses_nothing(hub: Hub, interrupts: Callable[[], None]) -> None:
@@ -162,6 +166,17 @@ def test_a_token_source_may_block_and_a_listener_may_call_the_client(hub: Hub) -
     with client:
         assert told.wait(SOON)
         assert states == [("viewer", "connected")]
+
+
+def test_the_wait_for_the_next_attempt_may_be_ended(hub: Hub) -> None:
+    away = threading.Event()
+    with SyncClient(hub.url, backoff=Backoff(base=3600.0, cap=3600.0)) as client:
+        client.on("disconnected", lambda error: away.set())
+        hub.cut()
+        assert away.wait(SOON)
+        client.wait_for(State.RECONNECTING, SOON)
+        client.try_now()
+        client.wait_for(State.CONNECTED, SOON)
 
 
 def test_gaps_come_in_the_stream_and_what_was_missed_is_replayed(hub: Hub) -> None:

@@ -128,6 +128,10 @@ class NeurographWSClient(Calls):
             raise self._session.cause or Closed("the client was closed")
         return self.welcome
 
+    def try_now(self) -> None:
+        """End the wait for the next attempt; nothing happens where none is waited for."""
+        self._link.try_now()
+
     async def run_forever(self) -> None:
         """Connect if need be, and return after `close`; raises what closed it otherwise."""
         if self.state in {State.IDLE, State.CLOSED}:

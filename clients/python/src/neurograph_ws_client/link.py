@@ -75,6 +75,10 @@ class Link:
         """Start, or say that it shall not give up."""
         self.run(self.session.connect(monotonic(), retry=retry))
 
+    def try_now(self) -> None:
+        """Who waits for the next attempt waits no longer."""
+        self.run(self.session.try_now(monotonic()))
+
     async def request(self, message: Message, timeout: float, *, is_repeatable: bool, is_patient: bool) -> Resolve:
         """Ask the hub and wait for its answer; HubError says why there is none."""
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()

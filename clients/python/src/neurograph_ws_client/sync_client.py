@@ -236,6 +236,10 @@ class SyncClient:
         """Forget the positions of channels that are not subscribed, or of all of those; ValueError for others."""
         self._look(lambda: self.client.forget(*channels))
 
+    def try_now(self) -> None:
+        """End the wait for the next attempt; nothing happens where none is waited for."""
+        self._look(self.client.try_now)
+
     def on(self, event: Told, handler: Callable[[Any], Any]) -> Callable[[], None]:
         """As `NeurographWSClient.on`; `handler` is called on a thread beside, in the order of what is told."""
         stop = self._look(lambda: self.client.on(event, lambda value: self._tell(handler, value)))
