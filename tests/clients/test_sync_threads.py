@@ -1,15 +1,20 @@
 """The threads of the client without `await`: who ends them, who waits for whom, what they may not lose."""
 
+import asyncio
+import contextlib
+import itertools
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pytest
 from neurograph_ws_client import Closed, Event, RequestTimeout, SyncClient, TokenRequest
 from neurograph_ws_client.threads import Threads
+from neurograph_ws_client.worker import Worker
 
 from tests.clients.support import SOON, Hub, threads_of_clients
 
@@ -32,6 +37,39 @@ def test_close_ends_the_calls_of_other_threads(hub: Hub) -> None:
     assert calls[1].result(SOON) is None
     with pytest.raises(Closed):
         client.ping()
+
+
+def test_a_call_that_meets_the_end_of_the_worker_is_done_or_refused() -> None:
+    def use(worker: Worker, barrier: threading.Barrier) -> None:
+        barrier.wait(SOON)
+        with pytest.raises(Closed, match="the client was closed"):
+            all(worker.call(lambda: True) for _ in itertools.repeat(None))
+
+    for _ in range(50):
+        worker, barrier = Worker("neurograph-client"), threading.Barrier(5)
+        calls = [in_a_thread(partial(use, worker, barrier)) for _ in range(4)]
+        barrier.wait(SOON)
+        worker.stop()
+        for call in calls:
+            call.result(SOON)
+
+
+def test_what_does_not_end_by_being_cancelled_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurograph_ws_client.worker._END_WITHIN", 0.01)
+    begun = threading.Event()
+
+    async def stubborn() -> None:
+        while True:
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    worker = Worker("neurograph-client")
+    call = in_a_thread(lambda: worker.wait(stubborn()))
+    assert begun.wait(SOON)
+    worker.stop()
+    with pytest.raises(Closed):
+        call.result(SOON)
 
 
 def test_the_first_use_by_several_threads_makes_one_worker(hub: Hub) -> None:
