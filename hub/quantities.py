@@ -96,7 +96,6 @@ def host_name() -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:64] or "node"
 
 
-@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether `host` (an address or a name, IPv6 with or without brackets) can only be this machine."""
     return len(host) <= LONGEST_HOST and _is_loopback(host)

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import threading
 from typing import Any
 
 from neurograph_ws_client import Backoff, Event, NeurographWSClient, State
 from neurograph_ws_client.testing import FakeHub
+from neurograph_ws_client.worker import Worker
 
 # Reconnects of the tests do not wait: the back-off has its own tests, with the clock as an argument.
 AT_ONCE = Backoff(base=0.01, cap=0.01)
@@ -59,3 +61,25 @@ async def away_and_back(hub: FakeHub, client: NeurographWSClient, *missed: Any) 
 async def token_of(client: NeurographWSClient) -> str:
     """The reconnection token that the client asked for by itself."""
     return client.reconnection_token or (await client.get_reconnection_token()).token
+
+
+class Hub:
+    """A small hub on a thread of its own, driven without `await`."""
+
+    def __init__(self, worker: Worker, hub: FakeHub) -> None:
+        self.worker, self.fake = worker, hub
+        self.url = hub.url
+
+    def publish(self, channel: str, *data: Any) -> None:
+        self.worker.call(lambda: [self.fake.publish(channel, one) for one in data])
+
+    def cut(self) -> None:
+        self.worker.call(self.fake.cut)
+
+    def asked(self, kind: str, count: int = 1) -> Any:
+        return self.worker.wait(self.fake.asked(kind, count))
+
+
+def threads_of_clients() -> list[threading.Thread]:
+    """Those that clients without `await` have running."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("neurograph-")]

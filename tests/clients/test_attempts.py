@@ -5,7 +5,7 @@ import ssl
 from typing import Any
 
 import pytest
-from neurograph_ws_client import Disconnected, HubError, Misconfigured, NeurographWSClient, State
+from neurograph_ws_client import Backoff, Disconnected, HubError, Misconfigured, NeurographWSClient, State
 from neurograph_ws_client import connection as opening_of
 from neurograph_ws_client.testing import FakeHub
 
@@ -90,3 +90,21 @@ async def test_a_reconnect_that_can_never_be_closes_the_client_and_says_why(monk
         with pytest.raises(HubError, match="with these options: TypeError: no"):
             await running
         assert [type(error) for error in told.items] == [Disconnected]
+
+
+@pytest.mark.clause("X4")
+async def test_who_waits_for_the_next_attempt_may_try_now() -> None:
+    async with FakeHub() as hub:
+        client = client_of(hub, backoff=Backoff(base=3600.0, cap=3600.0))
+        client.try_now()
+        assert client.state is State.IDLE
+        async with client:
+            away = asyncio.ensure_future(client.wait_for(State.RECONNECTING, SOON))
+            hub.cut()
+            await away
+            client.try_now()
+            await client.wait_for(State.CONNECTED, SOON)
+            client.try_now()
+            assert await client.ping() > 0
+        client.try_now()
+        await client.wait_for(State.CLOSED, SOON)

@@ -6,12 +6,13 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from neurograph_ws_client import (
     AuthError,
+    Backoff,
     Closed,
     Disconnected,
     Event,
@@ -22,38 +23,11 @@ from neurograph_ws_client import (
     SyncClient,
     UnknownChannel,
 )
-from neurograph_ws_client.testing import FakeHub
 from neurograph_ws_client.worker import Worker
 
-from tests.clients.support import SOON
+from tests.clients.support import SOON, Hub, threads_of_clients
 
 VECTOR = [0.1] * 8
-
-
-class Hub:
-    """A small hub on a thread of its own, driven without `await`."""
-
-    def __init__(self, worker: Worker, hub: FakeHub) -> None:
-        self.worker, self.fake = worker, hub
-        self.url = hub.url
-
-    def publish(self, channel: str, *data: Any) -> None:
-        self.worker.call(lambda: [self.fake.publish(channel, one) for one in data])
-
-    def cut(self) -> None:
-        self.worker.call(self.fake.cut)
-
-    def asked(self, kind: str, count: int = 1) -> Any:
-        return self.worker.wait(self.fake.asked(kind, count))
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    worker, fake = Worker("fake hub"), FakeHub()
-    worker.wait(fake.start())
-    yield Hub(worker, fake)
-    worker.wait(fake.stop())
-    worker.stop()
 
 
 def test_every_call_of_the_client_is_there_with_its_signature() -> None:
@@ -124,15 +98,34 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_ends_the_call_that_waits_and_loses_nothing(hub: Hub) -> None:
+@pytest.fixture
+def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Called, it has Ctrl-C strike the next call that waits, when it does."""
+    # Where tests run in the background, Ctrl-C is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    wait = Worker.result
+
+    def strike() -> None:
+        def result(worker: Worker, future: Any, seconds: float | None = None) -> Any:
+            monkeypatch.setattr(Worker, "result", wait)
+            threading.Thread(target=interrupt).start()
+            return wait(worker, future, seconds)
+
+        monkeypatch.setattr(Worker, "result", result)
+
+    yield strike
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_call_that_waits_and_loses_nothing(hub: Hub, interrupts: Callable[[], None]) -> None:
     with SyncClient(hub.url) as client:
         logs = client.subscribe("logs").ready(SOON)
-        threading.Timer(0.05, interrupt).start()
+        interrupts()
         with pytest.raises(KeyboardInterrupt):
             logs.next(SOON)
         hub.publish("logs", 1, 2)
         assert [logs.next(SOON).data, logs.next(SOON).data] == [1, 2]
-        threading.Timer(0.05, interrupt).start()
+        interrupts()
         with pytest.raises(KeyboardInterrupt):
             client.run_forever()
         assert client.state == State.CONNECTED
@@ -175,6 +168,17 @@ def test_a_token_source_may_block_and_a_listener_may_call_the_client(hub: Hub) -
         assert states == [("viewer", "connected")]
 
 
+def test_the_wait_for_the_next_attempt_may_be_ended(hub: Hub) -> None:
+    away = threading.Event()
+    with SyncClient(hub.url, backoff=Backoff(base=3600.0, cap=3600.0)) as client:
+        client.on("disconnected", lambda error: away.set())
+        hub.cut()
+        assert away.wait(SOON)
+        client.wait_for(State.RECONNECTING, SOON)
+        client.try_now()
+        client.wait_for(State.CONNECTED, SOON)
+
+
 def test_gaps_come_in_the_stream_and_what_was_missed_is_replayed(hub: Hub) -> None:
     with SyncClient(hub.url) as client:
         logs = client.subscribe("logs", gaps=True, queue_size=2).ready(SOON)
@@ -201,10 +205,19 @@ async def test_it_works_where_a_loop_runs_already_and_refuses_to_wait_for_itself
 def test_what_is_away_is_refused_and_no_thread_is_left(hub: Hub) -> None:
     with pytest.raises(Disconnected), SyncClient("ws://127.0.0.1:1/ws"):
         pass
-    with SyncClient(hub.url) as client:
-        client.subscribe("logs", lambda event: None).ready(SOON)
-    names = {thread.name for thread in threading.enumerate() if thread.is_alive()}
-    assert not any(name.startswith("neurograph-client") for name in names)
+    handled, told = threading.Event(), threading.Event()
+    client = SyncClient(hub.url, token=lambda request: "good")
+    client.on("connected", lambda welcome: told.set())
+    with client:
+        client.subscribe("logs", lambda event: handled.set()).ready(SOON)
+        hub.publish("logs", 1)
+        assert handled.wait(SOON)
+        assert told.wait(SOON)
+        kinds = {thread.name.split("-")[1] for thread in threads_of_clients()}
+        assert kinds == {"client", "handler", "listener", "token"}
+    for thread in threads_of_clients():
+        thread.join(SOON)
+    assert threads_of_clients() == []
 
 
 def test_a_client_that_is_never_used_has_no_thread() -> None:

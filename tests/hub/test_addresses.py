@@ -1,11 +1,12 @@
 """hub/addresses.py: whose address a request has (L21)."""
 
+import sys
 from typing import Any
 
 import pytest
 
 from hub.addresses import address_key, client_address, client_scheme, is_loopback_peer
-from hub.quantities import read_networks
+from hub.quantities import is_loopback, read_networks
 
 PROXIES = read_networks("10.0.0.0/8, fd00::/8")
 
@@ -108,3 +109,10 @@ def test_the_scheme_that_a_stranger_claims_is_ignored(own: str, expected: str) -
         forged = [("x-forwarded-proto", claim), ("forwarded", f"for=192.0.2.1;proto={claim}")]
         for proxies in (PROXIES, ()):
             assert client_scheme({**scope("203.0.113.9", *forged), "scheme": own}, proxies) == expected
+
+
+def test_a_host_of_a_stranger_that_is_too_long_is_not_kept() -> None:
+    host = "a" * 8_192 + ".localhost"
+    before = sys.getrefcount(host)
+    assert not is_loopback(host)
+    assert sys.getrefcount(host) == before

@@ -13,7 +13,7 @@ from .channels import Channel
 from .checks import check_choice, check_options, check_token, check_whole
 from .codec import codecs_for
 from .connection import Opening
-from .errors import Closed
+from .errors import AuthError, Closed
 from .events import Event, T
 from .filters import Filter
 from .link import Link
@@ -127,6 +127,10 @@ class NeurographWSClient(Calls):
         if self.welcome is None or self.state is State.CLOSED:
             raise self._session.cause or Closed("the client was closed")
         return self.welcome
+
+    def try_now(self) -> None:
+        """End the wait for the next attempt; nothing happens where none is waited for."""
+        self._link.try_now()
 
     async def run_forever(self) -> None:
         """Connect if need be, and return after `close`; raises what closed it otherwise."""
@@ -286,14 +290,21 @@ class NeurographWSClient(Calls):
         REST; with `idle` whether so many seconds of silence survive, with an `origin` whether a page of it may connect.
         It never raises for what it finds: `is_good`, `summary` and the findings tell, and it prints as a list.
         """
-        from .diagnosis import Target, diagnosed  # noqa: PLC0415 - only who asks for it needs it
+        from .diagnosis import Target, diagnosed, unasked  # noqa: PLC0415 - only who asks for it needs it
 
+        try:
+            url = self._address.ask()
+        except Exception as fault:  # noqa: BLE001 - whatever the application's source raises
+            return unasked(self.url, "url", f"the source of the URL failed: {type(fault).__name__}: {fault}")
         token = self._credential
         if callable(token):
-            token = await token_from(token, TokenRequest("initial"))
+            try:
+                token = await token_from(token, TokenRequest("initial"))
+            except AuthError as fault:
+                return unasked(url, "token", fault.message)
         opening = self._opening
         target = Target(
-            self._address.ask(),
+            url,
             token or None,
             self._timeout,
             opening.ssl,

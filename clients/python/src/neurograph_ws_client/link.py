@@ -36,7 +36,7 @@ from .sockets import Sockets
 from .states import State, SubState
 from .subscription import Subscription
 from .subscriptions import Subscriptions
-from .tasks import Tasks, Timer, answer, current_task
+from .tasks import Tasks, Timer, answer, current_task, is_asking
 from .waiting import Item
 
 
@@ -74,6 +74,10 @@ class Link:
     def connect(self, *, retry: bool) -> None:
         """Start, or say that it shall not give up."""
         self.run(self.session.connect(monotonic(), retry=retry))
+
+    def try_now(self) -> None:
+        """Who waits for the next attempt waits no longer."""
+        self.run(self.session.try_now(monotonic()))
 
     async def request(self, message: Message, timeout: float, *, is_repeatable: bool, is_patient: bool) -> Resolve:
         """Ask the hub and wait for its answer; HubError says why there is none."""
@@ -153,7 +157,7 @@ class Link:
         """End it all, let the handlers finish what they have in hand, and leave no socket and no task."""
         self.run(self.session.close(code, reason))
         await self.sockets.finish()
-        handlers = {task for task in self._handlers if task is not current_task()}
+        handlers = {task for task in self._handlers if not is_asking(task)}
         if handlers:
             _, stuck = await asyncio.wait(handlers, timeout=self._patience)
             for task in stuck:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Literal
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
@@ -26,12 +26,16 @@ def http_base(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The interface of the hub at the URL of its WebSocket; `timeout` in seconds for each question."""
+    """The interface of the hub at the URL of its WebSocket; `timeout` in seconds for each question.
+
+    `proxy` as for the client: that of the environment by default, another one by its URL, or None.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
     timeout: float = 5.0
     ssl: SSLContext | None = None
+    proxy: str | Literal[True] | None = True
     agent: str = f"neurograph-ws-client/{__version__}"
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -63,7 +67,11 @@ class Rest:
             raise Disconnected(f"cannot connect to {http_base(self.url)}: {text}") from fault
 
     def _opener(self) -> OpenerDirector:
-        handlers: list[Any] = [ProxyHandler({})] if is_loopback(self.url) else []
+        handlers: list[Any] = []
+        if self.proxy is None or is_loopback(self.url):
+            handlers.append(ProxyHandler({}))
+        elif isinstance(self.proxy, str):
+            handlers.append(ProxyHandler({"http": self.proxy, "https": self.proxy}))
         if self.ssl is not None:
             handlers.append(HTTPSHandler(context=self.ssl))
         return build_opener(*handlers)

@@ -48,6 +48,13 @@ class Retries:
         self.reopen_at = now + wait
         return wait
 
+    def hasten(self, now: float) -> bool:
+        """What waits for its time is due now; whether anything does."""
+        if self.reopen_at is None:
+            return False
+        self.reopen_at = now
+        return True
+
     def is_due(self, now: float) -> bool:
         """Whether the time has come; told once."""
         if self.reopen_at is None or now < self.reopen_at:

@@ -47,6 +47,10 @@ class Session(Inbox):
         self.credentials.rejections = 0
         return [*self._step(Happening.CONNECT), *self._start(now)]
 
+    def try_now(self, now: float) -> list[Effect]:
+        """While it waits to try again: try now."""
+        return self.expired(now) if self._retries.hasten(now) else []
+
     def close(self, code: int = 1000, reason: str = "") -> list[Effect]:
         """End it all; nothing is tried again. 1000 and the reason `forget` kill the session's tokens (R15)."""
         if self.state is State.CLOSED:

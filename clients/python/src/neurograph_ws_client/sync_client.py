@@ -5,10 +5,11 @@ twice.
 """
 
 import asyncio
+import contextlib
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
@@ -22,6 +23,8 @@ from .states import State
 from .stats import ClientStats
 from .subscription import Subscription
 from .sync_subscription import SyncSubscription
+from .tasks import CALLER, current_task
+from .threads import Threads
 from .worker import Worker
 
 P = ParamSpec("P")
@@ -29,6 +32,15 @@ R = TypeVar("R")
 
 # Handlers of so many subscriptions run side by side; as many as a hub takes of one connection (`limits.subscriptions`).
 MAX_HANDLERS = 64
+
+# A token source may be asked so often at a time, by the client and by what has a connection of its own.
+MAX_SOURCES = 8
+
+# So much of what listeners are told waits for one that is slow; beyond, the oldest is dropped and counted.
+MAX_TOLD = 1000
+
+# A `repr` waits no longer than this for a client that is busy.
+_LOOK_WITHIN = 1.0
 
 
 def _blocking(
@@ -48,26 +60,30 @@ def _made(
 ) -> Callable[Concatenate["SyncClient", P], None]:
     def make(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> None:
         options = cast("dict[str, Any]", kwargs)
+        self._lock = threading.Lock()
+        self._sources = Threads("neurograph-token", MAX_SOURCES)
         if callable(options.get("token")):
-            options["token"] = _beside_the_loop(options["token"])
+            options["token"] = _beside_the_loop(options["token"], self._sources)
         self.client = NeurographWSClient.__new__(NeurographWSClient)
         init(self.client, *args, **kwargs)
         self._worker = None
         self._is_closed = False
-        self._handlers = ThreadPoolExecutor(MAX_HANDLERS, thread_name_prefix="neurograph-handler")
-        self._listeners = ThreadPoolExecutor(1, thread_name_prefix="neurograph-listener")
+        self._handlers = Threads("neurograph-handler", MAX_HANDLERS)
+        self._listeners = Threads("neurograph-listener", 1, MAX_TOLD)
 
     update_wrapper(make, init)
     return make
 
 
-def _beside_the_loop(source: Callable[[TokenRequest], str | Awaitable[str]]) -> Callable[[TokenRequest], Any]:
+def _beside_the_loop(
+    source: Callable[[TokenRequest], str | Awaitable[str]], threads: Threads
+) -> Callable[[TokenRequest], Any]:
     """A token source that may block: it is asked in a thread, and the connection lives on meanwhile."""
     if inspect.iscoroutinefunction(source):
         return source
 
     async def ask(request: TokenRequest) -> str:
-        answer = await asyncio.to_thread(source, request)
+        answer = await asyncio.wrap_future(threads.start(partial(source, request)))
         return answer if isinstance(answer, str) else await answer
 
     return ask
@@ -100,8 +116,10 @@ class SyncClient:
     client: NeurographWSClient
     _worker: Worker | None
     _is_closed: bool
-    _handlers: ThreadPoolExecutor
-    _listeners: ThreadPoolExecutor
+    _lock: threading.Lock
+    _sources: Threads
+    _handlers: Threads
+    _listeners: Threads
 
     __init__ = _made(NeurographWSClient.__init__)
 
@@ -125,22 +143,30 @@ class SyncClient:
     @property
     def worker(self) -> Worker:
         """The thread that runs the client, from the first call until `close`."""
-        if self._worker is None and not self._is_closed:
-            self._worker = Worker("neurograph-client")
-        if self._worker is None:
-            raise Closed("the client was closed")
-        return self._worker
+        with self._lock:
+            if self._worker is None and not self._is_closed:
+                self._worker = Worker("neurograph-client")
+            if self._worker is None:
+                raise Closed("the client was closed")
+            return self._worker
 
     def close(self, code: int = 1000, reason: str = "", *, forget: bool = False) -> None:
-        """As `NeurographWSClient.close`, and the threads end; may be called more than once."""
-        worker, self._worker, self._is_closed = self._worker, None, True
-        if worker is not None:
-            try:
+        """As `NeurographWSClient.close`, and the threads end; may be called more than once.
+
+        Calls of other threads that still wait raise Closed. In a handler it does not wait for that handler: the event
+        that it has in hand counts as not handled.
+        """
+        with self._lock:
+            worker, self._worker, self._is_closed = self._worker, None, True
+        try:
+            if worker is not None:
                 worker.wait(self.client.close(code, reason, forget=forget))
-            finally:
+        finally:
+            if worker is not None:
                 worker.stop()
-        self._handlers.shutdown(wait=False, cancel_futures=True)
-        self._listeners.shutdown(wait=False)
+            for threads in (self._handlers, self._sources):
+                threads.close(forget=True)
+            self._listeners.close(forget=False)
 
     def __enter__(self) -> Self:
         try:
@@ -201,9 +227,18 @@ class SyncClient:
         """What went in and out, what was missed, what waits."""
         return self._look(self.client.stats)
 
+    @property
+    def untold(self) -> int:
+        """What listeners were not told, because more than `MAX_TOLD` of it waited for one that is slow."""
+        return self._listeners.dropped
+
     def forget(self, *channels: str) -> None:
         """Forget the positions of channels that are not subscribed, or of all of those; ValueError for others."""
         self._look(lambda: self.client.forget(*channels))
+
+    def try_now(self) -> None:
+        """End the wait for the next attempt; nothing happens where none is waited for."""
+        self._look(self.client.try_now)
 
     def on(self, event: Told, handler: Callable[[Any], Any]) -> Callable[[], None]:
         """As `NeurographWSClient.on`; `handler` is called on a thread beside, in the order of what is told."""
@@ -211,11 +246,19 @@ class SyncClient:
         return lambda: self._look(stop)
 
     def __repr__(self) -> str:
-        return self._look(lambda: repr(self.client)).replace("NeurographWSClient", "SyncClient", 1)
+        try:
+            text = self._look(lambda: repr(self.client), _LOOK_WITHIN)
+        except Exception:  # noqa: BLE001 - a log line or a debugger asks, also for what is half made or busy
+            return object.__repr__(self)
+        return text.replace("NeurographWSClient", "SyncClient", 1)
 
-    def _look(self, act: Callable[[], R]) -> R:
+    def _look(self, act: Callable[[], R], seconds: float | None = None) -> R:
         """On the thread of the client, or here where there is none that could change what is looked at."""
-        return act() if self._worker is None else self._worker.call(act)
+        worker = self._worker
+        if worker is not None:
+            with contextlib.suppress(Closed):
+                return worker.call(act, seconds)
+        return act()
 
     # -- handlers ----------------------------------------------------------------------------------------------------
 
@@ -226,15 +269,25 @@ class SyncClient:
             )
 
         async def handle(item: Event[Any]) -> None:
-            await asyncio.get_running_loop().run_in_executor(self._handlers, handler, item)
+            await asyncio.wrap_future(self._handlers.start(partial(_handle, handler, item, current_task())))
 
         return handle
 
     def _tell(self, handler: Callable[[Any], Any], value: Any) -> None:
-        self._listeners.submit(self._listen, handler, value)
+        self._listeners.start(partial(_listen, handler, value))
 
-    def _listen(self, handler: Callable[[Any], Any], value: Any) -> None:
-        try:
-            handler(value)
-        except Exception:  # noqa: BLE001 - whatever it raises harms nobody
-            logger.exception("a listener raised")
+
+def _handle(handler: Callable[[Any], Any], item: Event[Any], task: asyncio.Future[Any] | None) -> None:
+    """Call a handler, so that what it asks for is known to be asked for by it."""
+    before = CALLER.set(task)
+    try:
+        handler(item)
+    finally:
+        CALLER.reset(before)
+
+
+def _listen(handler: Callable[[Any], Any], value: Any) -> None:
+    try:
+        handler(value)
+    except BaseException:  # noqa: BLE001 - whatever it raises harms nobody
+        logger.exception("a listener raised")

@@ -34,6 +34,8 @@ class SyncSubscription(Iterator[Event[T]], Generic[T]):
         except HubError:
             raise
         except TimeoutError as fault:
+            if timeout is None:
+                raise
             raise RequestTimeout(f"{self.channel}: {self.state} and not active within {timeout:g} s") from fault
         return self
 
@@ -43,15 +45,10 @@ class SyncSubscription(Iterator[Event[T]], Generic[T]):
         coming = self._coming or self._worker.start(self._fetch())
         self._coming = coming
         try:
-            item = coming.result(timeout)
-        except TimeoutError as fault:
-            if coming.done():
-                self._coming = None
-                raise
-            text = f"{self.channel}: nothing came within {timeout:g} s"
-            raise RequestTimeout(text, temporary=True) from fault
+            item = self._come(coming, timeout)
         except Exception:
-            self._coming = None
+            if coming.done() and (coming.cancelled() or coming.exception() is not None):
+                self._coming = None
             raise
         self._coming = None
         if item is None:
@@ -79,6 +76,15 @@ class SyncSubscription(Iterator[Event[T]], Generic[T]):
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.unsubscribe()
+
+    def _come(self, coming: "Future[Event[T] | None]", timeout: float | None) -> Event[T] | None:
+        try:
+            return self._worker.result(coming, timeout)
+        except TimeoutError as fault:
+            if timeout is None or coming.done():
+                # It came at the last moment, or this is what it raised.
+                return coming.result()
+            raise RequestTimeout(f"{self.channel}: nothing came within {timeout:g} s", temporary=True) from fault
 
     async def _active(self) -> None:
         await self._inner

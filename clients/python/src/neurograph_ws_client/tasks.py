@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any
 
 from .effects import Resolve
 from .listeners import logger
+
+# The task of the handler that asks from a thread beside the loop; what it asks for carries this along.
+CALLER: ContextVar[asyncio.Future[Any] | None] = ContextVar("CALLER", default=None)
 
 
 class Tasks:
@@ -71,6 +75,11 @@ def current_task() -> asyncio.Future[object] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+def is_asking(task: asyncio.Future[Any]) -> bool:
+    """Whether it is this task that asks, here or from a thread: to wait for it would never end."""
+    return task is current_task() or task is CALLER.get()
 
 
 def answer(ticket: object, resolve: Resolve | None, error: Exception | None) -> None:

@@ -21,24 +21,30 @@ from .target import Target
 # A certificate that ends sooner is told, in days.
 _SOON = 14
 
-_PORTS = {"ws": 80, "wss": 443}
+_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 _RENEW = "next: renew the certificate of the hub, or of the proxy before it"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the hub is said to be."""
+    """Where the hub is said to be, or the proxy on the way to it."""
 
     url: str
     scheme: str
     host: str
     port: int
     path: str
+    is_proxy: bool = False
 
     @property
     def is_tls(self) -> bool:
         """Whether it is reached by TLS."""
         return self.scheme == "wss"
+
+    @property
+    def shown(self) -> str:
+        """Its name in a sentence."""
+        return f"the proxy {self.host}" if self.is_proxy else self.host
 
 
 def place_of(target: Target) -> tuple[Place, list[Finding]]:
@@ -47,16 +53,24 @@ def place_of(target: Target) -> tuple[Place, list[Finding]]:
     try:
         parts = urlsplit(checked(url))
     except ValueError as fault:
-        hint = "next: the URL ws://HOST:8000/ws, or wss://HOST/ws behind TLS"
-        if urlsplit(url).scheme in {"http", "https"}:
-            path = "" if urlsplit(url).path.strip("/") else "/ws"
-            hint = f"next: the URL {url.replace('http', 'ws', 1).rstrip('/')}{path}"
-        raise Stop(fail("url", str(fault), hint, Cause.USAGE)) from fault
+        raise Stop(fail("url", str(fault), _instead_of(url), Cause.USAGE)) from fault
     place = Place(url, parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.path or "/")
     return place, [
         *_oddities(target, place, parts.query),
         ok("url", f"{masked(url)}: {place.host}, port {place.port}"),
     ]
+
+
+def _instead_of(url: str) -> str:
+    hint = "next: the URL ws://HOST:8000/ws, or wss://HOST/ws behind TLS"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return hint
+    if parts.scheme not in {"http", "https"}:
+        return hint
+    path = "" if parts.path.strip("/") else "/ws"
+    return f"next: the URL {url.replace('http', 'ws', 1).rstrip('/')}{path}"
 
 
 def _oddities(target: Target, place: Place, query: str) -> list[Finding]:
@@ -74,21 +88,43 @@ def _oddities(target: Target, place: Place, query: str) -> list[Finding]:
     return found
 
 
-def proxy_finding(place: Place, proxy: str | Literal[True] | None = True) -> Finding:
-    """Whether the environment sends the connection through a proxy, which has to let WebSockets pass."""
+def through(place: Place, proxy: str | Literal[True] | None = True) -> tuple[Place | None, Finding]:
+    """The proxy on the way, if any: where that is, and that it has to let WebSockets pass; `Stop` for what is none."""
     if is_loopback(place.url):
-        return ok("proxy", "none for this machine, whatever the environment says")
+        return None, ok("proxy", "none for this machine, whatever the environment says")
     if proxy is None:
-        return ok("proxy", "none, as was asked for")
+        return None, ok("proxy", "none, as was asked for")
     if isinstance(proxy, str):
-        return warn("proxy", f"through {masked(proxy)}, which must let CONNECT and WebSockets pass")
-    proxies = getproxies()
-    named = proxies.get("https" if place.is_tls else "http") or proxies.get("all")
-    if named is None or proxy_bypass(f"{place.host}:{place.port}"):
-        return ok("proxy", "none in the environment")
-    name = "HTTPS_PROXY" if place.is_tls else "HTTP_PROXY"
+        text = f"through {masked(proxy)}, which must let CONNECT and WebSockets pass"
+        return _proxy_at(proxy), warn("proxy", text)
+    name = _named_for(place)
+    if name is None:
+        return None, ok("proxy", "none in the environment")
+    url = getproxies()[name]
+    text = f"{name.upper()}_PROXY sends it through {masked(url)}, which must let CONNECT and WebSockets pass"
     hint = f"next: if it does not connect, NO_PROXY={place.host} goes around it"
-    return warn("proxy", f"{name} sends it through {masked(named)}, which must let CONNECT and WebSockets pass", hint)
+    return _proxy_at(url), warn("proxy", text, hint)
+
+
+def _named_for(place: Place) -> str | None:
+    """The scheme whose proxy of the environment is taken for it, as `websockets` chooses."""
+    if proxy_bypass(f"{place.host}:{place.port}"):
+        return None
+    schemes = ("wss", "socks", "https") if place.is_tls else ("ws", "socks", "https", "http")
+    proxies = getproxies()
+    return next((scheme for scheme in schemes if scheme in proxies), None)
+
+
+def _proxy_at(url: str) -> Place:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80)
+    except ValueError:
+        host, port = "", 0
+    if not host:
+        text = f"expected a proxy like http://proxy.example:3128, came {masked(url)!r}"
+        raise Stop(fail("proxy", text, "next: proxy= of the client, or HTTPS_PROXY and its like", Cause.USAGE))
+    return Place(url, parts.scheme, host, port, "", is_proxy=True)
 
 
 async def resolve(place: Place) -> Finding:
@@ -96,11 +132,12 @@ async def resolve(place: Place) -> Finding:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    except OSError as fault:
+    except (OSError, UnicodeError) as fault:
         hint = "next: look for a typing mistake in the URL; getent hosts NAME asks the same resolver"
-        raise Stop(fail("dns", f"{place.host} has no address: {fault.strerror or fault}", hint)) from fault
+        reason = getattr(fault, "strerror", None) or fault
+        raise Stop(fail("dns", f"{place.shown} has no address: {reason}", hint)) from fault
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-    return ok("dns", f"{place.host} is {', '.join(addresses[:4])}")
+    return ok("dns", f"{place.shown} is {', '.join(addresses[:4])}")
 
 
 @contextlib.asynccontextmanager
@@ -123,14 +160,17 @@ async def knock(place: Place, target: Target) -> Finding:
         async with stream(place, target.timeout):
             took = asyncio.get_running_loop().time() - began
     except TimeoutError as fault:
-        text = f"no answer from {place.host}:{place.port} within {target.timeout:g} s: down, or behind a firewall"
+        text = f"no answer from {place.shown}:{place.port} within {target.timeout:g} s: down, or behind a firewall"
         raise Stop(
             fail("tcp", text, "next: another port or a longer time-out; ask who runs the firewall", Cause.TIMEOUT)
         ) from fault
     except OSError as fault:
-        text = f"{place.host}:{place.port}: {reason_of(fault, place.url)}"
-        raise Stop(fail("tcp", text, "next: start a hub with make run, or look at host and port of the URL")) from fault
-    return ok("tcp", f"port {place.port} is open, {took * 1000:.1f} ms")
+        text = f"{place.shown}:{place.port}: {reason_of(fault, place.url)}"
+        hint = "next: start a hub with make run, or look at host and port of the URL"
+        if place.is_proxy:
+            hint = "next: is the proxy up? look at its host and port"
+        raise Stop(fail("tcp", text, hint)) from fault
+    return ok("tcp", f"port {place.port}{' of the proxy' * place.is_proxy} is open, {took * 1000:.1f} ms")
 
 
 async def handshake(place: Place, target: Target) -> Finding:
@@ -146,7 +186,7 @@ async def handshake(place: Place, target: Target) -> Finding:
         text = f"no TLS handshake within {target.timeout:g} s"
         raise Stop(fail("tls", text, "next: is this a TLS port? try ws:// instead of wss://", Cause.TIMEOUT)) from fault
     except ssl.SSLCertVerificationError as fault:
-        raise Stop(_untrusted(place, fault)) from fault
+        raise Stop(untrusted(place, fault)) from fault
     except OSError as fault:
         text = reason_of(fault, place.url)
         raise Stop(fail("tls", text, "next: ws:// where the hub speaks no TLS itself")) from fault
@@ -157,7 +197,8 @@ async def handshake(place: Place, target: Target) -> Finding:
         writer.transport.abort()
 
 
-def _untrusted(place: Place, fault: ssl.SSLCertVerificationError) -> Finding:
+def untrusted(place: Place, fault: ssl.SSLCertVerificationError) -> Finding:
+    """What is wrong with a certificate."""
     reason = fault.verify_message or str(fault)
     if "expired" in reason:
         return fail("tls", f"the certificate has expired ({reason})", _RENEW)

@@ -15,7 +15,7 @@ from .._version import __version__
 from ..durations import shown
 from .finding import Cause, Finding, Stop, fail, ok, warn
 from .target import Target
-from .token import LEEWAY
+from .token import LEEWAY, seconds
 
 VERSION = "1"
 
@@ -57,10 +57,10 @@ class Talk:
         return await self.next(kind), self.loop.time() - began
 
     async def next(self, kind: str) -> Mapping[str, Any]:
-        """The next message of a kind; TimeoutError or ConnectionClosed."""
+        """The next message of a kind; TimeoutError, ConnectionClosed, or ValueError for what is no message."""
         async with asyncio.timeout(self.target.timeout):
             while True:
-                found = json.loads(await self.socket.recv())
+                found = _decoded(await self.socket.recv())
                 if isinstance(found, Mapping) and found.get("type") == kind:
                     return found
 
@@ -81,10 +81,22 @@ async def login(talk: Talk) -> tuple[Mapping[str, Any], list[Finding]]:
         text = "what answers is a WebSocket, but no hub: it does not speak the protocol"
         raise Stop(fail("login", text, "next: look at host, port and path of the URL")) from fault
     user = welcome.get("user") or "nobody"
-    life = welcome.get("expires_in")
-    until = f", for {shown(life)}" if isinstance(life, int | float) else ""
+    life = seconds(welcome.get("expires_in"))
+    until = f", for {shown(life)}" if life is not None else ""
     found = [ok("login", f"{user}, role {welcome.get('role')}{until}, node {welcome.get('node')}")]
     return welcome, [*found, _version(welcome), _rights(welcome)]
+
+
+def _decoded(payload: str | bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except RecursionError as fault:
+        raise ValueError("it is nested too deeply") from fault
+
+
+def _unreadable(check: str, fault: ValueError) -> Finding:
+    text = f"expected a message of the protocol, came what is none ({fault})"
+    return fail(check, text, "next: does a proxy change what the hub says? is this a hub at all?")
 
 
 def _closed(check: str, closed: ConnectionClosed) -> Finding:
@@ -107,12 +119,17 @@ def _version(welcome: Mapping[str, Any]) -> Finding:
 
 
 def _rights(welcome: Mapping[str, Any]) -> Finding:
-    channels = welcome.get("channels") or {}
-    readable = [name for name, about in channels.items() if "subscribe" in about.get("rights", ())]
+    channels = welcome.get("channels", {})
+    try:
+        rights = {name: set(about.get("rights", ())) for name, about in channels.items()}
+    except (AttributeError, TypeError):
+        text = f"expected channels with their rights in the welcome, came {channels!r:.80}"
+        return warn("rights", text, "next: update the older of the two")
+    readable = [name for name, those in rights.items() if "subscribe" in those]
     more = [
         f"{right} on {', '.join(names)}"
         for right in ("broadcast", "emit")
-        if (names := [name for name, about in channels.items() if right in about.get("rights", ())])
+        if (names := [name for name, those in rights.items() if right in those])
     ]
     if not readable:
         return warn("rights", f"role {welcome.get('role')} may subscribe to nothing", _LOGIN)
@@ -128,13 +145,16 @@ async def pings(talk: Talk) -> list[Finding]:
             before = time()
             pong, rtt = await talk.ask({"type": "ping", "t": number}, "pong")
             took.append(rtt)
-            if rtt == min(took) and isinstance(pong.get("ts"), int | float):
-                skew = before + rtt / 2 - float(pong["ts"])
+            told = seconds(pong.get("ts"))
+            if rtt == min(took) and told is not None:
+                skew = before + rtt / 2 - told
     except TimeoutError:
         text = f"a ping was not answered within {talk.target.timeout:g} s"
         return [fail("ping", text, "next: the hub, or the way to it, is overloaded: ng-ws status", Cause.TIMEOUT)]
     except ConnectionClosed as closed:
         return [_closed("ping", closed)]
+    except ValueError as fault:
+        return [_unreadable("ping", fault)]
     found = [ok("ping", f"{min(took) * 1000:.1f} ms, the slowest of {_PINGS} {max(took) * 1000:.1f} ms")]
     return [*found, _clock(skew, min(took))]
 
@@ -166,6 +186,8 @@ async def large_frame(talk: Talk) -> Finding:
         told = _closed("large", closed)
         text = f"a message of {_LARGE // 1000} kB ended the connection: {told.text}"
         return fail("large", text, "next: raise the limit of messages at the proxy", told.cause)
+    except ValueError as fault:
+        return _unreadable("large", fault)
     return ok("large", f"a message of {_LARGE // 1000} kB passes, {took * 1000:.1f} ms")
 
 
@@ -174,10 +196,10 @@ def _incompressible(size: int) -> str:
     return secrets.token_urlsafe(size * 3 // 4)
 
 
-async def silence(talk: Talk, seconds: float) -> Finding:
-    """Nothing said for a while: whoever cuts idle connections shows it now."""
+async def silence(talk: Talk, quiet: float) -> Finding:
+    """Nothing said for `quiet` seconds: whoever cuts idle connections shows it now."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(quiet):
             while True:
                 await talk.socket.recv()
     except TimeoutError:
@@ -190,5 +212,7 @@ async def silence(talk: Talk, seconds: float) -> Finding:
         await talk.ask({"type": "ping", "t": "idle"}, "pong")
     except (TimeoutError, ConnectionClosed):
         hint = "next: raise the idle time-out at the proxy or NAT above 60 s"
-        return fail("idle", f"after {shown(seconds)} of silence nothing is answered any more", hint)
-    return ok("idle", f"survives {shown(seconds)} of silence")
+        return fail("idle", f"after {shown(quiet)} of silence nothing is answered any more", hint)
+    except ValueError as fault:
+        return _unreadable("idle", fault)
+    return ok("idle", f"survives {shown(quiet)} of silence")

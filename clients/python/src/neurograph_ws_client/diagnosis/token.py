@@ -1,5 +1,6 @@
 """The token, before it is sent: what it says about its own life."""
 
+import math
 from typing import Any
 
 from ..claims import claims_of
@@ -21,8 +22,8 @@ def look(token: str | None, now: float) -> Finding:
     claims = claims_of(token)
     if claims is None:
         return ok("token", "an API key, or an opaque token: the hub alone can read it")
-    expires = _moment(claims.get("exp"))
-    begins = _moment(claims.get("nbf"))
+    expires = seconds(claims.get("exp"))
+    begins = seconds(claims.get("nbf"))
     who = f"{claims.get('sub')}, role {claims.get('role')}"
     if "exp" not in claims or "sub" not in claims or "role" not in claims:
         lacks = ", ".join(name for name in ("exp", "sub", "role") if name not in claims)
@@ -37,5 +38,12 @@ def look(token: str | None, now: float) -> Finding:
     return ok("token", f"{who}: good for {shown(expires - now) if expires else 'an unknown time'}")
 
 
-def _moment(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def seconds(value: Any) -> float | None:
+    """A number of seconds, whatever came in its place."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

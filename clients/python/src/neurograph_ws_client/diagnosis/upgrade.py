@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, ProxyError, WebSocketException
 from websockets.typing import Origin, Subprotocol
 
 from ..codec import JsonCodec
 from ..deflate import offers
 from ..urls import is_loopback
-from .address import Place
+from .address import Place, untrusted
 from .finding import Cause, Finding, Stop, fail, ok, warn
 from .target import Target
 
@@ -64,6 +64,9 @@ async def upgrade(place: Place, target: Target) -> Upgraded:
         text = f"what answers on port {place.port} does not speak HTTP"
         hint = "next: look at the port; if it is a TLS port, wss:// instead of ws://"
         raise Stop(fail("upgrade", text, hint)) from fault
+    except ProxyError as fault:
+        text = f"the proxy does not let it pass: {fault.__cause__ or fault}"
+        raise Stop(fail("upgrade", text, "next: ask who runs the proxy; NO_PROXY goes around it")) from fault
     except InvalidHandshake as fault:
         raise Stop(fail("upgrade", f"the answer is no upgrade: {fault}", _WS)) from fault
     except TimeoutError as fault:
@@ -71,6 +74,11 @@ async def upgrade(place: Place, target: Target) -> Upgraded:
         raise Stop(
             fail("upgrade", text, "next: a longer time-out; does a proxy hold it back?", Cause.TIMEOUT)
         ) from fault
+    except ssl.SSLCertVerificationError as fault:
+        raise Stop(untrusted(place, fault)) from fault
+    except (WebSocketException, ValueError, ImportError) as fault:
+        text = f"it cannot be asked for like this: {fault}"
+        raise Stop(fail("upgrade", text, "next: look at token, headers and proxy", Cause.USAGE)) from fault
     except (OSError, EOFError) as fault:
         text = f"the connection was cut during the upgrade: {fault or type(fault).__name__}"
         raise Stop(fail("upgrade", text, _WS)) from fault

@@ -7,22 +7,25 @@ from time import time
 from ..errors import HubError
 from ..rest import Rest
 from . import address, talk, token
-from .finding import Diagnosis, Finding, Stop, Verdict, ok, warn
+from .finding import Cause, Diagnosis, Finding, Stop, Verdict, fail, ok, warn
 from .target import Target
 from .upgrade import upgrade
 
 
 async def walk(target: Target) -> AsyncIterator[Finding]:
-    """Each finding as it comes; one that fails is the last."""
+    """Each finding as it comes; one that fails before there is a WebSocket is the last."""
     try:
         place, findings = address.place_of(target)
         for finding in findings:
             yield finding
-        yield address.proxy_finding(place, target.proxy)
-        yield await address.resolve(place)
-        yield await address.knock(place, target)
-        if place.is_tls:
+        proxy, finding = address.through(place, target.proxy)
+        yield finding
+        yield await address.resolve(proxy or place)
+        yield await address.knock(proxy or place, target)
+        if place.is_tls and proxy is None:
             yield await address.handshake(place, target)
+        elif place.is_tls:
+            yield ok("tls", "not looked at by itself behind a proxy: the upgrade shows whether it works")
         yield token.look(target.token, time())
         upgraded = await upgrade(place, target)
         for finding in upgraded.findings:
@@ -49,6 +52,12 @@ async def diagnosed(target: Target, reconnects: int = 0) -> Diagnosis:
     return Diagnosis(target.url, tuple(found))
 
 
+def unasked(url: str, check: str, text: str) -> Diagnosis:
+    """There is nothing to walk to: what the application would ask for the URL or the token failed."""
+    cause = Cause.USAGE if check == "url" else Cause.LOGIN
+    return Diagnosis(url, (fail(check, text, "next: mend what the application gives for it", cause),))
+
+
 async def _spoken(conversation: talk.Talk, idle: float) -> Sequence[Finding]:
     try:
         _, found = await talk.login(conversation)
@@ -65,9 +74,10 @@ async def _spoken(conversation: talk.Talk, idle: float) -> Sequence[Finding]:
 def _software(target: Target) -> Finding:
     """The versions of both sides, over REST, which some proxies do not pass on."""
     try:
-        status = Rest(target.url, target.token, target.timeout, target.ssl).call("GET", "/api/v1/status")
+        rest = Rest(target.url, target.token, target.timeout, target.ssl, target.proxy)
+        status = rest.call("GET", "/api/v1/status")
         version = str(status["version"])
-    except (HubError, KeyError, TypeError) as fault:
+    except (HubError, KeyError, TypeError, ValueError) as fault:
         text = f"/api/v1/status does not answer ({fault}): ng-ws status, conns and explain will not work here"
         return warn("rest", text, "next: let the proxy pass /api on to the hub as well")
     if version.split(".")[:2] != target.version.split(".")[:2]:
