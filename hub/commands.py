@@ -62,7 +62,7 @@ def _serve(settings: Settings, companions: list[Any]) -> int:
 
     server = HubServer(app, settings, greet)
     run(server, listener)
-    return 0 if server.started and hub.health.is_live else 1
+    return 0 if server.started and hub.health.was_live else 1
 
 
 def _may_step(settings: Settings) -> bool:

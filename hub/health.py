@@ -32,6 +32,8 @@ class HealthBook:
     def __init__(self) -> None:
         self.is_started = False
         self.is_draining = False
+        self.was_live: bool | None = None
+        """Whether it was live when it began to stop its parts; None: it has not."""
         self._probes: dict[str, Probe] = {}
         self._vital: set[str] = set()
 

@@ -233,6 +233,7 @@ class Hub:
 
     async def stop(self) -> None:
         """End every part, in the order opposite to the start."""
+        self.health.was_live = self.health.is_live
         if self._rebalancing is not None:
             self._tasks.append(self._rebalancing)
         for task in self._tasks:

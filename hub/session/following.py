@@ -179,6 +179,9 @@ def retry_without(
 def settled(session: "Session", effect: effects.Subscribe) -> None:
     """`effect` is done, or is undone."""
     session.unsettled = [one for one in session.unsettled if one is not effect]
+    for channel, entered in effect.options.items():
+        if len(entered) == PLAIN and session.subscriptions.get(channel) is entered:
+            session.subscriptions[channel] = _plain_options(**entered)
 
 
 def _undo(session: "Session", effect: effects.Subscribe, channels: Iterable[str]) -> None:
@@ -230,6 +233,10 @@ def _members(problem: answers.Problem) -> dict[str, Any]:
     return {name: value for name, value in problem.members().items() if name != "channel"}
 
 
+PLAIN = 2
+"""Members of a subscription object that says nothing but how it is delivered and what becomes of a slow reader."""
+
+
 @cache
 def _plain_options(delivery: str, on_slow: str) -> dict[str, Any]:
     """What thousands of idle subscriptions share: two words, each one of two."""
@@ -237,9 +244,10 @@ def _plain_options(delivery: str, on_slow: str) -> dict[str, Any]:
 
 
 def _options(spec: SubscribeSpec) -> dict[str, Any]:
-    """A subscription object without `position` and `behind`, which the plane knows (M42); it is never changed."""
-    if spec.max_rate is None and spec.ack is None and spec.filter is None:
-        return _plain_options(spec.delivery, spec.on_slow)
+    """A subscription object without `position` and `behind`, which the plane knows (M42); it is never changed.
+
+    One of its own for each request: by that a request that fails knows what it has entered itself.
+    """
     options: dict[str, Any] = {"delivery": spec.delivery, "on_slow": spec.on_slow}
     if spec.max_rate is not None:
         options["max_rate"] = spec.max_rate
