@@ -38,7 +38,7 @@ async def main(url: str, seconds: float = 30.0) -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "ws://localhost:8000/ws"))
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("NG_URL", "ws://localhost:8000/ws")))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from ng_ws.arguments import above_zero
 from ng_ws.exits import Failed
 from ng_ws.values import value_of
 
@@ -74,3 +75,11 @@ def test_a_text_that_is_said_to_be_one_is_never_looked_at() -> None:
 def test_levels_beyond_what_json_is_read_to_are_no_text() -> None:
     with pytest.raises(Failed, match="expected JSON of fewer levels"):
         value_of("[" * 100_000)
+
+
+def test_a_distance_may_be_nothing_where_only_the_same_is_looked_for() -> None:
+    read = above_zero("--radius", "a distance", or_zero=True)
+    assert read("0") == 0.0
+    for text in ("-1", "inf", "nan", "far"):
+        with pytest.raises(Failed, match="a distance of 0 or more"):
+            read(text)

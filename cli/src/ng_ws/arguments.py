@@ -24,16 +24,17 @@ def whole(option: str, low: int, high: int | None = None) -> Callable[[str], int
     return read
 
 
-def above_zero(option: str, what: str) -> Callable[[str], float]:
-    """A reader of finite numbers above 0."""
+def above_zero(option: str, what: str, *, or_zero: bool = False) -> Callable[[str], float]:
+    """A reader of finite numbers above 0, or not below it."""
+    expected = f"{what} of 0 or more" if or_zero else f"{what} above 0"
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
-            raise misused(option, f"{what} above 0", text) from None
-        if not isfinite(value) or value <= 0:
-            raise misused(option, f"{what} above 0", text)
+            raise misused(option, expected, text) from None
+        if not isfinite(value) or value < 0 or (value == 0 and not or_zero):
+            raise misused(option, expected, text)
         return value
 
     return read

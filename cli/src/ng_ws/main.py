@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (NobodyReads, BrokenPipeError):
         _abandon_stdout()
         return Exit.OK
+    except ExceptionGroup as faults:
+        if faults.subgroup((NobodyReads, BrokenPipeError)) is None:
+            return _explain(faults, is_verbose=bool({"-v", "--verbose"} & set(given)))
+        _abandon_stdout()
+        return Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Failed as failure:

@@ -27,7 +27,9 @@ def tokens(
     k: Annotated[int, typer.Option("-k", parser=whole("-k", 1, 64), metavar="N", help="How many neighbours.")] = 10,
     radius: Annotated[
         float | None,
-        typer.Option(parser=above_zero("--radius", "a distance"), metavar="R", help="Neighbours no further away."),
+        typer.Option(
+            parser=above_zero("--radius", "a distance", or_zero=True), metavar="R", help="Neighbours no further away."
+        ),
     ] = None,
     as_text: Annotated[bool, typer.Option("--as-text", help="It is a text, even if it looks like numbers.")] = False,
     filter: Annotated[  # noqa: A002 - the protocol's word

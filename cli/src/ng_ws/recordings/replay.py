@@ -75,7 +75,11 @@ async def replayed(settings: Settings, options: Replaying) -> None:
         return
     async with connected(settings, notes) as client:
         run = _Run(client, settings, options)
-        await run.all()
+        try:
+            await run.all()
+        except BaseException:
+            notes.say(f"it ended with {run.stored.total()} events published, which a repeat would store again")
+            raise
     took, count = run.took, run.stored.total()
     notes.say(f"{count} events published to {masked(settings.url)} in {shown(took)}{_gaps(run.gaps)}")
 
