@@ -181,7 +181,7 @@ def settled(session: "Session", effect: effects.Subscribe) -> None:
     session.unsettled = [one for one in session.unsettled if one is not effect]
     for channel, entered in effect.options.items():
         if len(entered) == PLAIN and session.subscriptions.get(channel) is entered:
-            session.subscriptions[channel] = _plain_options(**entered)
+            session.subscriptions[channel] = _plain_options(entered["delivery"], entered["on_slow"])
 
 
 def _undo(session: "Session", effect: effects.Subscribe, channels: Iterable[str]) -> None:
