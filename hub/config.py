@@ -285,12 +285,14 @@ class Settings(BaseSettings):
     recorder_seconds: Seconds = 900
     """Seconds for which they are kept."""
     max_filters: Count = 1_024
-    """Distinct filters of subscriptions, each counted on each of its channels; equal ones are one.
-    Those that need one of up to 8 balls of a `near` are found by these, cost other events nothing, are not counted."""
+    """Distinct filters of subscriptions, each counted on each of its channels; equal ones are one. Not counted are
+    those that need one of up to 8 balls of a `near` of radius 0.5 at most, in `data.vector` or the first 8 other places
+    of the channel."""
     max_channel_filters: Count = 256
     """Distinct filters of subscriptions on one channel, counted likewise."""
     filter_memory: Annotated[ByteSize, Field(ge=65_536)] = ByteSize(268_435_456)
-    """Memory of the distinct filters of subscriptions, of whatever kind, with their places in the index of balls."""
+    """Memory of the distinct filters of subscriptions, of whatever kind, with their places in the index of balls, and
+    what was judged through them, which takes three quarters of it at most: beyond, the oldest is forgotten."""
     metrics_interval: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
     """Seconds between the hub's own metrics."""
 

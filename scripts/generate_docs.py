@@ -47,7 +47,8 @@ def settings_table() -> str:
     """Every setting with its default and meaning."""
     lines = ["| setting | default | |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        lines.append(f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |")
+        meaning = " ".join((field.description or "").split())
+        lines.append(f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {meaning} |")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ mod holds;
 mod keys;
 mod literal;
 mod look;
+mod named;
 mod near;
 mod node;
 mod past;
@@ -20,6 +21,7 @@ mod sieves;
 mod sifted;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod verdicts;
 
 use std::sync::Arc;
@@ -31,8 +33,9 @@ pub use grammar::Limits;
 pub use look::{Scratch, Subject};
 pub use past::{judge_past, unjudged};
 pub use sieve::Sieve;
-pub use sieves::{Bounds, Hit, Sieves, Totals};
+pub use sieves::{Hit, Sieves};
 pub use sifted::Sifted;
+pub use totals::{Bounds, Totals};
 
 use look::Look;
 use node::{Node, Path};

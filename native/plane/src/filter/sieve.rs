@@ -1,11 +1,13 @@
 //! A filter on one channel, and what it has judged there.
 
+use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::entry::Entry;
 use crate::filter::keys::Key;
 use crate::filter::look::{Look, Scratch, Subject};
 use crate::filter::sieves::Sieves;
+use crate::filter::totals::Totals;
 use crate::filter::verdicts::{Judged, Verdicts};
 use crate::filter::{Filter, holds};
 use crate::log::Log;
@@ -15,6 +17,17 @@ pub const COUNTED: u64 = 65_536;
 /// Encoded bytes whose decoding costs as much as judging an entry.
 const HIDDEN: u64 = 16;
 
+/// How a filter is filed among those of a channel.
+#[derive(Debug, Default)]
+pub(super) struct Filed {
+    /// By what; `None`: it is looked at for every event.
+    pub(super) keys: Option<Box<[Key]>>,
+    /// Bytes that are counted for it.
+    pub(super) size: usize,
+    /// The bounds of numbers do not count it.
+    pub(super) is_free: bool,
+}
+
 /// One of the distinct filters of a channel. It is there as long as somebody follows the channel through it.
 #[derive(Debug)]
 pub struct Sieve {
@@ -22,10 +35,7 @@ pub struct Sieve {
     pub id: u64,
     pub(super) filter: Filter,
     pub(super) home: Arc<Sieves>,
-    /// By what it is filed.
-    pub(super) keys: Option<Box<[Key]>>,
-    /// Bytes that are counted for it.
-    pub(super) size: usize,
+    pub(super) filed: Filed,
     /// Up to where everything was judged for others before it came: a history, and an offset.
     since: (u64, u64),
     verdicts: Mutex<Verdicts>,
@@ -33,26 +43,25 @@ pub struct Sieve {
 
 impl Drop for Sieve {
     fn drop(&mut self) {
-        let (keys, text) = (self.keys.take(), Arc::clone(&self.filter.text));
-        self.home.gone(self.id, keys, text, self.size);
+        let (filed, text) = (take(&mut self.filed), Arc::clone(&self.filter.text));
+        self.home.gone(self.id, filed, text);
     }
 }
 
 impl Sieve {
     pub(super) fn new(
         id: u64,
-        (filter, keys, size): (Filter, Option<Box<[Key]>>, usize),
-        home: Arc<Sieves>,
+        (filter, filed): (Filter, Filed),
+        (home, totals): (Arc<Sieves>, Arc<Totals>),
         since: (u64, u64),
     ) -> Self {
         Self {
             id,
             filter,
             home,
-            keys,
-            size,
+            filed,
             since,
-            verdicts: Mutex::default(),
+            verdicts: Mutex::new(Verdicts::new(totals)),
         }
     }
 

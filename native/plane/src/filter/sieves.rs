@@ -2,92 +2,26 @@
 //! once, and evaluated for those that it may pass.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use crate::entry::Entry;
 use crate::error::PlaneError;
-use crate::figures::Count;
 use crate::filter::Filter;
 use crate::filter::files::Files;
 use crate::filter::keys::{Key, keys_of};
 use crate::filter::look::{Look, Scratch, Subject};
-use crate::filter::sieve::Sieve;
+use crate::filter::sieve::{Filed, Sieve};
+use crate::filter::totals::Totals;
 use crate::filter::verdicts::Judged;
 use crate::json::Paths;
 
 /// Bytes of a filter on a channel beside those of the filter itself: its places among the others, and a view.
 const BASE: usize = 1_024;
-/// Bytes of a key among those of others.
+/// Bytes of a key, or of a name beside it, among those of others.
 const KEY: usize = 256;
 /// So many of those that have gone keep their places among the paths, whatever there is.
 const STALE: usize = 64;
-
-/// Bounds of filters.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Distinct (channel, filter) that are evaluated for whatever comes.
-    pub all: usize,
-    /// The same of one channel.
-    pub of_channel: usize,
-    /// Bytes of all distinct (channel, filter).
-    pub bytes: usize,
-}
-
-/// What holds for the filters of all channels together.
-#[derive(Debug)]
-pub struct Totals {
-    bounds: Bounds,
-    next: AtomicU64,
-    count: AtomicUsize,
-    /// Those that are not filed under balls.
-    evaluated: AtomicUsize,
-    bytes: AtomicUsize,
-    balls: AtomicUsize,
-    /// Subscriptions refused for these bounds.
-    pub refused: Count,
-    /// Evaluations of a filter for an entry.
-    pub judged: Count,
-    /// Filters whose ball held the vector of an entry, for each entry.
-    pub near: Count,
-}
-
-impl Totals {
-    /// No filters.
-    pub fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            next: AtomicU64::new(1),
-            count: AtomicUsize::new(0),
-            evaluated: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            balls: AtomicUsize::new(0),
-            refused: Count::default(),
-            judged: Count::default(),
-            near: Count::default(),
-        }
-    }
-
-    /// Distinct (channel, filter) that somebody follows.
-    pub fn count(&self) -> usize {
-        self.count.load(SeqCst)
-    }
-
-    /// Bytes that are counted for them.
-    pub fn bytes(&self) -> usize {
-        self.bytes.load(SeqCst)
-    }
-
-    /// Distinct (channel, ball) that vectors are looked up in.
-    pub fn balls(&self) -> usize {
-        self.balls.load(SeqCst)
-    }
-
-    fn balls_are(&self, now: usize, before: usize) {
-        self.balls.fetch_add(now, SeqCst);
-        self.balls.fetch_sub(before, SeqCst);
-    }
-}
 
 /// The sieves of one channel.
 #[derive(Debug)]
@@ -157,10 +91,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_by_balls(keys: Option<&[Key]>) -> bool {
-    keys.is_some_and(|keys| keys.iter().all(Key::is_ball))
-}
-
 impl Sieves {
     /// None yet.
     pub fn new(totals: Arc<Totals>) -> Self {
@@ -178,18 +108,35 @@ impl Sieves {
     pub fn take(self: &Arc<Self>, filter: Filter, must: bool) -> Result<Arc<Sieve>, PlaneError> {
         let mut group = lock(&self.group);
         self.tidy(&mut group);
-        if let Some(known) = group.by_text.get(filter.text()).and_then(Weak::upgrade) {
-            return Ok(known);
-        }
+        let taken = match group.by_text.get(filter.text()).and_then(Weak::upgrade) {
+            Some(known) => Ok(known),
+            None => self.begin(&mut group, filter, must),
+        };
+        drop(group);
+        self.settle();
+        taken
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        group: &mut Group,
+        filter: Filter,
+        must: bool,
+    ) -> Result<Arc<Sieve>, PlaneError> {
         let keys = keys_of(&filter.node).map(Vec::into_boxed_slice);
-        let size = BASE + filter.size() + KEY * keys.as_ref().map_or(0, |keys| keys.len());
-        self.make_room(is_by_balls(keys.as_deref()), size, must)?;
-        let id = self.totals.next.fetch_add(1, SeqCst);
+        let places = keys.iter().flatten().map(Key::places).sum::<usize>();
+        let filed = Filed {
+            size: BASE + filter.size() + KEY * places,
+            is_free: group.files.is_free(keys.as_deref()),
+            keys,
+        };
+        self.make_room(&filed, must)?;
+        let id = self.totals.next();
         let text = Arc::clone(&filter.text);
         let front = *lock(&self.front);
         let since = (front.history, front.judged.upto);
-        let sieve = Sieve::new(id, (filter, keys, size), Arc::clone(self), since);
-        let sieve = Arc::new(sieve);
+        let (home, totals) = (Arc::clone(self), Arc::clone(&self.totals));
+        let sieve = Arc::new(Sieve::new(id, (filter, filed), (home, totals), since));
         let before = group.files.balls();
         group.insert(&sieve);
         self.totals.balls_are(group.files.balls(), before);
@@ -197,45 +144,44 @@ impl Sieves {
         Ok(sieve)
     }
 
-    fn make_room(&self, is_by_balls: bool, size: usize, must: bool) -> Result<(), PlaneError> {
-        let totals = &self.totals;
-        let bounds = totals.bounds;
-        let more = usize::from(!is_by_balls);
+    fn make_room(&self, filed: &Filed, must: bool) -> Result<(), PlaneError> {
+        let more = usize::from(!filed.is_free);
         let of_channel = self.evaluated.fetch_add(more, SeqCst);
-        let of_all = totals.evaluated.fetch_add(more, SeqCst);
-        totals.count.fetch_add(1, SeqCst);
-        let bytes = totals.bytes.fetch_add(size, SeqCst) + size;
-        let full = if more > 0 && of_channel >= bounds.of_channel {
-            Some(PlaneError::Filters("of the channel", bounds.of_channel))
-        } else if more > 0 && of_all >= bounds.all {
-            Some(PlaneError::Filters("of all channels", bounds.all))
-        } else if bytes > bounds.bytes {
-            Some(PlaneError::FilterMemory(bounds.bytes))
-        } else {
-            None
-        };
-        match full {
-            Some(error) if !must => {
-                self.uncount(is_by_balls, size);
-                totals.refused.add(1);
+        let room = self.totals.make_room(more, of_channel, filed.size);
+        match room {
+            Err(error) if !must => {
+                self.uncount(filed);
+                self.totals.refused.add(1);
                 Err(error)
             }
             _ => Ok(()),
         }
     }
 
-    fn uncount(&self, is_by_balls: bool, size: usize) {
-        let less = usize::from(!is_by_balls);
+    fn uncount(&self, filed: &Filed) {
+        let less = usize::from(!filed.is_free);
         self.evaluated.fetch_sub(less, SeqCst);
-        self.totals.evaluated.fetch_sub(less, SeqCst);
-        self.totals.count.fetch_sub(1, SeqCst);
-        self.totals.bytes.fetch_sub(size, SeqCst);
+        self.totals.uncount(less, filed.size);
     }
 
     /// A sieve is gone. It may go while the group is locked.
-    pub(super) fn gone(&self, id: u64, keys: Option<Box<[Key]>>, text: Arc<[u8]>, size: usize) {
-        self.uncount(is_by_balls(keys.as_deref()), size);
+    pub(super) fn gone(&self, id: u64, filed: Filed, text: Arc<[u8]>) {
+        self.uncount(&filed);
+        let keys = filed.keys;
         lock(&self.gone).push(Gone { id, keys, text });
+        self.settle();
+    }
+
+    /// Those that have gone leave the group; while it is locked, whoever holds it does this once he lets go.
+    fn settle(&self) {
+        while !lock(&self.gone).is_empty() {
+            let mut group = match self.group.try_lock() {
+                Ok(group) => group,
+                Err(TryLockError::Poisoned(group)) => group.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            self.tidy(&mut group);
+        }
     }
 
     fn tidy(&self, group: &mut Group) {
@@ -307,9 +253,18 @@ impl Sieves {
         front.pass(history, entries);
         *lock(&self.front) = front;
         drop(group);
+        self.settle();
         hits.sort_unstable();
         self.totals.near.add(near as u64);
         self.count_judged(judged);
+    }
+}
+
+impl Drop for Sieves {
+    /// Whatever was left when somebody panicked.
+    fn drop(&mut self) {
+        let group = self.group.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.totals.balls_are(0, group.files.balls());
     }
 }
 
@@ -346,7 +301,7 @@ impl Group {
     fn insert(&mut self, sieve: &Arc<Sieve>) {
         let member = Member::new(sieve, &mut self.paths);
         self.members.insert(sieve.id, member);
-        let keys = sieve.keys.as_deref();
+        let keys = sieve.filed.keys.as_deref();
         self.files.insert(sieve.id, keys, &mut self.paths);
     }
 

@@ -2,9 +2,14 @@
 //! that were judged together with others and do not pass.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::filter::totals::Totals;
 
 /// Words of 64 entries that are kept: of more, the newest. Three eighths of a mebibyte.
 const MAX_WORDS: usize = 1 << 14;
+/// Words that there is room for at first; then as many more as there are.
+const FIRST_WORDS: usize = 8;
 
 /// Entries that were judged for all filters of a channel: those after `after` up to `upto`. What of them is not noted as
 /// passing does not pass.
@@ -33,11 +38,15 @@ impl Judged {
 }
 
 /// The verdicts of one filter on one history of a channel.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Verdicts {
+    /// Who counts their bytes, and says when there are enough.
+    totals: Arc<Totals>,
     history: u64,
     /// Ascending by number.
     words: VecDeque<Word>,
+    /// Words that there is room for, and that are counted.
+    room: usize,
     /// Of the words below this one, some were let go.
     whole_from: u64,
 }
@@ -53,13 +62,36 @@ fn place(offset: u64) -> (u64, u64) {
     (offset / 64, 1 << (offset % 64))
 }
 
+impl Drop for Verdicts {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 impl Verdicts {
+    /// None yet.
+    pub fn new(totals: Arc<Totals>) -> Self {
+        Self {
+            totals,
+            history: 0,
+            words: VecDeque::new(),
+            room: 0,
+            whole_from: 0,
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.words = VecDeque::new();
+        self.totals.shrink(self.room * size_of::<Word>());
+        self.room = 0;
+    }
+
     /// Be about a history, which is called by the turn of the log that began it: what is known of a former one is forgotten.
     /// False for one that is over.
     pub fn enter(&mut self, history: u64) -> bool {
         if history > self.history {
             self.history = history;
-            self.words.clear();
+            self.let_go();
             self.whole_from = 0;
         }
         history == self.history
@@ -111,9 +143,10 @@ impl Verdicts {
         } else {
             self.words.binary_search_by_key(&number, |word| word.number)
         };
-        let mut at = match found {
+        let at = match found {
             Ok(at) => at,
             Err(at) => {
+                let at = self.make_room(at, number)?;
                 let word = Word {
                     number,
                     ..Word::default()
@@ -122,13 +155,32 @@ impl Verdicts {
                 at
             }
         };
-        if self.words.len() > MAX_WORDS
-            && let Some(oldest) = self.words.pop_front()
-        {
-            self.whole_from = oldest.number + 1;
-            at = at.checked_sub(1)?;
-        }
         self.words.get_mut(at)
+    }
+
+    /// Where a word may stand that belongs at `at`: the oldest goes where there is no room, and that may be this one.
+    fn make_room(&mut self, at: usize, number: u64) -> Option<usize> {
+        if self.words.len() < self.room || self.grow() {
+            return Some(at);
+        }
+        let Some(at) = at.checked_sub(1) else {
+            self.whole_from = number + 1;
+            return None;
+        };
+        if let Some(oldest) = self.words.pop_front() {
+            self.whole_from = oldest.number + 1;
+        }
+        Some(at)
+    }
+
+    fn grow(&mut self) -> bool {
+        let more = self.room.max(FIRST_WORDS).min(MAX_WORDS - self.room);
+        let grows = more > 0 && self.totals.grow(more * size_of::<Word>());
+        if grows {
+            self.room += more;
+            self.words.reserve_exact(self.room - self.words.len());
+        }
+        grows
     }
 
     /// Entries after `after` up to `to` that pass, if all of them were judged.
@@ -180,6 +232,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::filter::Bounds;
+
+    fn verdicts() -> Verdicts {
+        Verdicts::new(totals(usize::MAX))
+    }
+
+    fn totals(bytes: usize) -> Arc<Totals> {
+        Arc::new(Totals::new(Bounds {
+            all: 1,
+            of_channel: 1,
+            bytes,
+        }))
+    }
 
     const NONE: Judged = Judged { after: 0, upto: 0 };
 
@@ -193,7 +258,7 @@ mod tests {
             len in 0_u64..420,
             (from, many) in (0_u64..420, 0_u64..420),
         ) {
-            let mut verdicts = Verdicts::default();
+            let mut verdicts = verdicts();
             // In an order that goes up and down.
             let (high, low): (Vec<_>, Vec<_>) = noted.iter().partition(|(offset, _)| **offset > 200);
             for (offset, passes) in high.into_iter().chain(low) {
@@ -219,7 +284,7 @@ mod tests {
     /// Memory is bounded by what was noted, however far apart: the newest stay, and of what lies before them nothing is known.
     #[test]
     fn the_newest_stay() {
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = verdicts();
         let words = MAX_WORDS as u64;
         for number in (1..=words).rev() {
             verdicts.set(1_000 * 64 * number, true);
@@ -246,10 +311,56 @@ mod tests {
         assert_eq!(expected, known.map(|offset| verdicts.get(offset, judged)));
     }
 
+    /// `filter_memory`: verdicts take what filters leave of it, the oldest go, and it is all given back.
+    #[test]
+    fn verdicts_are_counted_and_bounded() {
+        let totals = totals(100_000);
+        let fill = |verdicts: &mut Verdicts| {
+            for number in 1..10_000 {
+                verdicts.set(64 * number, true);
+                assert!(totals.bytes() <= 75_000, "{}", totals.bytes());
+                assert!(verdicts.words.capacity() * 24 <= totals.bytes());
+            }
+        };
+        let (mut one, mut other) = (
+            Verdicts::new(Arc::clone(&totals)),
+            Verdicts::new(Arc::clone(&totals)),
+        );
+        fill(&mut one);
+        assert_eq!(2_048 * 24, totals.bytes());
+        fill(&mut other);
+        assert_eq!((2_048 + 1_024) * 24, totals.bytes());
+        let known = |verdicts: &Verdicts| {
+            let newest = verdicts.get(64 * 9_999, NONE);
+            (newest, verdicts.owed(0, 64 * 9_999, NONE))
+        };
+        assert_eq!((Some(true), None), known(&one));
+        assert_eq!((Some(true), None), known(&other));
+        assert_eq!(Some(true), one.get(64 * (10_000 - 2_048), NONE));
+        assert_eq!(None, one.get(64 * (9_999 - 2_048), NONE));
+        assert!(one.enter(1));
+        assert_eq!(1_024 * 24, totals.bytes());
+        drop((one, other));
+        assert_eq!(0, totals.bytes());
+    }
+
+    /// Where there is no room at all, nothing is known but what was judged together later on.
+    #[test]
+    fn without_room_nothing_is_known() {
+        let mut verdicts = Verdicts::new(totals(0));
+        verdicts.set(200, true);
+        let judged = Judged {
+            after: 0,
+            upto: 1_000,
+        };
+        let known = [64, 200, 255, 256].map(|offset| verdicts.get(offset, judged));
+        assert_eq!([None, None, None, Some(false)], known);
+    }
+
     /// F12: what was judged in one history says nothing of another, though their offsets are the same numbers.
     #[test]
     fn another_history_is_judged_anew() {
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = verdicts();
         assert!(verdicts.enter(3));
         verdicts.set(7, true);
         assert!(verdicts.enter(3));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::allowance::SharedBucket;
 use crate::bucket::Rate;
-use crate::command::Command;
+use crate::command::{Command, Spec};
 use crate::cursor::Delivery;
 use crate::entry::Encoding;
+use crate::filter::{Bounds, Filter, Limits, Totals};
 use crate::inbound::Grant;
 use crate::settings::Settings;
 use crate::shard::rig::{KEPT, Rig, Told, options};
@@ -117,6 +118,34 @@ fn a_granted_publish_needs_no_python() {
     );
     let channel = case.rig.logs.find(case.log).unwrap();
     assert_eq!(2, channel.figures().appended.get());
+}
+
+/// F11: the turn that took a publish writes it, also where all who follow the channel do so through filters.
+#[test]
+fn a_granted_publish_is_written_at_once_through_filters() {
+    let mut case = Case::new();
+    case.rig.unsubscribe(2, case.log);
+    let totals = Arc::new(Totals::new(Bounds {
+        all: 1,
+        of_channel: 1,
+        bytes: 1 << 20,
+    }));
+    let filter = Filter::parse(br#"{"event":"e"}"#, Limits::default()).unwrap();
+    let channel = case.rig.logs.find(case.log).unwrap();
+    let spec = Spec {
+        sieve: Some(channel.sieves(&totals).take(filter, false).unwrap()),
+        ..case.rig.spec(case.log, options(Delivery::All), Start::New)
+    };
+    case.rig.subscribe_by(2, spec);
+    case.rig.run();
+    case.rig.feed(1, &publish("rooms", ""));
+    case.rig.shard.run(case.rig.now);
+    assert!(case.rig.shard.flush_at().is_some());
+    case.rig.shard.flush_published();
+    assert_eq!(None, case.rig.shard.flush_at());
+    case.rig.take_all(2);
+    let messages = case.rig.messages(2);
+    assert_eq!(1, messages.last().unwrap()["offset"]);
 }
 
 /// C14: nothing overtakes what Python has yet to handle, and everything is taken again once it has.

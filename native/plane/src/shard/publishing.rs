@@ -92,7 +92,7 @@ impl Shard {
 
     /// Write what this turn has published, if its time has come; other threads do the same.
     pub fn flush_published(&mut self) {
-        if !self.views.dirty.is_empty() {
+        if self.views.has_unread() {
             self.flush(Instant::now());
         }
         for thread in self.woken.drain(..) {

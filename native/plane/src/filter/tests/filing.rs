@@ -1,14 +1,17 @@
 //! Filters are filed by what an event must have for them to hold: what is found so is what a scan over all of them finds.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::content::{Content, ContentEncoding, OwnContent};
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
-use crate::error::PlaneError;
 use crate::filter::tests::{bounds, filter, model};
-use crate::filter::{Bounds, Filter, Hit, Limits, Scratch, Sieve, Sieves, Totals};
+use crate::filter::{Filter, Hit, Limits, Scratch, Sieve, Sieves, Totals};
 
 const NAMES: [&str; 5] = ["signal.a", "signal.a.b", "signal.ab", "token.created", "s"];
 
@@ -61,6 +64,7 @@ fn any_filter() -> impl Strategy<Value = Value> {
         3 => of_name(),
         1 => (0_u8..4).prop_map(|priority| json!({"data.priority": {"gte": priority}})),
         1 => Just(json!({"data.vector": {"exists": false}})),
+        2 => (of_name(), near()).prop_map(|(name, near)| json!({"all": [near, name]})),
     ];
     leaf.prop_recursive(2, 12, 10, |inner| {
         prop_oneof![
@@ -71,6 +75,62 @@ fn any_filter() -> impl Strategy<Value = Value> {
     })
 }
 
+/// How data comes: with escapes in its keys, with members that another of the name follows (M11), and encoded or not.
+type Writing = (bool, bool, u8);
+
+fn written(data: &Value, (escapes, doubles, content): Writing) -> NewEntry {
+    let mut text = data.to_string();
+    if escapes {
+        text = text.replace("\"vector\"", "\"v\\u0065ctor\"");
+        text = text.replace("\"payload\"", "\"\\u0070ayload\"");
+    }
+    if doubles {
+        let former =
+            r#"{"vector":[0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5],"payload":{"v":7},"priority":null,"#;
+        text = text.replacen('{', former, 1);
+    }
+    match content {
+        0 => media(
+            &gzip(&text),
+            "application/json",
+            Some(ContentEncoding::Gzip),
+        ),
+        1 => media(&gzip(&text), "text/csv", Some(ContentEncoding::Gzip)),
+        2 => media(&[0x81, 0xa1, b'a', 0x01], "application/msgpack", None),
+        _ => NewEntry {
+            data: text.into_bytes().into(),
+            ..NewEntry::default()
+        },
+    }
+}
+
+fn media(data: &[u8], media_type: &str, encoding: Option<ContentEncoding>) -> NewEntry {
+    let content = Content {
+        media_type,
+        encoding,
+        meta: None,
+    };
+    NewEntry {
+        data: data.into(),
+        content: Some(Box::new(OwnContent::from(content))),
+        ..NewEntry::default()
+    }
+}
+
+pub(super) fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An event of this name with gzipped data.
+pub(super) fn encoded(event: &str, data: &Value) -> NewEntry {
+    NewEntry {
+        event: event.into(),
+        ..written(data, (false, false, 0))
+    }
+}
+
 fn event() -> impl Strategy<Value = NewEntry> {
     let vector = prop_oneof![
         6 => prop::collection::vec(coordinate(), 8..9).prop_map(|vector| json!(vector)),
@@ -78,14 +138,16 @@ fn event() -> impl Strategy<Value = NewEntry> {
         1 => Just(json!("no vector")),
     ];
     let name = prop::sample::select(NAMES.to_vec());
-    (name, vector.clone(), vector, 0_u8..4).prop_map(|(name, vector, other, priority)| NewEntry {
-        event: name.into(),
-        data: json!({"vector": vector, "priority": priority, "payload": {"v": other}})
-            .to_string()
-            .into_bytes()
-            .into(),
-        ..NewEntry::default()
-    })
+    let writing = (any::<bool>(), any::<bool>(), 0_u8..8);
+    (name, vector.clone(), vector, 0_u8..4, writing).prop_map(
+        |(name, vector, other, priority, writing)| {
+            let data = json!({"vector": vector, "priority": priority, "payload": {"v": other}});
+            NewEntry {
+                event: name.into(),
+                ..written(&data, writing)
+            }
+        },
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -112,18 +174,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Sieves as a thread has them, and all that it was given.
-struct World {
-    totals: Arc<Totals>,
-    sieves: Arc<Sieves>,
+pub(super) struct World {
+    pub(super) totals: Arc<Totals>,
+    pub(super) sieves: Arc<Sieves>,
     taken: Vec<(Value, Arc<Sieve>)>,
-    entries: Vec<Arc<Entry>>,
+    pub(super) entries: Vec<Arc<Entry>>,
     history: u64,
     offset: u64,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let totals = Arc::new(Totals::new(bounds(1_000, 1_000)));
         Self {
             sieves: Arc::new(Sieves::new(Arc::clone(&totals))),
@@ -136,7 +198,7 @@ impl World {
         }
     }
 
-    fn append(&mut self, events: Vec<NewEntry>, lost: u64) -> usize {
+    pub(super) fn append(&mut self, events: Vec<NewEntry>, lost: u64) -> usize {
         let (composer, ts) = (Composer::new("signals"), Timestamp::new(1.0));
         let first = self.entries.len();
         self.offset += lost;
@@ -240,23 +302,22 @@ proptest! {
         world.check()?;
         let totals = Arc::clone(&world.totals);
         world.taken.clear();
-        world.sieves.take(filter("{\"key\":1}"), false).unwrap();
         prop_assert_eq!((0, 0, 0), (totals.count(), totals.bytes(), totals.balls()));
     }
 }
 
 /// Eight times the same coordinate, another for each number.
-fn vector(number: usize) -> Value {
+pub(super) fn vector(number: usize) -> Value {
     let coordinate = 0.001 * f64::from(u32::try_from(number).unwrap());
     json!(vec![coordinate; 8])
 }
 
-fn ball(number: usize) -> String {
+pub(super) fn ball(number: usize) -> String {
     let center = vector(number);
     json!({"data.vector": {"near": {"center": center, "radius": 0.001}}}).to_string()
 }
 
-fn at(number: usize) -> NewEntry {
+pub(super) fn at(number: usize) -> NewEntry {
     NewEntry {
         event: "signal.a".into(),
         data: json!({"vector": vector(number)})
@@ -295,36 +356,5 @@ fn an_event_touches_those_that_it_may_pass() {
         Some(0),
         held[7].owed(0, 0, 2),
         "judged, though not looked at"
-    );
-}
-
-/// `filter_memory`: filters found by balls are bounded by their bytes, not by their number; others by both.
-#[test]
-fn memory_bounds_what_numbers_do_not() {
-    let totals = Arc::new(Totals::new(Bounds {
-        all: 1,
-        of_channel: 1,
-        bytes: 100_000,
-    }));
-    let sieves = Arc::new(Sieves::new(Arc::clone(&totals)));
-    let mut held = Vec::new();
-    let refused = loop {
-        match sieves.take(filter(&ball(held.len())), false) {
-            Ok(sieve) => held.push(sieve),
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(refused, PlaneError::FilterMemory(100_000)));
-    assert!((20..90).contains(&held.len()), "{}", held.len());
-    held.truncate(10);
-    held.push(sieves.take(filter("{\"key\":1}"), false).unwrap());
-    let full = sieves.take(filter("{\"key\":2}"), false).unwrap_err();
-    assert_eq!(
-        "there are 1 distinct filters of the channel already",
-        full.to_string()
-    );
-    assert_eq!(
-        (11, 10, 2),
-        (totals.count(), totals.balls(), totals.refused.get())
     );
 }

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bounds;
 mod filing;
 mod grammar;
 mod judging;
 mod meaning;
 mod model;
+mod named;
 mod random;
 
 use crate::filter::{Bounds, Filter, FilterFault, Limits, Scratch, Subject};
