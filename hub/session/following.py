@@ -180,8 +180,9 @@ def settled(session: "Session", effect: effects.Subscribe) -> None:
     """`effect` is done, or is undone."""
     session.unsettled = [one for one in session.unsettled if one is not effect]
     for channel, entered in effect.options.items():
-        if len(entered) == PLAIN and session.subscriptions.get(channel) is entered:
-            session.subscriptions[channel] = _plain_options(entered["delivery"], entered["on_slow"])
+        known = session.subscriptions.get(channel)
+        if known is not None and known is entered and len(known) == PLAIN:
+            session.subscriptions[channel] = _plain_options(known["delivery"], known["on_slow"])
 
 
 def _undo(session: "Session", effect: effects.Subscribe, channels: Iterable[str]) -> None:
