@@ -136,7 +136,7 @@ class Plane:
         cls,
         *,
         io_threads: int = 1,
-        flush_ms: float = 1.0,
+        flush_ms: float = 2.0,
         ring_from: int = 256,
         max_message: int = 1_048_576,
         max_empty_fragments: int = 64,

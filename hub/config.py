@@ -260,7 +260,7 @@ class Settings(BaseSettings):
     # the plane and the reporters
     io_threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Native I/O threads."""
-    flush_ms: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    flush_ms: Annotated[float, Field(ge=0, le=1_000)] = 2.0
     """Longest time that writes are gathered under load."""
     direct_publishes: bool = True
     """I/O threads take plain publishes by themselves where the right was looked up; false: Python judges each."""

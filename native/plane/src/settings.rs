@@ -80,7 +80,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             io_threads: 1,
-            flush: Duration::from_millis(1),
+            flush: Duration::from_millis(2),
             ring_from: 256,
             max_message: 1 << 20,
             max_empty_fragments: 64,

@@ -34,7 +34,7 @@ pub struct PyPlane {
 #[pymethods]
 impl PyPlane {
     #[new]
-    #[pyo3(signature = (*, io_threads = 1, flush_ms = 1.0, ring_from = 256, max_message = 1_048_576, max_empty_fragments = 64,
+    #[pyo3(signature = (*, io_threads = 1, flush_ms = 2.0, ring_from = 256, max_message = 1_048_576, max_empty_fragments = 64,
         message_timeout = 30.0, heartbeat_interval = 30.0, heartbeat_timeout = 10.0, write_stall = 10.0, close_wait = 2.0,
         answer_buffer = 1_048_576, message_rate = (4000.0, 2000.0), control_rate = (100.0, 20.0),
         byte_rate = (16_777_216.0, 4_194_304.0), inbox_messages = 10_000, inbox_bytes = 16_777_216, turn_read = 262_144,
