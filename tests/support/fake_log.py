@@ -159,7 +159,7 @@ class Opening:
     is_capped: bool = False
     is_countless: bool = False
     behind: int = field(init=False)
-    """Entries from the position told to the head (M42); of a former history, from the oldest that is kept."""
+    """Entries from the position told to the head (M42); of a former history, from where its gap leads to."""
 
     def __post_init__(self) -> None:
         epoch, offset = self.told
@@ -177,6 +177,8 @@ class Opening:
         after = max(self.after, self.log.head - kept)
         if after > self.after:
             self.after, self.reason = after, self.reason or "limit"
+            if self.told[0] != self.log.epoch:
+                self.behind = self.log.head - after
 
     def gap(self) -> dict[str, Any] | None:
         if self.reason is None:

@@ -91,6 +91,10 @@ pub(super) fn cap_replay(placed: &mut [Placed], cap: u64, scratch: &mut Scratch)
             let missed = sifted.owed(opening.after, after);
             drop(log);
             opening.cut(&one.epoch, after, missed);
+            // Of another history it is counted from where its gap leads to (P10): the client knows no other place there.
+            if one.position.epoch != one.epoch {
+                one.behind = one.spec.head.saturating_sub(after);
+            }
         }
     }
 }

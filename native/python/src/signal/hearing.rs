@@ -189,19 +189,20 @@ impl Subscribers {
                 (*id, name, one.wish.queue, one.waiting.len(), counts)
             })
             .collect();
-        let described = figures
-            .into_iter()
-            .map(|(id, name, queue, waiting, [heard, dropped, failed])| {
-                let dict = PyDict::new(py);
-                dict.set_item("subscriber_id", id)?;
-                dict.set_item("name", name)?;
-                dict.set_item("queue", queue)?;
-                dict.set_item("waiting", waiting)?;
-                dict.set_item("heard", heard)?;
-                dict.set_item("dropped", dropped)?;
-                dict.set_item("failed", failed)?;
-                Ok(dict)
-            });
+        let described =
+            figures
+                .into_iter()
+                .map(|(id, name, queue, waiting, [heard, dropped, failed])| {
+                    let dict = PyDict::new(py);
+                    dict.set_item("subscriber_id", id)?;
+                    dict.set_item("name", name)?;
+                    dict.set_item("queue", queue)?;
+                    dict.set_item("waiting", waiting)?;
+                    dict.set_item("heard", heard)?;
+                    dict.set_item("dropped", dropped)?;
+                    dict.set_item("failed", failed)?;
+                    Ok(dict)
+                });
         described.collect()
     }
 
