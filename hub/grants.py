@@ -76,11 +76,8 @@ class Grants:
         config, rights = session.look_up(channel)
         if config is None or Right.BROADCAST not in rights:
             return
-        if len(granted) >= MAX_GRANTS and channel not in granted:
-            granted = {name: known for name, known in granted.items() if self._broker.direct_log(name) == known}
-            connection.granted = granted
-            if len(granted) >= MAX_GRANTS:
-                return
+        if len(granted) >= MAX_GRANTS and channel not in granted and not self._has_room(granted):
+            return
         own, shared = buckets(session, channel, config, now)
         largest = session.surroundings.policy.smallest_limit
         try:
@@ -92,6 +89,15 @@ class Grants:
         granted[channel] = log
         session.is_granted = True
         self._heard[connection.number] = connection
+
+    def _has_room(self, granted: dict[str, int]) -> bool:
+        """Whether the one looked at longest ago has gone with its log: each that asks looks at one, not at all."""
+        name = next(iter(granted))
+        log = granted.pop(name)
+        is_gone = self._broker.direct_log(name) != log
+        if not is_gone:
+            granted[name] = log
+        return is_gone
 
     def forget(self, connection: "Connection") -> None:
         """It is gone, and its grants with it."""

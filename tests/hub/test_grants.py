@@ -185,7 +185,11 @@ async def test_grants_of_a_connection_are_bounded(node: Node) -> None:
         await peer.ask(*(publish(number, f"room:{number}") for number in range(MAX_GRANTS)))
         assert taken(node) == MAX_GRANTS
         last = await peer.ask(publish(1, f"room:{MAX_GRANTS + 9}"))
-    assert (answered(last), taken(node)) == ([("ack", 1)], MAX_GRANTS)
+        assert (answered(last), taken(node)) == ([("ack", 1)], MAX_GRANTS)
+        node.broker.sweep(time.time() + 1e6, time.monotonic())
+        for _ in range(2):
+            await peer.ask(publish(1, "room:new"))
+        assert taken(node) == MAX_GRANTS + 1, "rooms that are gone make room"
 
 
 @pytest.mark.clause("M50")
