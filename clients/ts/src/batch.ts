@@ -1,5 +1,6 @@
 /** Many signals in few messages (M32, M33); loaded with the first `emitBatch`. */
 
+import { refuse } from "./content.js";
 import type { Message } from "./core/wire.js";
 import { checkVector, given } from "./options.js";
 import type { EmitOptions, Emitted } from "./types.js";
@@ -16,6 +17,7 @@ export async function emitBatch(
   most: number,
 ): Promise<Emitted[]> {
   const { priority, payload, mid, retry = false, ...more } = options;
+  if (!Array.isArray(vectors)) refuse("vectors", "vectors of 8 numbers", vectors);
   const rows = Array.from(vectors, (vector, row) => checkVector(`vectors.${row}`, vector));
   const emitted: Emitted[] = [];
   for (let start = 0; start < rows.length; start += most) {

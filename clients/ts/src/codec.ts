@@ -13,9 +13,26 @@ export interface Json {
   stringify: (value: unknown) => string;
 }
 
+/** A member of plain text, a number or a word, from the beginning of an object on; looked for in so many characters. */
+const MEMBER = /[{,]\s*"(\w+)"\s*:\s*("(?:[^"\\]|\\.)*"|[\w.+-]+)\s*(?=[,}])/gy;
+const BEGINNING = 1024;
+
+/** The members before the first that holds others: nothing that a publisher wrote is mistaken for one. */
+function salvage(payload: string | ArrayBuffer): Partial<Message> {
+  const seen: Record<string, unknown> = {};
+  try {
+    const found = `${payload}`.slice(0, BEGINNING).matchAll(MEMBER);
+    for (const [, name, value] of found) seen[name as string] = JSON.parse(value as string);
+  } catch {
+    // What stands before it is kept.
+  }
+  return seen;
+}
+
 /** JSON text; a message whose `data` is bytes is a media frame. */
 export const jsonCodec = (json: Json): Codec => ({
   subprotocol: "ng-ws.v1.json",
+  salvage,
   encode(message) {
     const { data, ...header } = message as Message;
     return data instanceof Uint8Array ? mediaFrame(json.stringify(header), data) : json.stringify(message);

@@ -5,6 +5,7 @@
  * spelling, not meaning, and gives the axes none.
  */
 
+import { refuse } from "./content.js";
 import { checkVector } from "./options.js";
 import type { Filter } from "./types.js";
 
@@ -23,9 +24,9 @@ export const Axis = {
   ABSTRACT: 7,
 } as const;
 
-/** The vector of a text: 8 numbers from 0.3 to 0.7; the centre where it has no words. */
+/** The vector of a text: 8 numbers from 0.3 to 0.7; the centre where it has no words; raises BadRequest. */
 export function encodeText(text: string): number[] {
-  if (typeof text !== "string") throw new TypeError(`text: expected a string, got ${typeof text}`);
+  if (typeof text !== "string") refuse("text", "a string", text);
   const weights = features(text);
   const sums: number[] = Array(8).fill(0);
   let total = 0;
@@ -69,8 +70,9 @@ function hash(feature: Uint8Array): number {
 
 const squash = (value: number): number => value / (1 + Math.abs(value));
 
-/** A filter for signals within a distance of a vector, or of the vector of a text (F7). */
+/** A filter for signals within a distance of a vector, or of the vector of a text (F7); raises BadRequest. */
 export function near(to: ArrayLike<number> | string, radius: number): Filter {
+  if (!(Number.isFinite(radius) && radius >= 0)) refuse("radius", "a number of at least 0", radius);
   const center = typeof to === "string" ? encodeText(to) : checkVector("near", to);
   return { "data.vector": { near: { center, radius } } };
 }

@@ -2,6 +2,7 @@
 
 import { watchPage } from "./browser.js";
 import { Clock, now, TIMERS } from "./clock.js";
+import { checkContent } from "./content.js";
 import type { TokenRequest } from "./core/credentials.js";
 import type { Effects, Tellings } from "./core/effects.js";
 import { AuthError, Closed, Disconnected, type HubError, RequestTimeout } from "./core/errors.js";
@@ -82,13 +83,14 @@ export class Link implements Effects, Owner, Dialler {
 
   // -- what the client asks
 
-  /** Ask the hub and wait for its answer. */
+  /** Ask the hub and wait for its answer; BadRequest for what no message can hold. */
   request(
     message: Message,
     timeout: number = this.#options.timeout ?? 5_000,
     isPatient: boolean = false,
   ): Promise<Answer> {
     const isRepeatable = message["mid"] !== undefined;
+    checkContent(message, this.#options);
     // What was subscribed before goes before.
     this.#flush();
     return this.#answered((ticket, session, at) =>
@@ -103,6 +105,7 @@ export class Link implements Effects, Owner, Dialler {
   /** Write a message as it is. */
   write(message: Message): void {
     const { conn, state, cause } = this.session;
+    checkContent(message, this.#options);
     if (conn === undefined) throw cause ?? new Disconnected(`not connected (${state})`, { temporary: true });
     this.send(conn, [message]);
   }
@@ -110,6 +113,7 @@ export class Link implements Effects, Owner, Dialler {
   subscribe<T>(channel: string, handler: Handler<T> | undefined, options: SubscribeOptions): Subscription<T> {
     const { signal, onFull, queueSize = 1000 } = options;
     signal?.throwIfAborted();
+    checkContent({ channel }, {});
     // A WebSocket of a browser cannot be paused: the hub is told how much may come.
     const ack = options.ack ?? (onFull === "wait" ? Math.min(queueSize, 10_000) : undefined);
     const follow = this.session.subscribe(channel, wireOptions({ ...options, ack }), wireStart(options.from));
@@ -293,8 +297,8 @@ export class Link implements Effects, Owner, Dialler {
     this.run((session, at) => session.closed(conn, code, reason, at));
   }
 
-  misread(what: string): void {
-    this.run((session) => session.misread(what));
+  misread(conn: number, what: string, seen: Partial<Message>, at: number): void {
+    this.run((session) => session.misread(conn, what, seen, at));
   }
 
   received(conn: number, message: unknown, at: number): void {

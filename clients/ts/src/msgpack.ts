@@ -14,6 +14,7 @@ export const msgpack: Codec = {
     if (typeof payload === "string") throw new TypeError("expected a binary frame, got text");
     return new Reader(payload).whole();
   },
+  salvage: (payload) => (typeof payload === "string" ? {} : new Reader(payload).beginning()),
 };
 
 class Writer {
@@ -136,6 +137,18 @@ class Reader {
     return value;
   }
 
+  /** The members before the first that cannot be read. */
+  beginning(): Record<string, unknown> {
+    const members: Record<string, unknown> = Object.create(null);
+    try {
+      const type = this.#uint(1);
+      if (type >> 4 === 8) this.#members(type & 15, 0, members);
+    } catch {
+      // What stands before it is kept.
+    }
+    return members;
+  }
+
   #skip(size: number): number {
     const at = this.#at;
     this.#at += size;
@@ -217,7 +230,10 @@ class Reader {
 
   #map(length: number, depth: number): Record<string, unknown> {
     // Without a prototype: `__proto__` is a name like any other.
-    const map: Record<string, unknown> = Object.create(null);
+    return this.#members(length, depth, Object.create(null));
+  }
+
+  #members(length: number, depth: number, map: Record<string, unknown>): Record<string, unknown> {
     for (let index = 0; index < length; index++) {
       const name = this.#read(depth + 1);
       if (typeof name !== "string") throw new TypeError(`expected a string as a name, got ${typeof name}`);

@@ -1,7 +1,8 @@
 /** Options of a subscription to the wire; what can never work is refused at the call. */
 
+import { checkContent, refuse } from "./content.js";
 import type { Options, Start } from "./core/follow.js";
-import { parsePosition, shown } from "./core/positions.js";
+import { parsePosition } from "./core/positions.js";
 import type { SubscribeOptions, UpdateOptions } from "./types.js";
 
 /** S10: how far ahead of the acknowledged position a hub may send. */
@@ -9,18 +10,14 @@ export const MAX_WINDOW = 10_000;
 
 export function checkWhole(name: string, value: number | undefined, low: number, high: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= low && value <= high)) return;
-  throw new RangeError(`${name}: expected a whole number from ${low} to ${high}, got ${shown(value)}`);
+  refuse(name, `a whole number from ${low} to ${high}`, value);
 }
 
 /** The members of a subscribe (M27), those that were given. */
 export function wireOptions({ filter, delivery, onSlow, maxRate, ack }: UpdateOptions): Options {
   checkWhole("ack", ack, 1, MAX_WINDOW);
   const options = given({ filter, delivery, on_slow: onSlow, max_rate: maxRate, ack });
-  try {
-    JSON.stringify(options);
-  } catch (fault) {
-    throw new TypeError(`filter and options: expected what JSON can write: ${(fault as Error).message}`);
-  }
+  checkContent(options, {});
   return options;
 }
 
@@ -36,14 +33,15 @@ export function wireStart(from: SubscribeOptions["from"]): Start {
     checkWhole("from.last", from.last, 1, Number.MAX_SAFE_INTEGER);
     return { last: from.last };
   }
-  return { since: Number(from.since) / (from.since instanceof Date ? 1000 : 1) };
+  const since = Number(from.since) / (from.since instanceof Date ? 1000 : 1);
+  if (!Number.isFinite(since)) refuse("from.since", "a Date, or seconds since 1970", from.since);
+  return { since };
 }
 
-/** Plain numbers; that there are 8 is the hub's to judge, NaN and infinities are refused here, since JSON has none. */
-export function checkVector(name: string, vector: ArrayLike<number>): number[] {
-  return Array.from(vector, (value, place) => {
-    if (!Number.isFinite(value))
-      throw new RangeError(`${name}.${place}: expected a finite number, got ${shown(value)}`);
-    return value;
-  });
+/** Numbers; that there are 8 is the hub's to judge. */
+export function checkVector(path: string, vector: ArrayLike<number>): number[] {
+  if (typeof vector !== "object" || !(vector?.length >= 0)) refuse(path, "8 numbers", vector);
+  return Array.from(vector, (value, place) =>
+    Number.isFinite(value) ? value : refuse(`${path}.${place}`, "a finite number", value),
+  );
 }

@@ -35,7 +35,8 @@ export interface Dialler {
   /** There was no connection; with an HTTP status where there is one, final where there will never be one. */
   failed(conn: number, text: string, status: number, isFinal: boolean): void;
   received(conn: number, message: unknown, at: number): void;
-  misread(what: string): void;
+  /** A payload did not read; `seen` are the members that did. */
+  misread(conn: number, what: string, seen: Partial<Message>, at: number): void;
   closed(conn: number, code: number, reason: string): void;
 }
 
@@ -149,7 +150,7 @@ export class Sockets {
     try {
       decoded = wire.codec.decode(data);
     } catch (fault) {
-      return this.dialler.misread(String(fault));
+      return this.dialler.misread(conn, `${fault}`, wire.codec.salvage?.(data) ?? {}, wire.heardAt);
     }
     for (const message of Array.isArray(decoded) ? decoded : [decoded]) {
       this.#log("<", message);

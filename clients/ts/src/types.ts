@@ -13,6 +13,8 @@ export interface Codec {
   encode(message: Message | readonly Message[]): string | Uint8Array<ArrayBuffer>;
   /** Read a payload; raises where it cannot be read. */
   decode(payload: string | ArrayBuffer): unknown;
+  /** Of a message that cannot be read the members that can: whose `id` it answers, or which event it is. */
+  salvage?(payload: string | ArrayBuffer): Partial<Message>;
 }
 
 /** The part of a WebSocket that is used. */

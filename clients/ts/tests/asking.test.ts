@@ -1,5 +1,5 @@
 import { describe, expect } from "vitest";
-import { BadRequest, Disconnected, type Filter, RateLimited } from "../src/index.js";
+import { BadRequest, type Filter, RateLimited } from "../src/index.js";
 import { it, told } from "./support/fixtures.js";
 
 const endless: { [member: string]: unknown } = {};
@@ -17,14 +17,12 @@ describe("what cannot be asked", () => {
     async ([, filter], { hub, makeClient }) => {
       const client = makeClient(hub.url);
       const options = { filter: filter as Filter };
-      expect(() => client.subscribe("logs", undefined, options)).toThrow(
-        /^filter and options: expected what JSON can write/,
-      );
+      expect(() => client.subscribe("logs", undefined, options)).toThrow(/^filter\..*: expected /);
       const sub = client.subscribe("logs");
-      await expect(sub.update(options)).rejects.toThrow(/^filter and options: expected what JSON can write/);
+      await expect(sub.update(options)).rejects.toThrow(/^filter\..*: expected /);
       await client.connect();
       await sub.ready();
-      await expect(sub.update(options)).rejects.toThrow(/^filter and options: expected what JSON can write/);
+      await expect(sub.update(options)).rejects.toThrow(/^filter\..*: expected /);
       expect((await hub.asked("subscribe")).length).toBe(1);
     },
   );
@@ -47,9 +45,9 @@ describe("what cannot be asked", () => {
   it("what the codec cannot write is told to whoever asked, and nothing else suffers", async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);
     const circle = client.request({ type: "ping", padding: endless });
-    await expect(circle).rejects.toThrow(Disconnected);
+    await expect(circle).rejects.toThrow(BadRequest);
     await client.connect();
-    await expect(client.request({ type: "ping", padding: endless })).rejects.toThrow(TypeError);
+    await expect(client.request({ type: "ping", padding: endless })).rejects.toThrow(BadRequest);
     expect(await client.ping()).toBeGreaterThan(0);
   });
 });

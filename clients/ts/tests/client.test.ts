@@ -518,7 +518,7 @@ describe("questions", () => {
     const error = await client.publish("actions", "x".repeat(300)).catch((fault: unknown) => fault);
     expect(error).toBeInstanceOf(TooLarge);
     expect(error).toMatchObject({ limit: 200 });
-    await expect(client.publish("actions", 1n)).rejects.toThrow(TypeError);
+    await expect(client.publish("actions", 1n)).rejects.toThrow(BadRequest);
     expect((await client.publish("actions", 1)).position).toBe("fake1:1");
     expect(client.stats().awaiting).toBe(0);
   });

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { FakeHub } from "./support/hub.js";
+import { publicNames } from "./support/public_names.js";
 
 const HERE = fileURLToPath(new URL("../", import.meta.url));
 const run = promisify(execFile);
@@ -17,6 +18,44 @@ describe("the package", () => {
     const measured: Record<string, number> = await sizes();
     const over = Object.entries(measured).filter(([name, size]) => size > BUDGETS[name as keyof typeof BUDGETS]);
     expect(over).toEqual([]);
+  });
+
+  it("writes no name shorter that applications see", async () => {
+    const entries = ["index", "react", "node", "msgpack"].map((name) => `${HERE}src/${name}.ts`);
+    const { members, ofClasses } = publicNames(entries);
+    // Members of each kind are among them: of calls, options, events, answers, figures and errors.
+    const some = ["subscribe", "sendQueue", "retryIn", "is_novel", "bytesOut", "retryAfter", "isGood", "replayed"];
+    expect(some.filter((name) => !members.has(name))).toEqual([]);
+    const { mangling } = await import("../scripts/mangle.js");
+    const { mangleProps } = mangling();
+    expect([...members].filter((name) => mangleProps.test(name))).toEqual([]);
+
+    const names = (await readdir(`${HERE}dist`)).filter((name) => name.endsWith(".js"));
+    const built = (await Promise.all(names.map((name) => readFile(`${HERE}dist/${name}`, "utf8")))).join("\n");
+    expect(ofClasses.size).toBeGreaterThan(40);
+    expect([...ofClasses].filter((name) => !new RegExp(`\\b${name}\\b`).test(built))).toEqual([]);
+  }, 120_000);
+
+  it("names its errors, also where the bundler of an application gives other names", async () => {
+    const { build } = await import("esbuild");
+    const entryPoints = [`${HERE}dist/index.js`];
+    const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, format: "esm", write: false });
+    const minified = Buffer.from(outputFiles[0]?.contents ?? []).toString("base64");
+    for (const path of [`${HERE}dist/index.js`, `data:text/javascript;base64,${minified}`]) {
+      const all: Record<string, unknown> = await import(path);
+      const { HubError } = all as { HubError: typeof Error };
+      const isError = (one: unknown): one is typeof Error =>
+        one === HubError || (one as typeof Error).prototype instanceof HubError;
+      const errors = Object.entries(all).filter(
+        (pair): pair is [string, typeof Error] => typeof pair[1] === "function" && isError(pair[1]),
+      );
+      expect(errors.length).toBe(16);
+      for (const [name, Class] of errors) {
+        const error = new Class("text");
+        expect([error.name, error.constructor.name, `${error}`]).toEqual([name, name, `${name}: text`]);
+        expect(error.stack).toContain(name);
+      }
+    }
   });
 
   it("needs nothing at run time, and its lock names no host", async () => {

@@ -6,7 +6,7 @@ import { type Follow, isPosition, type Options } from "./follow.js";
 import type { Follows } from "./follows.js";
 import type { Line } from "./line.js";
 import { BACKOFF, delay } from "./policy.js";
-import { textOf } from "./positions.js";
+import { parsePosition, textOf } from "./positions.js";
 import type { Recovery } from "./recovery.js";
 import { Own, Request, type Requests } from "./requests.js";
 import type { Message, Told } from "./wire.js";
@@ -19,7 +19,7 @@ const DRAINING = "draining";
 
 type Errors = Readonly<Record<string, WireError>> | undefined;
 
-/** What the answer to a subscribe says of each channel (M23), and the options that it speaks of. */
+/** What the answer to a subscribe says of each channel (M23), and the options that it speaks of; raises what it cannot. */
 class Said {
   readonly told: ReadonlyMap<string, Told>;
   private readonly errors: ReadonlyMap<string, WireError>;
@@ -30,6 +30,7 @@ class Said {
     answer: Message | undefined,
   ) {
     this.told = new Map(Object.entries((answer?.["channels"] ?? {}) as Record<string, Told>));
+    for (const { position } of this.told.values()) parsePosition(position);
     this.errors = new Map(Object.entries((answer?.["errors"] ?? {}) as Record<string, WireError>));
   }
 

@@ -39,7 +39,6 @@ export interface ErrorDetails {
 
 /** An error of the hub, or of the way to it. */
 export class HubError extends Error implements ErrorDetails {
-  override name = "HubError";
   code = 0;
   error = "";
   temporary = false;
@@ -56,64 +55,59 @@ export class HubError extends Error implements ErrorDetails {
 }
 
 /** The message is not as the protocol says, or its content is not acceptable: `path` names the member. */
-export class BadRequest extends HubError {
-  override name = "BadRequest";
-}
+export class BadRequest extends HubError {}
 /** No usable credential, or the one presented was refused. */
-export class AuthError extends HubError {
-  override name = "AuthError";
-}
+export class AuthError extends HubError {}
 /** The role lacks the right; a subscription starts again when a `welcome` grants it. */
-export class PermissionDenied extends HubError {
-  override name = "PermissionDenied";
-}
+export class PermissionDenied extends HubError {}
 /** The hub has no such channel. */
-export class UnknownChannel extends HubError {
-  override name = "UnknownChannel";
-}
+export class UnknownChannel extends HubError {}
 /** The reconnection token is no longer good. */
-export class ResumeExpired extends HubError {
-  override name = "ResumeExpired";
-}
+export class ResumeExpired extends HubError {}
 /** The message is over a size limit, told as `limit`. */
-export class TooLarge extends HubError {
-  override name = "TooLarge";
-}
+export class TooLarge extends HubError {}
 /** Too fast: the same message may succeed after `retryAfter` milliseconds. */
-export class RateLimited extends HubError {
-  override name = "RateLimited";
-}
+export class RateLimited extends HubError {}
 /** A fault of the hub. */
-export class ServerError extends HubError {
-  override name = "ServerError";
-}
+export class ServerError extends HubError {}
 /** It cannot be done now. */
-export class Unavailable extends ServerError {
-  override name = "Unavailable";
-}
+export class Unavailable extends ServerError {}
 /** The client is closed; `code` is the close code or HTTP status that ended it. */
-export class Closed extends HubError {
-  override name = "Closed";
-}
+export class Closed extends HubError {}
 /** No connection can come of the options that the client was made with. */
-export class Misconfigured extends HubError {
-  override name = "Misconfigured";
-}
+export class Misconfigured extends HubError {}
 /** There is no connection to the hub at the moment, or it went away before the answer. */
-export class Disconnected extends HubError {
-  override name = "Disconnected";
-}
+export class Disconnected extends HubError {}
 /** No answer came within the time-out. */
-export class RequestTimeout extends HubError {
-  override name = "RequestTimeout";
-}
+export class RequestTimeout extends HubError {}
 /** The bounded queue of a subscription with `onFull: "error"` was full. */
-export class QueueOverflow extends HubError {
-  override name = "QueueOverflow";
-}
+export class QueueOverflow extends HubError {}
 /** The hub sent what the protocol does not allow; the message was ignored. */
-export class ProtocolViolation extends HubError {
-  override name = "ProtocolViolation";
+export class ProtocolViolation extends HubError {}
+
+const CLASSES = {
+  HubError,
+  BadRequest,
+  AuthError,
+  PermissionDenied,
+  UnknownChannel,
+  ResumeExpired,
+  TooLarge,
+  RateLimited,
+  ServerError,
+  Unavailable,
+  Closed,
+  Misconfigured,
+  Disconnected,
+  RequestTimeout,
+  QueueOverflow,
+  ProtocolViolation,
+};
+
+// A bundler gives classes other names: theirs, and that of their errors, is said here.
+for (const [value, { prototype }] of Object.entries(CLASSES)) {
+  prototype.name = value;
+  Object.defineProperty(prototype.constructor, "name", { value });
 }
 
 const BY_CODE: Readonly<Record<number, typeof HubError>> = {

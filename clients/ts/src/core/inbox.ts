@@ -20,15 +20,26 @@ export class Inbox extends Standing {
     try {
       this.take(line, message as Message, now);
     } catch (fault) {
-      this.misread(String(fault));
+      this.misread(conn, `${fault}`, Object(message), now);
     }
   }
 
-  /** Something that is no message of the protocol came. */
-  misread(what: string): void {
+  /**
+   * Something came that does not read as the protocol says. What was seen of it may say whom it concerns: the call that
+   * it answers fails at once, an event is told and passed over, since it would not be any better the next time.
+   */
+  misread(conn: number, why: string, { type, id, channel, offset }: Partial<Message>, now: number): void {
+    const line = this.lines.get(conn);
+    let text = `the hub sent a message that does not read as the protocol says: ${why}`;
     this.unreadable++;
-    const text = `the hub sent a message that does not read as the protocol says: ${what}`;
-    this.effects.tell("error", new ProtocolViolation(text));
+    if (!line || type !== "event") {
+      const error = new ProtocolViolation(text);
+      if (!line || !this.requests.misread(id, error, now, conn)) return this.effects.tell("error", error);
+      return this.leave(line);
+    }
+    const place = this.stream.passed(line, channel as string, offset as number);
+    if (place) text = `${channel}: the event at ${place} cannot be read and is passed over: ${why}`;
+    this.effects.tell("error", new ProtocolViolation(text, { channel: channel as string }));
   }
 
   private take(line: Line, message: Message, now: number): void {

@@ -20,7 +20,11 @@ export const textOf = (place: Position): string => `${place.epoch}:${place.offse
 export const reaches = (place: Position | undefined, other: Position | undefined): boolean =>
   !!place && !!other && place.epoch === other.epoch && place.offset >= other.offset;
 
+/** What an object says it is: `Array`, `Map`, `Promise`. */
+export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
 /** A value as messages show it. */
 export function shown(value: unknown): string {
+  if (Object(value) === value) return tagOf(value);
   return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 80);
 }

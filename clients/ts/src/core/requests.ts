@@ -128,9 +128,8 @@ export class Requests {
       const request = this.awaiting.get(message.id) as Request;
       // It never went out: its id is free again.
       this.awaiting.delete(message.id);
-      const isRaw = request.ticket instanceof Own && !(fault instanceof HubError);
-      const error = isRaw ? new BadRequest(`${message.type}: ${fault}`, { cause: fault }) : (fault as HubError);
-      this.settle(request, now, error);
+      const isTold = fault instanceof HubError;
+      this.settle(request, now, isTold ? fault : new BadRequest(`${message.type}: ${fault}`, { cause: fault }));
     }
   }
 
@@ -169,8 +168,15 @@ export class Requests {
     const request = this.awaiting.get(message.id);
     if (request?.conn !== conn) return;
     this.awaiting.delete(message.id);
-    if (message.type !== "error") this.settle(request, now, undefined, message);
-    else {
+    if (message.type !== "error") {
+      try {
+        this.settle(request, now, undefined, message);
+      } catch (fault) {
+        // Of a form that nobody can act on: it is told as misread.
+        this.awaiting.set(message.id, request);
+        throw fault;
+      }
+    } else {
       const error = errorFrom(message as WireError);
       const wait = request.wait(error, drawn);
       if (wait === undefined || now + wait >= request.deadline) this.settle(request, now, request.failure(error));
@@ -182,6 +188,16 @@ export class Requests {
       }
     }
     this.pump(now);
+  }
+
+  /** The answer came and cannot be read: whoever awaits it need not wait for another. -> whether anybody did */
+  misread(id: unknown, error: HubError, now: number, conn: number): boolean {
+    const request = this.awaiting.get(id);
+    if (request?.conn !== conn) return false;
+    this.awaiting.delete(id);
+    this.settle(request, now, error);
+    this.pump(now);
+    return true;
   }
 
   /** Send what waits and may go. */

@@ -53,6 +53,15 @@ export class Stream {
     this.recovery.event(follow);
   }
 
+  /** An entry came and cannot be read, now or another time. -> where it stands, if it is no repeat */
+  passed(line: Line, channel: string, offset: number): string | undefined {
+    const { epoch, follow } = this.reading(line, channel) ?? {};
+    if (!follow || epoch !== follow.epoch || !Number.isSafeInteger(offset) || offset <= follow.offset) return undefined;
+    const place = `${epoch}:${offset}`;
+    this.watermark(line, { [channel]: place });
+    return place;
+  }
+
   /** Entries that will not come (P7). */
   gap(line: Line, message: Gap): void {
     const reading = this.reading(line, message.channel);

@@ -1,0 +1,1 @@
+export function mangling(): { readonly mangleProps: RegExp; readonly mangleCache: Readonly<Record<string, string>> };

@@ -1,0 +1,103 @@
+/** What an application gives to be sent: what the hub would refuse unread, or no message can hold, is refused here. */
+
+import { BadRequest } from "./core/errors.js";
+import { shown, tagOf } from "./core/positions.js";
+import type { HubOptions } from "./types.js";
+
+/** L12: containers within each other in one message, itself counted. */
+const LEVELS = 32;
+
+/** Half of a pair; read by code points, a whole one is no surrogate. */
+const SURROGATE = /\p{Cs}/u;
+
+/** M16. Ten messages in a row that break it end the connection for good (M15). */
+const FORMS: Readonly<Record<string, RegExp>> = {
+  channel: /^[\w.:/-]{1,64}$/,
+  event: /^[\w:.-]{1,128}$/,
+  event_type: /^[\w:.-]{1,128}$/,
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is they that are refused
+  key: /^[^\0-\x1f\x7f]{1,256}$/,
+  mid: /^[!-~]{1,64}$/,
+};
+
+/** Smaller whole numbers are written as integers by `JSON.stringify`. */
+const DIGITS = 1e21;
+
+/** How it is written: a codec of the application's has its own bounds, and `bigint` a form only where it was asked for. */
+type Form = Pick<HubOptions, "bigint" | "codec">;
+
+/** A value that cannot be sent, with the way that leads to it. */
+interface Fault {
+  path: string;
+  readonly expected: string;
+  readonly value: unknown;
+}
+
+/** Raise BadRequest for what came in place of what was expected. */
+export function refuse(path: string, expected: string, value: unknown): never {
+  throw new BadRequest(`${path}: expected ${expected}, got ${shown(value)}`, { error: "bad_message", path });
+}
+
+/**
+ * Raise BadRequest, with its path (`data.x[3]`), for what a message cannot hold: what is no JSON value, NaN and
+ * infinities, lone surrogates, integers beyond 64 bits, more than 32 levels, names that no channel, event or key has.
+ */
+export function checkContent(message: object, form: Form): void {
+  for (const [name, value] of Object.entries(message)) {
+    const isContent = name === "data" || name === "payload";
+    const pattern = FORMS[name];
+    // A member that is undefined is not there; bytes are the whole of `data` (B4).
+    if (value === undefined || (name === "data" && value instanceof Uint8Array)) continue;
+    const fault = faultIn(value, LEVELS - 1, form, isContent);
+    if (fault) refuse(name + fault.path, fault.expected, fault.value);
+    if (pattern && typeof value === "string" && !pattern.test(value)) refuse(name, `text that fits ${pattern}`, value);
+  }
+}
+
+function faultIn(given: unknown, levels: number, form: Form, isContent: boolean): Fault | undefined {
+  const { toJSON } = (given ?? {}) as { toJSON?: unknown };
+  const value: unknown = typeof toJSON === "function" ? toJSON.call(given) : given;
+  const expected = missed(value, levels, form, isContent);
+  if (expected) return { path: "", expected, value };
+  if (!value || typeof value !== "object") return undefined;
+  const isList = Array.isArray(value);
+  for (const [name, member] of isList ? value.entries() : Object.entries(value)) {
+    if (member === undefined && !isList) continue;
+    const fault = faultIn(`${name}`, 1, form, isContent) ?? faultIn(member, levels - 1, form, isContent);
+    if (!fault) continue;
+    fault.path = (isList ? `[${name}]` : `.${name}`) + fault.path;
+    return fault;
+  }
+  return undefined;
+}
+
+/** What was expected in place of a value that cannot be sent. */
+function missed(value: unknown, levels: number, { bigint, codec }: Form, isContent: boolean): string | undefined {
+  switch (typeof value) {
+    case "string":
+      return SURROGATE.test(value) ? "text without lone surrogates" : undefined;
+    case "number":
+      if (!Number.isFinite(value)) return "a finite number";
+      return codec || Math.abs(value) >= DIGITS ? undefined : beyond(value, isContent);
+    case "bigint":
+      return bigint || codec ? beyond(value, isContent) : "a number, or the option bigint";
+    case "boolean":
+      return undefined;
+    case "object":
+      if (!value) return undefined;
+      if (!["Object", "Array"].includes(tagOf(value))) return "a JSON value";
+      return levels ? undefined : `at most ${LEVELS} levels of nesting in a message`;
+  }
+  return "a JSON value";
+}
+
+/** M13: which integers there are, inside content and outside. */
+function beyond(value: number | bigint, isContent: boolean): string | undefined {
+  const [low, high, text] = isContent
+    ? [-(2 ** 63), 2 ** 64, "-2^63 to 2^64-1"]
+    : [-(2 ** 53), 2 ** 53, "-(2^53-1) to 2^53-1"];
+  // The number -2^63 is written by digits that are beyond it.
+  return (typeof value === "bigint" && isContent ? value >= low : value > low) && value < high
+    ? undefined
+    : `an integer from ${text}`;
+}

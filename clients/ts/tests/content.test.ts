@@ -1,0 +1,255 @@
+/** What an application gives to be sent, and what comes and cannot be read. */
+
+import { describe, expect } from "vitest";
+import { BadRequest, type Filter, near, ProtocolViolation } from "../src/index.js";
+import { msgpack } from "../src/msgpack.js";
+import { it, take } from "./support/fixtures.js";
+import { MISSING, type RealHub, startHub } from "./support/real_hub.js";
+
+const nested = (levels: number): unknown => (levels ? [nested(levels - 1)] : 1);
+const endless: { [member: string]: unknown } = {};
+endless["all"] = endless;
+
+/** Data, the place of what is wrong with it, and what was expected there. */
+const UNFIT: [string, unknown, string, string][] = [
+  ["NaN", { x: [1, 2, 3, Number.NaN] }, "data.x[3]", "a finite number, got NaN"],
+  ["Infinity", Number.POSITIVE_INFINITY, "data", "a finite number, got Infinity"],
+  ["half of a surrogate pair", ["\ud83d"], "data[0]", 'text without lone surrogates, got "\\ud83d"'],
+  ["a name that is none", { "\udc00": 1 }, "data.\udc00", 'text without lone surrogates, got "\\udc00"'],
+  [
+    "32 levels within a message",
+    nested(32),
+    `data${"[0]".repeat(31)}`,
+    "at most 32 levels of nesting in a message, got Array",
+  ],
+  ["a circle", endless, `data${".all".repeat(31)}`, "at most 32 levels of nesting in a message, got Object"],
+  ["a bigint that was not asked for", { n: 1n }, "data.n", "a number, or the option bigint, got 1"],
+  [
+    "a whole number beyond 64 bits",
+    { n: 2 ** 64 },
+    "data.n",
+    "an integer from -2^63 to 2^64-1, got 18446744073709552000",
+  ],
+  ["one below them", { n: -(2 ** 63) }, "data.n", "an integer from -2^63 to 2^64-1, got -9223372036854776000"],
+  ["a promise", { later: Promise.resolve(1) }, "data.later", "a JSON value, got Promise"],
+  ["a map", new Map([[1, 2]]), "data", "a JSON value, got Map"],
+  ["bytes within", { image: new Uint8Array(2) }, "data.image", "a JSON value, got Uint8Array"],
+  ["a function", { call: () => 1 }, "data.call", "a JSON value, got Function"],
+  ["nothing in a list", [1, undefined], "data[1]", "a JSON value, got undefined"],
+];
+
+/** Data that is as odd, and fits. */
+const FIT: [string, unknown, unknown][] = [
+  ["31 levels", nested(31), nested(31)],
+  ["whole pairs", "\ud83d\ude00 \ufffd", "\ud83d\ude00 \ufffd"],
+  ["the largest float", [1e21, 1.5e300, 2 ** 63], [1e21, 1.5e300, 2 ** 63]],
+  ["a date", { at: new Date(0), gone: undefined }, { at: "1970-01-01T00:00:00.000Z" }],
+  ["nothing", null, null],
+];
+
+describe("what no message can hold", () => {
+  it.for(UNFIT)(
+    "M10 M13 M14 %s is refused before it is sent, with its place",
+    async ([, data, path, text], { hub, makeClient }) => {
+      const client = makeClient(hub.url);
+      const refused = { name: "BadRequest", path, message: `${path}: expected ${text}` };
+      // Also without a connection, where it would have waited for one.
+      await expect(makeClient(hub.url, { sendQueue: 9 }).publish("actions", data)).rejects.toMatchObject(refused);
+      await client.connect();
+      for (let time = 0; time < 11; time++)
+        await expect(client.publish("actions", data)).rejects.toMatchObject(refused);
+      await expect(client.request({ type: "publish", channel: "actions", event: "x", data })).rejects.toThrow(
+        BadRequest,
+      );
+      expect(() => client.send({ type: "publish", channel: "actions", event: "x", data })).toThrow(BadRequest);
+      expect(await client.ping()).toBeGreaterThan(0);
+      expect(hub.received.filter(({ type }) => type === "publish")).toEqual([]);
+    },
+  );
+
+  it.for(FIT)("M10 M13 %s is sent", async ([, data, came], { hub, makeClient }) => {
+    const client = makeClient(hub.url);
+    await client.connect();
+    const sub = client.subscribe("room:1");
+    await sub.ready();
+    await client.publish("room:1", data);
+    expect((await take(sub, 1))[0]?.data).toEqual(came);
+  });
+
+  it("M13 with `bigint: true` integers of 64 bits are sent, and no others", async ({ hub, makeClient }) => {
+    const client = makeClient(hub.url, { bigint: true });
+    await client.connect();
+    const most = [2n ** 64n - 1n, -(2n ** 63n)];
+    await client.publish("actions", most);
+    for (const n of [2n ** 64n, -(2n ** 63n) - 1n]) {
+      await expect(client.publish("actions", { n })).rejects.toMatchObject({ name: "BadRequest", path: "data.n" });
+    }
+    await expect(client.request({ type: "ping", t: 2n ** 53n })).rejects.toMatchObject({ path: "t" });
+    await expect(client.request({ type: "ping", t: 2 ** 53 })).rejects.toThrow(
+      /-\(2\^53-1\) to 2\^53-1, got 9007199254740992/,
+    );
+    await expect(makeClient(hub.url, { codec: msgpack }).publish("actions", 1e20)).rejects.toMatchObject({
+      name: "Disconnected",
+    });
+  });
+
+  it.for([
+    ["channel", "room:é"],
+    ["event", "a b"],
+    ["key", ""],
+    ["key", "a\n"],
+    ["mid", "two words"],
+  ] as const)(
+    "M15 M16 a %s like %j is refused here: ten of them would end the connection for good",
+    async ([name, value], { hub, makeClient }) => {
+      const client = makeClient(hub.url);
+      await client.connect();
+      const { channel = "actions", ...options }: { channel?: string } = { [name]: value };
+      await expect(client.publish(channel, 1, options)).rejects.toMatchObject({ name: "BadRequest", path: name });
+      expect(() => client.subscribe("room é")).toThrow(/^channel: expected text that fits .*, got "room é"$/);
+      expect(hub.received.filter(({ type }) => type === "publish" || type === "subscribe")).toEqual([]);
+    },
+  );
+
+  it("M32 M33 F7 vectors, texts and radii are numbers, rows and texts", async ({ hub, makeClient }) => {
+    const client = makeClient(hub.url);
+    await client.connect();
+    const row = Array(8).fill(0.5);
+    const emit = (vector: unknown) => client.emit("signal.x", vector as number[]);
+    const refused = (path: string, text: string) => ({
+      name: "BadRequest",
+      path,
+      message: `${path}: expected ${text}`,
+    });
+    await expect(emit(undefined)).rejects.toMatchObject(refused("vector", "8 numbers, got undefined"));
+    await expect(emit(null)).rejects.toMatchObject(refused("vector", "8 numbers, got null"));
+    await expect(emit("abc")).rejects.toMatchObject(refused("vector", '8 numbers, got "abc"'));
+    await expect(emit({})).rejects.toMatchObject(refused("vector", "8 numbers, got Object"));
+    await expect(emit(Array(8).fill(true))).rejects.toMatchObject(refused("vector.0", "a finite number, got true"));
+    await expect(emit([...row.slice(1), Number.NaN])).rejects.toMatchObject(
+      refused("vector.7", "a finite number, got NaN"),
+    );
+    await expect(client.emitBatch("signal.x", undefined as never)).rejects.toMatchObject(
+      refused("vectors", "vectors of 8 numbers, got undefined"),
+    );
+    await expect(client.emitBatch("signal.x", [row, "abc" as never])).rejects.toMatchObject(
+      refused("vectors.1", '8 numbers, got "abc"'),
+    );
+    await expect(client.emitText(7 as never)).rejects.toMatchObject(refused("text", "a string, got 7"));
+    await expect(client.emit("signal.x", row, { payload: { x: Number.NaN } })).rejects.toMatchObject({
+      path: "payload.x",
+    });
+    for (const radius of [Number.POSITIVE_INFINITY, Number.NaN, -1, "1" as never]) {
+      expect(() => near(row, radius)).toThrow(/^radius: expected a number of at least 0, got /);
+    }
+    expect(() => near("x", undefined as never)).toThrow(BadRequest);
+    const filter: Filter = { "data.vector": { near: { center: row, radius: Number.POSITIVE_INFINITY } } };
+    expect(() => client.subscribe("signals", undefined, { filter })).toThrow(
+      /^filter\.data\.vector\.near\.radius: expected a finite number/,
+    );
+    expect(() => client.subscribe("logs", undefined, { from: { since: new Date("never") } })).toThrow(/^from\.since: /);
+    expect((await emit(new Float32Array(8))).is_novel).toBe(true);
+    expect(hub.received.filter(({ type }) => type === "emit")).toHaveLength(1);
+  });
+});
+
+describe("what comes and cannot be read", () => {
+  it("M4 fails the call that it answers, at once, and no other", async ({ hub, makeClient }) => {
+    const client = makeClient(hub.url, { timeout: 60_000 });
+    await client.connect();
+    const others: unknown[] = [];
+    client.on("error", (error) => others.push(error));
+    for (let time = 0; time < 12; time++) {
+      hub.answerNext("publish", null);
+      const publish = client.publish("actions", time);
+      const { id } = (await hub.asked("publish", time + 1)).at(-1);
+      hub.pushRaw(`{"type":"ack","id":${id},"positions":{"actions":"fake1:1}}`);
+      await expect(publish).rejects.toThrow(ProtocolViolation);
+    }
+    hub.answerNext("ping", null);
+    const ping = client.request({ type: "ping" });
+    const { id } = (await hub.asked("ping")).at(-1);
+    // Inside of what a publisher wrote an id is no id.
+    hub.pushRaw(`{"type":"event","channel":"logs","offset":1,"data":{"id":${id},`);
+    hub.pushRaw(`{"type":"event","channel":"logs","offset":1,"event":"\\"id\\":${id},","data":"\\",\\"id\\":${id},`);
+    hub.push({ type: "pong", id });
+    expect(await ping).toMatchObject({ type: "pong" });
+    expect(others).toHaveLength(2);
+    expect([client.state, client.stats().awaiting, client.stats().unreadable]).toEqual(["connected", 0, 14]);
+  });
+
+  it.for(["json", "msgpack"])(
+    "P5 P6 an event is told and passed over, the stream goes on, as %s",
+    async (form, { startHub, makeClient }) => {
+      const pack = (message: unknown) => msgpack.encode(message as never) as Uint8Array;
+      const unpack = (data: Uint8Array) => msgpack.decode(Uint8Array.from(data).buffer);
+      const isJson = form === "json";
+      const hub = await startHub(isJson ? {} : { protocols: ["ng-ws.v1.msgpack"], pack, unpack });
+      const client = makeClient(hub.url, isJson ? {} : { codec: msgpack });
+      const event = (offset: number) => ({ type: "event", channel: "room:1", offset, event: "x", data: offset });
+      const broken = (offset: number) => {
+        if (isJson) return hub.pushRaw(JSON.stringify(event(offset)).replace(/\d}$/, "{x}}"));
+        const bytes = pack(event(offset));
+        bytes[bytes.length - 1] = 0xc1;
+        hub.pushRaw(bytes);
+      };
+      await client.connect();
+      const errors: unknown[] = [];
+      const data: unknown[] = [];
+      client.on("error", (error) => errors.push(error));
+      const sub = client.subscribe("room:1", (one) => data.push(one));
+      await sub.ready();
+      hub.push(event(1));
+      for (let offset = 2; offset < 14; offset++) broken(offset);
+      await client.ping();
+      expect(sub.position).toBe("fake1:13");
+      expect(errors[0]).toMatchObject({
+        name: "ProtocolViolation",
+        channel: "room:1",
+        message: expect.stringMatching(/^room:1: the event at fake1:2 cannot be read and is passed over: /),
+      });
+      hub.push(event(14));
+      // A repeat moves nothing back.
+      broken(3);
+      await client.ping();
+      expect([data, sub.position, sub.state]).toEqual([[1, 14], "fake1:14", "active"]);
+      expect([errors.length, client.state, client.stats().unreadable]).toEqual([13, "connected", 13]);
+    },
+  );
+
+  it("M42 an answer of another form than the protocol's fails what waits for it", async ({ hub, makeClient }) => {
+    const client = makeClient(hub.url, { timeout: 60_000 });
+    await client.connect();
+    hub.answerNext("subscribe", { type: "subscribed", channels: { logs: { position: "nowhere" } } });
+    const sub = client.subscribe("logs");
+    await expect(sub.ready()).rejects.toThrow(ProtocolViolation);
+    const other = client.subscribe("status");
+    await other.ready();
+    hub.answerNext("subscribe", { type: "subscribed" });
+    await expect(other.update({ filter: { key: "a" } })).rejects.toThrow(ProtocolViolation);
+    await other.update({ filter: { key: "b" } });
+    expect(other.state).toBe("active");
+  });
+});
+
+describe.skipIf(MISSING)("against the hub itself", () => {
+  it("M10 M15 refuses what the hub would not read, and nothing that it would", async ({ makeClient }) => {
+    const hub: RealHub = await startHub();
+    try {
+      const token = hub.tokens["admin"];
+      const client = makeClient(hub.url, { token });
+      await client.connect();
+      for (const [, data] of UNFIT) await expect(client.publish("actions", data)).rejects.toThrow(BadRequest);
+      for (const [, data] of FIT) expect((await client.publish("actions", data)).position).toMatch(/:\d+$/);
+      const exact = makeClient(hub.url, { token, bigint: true });
+      await exact.connect();
+      await exact.publish("actions", [2n ** 64n - 1n, -(2n ** 63n)]);
+      const packed = makeClient(hub.url, { token, codec: msgpack });
+      await packed.connect();
+      await packed.publish("actions", { n: 1e20, deep: nested(30) });
+      expect([client.state, client.stats().awaiting]).toEqual(["connected", 0]);
+    } finally {
+      await hub.stop();
+    }
+  });
+});

@@ -1,0 +1,1 @@
+export{t as encodeText}from"./index-acF6J5l3.js";
