@@ -2,6 +2,7 @@
 
 import type { MetricsData } from "neurograph-ws-client";
 import { byId, say } from "./dom.js";
+import type { Known } from "./known.js";
 import type { Missed } from "./missed.js";
 import { figure } from "./words.js";
 
@@ -12,7 +13,7 @@ const figureOf = (data: MetricsData | undefined, name: string): number | undefin
   return typeof value === "number" ? value : undefined;
 };
 
-export function drawCards({ system, core, hub }: Latest, missed: Missed): void {
+export function drawCards({ system, core, hub }: Latest, missed: Missed, known: Known): void {
   const show = (id: string, data: MetricsData | undefined, name: string) =>
     say(byId(`card-${id}`), figure(figureOf(data, name)));
   show("connections", system, "connections");
@@ -23,7 +24,7 @@ export function drawCards({ system, core, hub }: Latest, missed: Missed): void {
   say(byId("note-events"), `per second in, ${figure(figureOf(hub, "events_out_per_sec"))} out`);
   const novel = figureOf(core, "novel_ratio");
   if (novel !== undefined) say(byId("note-signals"), `per second, ${figure(novel * 100)} % new`);
-  say(byId("card-missed"), missed.total);
-  say(byId("note-missed"), missed.note);
+  say(byId("card-missed"), known.gap && !missed.list.length ? "–" : missed.total);
+  say(byId("note-missed"), known.since ? `not known since ${known.since}` : missed.note);
   byId("card-missed-box").dataset["missed"] = String(missed.list.length > 0);
 }

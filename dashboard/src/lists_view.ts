@@ -2,6 +2,7 @@
 
 import type { StatusData } from "neurograph-ws-client";
 import { byId, make, say } from "./dom.js";
+import type { Known } from "./known.js";
 import type { Missed } from "./missed.js";
 import type { ChannelInfo } from "./rest.js";
 import { clock, figure, missing, reason, rights } from "./words.js";
@@ -9,8 +10,11 @@ import { clock, figure, missing, reason, rights } from "./words.js";
 /** Channels that are listed; a namespace may have thousands. */
 const CHANNELS = 40;
 
-export function drawMissed(missed: Missed): void {
-  byId("missed-none").hidden = missed.list.length > 0;
+export function drawMissed(missed: Missed, known: Known): void {
+  const note = byId("missed-none");
+  note.hidden = missed.list.length > 0 && !known.gap;
+  note.dataset["known"] = String(!known.gap);
+  say(note, known.gap || "Everything that this page was owed has come.");
   byId("missed").replaceChildren(
     ...missed.list.map(({ at, gap }) =>
       make(

@@ -11,6 +11,7 @@ import { Feed } from "./feed.js";
 import { FeedView, ROWS } from "./feed_view.js";
 import { allowEmit, complaint, wireEmit, wireFilter } from "./forms.js";
 import { Hub } from "./hub.js";
+import { Known } from "./known.js";
 import { drawChannels, drawMissed, drawParts } from "./lists_view.js";
 import { LogView, RECORDS } from "./log_view.js";
 import { wireLogin } from "./login.js";
@@ -43,13 +44,14 @@ const hubSeries = new Series(FIGURES.hub, MOMENTS);
 const latest: Latest = {};
 const feed = new Feed(ROWS, TEXTS);
 const missed = new Missed(GAPS);
+const known = new Known();
 const space = new Space(POINTS);
 const parts = new Map<string, StatusData>();
 let offer: Offer = { title: document.title, mode: "", anonymous: false };
 let node = "";
 
 const painter = new Painter();
-const state = new StateView();
+const state = new StateView(known);
 const charts = [
   new ChartView("chart-rates", hubSeries, [
     { name: "in", column: 1 },
@@ -68,8 +70,8 @@ const charts = [
 const chartsChanged = painter.part(() => {
   for (const chart of charts) chart.draw();
 }, 200);
-const cardsChanged = painter.part(() => drawCards(latest, missed), 200);
-const missedChanged = painter.part(() => drawMissed(missed), 200);
+const cardsChanged = painter.part(() => drawCards(latest, missed, known), 200);
+const missedChanged = painter.part(() => drawMissed(missed, known), 200);
 const partsChanged = painter.part(() => drawParts(parts), 200);
 const spaceView = new SpaceView(space, () => spaceChanged());
 const spaceChanged = painter.part(() => spaceView.draw(), 500);
@@ -81,7 +83,10 @@ const code = new CodeView();
 
 const hub = new Hub({
   state: (change) => {
+    known.change(change.new, Date.now() / 1000);
     state.change(change);
+    missedChanged();
+    cardsChanged();
     if (change.old === "connected") state.forgetGaps();
   },
   connected: (welcome) => {
@@ -95,7 +100,11 @@ const hub = new Hub({
     logChanged();
     void refreshChannels();
   },
-  resumed: (resumed) => state.resumed(resumed),
+  resumed: (resumed) => {
+    known.resumed();
+    state.resumed(resumed);
+    missedChanged();
+  },
   gap: (gap) => {
     missed.add(gap, Date.now() / 1000);
     state.gap(gap);

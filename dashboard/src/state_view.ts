@@ -2,6 +2,7 @@
 
 import type { Gap, Resumed, StateChange, Welcome } from "neurograph-ws-client";
 import { byId, say } from "./dom.js";
+import type { Known } from "./known.js";
 import { summary } from "./missed.js";
 import { cause, count, span } from "./words.js";
 
@@ -19,7 +20,12 @@ const NAMED = 6;
 export class StateView {
   readonly #state = byId("state");
   readonly #notice = byId("notice");
+  readonly #known: Known;
   #gaps: Gap[] = [];
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
 
   /** Whether it waits to try again. */
   get isWaiting(): boolean {
@@ -33,10 +39,13 @@ export class StateView {
     byId("again").hidden = now !== "closed" && now !== "reconnecting";
     say(byId("again"), now === "closed" ? "Connect again" : "Try now");
     const why = cause(code, reason);
+    const { since } = this.#known;
+    const old = since ? ` Not connected since ${since}: all below is as it was then.` : "";
     if (now === "reconnecting") {
       const next = retryIn ? `Trying again in ${span(retryIn)}` : "Trying again";
-      this.notice("lost", `Connection lost (${why}). ${next}; what is published meanwhile is asked for then.`);
-    } else if (now === "closed" && why) this.notice("lost", `Closed: ${why}`);
+      const owed = since ? "; what was published since then is asked for when the hub is back." : ".";
+      this.notice("lost", `${since ? "Connection lost" : "No connection"} (${why}).${old} ${next}${owed}`);
+    } else if (now === "closed" && why) this.notice("lost", `Closed: ${why}${old && `.${old}`}`);
   }
 
   connected({ user, role, node }: Welcome): void {

@@ -142,12 +142,22 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     await page.waitForFunction(() => document.querySelectorAll("#chart-cpu .legend b")[0]?.textContent !== "–", SOON);
     expect(complaints).toEqual([]);
 
+    await until("#missed-none", "Everything that this page was owed has come.");
+
     // With a secret of its own: the page asks for another token.
     const { port } = hub;
     await hub.stop();
     await until("#state", "Reconnecting");
-    await until("#notice", "Connection lost");
     await until("#again", "Try now");
+    // Since when, and what is not known: of what is owed to whom is away nobody can say that it has come.
+    await until("#notice", "Connection lost");
+    const [, since] =
+      /Not connected since (\d\d:\d\d:\d\d): all below is as it was then\./.exec(await text("#notice")) ?? [];
+    expect(since).toBeDefined();
+    await until("#missed-none", `Not connected since ${since}: what was published since then is not known here.`);
+    await until("#note-missed", `not known since ${since}`);
+    expect(await text("#card-missed")).toBe("–");
+    expect(await text("body")).not.toContain("has come");
     await serve({ ...kept, NG_PORT: String(port) });
     // It does not wait for the end of its back-off.
     await page.click("#again");
@@ -162,6 +172,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     expect(said).not.toContain("replayed");
     await until("#missed", "metrics");
     expect(await text("#card-missed")).toBe("unknown");
+    await page.locator("#missed-none").waitFor({ ...SOON, state: "hidden" });
     for (const id of ["chart-rates", "chart-cpu"]) await until(`#${id} .hole`, "the hub's log began anew");
     await emit("after it");
     await until("#feed li", "after it");

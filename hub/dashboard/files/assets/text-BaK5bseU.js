@@ -1,1 +1,0 @@
-export{t as encodeText}from"./index-acF6J5l3.js";
