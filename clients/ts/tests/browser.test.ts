@@ -28,6 +28,12 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 // biome-ignore lint/suspicious/noExplicitAny: what the page has under this name
 declare const NeurographWSClient: any;
 
+/** What a test leaves in the page for its next step. */
+interface Pending {
+  readonly client: { close(): Promise<void> };
+  readonly next: Promise<{ readonly value: { readonly data: unknown } }>;
+}
+
 describe.skipIf(!FOUND)("in a browser", () => {
   let browser: Browser;
   let server: Server;
@@ -104,15 +110,18 @@ describe.skipIf(!FOUND)("in a browser", () => {
 
   it("H2 timers of a worker ring, and bigint is read", async ({ startHub: fake }) => {
     const hub = await fake({ welcome: { heartbeat: { interval: 0.05, timeout: 10 } } });
-    const value = await page.evaluate(async (url) => {
+    await page.evaluate(async (url) => {
       const client = new NeurographWSClient({ url, heartbeatWorker: true, bigint: true });
       await client.connect();
-      const answer = await client.request({ type: "ping", t: 9007199254740993n });
-      Object.assign(globalThis, { client });
-      return typeof answer.t;
+      const sub = client.subscribe("room:1");
+      await sub.ready();
+      const next = sub[Symbol.asyncIterator]().next();
+      Object.assign(globalThis, { client, next });
     }, hub.url);
+    hub.pushRaw('{"type":"event","channel":"room:1","offset":1,"event":"x","ts":1,"data":9007199254740993}');
+    const value = await page.evaluate(async () => typeof (await (globalThis as never as Pending).next).value.data);
     await hub.asked("ping", 3);
-    await page.evaluate(() => (globalThis as unknown as { client: { close(): Promise<void> } }).client.close());
+    await page.evaluate(() => (globalThis as never as Pending).client.close());
     expect(value).toBe("bigint");
   });
 
