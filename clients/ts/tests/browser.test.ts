@@ -120,7 +120,7 @@ describe.skipIf(!FOUND)("in a browser", () => {
     }, hub.url);
     hub.pushRaw('{"type":"event","channel":"room:1","offset":1,"event":"x","ts":1,"data":9007199254740993}');
     const value = await page.evaluate(async () => typeof (await (globalThis as never as Pending).next).value.data);
-    await hub.asked("ping", 3);
+    await hub.asked("ping", 2);
     await page.evaluate(() => (globalThis as never as Pending).client.close());
     expect(value).toBe("bigint");
   });
