@@ -28,15 +28,19 @@ const colour = (name: string): string => getComputedStyle(document.documentEleme
 export class ChartView {
   readonly #series: Series;
   readonly #lines: readonly Line[];
-  readonly #plot: uPlot;
+  readonly #changed: () => void;
   readonly #box: HTMLElement;
   readonly #hole: HTMLElement;
   readonly #values: HTMLElement[];
   readonly #title: string;
+  #plot: uPlot | undefined;
+  #isSeen = false;
 
-  constructor(id: string, series: Series, lines: readonly Line[], top?: number) {
+  /** `changed` is called where it has to be drawn though no figure came. */
+  constructor(id: string, series: Series, lines: readonly Line[], changed: () => void) {
     const figure = byId(id);
     this.#series = series;
+    this.#changed = changed;
     this.#lines = lines;
     this.#box = within(figure, ".plot");
     this.#hole = within(figure, ".hole");
@@ -48,12 +52,15 @@ export class ChartView {
         return item;
       }),
     );
-    this.#plot = new uPlot(this.#options(top), this.#data(), this.#box);
+    new IntersectionObserver((entries) => this.#see(entries.at(-1)?.isIntersecting ?? false)).observe(this.#box);
     new ResizeObserver(() => this.#fit()).observe(this.#box);
   }
 
+  /** Draw it if it is in view; it is made when it is drawn for the first time. */
   draw(): void {
-    this.#plot.setData(this.#data());
+    if (!this.#isSeen) return;
+    if (this.#plot) this.#plot.setData(this.#data());
+    else this.#plot = new uPlot(this.#options(), this.#data(), this.#box);
     this.#tell(this.#plot);
     const hole = this.#shown(this.#plot).at(-1);
     this.#hole.hidden = !hole;
@@ -62,7 +69,7 @@ export class ChartView {
 
   /** Other colours hold now. */
   restyle(): void {
-    this.#plot.redraw(false, true);
+    this.#plot?.redraw(false, true);
   }
 
   #data(): uPlot.AlignedData {
@@ -72,7 +79,12 @@ export class ChartView {
 
   #fit(): void {
     const width = this.#box.clientWidth;
-    if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT });
+    if (width > 0 && this.#plot && width !== this.#plot.width) this.#plot.setSize({ width, height: HEIGHT });
+  }
+
+  #see(isSeen: boolean): void {
+    this.#isSeen = isSeen;
+    this.#changed();
   }
 
   /** The figures under the cursor, else the newest. */
@@ -120,7 +132,7 @@ export class ChartView {
     ctx.restore();
   }
 
-  #options(top: number | undefined): uPlot.Options {
+  #options(): uPlot.Options {
     const axis = {
       stroke: () => colour("--soft"),
       font: FONT,
@@ -135,7 +147,7 @@ export class ChartView {
       cursor: { sync: { key: "metrics" }, drag: { x: false, y: false }, y: false, points: { size: 7 } },
       scales: {
         x: { range: (_, min, max) => [Math.min(Math.max(min, max - LONGEST), max - SHORTEST), max] },
-        y: { range: (_, _min, max) => [0, top ?? (max > 0 ? max * 1.15 : 1)] },
+        y: { range: (_, _min, max) => [0, max > 0 ? max * 1.15 : 1] },
       },
       axes: [
         { ...axis, size: 24, space: 80, values: (_, splits) => splits.map(clock) },

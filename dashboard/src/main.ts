@@ -52,24 +52,21 @@ let node = "";
 
 const painter = new Painter();
 const state = new StateView(known);
-const charts = [
-  new ChartView("chart-rates", hubSeries, [
-    { name: "in", column: 1 },
-    { name: "out", column: 2 },
-  ]),
-  new ChartView("chart-latency", hubSeries, [
-    { name: "p50", column: 3 },
-    { name: "p99", column: 4 },
-  ]),
-  new ChartView("chart-cpu", system, [
-    { name: "machine", column: 1 },
-    { name: "hub", column: 2 },
-  ]),
-  new ChartView("chart-memory", system, [{ name: "resident", column: 3 }]),
-];
-const chartsChanged = painter.part(() => {
-  for (const chart of charts) chart.draw();
-}, 200);
+const PLOTS = [
+  ["chart-rates", hubSeries, ["in", "out"], 1],
+  ["chart-latency", hubSeries, ["p50", "p99"], 3],
+  ["chart-cpu", system, ["machine", "hub"], 1],
+  ["chart-memory", system, ["resident"], 3],
+] as const;
+const charts = PLOTS.map(([id, series, names, first]) => {
+  const lines = names.map((name, place) => ({ name, column: first + place }));
+  const changed = painter.part(() => view.draw(), 200);
+  const view = new ChartView(id, series, lines, changed);
+  return { view, changed };
+});
+const chartsChanged = () => {
+  for (const { changed } of charts) changed();
+};
 const cardsChanged = painter.part(() => drawCards(latest, missed, known), 200);
 const missedChanged = painter.part(() => drawMissed(missed, known), 200);
 const partsChanged = painter.part(() => drawParts(parts), 200);
@@ -153,7 +150,7 @@ const login = wireLogin((credential) => hub.connect(offer, credential));
 wireFilter(hub, feed, feedChanged);
 wireEmit(hub, feed);
 wireTheme(() => {
-  for (const chart of charts) chart.restyle();
+  for (const { view } of charts) view.restyle();
   spaceChanged();
 });
 byId("again").addEventListener("click", () => (state.isWaiting ? hub.tryNow() : void begin()));

@@ -270,6 +270,10 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     expect(await text("#feed")).toContain("token 400");
     const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     expect(widths).toEqual([360, 360]);
+    // What is not in view is not drawn, and not made.
+    expect(await page.locator("#chart-memory canvas").count()).toBe(0);
+    await page.locator("#chart-memory .plot").scrollIntoViewIfNeeded();
+    await page.locator("#chart-memory canvas").waitFor(SOON);
     const backgrounds = [];
     for (const theme of ["light", "dark"]) {
       await page.selectOption("#theme", theme);

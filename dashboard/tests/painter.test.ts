@@ -60,3 +60,17 @@ it("draws nothing in a hidden tab, and what has changed meanwhile when it is sho
   frame(0);
   expect(draw).toHaveBeenCalledTimes(1);
 });
+
+it("draws what does not fit into one frame in the next", () => {
+  const painter = new Painter();
+  const slow = vi.fn(() => void vi.advanceTimersByTime(10));
+  const changed = [painter.part(slow), painter.part(slow), painter.part(slow)];
+  for (const tell of changed) tell();
+  frame(0);
+  expect(slow).toHaveBeenCalledTimes(1);
+  for (const now of [16, 32]) {
+    vi.advanceTimersByTime(0);
+    frame(now);
+  }
+  expect(slow).toHaveBeenCalledTimes(3);
+});

@@ -137,6 +137,7 @@ export default class NeurographWSClient {
   /**
    * Follow a channel, now or as soon as there is a connection, and again after each reconnect. A handler gets the
    * events one at a time; without one, iterate the result. What is left out takes the channel's defaults at the hub.
+   * Raises BadRequest for a name or an option that can never work.
    */
   subscribe<C extends keyof ChannelMap>(
     channel: C,
@@ -185,7 +186,8 @@ export default class NeurographWSClient {
 
   /**
    * Store an event; resolves with its position once it is stored (M30). With a `mid` (by default a new one) it is
-   * repeated after a cut or a fault of the hub until its time-out, without being stored twice.
+   * repeated after a cut or a fault of the hub until its time-out, without being stored twice. Raises BadRequest, with the
+   * `path` of what no message can hold, before anything is sent.
    */
   async publish(channel: string, data?: unknown, options: PublishOptions = {}): Promise<Published> {
     const { event = "message", ...more } = options;
@@ -208,7 +210,10 @@ export default class NeurographWSClient {
     return { position, duplicate: answer["duplicate"] === true };
   }
 
-  /** Send a signal through the SignalSystem: the answer says its token, whether it is novel, and what is near. */
+  /**
+   * Send a signal through the SignalSystem: the answer says its token, whether it is novel, and what is near. Raises
+   * BadRequest where the vector is no row of finite numbers; that there are 8 is the hub's to judge.
+   */
   async emit(eventType: string, vector: ArrayLike<number>, options: EmitOptions = {}): Promise<Emitted> {
     const { priority, payload, ...more } = options;
     const message = { type: "emit", event_type: eventType, vector: checkVector("vector", vector) };

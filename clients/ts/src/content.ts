@@ -11,14 +11,14 @@ const LEVELS = 32;
 const SURROGATE = /\p{Cs}/u;
 
 /** M16. Ten messages in a row that break it end the connection for good (M15). */
-const FORMS: Readonly<Record<string, RegExp>> = {
-  channel: /^[\w.:/-]{1,64}$/,
-  event: /^[\w:.-]{1,128}$/,
-  event_type: /^[\w:.-]{1,128}$/,
+const FORMS: ReadonlyMap<string, RegExp> = new Map([
+  ["channel", /^[\w.:/-]{1,64}$/],
+  ["event", /^[\w:.-]{1,128}$/],
+  ["event_type", /^[\w:.-]{1,128}$/],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is they that are refused
-  key: /^[^\0-\x1f\x7f]{1,256}$/,
-  mid: /^[!-~]{1,64}$/,
-};
+  ["key", /^[^\0-\x1f\x7f]{1,256}$/],
+  ["mid", /^[!-~]{1,64}$/],
+]);
 
 /** Smaller whole numbers are written as integers by `JSON.stringify`. */
 const DIGITS = 1e21;
@@ -45,7 +45,7 @@ export function refuse(path: string, expected: string, value: unknown): never {
 export function checkContent(message: object, form: Form): void {
   for (const [name, value] of Object.entries(message)) {
     const isContent = name === "data" || name === "payload";
-    const pattern = FORMS[name];
+    const pattern = FORMS.get(name);
     // A member that is undefined is not there; bytes are the whole of `data` (B4).
     if (value === undefined || (name === "data" && value instanceof Uint8Array)) continue;
     const fault = faultIn(value, LEVELS - 1, form, isContent);
@@ -63,7 +63,8 @@ function faultIn(given: unknown, levels: number, form: Form, isContent: boolean)
   const isList = Array.isArray(value);
   for (const [name, member] of isList ? value.entries() : Object.entries(value)) {
     if (member === undefined && !isList) continue;
-    const fault = faultIn(`${name}`, 1, form, isContent) ?? faultIn(member, levels - 1, form, isContent);
+    const wrong = isList ? undefined : faultIn(name, 1, form, isContent);
+    const fault = wrong ?? faultIn(member, levels - 1, form, isContent);
     if (!fault) continue;
     fault.path = (isList ? `[${name}]` : `.${name}`) + fault.path;
     return fault;

@@ -44,6 +44,7 @@ const FIT: [string, unknown, unknown][] = [
   ["whole pairs", "\ud83d\ude00 \ufffd", "\ud83d\ude00 \ufffd"],
   ["the largest float", [1e21, 1.5e300, 2 ** 63], [1e21, 1.5e300, 2 ** 63]],
   ["a date", { at: new Date(0), gone: undefined }, { at: "1970-01-01T00:00:00.000Z" }],
+  ["names of the language's own", { constructor: "x", toString: 1 }, { constructor: "x", toString: 1 }],
   ["nothing", null, null],
 ];
 

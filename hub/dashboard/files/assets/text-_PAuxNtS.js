@@ -1,0 +1,1 @@
+export{t as encodeText}from"./index-BZO8YHhZ.js";
