@@ -14,4 +14,4 @@ pub use direct::Direct;
 pub use gathering::Gathering;
 pub use grants::{Grant, Grants};
 pub use parts::{Answers, Part, Parts};
-pub use run::{Item, Run};
+pub use run::{Item, OwnRun, Run};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::channel::{Channel, Held};
-use crate::inbound::{Answers, Grant, Grants, Part, Parts, Run};
+use crate::inbound::{Answers, Grant, Grants, Run};
 use crate::shard::Shard;
 
 impl Shard {
@@ -41,12 +41,15 @@ impl Shard {
         if self.direct.is_empty() {
             return;
         }
-        for (channel, run) in self.direct.drain() {
-            self.publish_run(slot, &channel, run, now);
+        let mut direct = std::mem::take(&mut self.direct);
+        for (channel, run) in direct.runs() {
+            self.publish_run(slot, channel, run, now);
         }
+        direct.clear();
+        self.direct = direct;
     }
 
-    fn publish_run(&mut self, slot: usize, channel: &Held, run: Run, now: Instant) {
+    fn publish_run(&mut self, slot: usize, channel: &Held, run: Run<'_>, now: Instant) {
         // What has just been read is of a connection that is there: it is taken away after its turn, never within it.
         let Some(connection) = self.connections.get(slot) else {
             return;
@@ -57,17 +60,13 @@ impl Shard {
         let count = run.len();
         channel.figures().appended.add(count as u64);
         self.tell_followers(channel, now);
-        let run = Arc::new(run);
-        let parts = Parts {
-            parts: vec![Part { conn, run, count }],
-        };
-        let mut told = 0;
-        for answers in parts.answers(&first, |_| is_closing) {
-            told += answers.len();
+        let figures = &self.shared.figures;
+        figures.direct_publishes.add(count as u64);
+        if !is_closing {
+            let answers = Answers::to(conn, run, count, &first);
+            figures.direct_acks.add(answers.len() as u64);
             self.queue_acks(slot, &answers, now);
         }
-        self.shared.figures.direct_publishes.add(count as u64);
-        self.shared.figures.direct_acks.add(told as u64);
         self.has_published = true;
     }
 
