@@ -7,6 +7,7 @@ mod direct;
 mod gathering;
 mod grants;
 mod parts;
+mod pause;
 mod publish;
 mod run;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::channel::{Channel, Held};
+use crate::connection::Connection;
 use crate::inbound::{Answers, Grant, Grants, Run};
 use crate::shard::Shard;
 
@@ -18,22 +19,29 @@ impl Shard {
 
     /// Python has handled so many messages of a connection.
     pub(super) fn handled(&mut self, conn: u64, count: u64) {
-        if let Some(grants) = self.grants_of(conn) {
-            grants.handled = count;
+        let Some((slot, connection)) = self.by_number(conn) else {
+            return;
+        };
+        let came = connection.peer.message_count;
+        let grants = connection.grants.as_deref_mut();
+        if grants.is_some_and(|grants| grants.handled(count, came)) {
+            self.enqueue(slot);
         }
     }
 
     /// What a connection says goes to Python again, all of it.
     pub(super) fn withdraw(&mut self, conn: u64) {
-        if let Some(grants) = self.grants_of(conn) {
-            grants.clear();
+        if let Some((slot, connection)) = self.by_number(conn)
+            && connection.grants.as_deref_mut().is_some_and(Grants::clear)
+        {
+            self.enqueue(slot);
         }
         self.port.withdrawn();
     }
 
-    fn grants_of(&mut self, conn: u64) -> Option<&mut Grants> {
+    fn by_number(&mut self, conn: u64) -> Option<(usize, &mut Connection)> {
         let slot = self.slots.get(&conn).copied()?;
-        self.connections.get_mut(slot)?.grants.as_deref_mut()
+        Some((slot, self.connections.get_mut(slot)?))
     }
 
     /// What was taken of the input of a connection gets its places, in the order in which it came.
