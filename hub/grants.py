@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Grants:
-    """One per hub. `most`: open channels of a connection that are granted; publishes to further ones go the longer way."""
+    """One per hub. `most`: open channels of a connection that are granted; publishes to others go the longer way."""
 
     def __init__(self, plane: "Plane", broker: "Broker", counters: "Counters", *, most: int) -> None:
         self._plane = plane
