@@ -264,6 +264,8 @@ class Settings(BaseSettings):
     """Longest time that writes are gathered under load."""
     direct_publishes: bool = True
     """I/O threads take plain publishes by themselves where the right was looked up; false: Python judges each."""
+    max_grants: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Channels of one connection to which they do so; publishes to further ones are judged by Python."""
     ring_from: Annotated[int, Field(ge=0, le=1_000_000)] = 256
     """Subscribers from which on the writes of an event are one system call, by an io_uring; 0: never."""
     turn_read: Annotated[ByteSize, Field(ge=4_096)] = ByteSize(262_144)

@@ -75,9 +75,9 @@ class Connections:
         monotonic: Callable[[], float],
         wall: Callable[[], float],
         recorder: Recorder | None = None,
-        direct: bool = False,
+        max_grants: int = 0,
     ) -> None:
-        """`direct`: I/O threads may take publishes by themselves; both clocks must be the machine's then."""
+        """`max_grants`: see `hub.grants`; unless it is 0 both clocks must be the machine's."""
         self.plane = plane
         self.surroundings = surroundings
         self.admission = admission
@@ -92,7 +92,7 @@ class Connections:
         self._broker = broker
         self._table: dict[int, Connection] = {}
         self._numbers: dict[str, int] = {}
-        self.grants = Grants(plane, broker, counters, is_on=direct)
+        self.grants = Grants(plane, broker, counters, most=max_grants)
         self._performer = Performer(plane, broker, emissions, admission, counters, self.grants, monotonic)
         self._leaving = Leaving(self._table, plane, self._performer, admission)
         self.takeovers = Takeovers(self._performer, self._table)

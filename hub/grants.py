@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from hub.connection import Connection
     from hub.counters import Counters
 
-MAX_GRANTS = 256
-"""Open channels of one connection; publishes to further ones go the longer way."""
-
 
 class Grants:
-    """One per hub. With `is_on` false nothing is granted."""
+    """One per hub. `most`: open channels of a connection that are granted; publishes to others go the longer way."""
 
-    def __init__(self, plane: "Plane", broker: "Broker", counters: "Counters", *, is_on: bool) -> None:
+    def __init__(self, plane: "Plane", broker: "Broker", counters: "Counters", *, most: int) -> None:
         self._plane = plane
         self._broker = broker
         self._tally = Tally(counters)
-        self._is_on = is_on
+        self._most = most
+        self.refused = 0
+        """Grants that were one too many."""
         self._heard: dict[int, Connection] = {}
         """Connections with grants that have said something in this turn."""
         self._published: list[tuple[Connection, str]] = []
@@ -39,7 +38,7 @@ class Grants:
 
     def consider(self, connection: "Connection", channel: str) -> None:
         """`connection` publishes to `channel`, which may have a grant already; nothing is wrong with it."""
-        if self._is_on:
+        if self._most:
             self._published.append((connection, channel))
 
     def heard(self, connection: "Connection") -> None:
@@ -76,7 +75,8 @@ class Grants:
         config, rights = session.look_up(channel)
         if config is None or Right.BROADCAST not in rights:
             return
-        if len(granted) >= MAX_GRANTS and channel not in granted and not self._has_room(granted):
+        if len(granted) >= self._most and channel not in granted and not self._has_room(granted):
+            self.refused += 1
             return
         own, shared = buckets(session, channel, config, now)
         largest = session.surroundings.policy.smallest_limit

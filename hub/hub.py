@@ -118,7 +118,7 @@ class Hub:
             monotonic=self.monotonic,
             wall=self.wall,
             recorder=parts.recorder(self.plane, settings, self.wall),
-            direct=settings.direct_publishes,
+            max_grants=settings.max_grants if settings.direct_publishes else 0,
         )
         self.authenticator.revocations.listen(self.connections.revoke)
         self.cluster = (

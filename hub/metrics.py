@@ -183,6 +183,7 @@ class _HubCollector(Collector):
             "recovered_mids": broker["mids_forgotten"],
             "batch_ids": broker["batches_refused"],
             "emit_mids": self._hub.emissions.statistics()["mids_refused"],
+            "grants": self._hub.connections.grants.refused,
         }
 
 

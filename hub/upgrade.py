@@ -77,6 +77,22 @@ class _Upgrade(ServerProtocol):
         """C3 is the endpoint's."""
 
 
+class _Deadline:
+    """Ends the connection of `transport` where its handshake takes too long (L4)."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        self._transport = transport
+        self._timer = loop.call_at(at, self._expired)
+
+    def disarm(self) -> None:
+        """The handshake is over."""
+        self._timer.cancel()
+
+    def _expired(self) -> None:
+        refusals["timeout"] += 1
+        self._transport.abort()
+
+
 class KeptWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket connection, for what is not handed over: it is answered, and relayed, by the library.
 
@@ -90,7 +106,6 @@ class KeptWebSocket(WebSocketsSansIOProtocol):
         self.logger = logger  # the ancestor's own logs the query, and with it credentials (C8)
         self.conn = _Upgrade(max_size=RELAYED_MESSAGE, logger=logger)
         self.close_timeout = CLOSE_WAIT
-        self._timer: asyncio.TimerHandle | None = None
         self._tail = bytearray()
         self._most = 0
 
@@ -101,7 +116,7 @@ class KeptWebSocket(WebSocketsSansIOProtocol):
         self.scheme = "wss" if is_ssl(upgrade.transport) else "ws"
         self.ping_interval, self.ping_timeout = upgrade.heartbeat
         self._tail, self._most = upgrade.tail, upgrade.limits.tail
-        self._timer = self.loop.call_at(upgrade.deadline, self._expired)
+        self._deadline = _Deadline(self.transport, self.loop, upgrade.deadline)
         self.transport.set_protocol(self)
 
     def read(self, url: bytes, headers: Sequence[Field]) -> None:
@@ -117,7 +132,7 @@ class KeptWebSocket(WebSocketsSansIOProtocol):
             super().handle_connect(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._deadline.disarm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -136,7 +151,7 @@ class KeptWebSocket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body" and self.close_sent:
             self.handshake_complete = True  # answered: the ancestor would call it an endpoint that forgot to
         if self.handshake_complete and not was_complete:
-            self._disarm()
+            self._deadline.disarm()
             tail, self._tail = bytes(self._tail), bytearray()
             if tail and not self.close_sent:
                 super().data_received(tail)
@@ -162,16 +177,6 @@ class KeptWebSocket(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
             self.transport.close()
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _expired(self) -> None:
-        refusals["timeout"] += 1
-        self._timer = None
-        self.transport.abort()
 
 
 class HubWebSocketProtocol(asyncio.Protocol):
@@ -201,7 +206,6 @@ class HubWebSocketProtocol(asyncio.Protocol):
         self._key = ""
         self._kept: KeptWebSocket | None = None
         self._is_asked = self._is_detached = self._is_lost = False
-        self._timer: asyncio.TimerHandle | None = None
 
     def take_over(
         self,
@@ -213,7 +217,7 @@ class HubWebSocketProtocol(asyncio.Protocol):
         """`transport` is of this connection from now on; its handshake ends at `deadline` of the loop's clock (L4)."""
         self._state.connections.add(cast("Any", self))
         self.transport, self.server, self.client, self.deadline = transport, server, client, deadline
-        self._timer = self._loop.call_at(deadline, self._expired)
+        self._deadline = _Deadline(transport, self._loop, deadline)
         transport.set_protocol(self)
 
     def begin(self, url: bytes, headers: Sequence[Field]) -> None:
@@ -281,7 +285,7 @@ class HubWebSocketProtocol(asyncio.Protocol):
     def _keep(self, url: bytes = b"/", headers: Sequence[Field] = ()) -> KeptWebSocket:
         """The connection as the library's, which has read this request; of a plain one what counts is known."""
         if self._kept is None:
-            self._disarm()
+            self._deadline.disarm()
             self._state.connections.discard(cast("Any", self))
             self._kept = KeptWebSocket(self._config, self._state, self._app_state, self._loop)
             self._kept.take_over(self)
@@ -304,14 +308,14 @@ class HubWebSocketProtocol(asyncio.Protocol):
             return None
         fd = os.dup(sock.fileno())
         self._is_detached = True
-        self._disarm()
+        self._deadline.disarm()
         self._state.connections.discard(cast("Any", self))
         # Closes this descriptor only, without a shutdown: the TCP connection lives on in the duplicate.
         self.transport.abort()
         return Detached(fd, switching_protocols(self._key, subprotocol, extensions), bytes(self.tail))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._deadline.disarm()
         self._is_lost = True
         self._state.connections.discard(cast("Any", self))
 
@@ -326,16 +330,6 @@ class HubWebSocketProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server ends: nobody was answered."""
         self._keep().shutdown()
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _expired(self) -> None:
-        refusals["timeout"] += 1
-        self._timer = None
-        self.transport.abort()
 
 
 def switching_protocols(key: str, subprotocol: str | None = None, extensions: str | None = None) -> bytes:

@@ -13,9 +13,8 @@ from channels.buckets import DEFAULT_RATES, Rate, SubjectBuckets
 from channels.permissions import Role
 from hub.auth import Identity
 from hub.connection import NOTHING
-from hub.grants import MAX_GRANTS
 from tests.support.burst import Burst, documents
-from tests.support.node import PATIENCE, Node
+from tests.support.node import MAX_GRANTS, PATIENCE, Node
 
 VIEWER = Identity("vic", Role.VIEWER)
 TABLES: dict[str, Any] = {
@@ -190,6 +189,7 @@ async def test_grants_of_a_connection_are_bounded(node: Node) -> None:
         for _ in range(2):
             await peer.ask(publish(1, "room:new"))
         assert taken(node) == MAX_GRANTS + 1, "rooms that are gone make room"
+    assert node.connections.grants.refused == 11
 
 
 @pytest.mark.clause("M50")

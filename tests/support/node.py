@@ -26,6 +26,8 @@ from hub.session import Moment, Policy
 from hub.session.policy import Surroundings, Tally
 
 CLOSE_FRAME = 8
+MAX_GRANTS = 20
+"""Channels to which the publishes of a connection need no Python, where that is on."""
 PATIENCE = 10.0
 WALL = 1_767_225_600.0
 
@@ -160,7 +162,7 @@ class Node:
             self.counters,
             monotonic=self.read_now,
             wall=self.read_wall,
-            direct=direct,
+            max_grants=MAX_GRANTS if direct else 0,
         )
 
     def read_now(self) -> float:

@@ -58,7 +58,7 @@ class Running:
         """A socket pair: one end is the plane's, the other a peer's."""
         ours, theirs = socket.socketpair()
         self.peers.append(Peer(theirs))
-        return self.plane.attach(ours.detach(), head, tail, **options), self.peers[-1]
+        return self._attached(ours, head, tail, **options), self.peers[-1]
 
     def connect_tcp(self, **options: Any) -> tuple[int, "Peer"]:
         """A loopback connection, with the buffers and options of TCP."""
@@ -66,13 +66,20 @@ class Running:
             theirs = socket.create_connection(listener.getsockname())
             ours, _ = listener.accept()
         self.peers.append(Peer(theirs))
-        return self.plane.attach(ours.detach(), b"", b"", **options), self.peers[-1]
+        return self._attached(ours, b"", b"", **options), self.peers[-1]
+
+    def _attached(self, ours: socket.socket, head: bytes, tail: bytes, **options: Any) -> int:
+        number = self.plane.attach(ours.detach(), head, tail, **options)
+        self.plane.flush()
+        return number
 
     def connect_echo(self) -> tuple[int, "Peer"]:
         """A connection whose messages come back."""
         ours, theirs = socket.socketpair()
         self.peers.append(Peer(theirs))
-        return self.plane.attach_echo(ours.detach(), b"", b""), self.peers[-1]
+        number = self.plane.attach_echo(ours.detach(), b"", b"")
+        self.plane.flush()
+        return number, self.peers[-1]
 
     def open_log(self, channel: str = "logs", **options: Any) -> int:
         """A log that keeps everything unless told otherwise."""

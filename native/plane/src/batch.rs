@@ -115,7 +115,7 @@ impl Batch {
     }
 
     /// Publishes that came one after the other.
-    pub fn run(&self, range: Range<usize>) -> Run {
+    pub fn run(&self, range: Range<usize>) -> Run<'_> {
         self.publishes.run(range, &self.bytes)
     }
 

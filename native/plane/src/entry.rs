@@ -52,12 +52,19 @@ pub struct NewEntry {
 pub struct Entry {
     offset: u64,
     ts: f64,
-    event: Box<str>,
+    event: Name,
     key: Option<Box<str>>,
     removes: bool,
     /// The message; without `data` where there is a payload.
     json: Vec<u8>,
     payload: Option<Box<Payload>>,
+}
+
+/// The name of an event: where it stands in the message, or, if it stands there escaped, what it is.
+#[derive(Debug)]
+enum Name {
+    There { from: u32, to: u32 },
+    Apart(Box<str>),
 }
 
 /// A `ts`, and how it is written; the same for all entries of one append.
@@ -98,7 +105,13 @@ impl Entry {
 
     /// The name of the event.
     pub fn event(&self) -> &str {
-        &self.event
+        match &self.event {
+            Name::There { from, to } => {
+                let name = self.json.get(*from as usize..*to as usize);
+                std::str::from_utf8(name.unwrap_or_default()).unwrap_or_default()
+            }
+            Name::Apart(name) => name,
+        }
     }
 
     /// The key that its publisher gave it.
@@ -108,7 +121,7 @@ impl Entry {
 
     /// Entries with the same one replace each other under `latest` (S3).
     pub fn conflation_key(&self) -> &str {
-        self.key.as_deref().unwrap_or(&self.event)
+        self.key.as_deref().unwrap_or_else(|| self.event())
     }
 
     /// Whether later snapshots leave its key out (S6).
@@ -194,31 +207,33 @@ impl Composer {
     /// The entry `offset`.
     pub fn entry(&self, offset: u64, ts: &Timestamp, new: NewEntry) -> Entry {
         let members = new.members();
+        let (json, event) = message(&self.head, offset, &ts.text, &members);
         Entry {
             offset,
             ts: ts.seconds,
             removes: removes(&members, self.leaves),
-            json: message(&self.head, offset, &ts.text, &members),
+            json,
             payload: match &new.content {
                 Some(content) => payload(&content.as_content(), || new.data),
                 None => None,
             },
-            event: new.event,
+            event,
             key: new.key,
         }
     }
 
     /// The entry `offset` of members that stand elsewhere.
     pub fn entry_of(&self, offset: u64, ts: &Timestamp, members: &Members<'_>) -> Entry {
+        let (json, event) = message(&self.head, offset, &ts.text, members);
         Entry {
             offset,
             ts: ts.seconds,
             removes: removes(members, self.leaves),
-            json: message(&self.head, offset, &ts.text, members),
+            json,
             payload: members
                 .content
                 .and_then(|content| payload(&content, || members.data.into())),
-            event: members.event.into(),
+            event,
             key: members.key.map(Box::from),
         }
     }
@@ -238,7 +253,8 @@ fn removes(members: &Members<'_>, leaves: Option<&str>) -> bool {
     is_null || leaves == Some(members.event)
 }
 
-fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
+/// The message, and the name of its event.
+fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> (Vec<u8>, Name) {
     let texts = [new.key, new.traceparent, new.tracestate];
     let optional = texts.map(|text| text.map_or(0, |text| text.len() + 20));
     let tags = new.tags.map_or(0, |tags| tags.len() + 8);
@@ -252,7 +268,7 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
     out.extend_from_slice(head);
     write_number(&mut out, offset);
     out.extend_from_slice(br#","event":"#);
-    escape::write_str(&mut out, new.event);
+    let event = write_name(&mut out, new.event);
     out.extend_from_slice(br#","ts":"#);
     out.extend_from_slice(ts.as_bytes());
     if new.has_data() {
@@ -270,7 +286,17 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Vec<u8> {
         write_content(&mut out, content);
     }
     out.push(b'}');
-    out
+    (out, event)
+}
+
+fn write_name(out: &mut Vec<u8>, name: &str) -> Name {
+    let from = out.len() + 1;
+    escape::write_str(out, name);
+    let to = out.len() - 1;
+    match (u32::try_from(from), u32::try_from(to)) {
+        (Ok(from), Ok(to)) if (to - from) as usize == name.len() => Name::There { from, to },
+        _ => Name::Apart(name.into()),
+    }
 }
 
 /// The encoding comes last: who gets the payload decoded is not told of it.
@@ -406,7 +432,7 @@ mod tests {
         let payload = |encoding: Encoding| entry.message(encoding.into()).payload;
         assert!(matches!(payload(Encoding::Msgpack), Cow::Owned(_)));
         assert!(matches!(payload(Encoding::Json), Cow::Borrowed(_)));
-        let parts = size_of::<Entry>() + entry.json.len() + entry.event.len();
+        let parts = size_of::<Entry>() + entry.json.len();
         assert!(parts <= entry.size(), "{parts}");
     }
 }

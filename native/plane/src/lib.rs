@@ -84,7 +84,7 @@ pub use epoch::{Epoch, Position};
 pub use error::PlaneError;
 pub use figures::{ChannelFigures, ConnectionFigures, Count, Figures};
 pub use histogram::{BOUNDS_US, Histogram, Snapshot};
-pub use inbound::{Part, Parts, Run};
+pub use inbound::{OwnRun, Part, Parts, Run};
 pub use inbox::Inbox;
 pub use log::{Log, Retention};
 pub use logs::{LogId, Logs};

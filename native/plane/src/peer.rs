@@ -215,6 +215,12 @@ impl Peer {
         } else if let Err(fault) = to.batch.push_text(to.id, payload) {
             self.unreadable("bad_json", fault.to_string(), to);
         }
+        if let Some((_, grants)) = &mut to.direct {
+            grants.passed(to.now);
+            if grants.paused_until(to.now).is_some() {
+                return ControlFlow::Break(None);
+            }
+        }
         goes_on(to)
     }
 

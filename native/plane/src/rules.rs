@@ -31,7 +31,7 @@ impl fmt::Display for Breach {
 /// Whether an entry may go out.
 pub fn check(members: &Members<'_>) -> Result<(), Breach> {
     let expected = |member, what: &str| Err(Breach(member, format!("expected {what}")));
-    if !is_event(members.event) {
+    if !is_event(members.event.as_bytes()) {
         let what = "1 to 128 of A-Z a-z 0-9 _ : - in at most 16 segments joined by dots";
         return expected("event", what);
     }
@@ -89,24 +89,23 @@ pub fn is_time(ts: f64) -> bool {
 
 /// P2: 4 to 16 of `[A-Za-z0-9_-]`.
 pub fn is_epoch(name: &str) -> bool {
-    (4..=16).contains(&name.len()) && has_only(name, b"_-")
+    (4..=16).contains(&name.len()) && has_only(name.as_bytes(), b"_-")
 }
 
 /// M16: 1 to 64 of `[A-Za-z0-9_.:/-]`.
-pub fn is_channel(name: &str) -> bool {
+pub fn is_channel(name: &[u8]) -> bool {
     (1..=MAX_CHANNEL).contains(&name.len()) && has_only(name, b"_.:/-")
 }
 
-fn has_only(text: &str, others: &[u8]) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+fn has_only(name: &[u8], others: &[u8]) -> bool {
+    name.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || others.contains(byte))
 }
 
 /// M16.
-pub fn is_event(name: &str) -> bool {
-    let bytes = name.as_bytes();
+pub fn is_event(name: &[u8]) -> bool {
     let (mut dots, mut before) = (0, b'.');
-    for byte in bytes {
+    for byte in name {
         match byte {
             b'.' if before == b'.' => return false,
             b'.' => dots += 1,
@@ -116,7 +115,7 @@ pub fn is_event(name: &str) -> bool {
         }
         before = *byte;
     }
-    before != b'.' && dots < MAX_SEGMENTS && bytes.len() <= MAX_EVENT
+    before != b'.' && dots < MAX_SEGMENTS && name.len() <= MAX_EVENT
 }
 
 /// M16.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::plane::json::escape::unescape_into;
-use ::plane::{LogId, Members, Part, Parts, Plane, Run, packed};
+use ::plane::{LogId, Members, OwnRun, Part, Parts, Plane, Run, packed};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -19,16 +19,16 @@ const MANY: usize = 32;
 #[pyclass(frozen, module = "channels._native")]
 pub struct Publishes {
     conn: u64,
-    run: Arc<Run>,
+    run: Arc<OwnRun>,
     channel: Py<PyString>,
 }
 
 impl Publishes {
-    pub fn new(py: Python<'_>, conn: u64, run: Run) -> Self {
+    pub fn new(py: Python<'_>, conn: u64, run: Run<'_>) -> Self {
         Self {
             conn,
             channel: PyString::new(py, run.channel()).unbind(),
-            run: Arc::new(run),
+            run: Arc::new(OwnRun::new(run)),
         }
     }
 }
@@ -36,7 +36,7 @@ impl Publishes {
 #[pymethods]
 impl Publishes {
     fn __len__(&self) -> usize {
-        self.run.len()
+        self.run.as_run().len()
     }
 
     #[getter]
@@ -46,21 +46,22 @@ impl Publishes {
 
     #[getter]
     fn largest(&self) -> usize {
-        self.run.largest()
+        self.run.as_run().largest()
     }
 
     #[getter]
     fn size(&self) -> usize {
-        self.run.bytes()
+        self.run.as_run().bytes()
     }
 
     #[getter]
     fn is_traced(&self) -> bool {
-        self.run.is_traced()
+        self.run.as_run().is_traced()
     }
 
     fn frames<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
         self.run
+            .as_run()
             .frames()
             .map(|frame| PyBytes::new(py, frame))
             .collect()
@@ -68,13 +69,14 @@ impl Publishes {
 
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
         self.run
+            .as_run()
             .ids()
             .map(|id| id.map(|id| id_of(py, id)).transpose())
             .collect()
     }
 
     fn events<'py>(&self, py: Python<'py>, count: usize) -> Vec<Bound<'py, PyString>> {
-        let members = self.run.members().take(count);
+        let members = self.run.as_run().members().take(count);
         members
             .map(|members| PyString::new(py, members.event))
             .collect()
@@ -108,9 +110,10 @@ impl PublishBatch {
     fn new(parts: Vec<(PyRef<'_, Publishes>, usize)>) -> PyResult<Self> {
         let mut all = Parts::default();
         let first = parts.first().map(|(first, _)| Arc::clone(&first.run));
-        let channel = first.as_ref().map_or("", |run| run.channel());
+        let channel = first.as_ref().map_or("", |run| run.as_run().channel());
         for (publishes, count) in parts {
-            let run = Arc::clone(&publishes.run);
+            let own = Arc::clone(&publishes.run);
+            let run = own.as_run();
             if run.channel() != channel {
                 let what = format!("publishes to {channel}");
                 return Err(expected("parts", &what, run.channel()));
@@ -121,7 +124,7 @@ impl PublishBatch {
             }
             all.parts.push(Part {
                 conn: publishes.conn,
-                run,
+                run: own,
                 count,
             });
         }

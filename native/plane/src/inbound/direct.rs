@@ -70,18 +70,22 @@ impl Direct {
         self.runs.is_empty()
     }
 
-    /// What was taken, in the order in which it came: runs of one channel each. Nothing of it is left.
-    pub fn drain(&mut self) -> Vec<(Held, Run)> {
-        let (gathering, bytes) = (&self.gathering, &self.bytes);
-        let runs = self.runs.drain(..);
-        let runs = runs.map(|(channel, range)| (channel, gathering.run(range, bytes)));
-        let runs = runs.collect();
+    /// What was taken, in the order in which it came: runs of one channel each.
+    pub fn runs(&self) -> impl Iterator<Item = (&Held, Run<'_>)> {
+        self.runs.iter().map(|(channel, range)| {
+            let run = self.gathering.run(range.clone(), &self.bytes);
+            (channel, run)
+        })
+    }
+
+    /// Nothing of it is left.
+    pub fn clear(&mut self) {
+        self.runs.clear();
         self.gathering.clear();
         if self.bytes.capacity() > KEPT {
             self.bytes = Vec::new();
         } else {
             self.bytes.clear();
         }
-        runs
     }
 }

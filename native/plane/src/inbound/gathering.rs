@@ -52,8 +52,8 @@ impl Gathering {
         self.items.len() - 1
     }
 
-    /// A run on its own.
-    pub fn run(&self, range: Range<usize>, bytes: &[u8]) -> Run {
+    /// A run of what stands in `bytes`.
+    pub fn run<'a>(&'a self, range: Range<usize>, bytes: &'a [u8]) -> Run<'a> {
         Run::new(bytes, self.items.get(range).unwrap_or_default())
     }
 
@@ -74,7 +74,7 @@ mod tests {
 
     use crate::batch::{Batch, Event};
     use crate::epoch::Epoch;
-    use crate::inbound::{Part, Parts};
+    use crate::inbound::{OwnRun, Part, Parts};
 
     fn publish(channel: &str, more: &str) -> String {
         format!(r#"{{"type":"publish","channel":"{channel}","event":"e"{more}}}"#)
@@ -182,8 +182,9 @@ mod tests {
             let Event::Publishes(range) = event else {
                 panic!("{event:?}")
             };
-            let run = std::sync::Arc::new(batch.run(range.clone()));
+            let run = batch.run(range.clone());
             let count = run.len();
+            let run = std::sync::Arc::new(OwnRun::new(run));
             parts.parts.push(Part {
                 conn: *conn,
                 run,

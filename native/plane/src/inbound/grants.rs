@@ -2,13 +2,15 @@
 //!
 //! Python has looked up the right, the limits and the buckets once. A grant is used only while Python has handled everything else
 //! that the connection has said, so that nothing overtakes anything (C14); and it is taken back before anybody is told of a change
-//! of what it rests on. Who says so much at once that Python is never done with it stays with Python until there is a pause.
+//! of what it rests on. Who says so much that Python is never done with it is made to pause for it, seldom and shortly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::allowance::SharedBucket;
 use crate::channel::{Channel, Held};
+use crate::inbound::pause::Pause;
 use crate::inbound::publish::Publish;
 
 /// The publishes of one connection to one channel.
@@ -42,10 +44,10 @@ impl Grant {
 #[derive(Debug, Default)]
 pub struct Grants {
     by_name: HashMap<Arc<str>, Grant>,
-    /// Messages that Python has handled.
-    pub handled: u64,
+    handled: u64,
     /// Messages that were taken here.
-    pub taken: u64,
+    taken: u64,
+    pause: Pause,
 }
 
 impl Grants {
@@ -57,9 +59,28 @@ impl Grants {
         self.by_name.insert(Arc::clone(&grant.channel.name), grant);
     }
 
-    /// None of them holds any more. What has come so far is still counted.
-    pub fn clear(&mut self) {
+    /// None of them holds any more, and nothing is waited for: whether something was. What has come so far is still counted.
+    pub fn clear(&mut self) -> bool {
         self.by_name.clear();
+        self.pause.end()
+    }
+
+    /// A message goes to Python.
+    pub fn passed(&mut self, now: Instant) {
+        if !self.by_name.is_empty() {
+            self.pause.passed(now);
+        }
+    }
+
+    /// Until when nothing is read, unless Python is done before.
+    pub fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pause.until(now)
+    }
+
+    /// Python has handled `handled` of the `count` messages that have come: whether that ends a pause.
+    pub fn handled(&mut self, handled: u64, count: u64) -> bool {
+        self.handled = handled;
+        count == self.handled + self.taken && self.pause.end()
     }
 
     /// Whether Python has handled all but the last of the `count` messages that have come.
@@ -71,6 +92,7 @@ impl Grants {
     pub fn take(&mut self, channel: &str, publish: &Publish, len: usize, now: f64) -> Option<Held> {
         let held = self.by_name.get(channel)?.take(publish, len, now)?;
         self.taken += 1;
+        self.pause.taken();
         Some(held)
     }
 }

@@ -7,6 +7,7 @@ mod direct;
 mod gathering;
 mod grants;
 mod parts;
+mod pause;
 mod publish;
 mod run;
 
@@ -14,4 +15,4 @@ pub use direct::Direct;
 pub use gathering::Gathering;
 pub use grants::{Grant, Grants};
 pub use parts::{Answers, Part, Parts};
-pub use run::{Item, Run};
+pub use run::{Item, OwnRun, Run};

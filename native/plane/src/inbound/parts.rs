@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::epoch::Position;
-use crate::inbound::run::Run;
+use crate::inbound::run::{OwnRun, Run};
 use crate::members::Members;
 
 /// The first publishes of a run.
@@ -12,7 +12,7 @@ pub struct Part {
     /// Who sent them.
     pub conn: u64,
     /// The run.
-    pub run: Arc<Run>,
+    pub run: Arc<OwnRun>,
     /// How many of it.
     pub count: usize,
 }
@@ -39,7 +39,7 @@ impl Parts {
     pub fn members(&self) -> impl Iterator<Item = Members<'_>> {
         self.parts
             .iter()
-            .flat_map(|part| part.run.members().take(part.count))
+            .flat_map(|part| part.run.as_run().members().take(part.count))
     }
 
     /// The `ack` of each that has an id (M30), where the first has its place at `first`; nothing to those that `is_over` says
@@ -48,22 +48,12 @@ impl Parts {
         let mut offset = first.offset;
         let mut all: Vec<Answers> = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
-            let places = offset..;
+            let place = first.epoch.position(offset);
             offset += part.count as u64;
             if is_over(part.conn) {
                 continue;
             }
-            let mut answers = Answers {
-                conn: part.conn,
-                bytes: Vec::new(),
-                ends: Vec::with_capacity(part.count),
-            };
-            let channel = part.run.channel();
-            for (id, place) in part.run.ids().take(part.count).zip(places) {
-                if let Some(id) = id {
-                    answers.ack(id, channel, first.epoch.as_str(), place);
-                }
-            }
+            let answers = Answers::to(part.conn, part.run.as_run(), part.count, &place);
             if !answers.ends.is_empty() {
                 all.push(answers);
             }
@@ -71,6 +61,9 @@ impl Parts {
         all
     }
 }
+
+/// Bytes of an `ack` beside its names, unless its id is long.
+const ABOUT: usize = 64;
 
 /// Messages to one connection, one behind the other.
 #[derive(Debug)]
@@ -82,6 +75,23 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// To those of the first `count` of a run that have an id; the first has its place at `first`.
+    pub fn to(conn: u64, run: Run<'_>, count: usize, first: &Position) -> Self {
+        let (channel, epoch) = (run.channel(), first.epoch.as_str());
+        let about = count * (channel.len() + epoch.len() + ABOUT);
+        let mut answers = Self {
+            conn,
+            bytes: Vec::with_capacity(about),
+            ends: Vec::with_capacity(count),
+        };
+        for (id, place) in run.ids().take(count).zip(first.offset..) {
+            if let Some(id) = id {
+                answers.ack(id, channel, epoch, place);
+            }
+        }
+        answers
+    }
+
     fn ack(&mut self, id: &[u8], channel: &str, epoch: &str, offset: u64) {
         let out = &mut self.bytes;
         out.extend_from_slice(br#"{"type":"ack","id":"#);

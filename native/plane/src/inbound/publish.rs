@@ -157,8 +157,8 @@ impl Reading<'_> {
         let publish = self.publish;
         let is_good = self.is_publish
             && self.is_named == (true, true)
-            && rules::is_channel(self.string(publish.channel)?)
-            && rules::is_event(self.string(publish.event)?)
+            && rules::is_channel(self.bytes(publish.channel)?)
+            && rules::is_event(self.bytes(publish.event)?)
             && publish
                 .key
                 .is_none_or(|key| self.string(key).is_some_and(rules::is_key));
@@ -176,15 +176,17 @@ impl Reading<'_> {
         Some(self.publish)
     }
 
-    fn string(&self, span: Span) -> Option<&str> {
+    fn bytes(&self, span: Span) -> Option<&[u8]> {
         let len = self.text.len();
-        let bytes = if (span.from as usize) < len {
-            span.of(self.text)
-        } else {
-            let from = self.start + span.from as usize - len;
-            self.more.get(from..from + (span.to - span.from) as usize)?
-        };
-        std::str::from_utf8(bytes).ok()
+        if (span.from as usize) < len {
+            return Some(span.of(self.text));
+        }
+        let from = self.start + span.from as usize - len;
+        self.more.get(from..from + (span.to - span.from) as usize)
+    }
+
+    fn string(&self, span: Span) -> Option<&str> {
+        std::str::from_utf8(self.bytes(span)?).ok()
     }
 }
 

@@ -31,16 +31,17 @@ impl Item {
     }
 }
 
-/// See the module; at least one.
+/// A run on its own.
 #[derive(Debug)]
-pub struct Run {
+pub struct OwnRun {
     bytes: Box<[u8]>,
     items: Box<[Item]>,
 }
 
-impl Run {
-    /// `items` stand in `bytes`, one behind the other and alone from the first to the last.
-    pub fn new(bytes: &[u8], items: &[Item]) -> Self {
+impl OwnRun {
+    /// A copy of `run`.
+    pub fn new(run: Run<'_>) -> Self {
+        let Run { bytes, items } = run;
         let start = items.first().map_or(0, |item| item.start);
         let end = items.last().map_or(0, |item| item.range().end);
         let moved = items.iter().map(|item| Item {
@@ -51,6 +52,28 @@ impl Run {
             items: moved.collect(),
             bytes: bytes.get(start..end).unwrap_or_default().into(),
         }
+    }
+
+    /// The run.
+    pub fn as_run(&self) -> Run<'_> {
+        Run {
+            bytes: &self.bytes,
+            items: &self.items,
+        }
+    }
+}
+
+/// See the module; at least one.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    bytes: &'a [u8],
+    items: &'a [Item],
+}
+
+impl<'a> Run<'a> {
+    /// `items` stand in `bytes`, one behind the other and alone from the first to the last.
+    pub fn new(bytes: &'a [u8], items: &'a [Item]) -> Self {
+        Self { bytes, items }
     }
 
     /// How many.
@@ -70,7 +93,7 @@ impl Run {
 
     /// Bytes of all of them, about.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.items.iter().map(|item| item.len).sum()
     }
 
     /// Whether one of them carries a trace context.
@@ -81,30 +104,30 @@ impl Run {
     }
 
     /// Where they go.
-    pub fn channel(&self) -> &str {
+    pub fn channel(&self) -> &'a str {
         self.items
             .first()
             .map_or("", |item| self.text(item, item.publish.channel))
     }
 
     /// The messages, as they came.
-    pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
-        self.items.iter().map(|item| {
+    pub fn frames(self) -> impl Iterator<Item = &'a [u8]> {
+        self.items.iter().map(move |item| {
             let range = item.start..item.start + item.text;
             self.bytes.get(range).unwrap_or_default()
         })
     }
 
     /// The ids as JSON text, in their shortest form.
-    pub fn ids(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    pub fn ids(self) -> impl Iterator<Item = Option<&'a [u8]>> {
         self.items
             .iter()
-            .map(|item| item.publish.id.map(|id| self.part(item, id)))
+            .map(move |item| item.publish.id.map(|id| self.part(item, id)))
     }
 
     /// What a log takes of them.
-    pub fn members(&self) -> impl Iterator<Item = Members<'_>> {
-        self.items.iter().map(|item| {
+    pub fn members(self) -> impl Iterator<Item = Members<'a>> {
+        self.items.iter().map(move |item| {
             let publish = &item.publish;
             let text = |span| self.text(item, span);
             Members {
@@ -121,12 +144,12 @@ impl Run {
         })
     }
 
-    fn part(&self, item: &Item, span: Span) -> &[u8] {
+    fn part(self, item: &Item, span: Span) -> &'a [u8] {
         span.of(self.bytes.get(item.range()).unwrap_or_default())
     }
 
     /// Texts were read as such before.
-    fn text(&self, item: &Item, span: Span) -> &str {
+    fn text(self, item: &Item, span: Span) -> &'a str {
         std::str::from_utf8(self.part(item, span)).unwrap_or_default()
     }
 }

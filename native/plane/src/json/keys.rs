@@ -15,52 +15,66 @@ struct Key<'a> {
     /// The first eight bytes as they read; most keys differ in them.
     prefix: u64,
     raw: &'a [u8],
+    /// Only of what stands for an object: see [`Keys::seen`].
+    seen: u64,
 }
 
 /// The keys of all open objects, the innermost last.
 #[derive(Debug, Default)]
 pub(super) struct Keys<'a> {
-    keys: Vec<Key<'a>>,
+    all: Vec<Key<'a>>,
     /// Where the keys of the innermost object begin. What stands before them is no key: its `prefix` is the `start` of the
     /// object around it, so that one allocation serves a whole message.
     start: usize,
+    /// A bit for each key of the innermost object, by its first bytes: a key whose bit is not there has not been there.
+    seen: u64,
 }
 
 impl<'a> Keys<'a> {
     /// An object begins.
     #[inline]
     pub fn open(&mut self) {
-        if self.keys.capacity() == 0 {
-            self.keys.reserve_exact(FEW);
+        if self.all.capacity() == 0 {
+            self.all.reserve_exact(FEW);
         }
-        self.keys.push(Key {
+        self.all.push(Key {
             prefix: self.start as u64,
             raw: b"",
+            seen: self.seen,
         });
-        self.start = self.keys.len();
+        self.start = self.all.len();
+        self.seen = 0;
     }
 
     /// Whether the key is new in the innermost object, as far as that can be told at once.
     #[inline]
     pub fn insert(&mut self, key: Str<'a>) -> bool {
         let key = Key::new(key);
-        let before = self.keys.get(self.start..).unwrap_or_default();
-        if before.len() <= FEW && before.iter().any(|other| key.is(other)) {
-            return false;
+        let bit = key.bit();
+        if self.seen & bit != 0 {
+            let before = self.all.get(self.start..).unwrap_or_default();
+            if before.len() <= FEW && before.iter().any(|other| key.is(other)) {
+                return false;
+            }
         }
-        self.keys.push(key);
+        self.seen |= bit;
+        self.all.push(key);
         true
     }
 
     /// The innermost object ends; whether all its keys were different.
     #[inline]
     pub fn close(&mut self) -> bool {
-        let keys = self.keys.get_mut(self.start..).unwrap_or_default();
+        let keys = self.all.get_mut(self.start..).unwrap_or_default();
         let different = keys.len() <= FEW || all_differ(keys);
-        self.keys.truncate(self.start);
-        let outer = self.keys.pop().map_or(0, |outer| outer.prefix);
+        self.all.truncate(self.start);
+        let (outer, seen) = self
+            .all
+            .pop()
+            .map_or((0, 0), |outer| (outer.prefix, outer.seen));
         // It was a `usize`.
         self.start = usize::try_from(outer).unwrap_or_default();
+        self.seen = seen;
         different
     }
 }
@@ -81,7 +95,14 @@ impl<'a> Key<'a> {
         Self {
             prefix,
             raw: key.raw,
+            seen: 0,
         }
+    }
+
+    /// One of 64 bits, by the first bytes: the multiplier spreads what they have in common.
+    #[inline]
+    fn bit(&self) -> u64 {
+        1 << (self.prefix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
     }
 
     #[inline]

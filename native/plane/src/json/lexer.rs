@@ -205,11 +205,10 @@ impl<'a> Lexer<'a> {
 
     #[inline]
     fn digits(&mut self) -> Result<(), JsonFault> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.advance();
-        }
-        if self.at == start {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.pass(count);
+        if count == 0 {
             return Err(self.unexpected("expected a digit"));
         }
         Ok(())

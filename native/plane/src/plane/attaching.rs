@@ -27,7 +27,8 @@ struct New<'a> {
 }
 
 impl Plane {
-    /// Own a socket: `head` is sent first, `tail` is parsed first; `deflate` was negotiated (B2). It is closed on any error.
+    /// Own a socket: `head` is sent first, `tail` is parsed first; `deflate` was negotiated (B2). It is closed on any error. It
+    /// begins with the next [`Self::flush`], together with what is queued for it up to then.
     pub fn attach(
         &self,
         fd: OwnedFd,
@@ -119,7 +120,7 @@ impl Plane {
             },
         );
         self.shared.figures.opened.add(1);
-        port.push_now(Command::Attach(Box::new(Attach {
+        port.push(Command::Attach(Box::new(Attach {
             conn,
             via: new.via,
             service: new.service,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::allowance::SharedBucket;
 use crate::bucket::Rate;
@@ -166,6 +167,37 @@ fn nothing_overtakes_what_python_has_not_handled() {
     assert_eq!((Vec::new(), vec![2], vec![2]), case.say(&[&one]));
     assert_eq!(vec!["bad_json".to_owned()], case.heard("{"));
     assert_eq!(vec![one.clone()], case.heard(&one));
+}
+
+/// C14: a stream that never pauses is made to wait for Python, and is taken here again from then on; not for long, if Python
+/// is not done.
+#[test]
+fn a_stream_without_a_pause_comes_back() {
+    let mut case = Case::new();
+    let (ping, one) = (r#"{"type":"ping"}"#, publish("rooms", ""));
+    let stream = [vec![ping], vec![one.as_str(); 300]].concat();
+    assert_eq!(256, case.say(&stream).0.len());
+    assert_eq!(Vec::<String>::new(), case.heard(&one));
+    case.handled(255);
+    assert_eq!(Vec::<String>::new(), case.heard(&one), "one is on its way");
+    case.handled(256);
+    let (heard, _, events) = case.say(&[]);
+    assert_eq!(
+        (42, vec![1, 2, 3, 4, 5]),
+        (heard.len(), events),
+        "what its bucket holds"
+    );
+
+    let mut case = Case::new();
+    assert_eq!(256, case.say(&stream).0.len());
+    case.rig.wait(Duration::from_millis(21));
+    assert_eq!(45, case.say(&[]).0.len());
+
+    let mut case = Case::new();
+    assert_eq!(256, case.say(&stream).0.len());
+    case.rig.shard.port.withdraw(1);
+    case.rig.command(Command::Withdraw(1));
+    assert_eq!(45, case.say(&[]).0.len());
 }
 
 /// What a grant does not cover goes to Python, and so does what follows it.

@@ -226,7 +226,7 @@ impl Shard {
     /// A turn of this connection panicked; if it was closed for that already, it cannot even say so.
     pub(super) fn panicked(&mut self, slot: usize, now: Instant) {
         self.shared.figures.panics.add(1);
-        drop(self.direct.drain());
+        self.direct.clear();
         match self.connections.get(slot) {
             Some(connection) if connection.closing.is_none() => {
                 self.begin_close(slot, Verdict::panic(), now);

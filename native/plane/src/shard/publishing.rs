@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::channel::{Channel, Held};
-use crate::inbound::{Answers, Grant, Grants, Part, Parts, Run};
+use crate::connection::Connection;
+use crate::inbound::{Answers, Grant, Grants, Run};
 use crate::shard::Shard;
 
 impl Shard {
@@ -18,22 +19,29 @@ impl Shard {
 
     /// Python has handled so many messages of a connection.
     pub(super) fn handled(&mut self, conn: u64, count: u64) {
-        if let Some(grants) = self.grants_of(conn) {
-            grants.handled = count;
+        let Some((slot, connection)) = self.by_number(conn) else {
+            return;
+        };
+        let came = connection.peer.message_count;
+        let grants = connection.grants.as_deref_mut();
+        if grants.is_some_and(|grants| grants.handled(count, came)) {
+            self.enqueue(slot);
         }
     }
 
     /// What a connection says goes to Python again, all of it.
     pub(super) fn withdraw(&mut self, conn: u64) {
-        if let Some(grants) = self.grants_of(conn) {
-            grants.clear();
+        if let Some((slot, connection)) = self.by_number(conn)
+            && connection.grants.as_deref_mut().is_some_and(Grants::clear)
+        {
+            self.enqueue(slot);
         }
         self.port.withdrawn();
     }
 
-    fn grants_of(&mut self, conn: u64) -> Option<&mut Grants> {
+    fn by_number(&mut self, conn: u64) -> Option<(usize, &mut Connection)> {
         let slot = self.slots.get(&conn).copied()?;
-        self.connections.get_mut(slot)?.grants.as_deref_mut()
+        Some((slot, self.connections.get_mut(slot)?))
     }
 
     /// What was taken of the input of a connection gets its places, in the order in which it came.
@@ -41,12 +49,15 @@ impl Shard {
         if self.direct.is_empty() {
             return;
         }
-        for (channel, run) in self.direct.drain() {
-            self.publish_run(slot, &channel, run, now);
+        let mut direct = std::mem::take(&mut self.direct);
+        for (channel, run) in direct.runs() {
+            self.publish_run(slot, channel, run, now);
         }
+        direct.clear();
+        self.direct = direct;
     }
 
-    fn publish_run(&mut self, slot: usize, channel: &Held, run: Run, now: Instant) {
+    fn publish_run(&mut self, slot: usize, channel: &Held, run: Run<'_>, now: Instant) {
         // What has just been read is of a connection that is there: it is taken away after its turn, never within it.
         let Some(connection) = self.connections.get(slot) else {
             return;
@@ -57,17 +68,13 @@ impl Shard {
         let count = run.len();
         channel.figures().appended.add(count as u64);
         self.tell_followers(channel, now);
-        let run = Arc::new(run);
-        let parts = Parts {
-            parts: vec![Part { conn, run, count }],
-        };
-        let mut told = 0;
-        for answers in parts.answers(&first, |_| is_closing) {
-            told += answers.len();
+        let figures = &self.shared.figures;
+        figures.direct_publishes.add(count as u64);
+        if !is_closing {
+            let answers = Answers::to(conn, run, count, &first);
+            figures.direct_acks.add(answers.len() as u64);
             self.queue_acks(slot, &answers, now);
         }
-        self.shared.figures.direct_publishes.add(count as u64);
-        self.shared.figures.direct_acks.add(told as u64);
         self.has_published = true;
     }
 

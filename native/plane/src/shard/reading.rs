@@ -208,8 +208,8 @@ impl Shard {
     }
 }
 
-/// Nothing is read while bytes were too many (L19), while answers are not taken (S11), while Python does not drain. Of a
-/// connection that is about to end only the first holds: who floods is not read faster for having been closed.
+/// Nothing is read while bytes were too many (L19), while answers are not taken (S11), while Python is waited for, and while it
+/// does not drain. Of a connection that is about to end only the first holds: who floods is not read faster for having been closed.
 fn reason_to_wait(
     connection: &Connection,
     shared: &Shared,
@@ -224,6 +224,10 @@ fn reason_to_wait(
     }
     if connection.out.unread_answers() > shared.settings.answer_buffer {
         return KeptWaiting::ForItself;
+    }
+    let grants = connection.grants.as_deref();
+    if let Some(until) = grants.and_then(|grants| grants.paused_until(now)) {
+        return KeptWaiting::Until(until);
     }
     if shared.inbox.has_room(batch) {
         KeptWaiting::No
