@@ -15,7 +15,7 @@ from .encoder import encode_text
 from .errors import ProtocolViolation
 from .link import Link
 from .restoring import ReconnectionToken
-from .vectors import Vector, as_numbers, as_rows
+from .vectors import Vector, as_numbers, as_rows, refused
 
 T = TypeVar("T")
 
@@ -78,6 +78,8 @@ class Calls:
         payload is encoded where that is worth it and the hub can decode it (B10); a name says that `payload` is encoded
         so already, None that it goes as it is. Subscribers get it byte for byte, or decoded if they do not decode.
         """
+        if not isinstance(payload, bytes | bytearray | memoryview):
+            raise refused("payload", "bytes", payload)
         name, content = str(channel), payload
         chosen: str | None = encoding
         if encoding == "auto":
@@ -159,6 +161,8 @@ class Calls:
         retry: bool = False,
     ) -> Emitted:
         """Emit a text by the built-in encoder; the text itself leaves this process only with `include_text`."""
+        if not isinstance(text, str):
+            raise refused("text", "a string", text)
         payload = {"text": text} if include_text else None
         return await self.emit(
             event_type, encode_text(text), priority=priority, payload=payload, tags=tags, retry=retry

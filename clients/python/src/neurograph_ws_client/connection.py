@@ -97,8 +97,11 @@ class Connection:
         self._max_content = max_message
 
     def decode(self, payload: bytes) -> Any:
-        """A message or an array of them, their content decoded (B9); ValueError where it cannot be read."""
-        decoded = self.codec.decode(payload)
+        """A message or an array of them, their content decoded (B9); `Unread` in place of one that cannot be read."""
+        try:
+            decoded = self.codec.decode(payload)
+        except ValueError as fault:
+            decoded = self.codec.salvage(payload, str(fault))
         if type(decoded) is dict and "content_encoding" not in decoded:
             return decoded
         if isinstance(decoded, list):

@@ -23,8 +23,9 @@ from .effects import (
     Tell,
     Unsent,
 )
-from .errors import AuthError, Closed, Disconnected, RequestTimeout
+from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
 from .events import Event, Gap
+from .glimpse import Unread
 from .journal import Journal, Write
 from .listeners import Listeners
 from .masking import log_messages
@@ -240,11 +241,7 @@ class Link:
         if connection.number not in self.sockets:
             return
         self.bytes_in += len(payload)
-        try:
-            decoded = connection.decode(payload)
-        except ValueError as fault:
-            self.run(self.session.misread(str(fault)))
-            return
+        decoded = connection.decode(payload)
         if self._debug:
             log_messages("<", decoded)
         if isinstance(decoded, list):
@@ -254,6 +251,9 @@ class Link:
             self._take(connection.number, decoded, payload if connection.codec.is_text else None)
 
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
+        if type(message) is Unread:
+            self.run(self.session.unread(number, message.members, message.why, monotonic()))
+            return
         if self._journal is not None:
             self._journal.message(number, "in", message)
         effects = self.session.receive(number, message, monotonic(), wire)
@@ -312,7 +312,7 @@ class Link:
             case SetLimit(conn, max_message) if conn in self.sockets:
                 self._limit(conn, max_message)
 
-    def _unsendable(self, message: Message, fault: Exception) -> None:
+    def _unsendable(self, message: Message, fault: HubError) -> None:
         self.run(self.session.unsendable(message.get("id"), fault, monotonic()))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:

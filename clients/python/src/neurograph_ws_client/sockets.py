@@ -6,7 +6,7 @@ from typing import Protocol
 
 from .codec import Message
 from .connection import Connection, Opening, Receiver, Refused, open_connection
-from .errors import TooLarge
+from .errors import BadRequest, HubError, TooLarge
 from .journal import Journal
 from .masking import log_messages
 from .media import is_media
@@ -15,7 +15,7 @@ from .tasks import current_task
 from .urls import masked
 
 # What is wrong with a message itself.
-_UNSENDABLE = (TypeError, ValueError, OverflowError, TooLarge)
+_UNSENDABLE = (BadRequest, TooLarge)
 
 
 class Dialler(Receiver, Protocol):
@@ -156,7 +156,7 @@ class Sockets:
             connection.release()
         return self._holders == 0
 
-    def write(self, number: int, messages: Sequence[Message], unsendable: Callable[[Message, Exception], None]) -> None:
+    def write(self, number: int, messages: Sequence[Message], unsendable: Callable[[Message, HubError], None]) -> None:
         """Write messages, as one array where the connection takes arrays (M12)."""
         connection = self._by_number.get(number)
         if connection is None:
