@@ -489,3 +489,14 @@ async def test_a_token_and_data_may_both_come_from_stdin() -> None:
     async with FakeHub(tokens={"good": "bot"}) as hub:
         code, out, _ = await run("pub", "logs", "-", "--token", "-", NG_URL=hub.url, stdin=b"good\none\ntwo\n")
         assert (code, len(out.splitlines())) == (0, 2)
+
+
+async def test_where_no_event_could_be_near_it_is_said(hub: FakeHub) -> None:
+    hub.publish("metrics", {"cpu": 1})
+    hub.publish("signals", {"vector": [0.9] * 8})
+    process = await Process.start("sub", "metrics,signals,logs", "--from", "new", "--near", "x", NG_URL=hub.url)
+    assert "metrics: nothing has passed --near, and nothing may" in await process.noted("metrics: nothing")
+    assert "a larger --radius lets more pass" in await process.noted("signals: nothing")
+    assert "waiting for the first" in await process.noted("logs: nothing")
+    process.interrupt()
+    assert (await process.ended())[0] == 130

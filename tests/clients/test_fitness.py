@@ -110,5 +110,5 @@ def test_what_are_no_vectors_is_refused_by_its_place(vectors: Any, told: str) ->
 @pytest.mark.clause("F7")
 @pytest.mark.parametrize("radius", [math.inf, math.nan, -0.1, None, "0.1", True])
 def test_a_radius_that_is_no_number_from_0_on_is_refused(radius: Any) -> None:
-    with pytest.raises(BadRequest, match="radius: expected a (finite )?number"):
+    with pytest.raises(BadRequest, match=r"radius: expected a (finite )?number"):
         near([0.5] * 8, radius)
