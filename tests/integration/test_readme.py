@@ -20,5 +20,5 @@ def test_the_client_without_await_does_what_a_developer_may(
     with RunningHub() as hub:
         monkeypatch.setenv("NG_TOKEN", hub.token("developer"))
         here = calls.replace("ws://localhost:8000/ws", hub.url)
-        exec(textwrap.dedent(f"import os\nfrom neurograph_ws_client import SyncClient\n{here}"), {})  # noqa: S102 - what is shown
+        exec(textwrap.dedent(f"import os\nfrom neurograph_ws_client import SyncClient\n{here}"), {})
     assert re.fullmatch(r"(True|False) \d+\n", capsys.readouterr().out)

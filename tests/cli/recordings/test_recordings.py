@@ -115,9 +115,7 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(tmp_path: Path, conte
 
 async def test_a_recording_that_is_cut_off_is_refused_alike_before_anything_is_done(tmp_path: Path) -> None:
     file = tmp_path / "torn.jsonl"
-    event = (
-        '{"t":0.1,"position":"a:1","event":{"type":"event","channel":"logs","event":"e","offset":1,"ts":1,"data":1}}'
-    )
+    event = '{"t":0.1,"position":"a:1","event":{"type":"event","channel":"logs","event":"e","offset":1,"data":1}}'
     file.write_text(f"{HEAD}\n{event}\n{event[:40]}")
     async with FakeHub() as hub:
         replayed = await run("replay", str(file), NG_URL=hub.url)
