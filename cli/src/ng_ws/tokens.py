@@ -37,7 +37,7 @@ def new(settings: Settings, role: str | None, user: str | None, password: str | 
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
-    body = {"username": name, "password": password or os.environ.get("NG_PASSWORD") or _password(settings)}
+    body: dict[str, Any] = {"username": name, "password": password or os.environ.get("NG_PASSWORD") or _password(settings)}
     wanted = {"role": role if user is not None else None, "ttl": ttl}
     body |= {member: value for member, value in wanted.items() if value is not None}
     data = call(settings, "POST", "/api/v1/auth/token", body)
