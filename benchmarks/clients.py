@@ -154,10 +154,14 @@ def wheel() -> None:
 
 
 def imported() -> None:
-    """What an import costs beyond that of websockets."""
+    """What the client costs beyond websockets, which comes with the first connection; and the name of the package."""
+    client = "from neurograph_ws_client import NeurographWSClient"
     base = least(lambda: cpu_of(sys.executable, "-c", "import websockets.asyncio.client"), 20)
-    both = least(lambda: cpu_of(sys.executable, "-c", "import websockets.asyncio.client, neurograph_ws_client"), 20)
-    show("import beyond websockets", (both - base) * 1000, "ms", "15")
+    both = least(lambda: cpu_of(sys.executable, "-c", f"import websockets.asyncio.client; {client}"), 20)
+    show("import of the client beyond websockets", (both - base) * 1000, "ms", "15")
+    nothing = least(lambda: cpu_of(sys.executable, "-c", "import asyncio"), 20)
+    name = least(lambda: cpu_of(sys.executable, "-c", "import asyncio, neurograph_ws_client"), 20)
+    show("import neurograph_ws_client, and no name of it", (name - nothing) * 1000, "ms", "")
 
 
 def idle() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from neurograph_ws_client.codec import JsonCodec
 from neurograph_ws_client.connection import SLICE, Connection
-from websockets.protocol import State
 
 
 class FakeTransport:
@@ -31,7 +30,8 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.transport = FakeTransport()
-        self.protocol = SimpleNamespace(state=State.OPEN, close_code=4213, close_reason="slow")
+        self.is_open, self.is_gone = True, False
+        self.protocol = SimpleNamespace(close_code=4213, close_reason="slow")
         self.bring: Callable[[bytes], None] = lambda payload: None
         self.end: Callable[[], None] = lambda: None
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neurograph_ws_client.wire import FIRST_LIMIT, Wire
+from neurograph_ws_client.connection import FIRST_LIMIT
+from neurograph_ws_client.wire import Wire
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .encoder import encode_text
 from .vectors import Vector, as_number, as_numbers, refused
 
 Filter = Mapping[str, Any]
@@ -18,6 +17,9 @@ def near(vector_or_text: Vector | str, radius: float) -> dict[str, Any]:
     reach = as_number("radius", radius)
     if reach < 0:
         raise refused("radius", "a number of at least 0", radius)
-    is_text = isinstance(vector_or_text, str)
-    vector = encode_text(vector_or_text) if is_text else vector_or_text  # type: ignore[arg-type]  # one or the other
+    vector = vector_or_text
+    if isinstance(vector, str):
+        from .encoder import encode_text  # noqa: PLC0415 - its table of characters is large
+
+        vector = encode_text(vector)
     return {"data.vector": {"near": {"center": as_numbers(vector, "center"), "radius": reach}}}

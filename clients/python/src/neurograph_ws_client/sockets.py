@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from .codec import Message
-from .connection import Connection, Opening, Receiver, Refused, open_connection
+from .connection import Connection, Opening, Receiver, Refused
 from .errors import BadRequest, HubError, TooLarge
 from .journal import Journal
 from .masking import log_messages
@@ -76,6 +76,8 @@ class Sockets:
 
     async def _attempt(self, number: int, token: str | None) -> None:
         try:
+            from .opening import open_connection  # noqa: PLC0415 - who never connects needs no websockets
+
             connection = await open_connection(self._opening, token, self._dialler)
         except Refused as answer:
             self._attempts.pop(number, None)

@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-# Before `welcome` tells the limit; a welcome itself is a few KiB.
-FIRST_LIMIT = 1 << 20
+from .connection import FIRST_LIMIT
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _WHOLE = frozenset({0x81, 0x82})
@@ -36,6 +36,23 @@ class Wire(ClientConnection):
         self._tail = b""
         self._parts: list[bytes] = []
         self._max_message = FIRST_LIMIT
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages may be written."""
+        return self.protocol.state is State.OPEN
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing follows any more."""
+        return self.protocol.state is State.CLOSED
+
+    async def shut(self, code: int, reason: str) -> None:
+        """The closing handshake; OSError where it cannot be finished."""
+        try:
+            await self.close(code, reason)
+        except WebSocketException as fault:
+            raise ConnectionError(str(fault)) from fault
 
     def attach(self, taken: Callable[[bytes], None], ended: Callable[[], None]) -> None:
         """From now on payloads go to `taken`; `ended` is called when the socket is gone."""
