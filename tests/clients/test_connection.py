@@ -1,7 +1,7 @@
 """How a connection hands over what comes: in slices, in order, and never more than is wanted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,11 +32,14 @@ class FakeWire:
         self.transport = FakeTransport()
         self.is_open, self.is_gone = True, False
         self.protocol = SimpleNamespace(close_code=4213, close_reason="slow")
-        self.bring: Callable[[bytes], None] = lambda payload: None
         self.end: Callable[[], None] = lambda: None
 
-    def attach(self, taken: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        self.bring, self.end = taken, ended
+    def attach(self, taken: Callable[[bytes], None], read: Callable[[], None], ended: Callable[[], None]) -> None:
+        self._taken, self._read, self.end = taken, read, ended
+
+    def bring(self, payload: bytes) -> None:
+        self._taken(payload)
+        self._read()
 
 
 class Received:
@@ -45,6 +48,10 @@ class Received:
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
         self.ending: tuple[int, str] | None = None
+
+    def payloads_received(self, connection: Connection, payloads: Iterable[bytes]) -> None:
+        for payload in payloads:
+            self.payload_received(connection, payload)
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         self.payloads.append(payload)

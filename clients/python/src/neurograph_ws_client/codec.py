@@ -22,6 +22,11 @@ class Codec(Protocol):
     subprotocol: str
     is_text: bool
 
+    @property
+    def read_plain(self) -> Callable[[bytes], Any]:
+        """Reads what most payloads are, at the least cost; ValueError where one is anything else."""
+        ...
+
     def encode(self, message: Message | Sequence[Message]) -> bytes:
         """Write one message or an array of them; BadRequest names the place of what has no form on the wire."""
         ...
@@ -68,6 +73,7 @@ class JsonCodec:
 
     subprotocol = "ng-ws.v1.json"
     is_text = True
+    read_plain = staticmethod(_read_json)
 
     def encode(self, message: Message | Sequence[Message]) -> bytes:
         """Write compact JSON (M10, M13)."""
@@ -120,6 +126,7 @@ class MsgpackCodec:
             raise ImportError('encoding="msgpack" needs: pip install "neurograph-ws-client[msgpack]"') from fault
         self._pack = msgpack.packb
         self._unpack = msgpack.unpackb
+        self.read_plain = self.decode
         self._reader = msgpack.Unpacker
         self._unpack_error: type[Exception] = msgpack.UnpackException
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -34,8 +34,8 @@ class Refused(Exception):  # noqa: N818 - an answer of the hub, not a fault
 class Receiver(Protocol):
     """Who takes what a connection brings."""
 
-    def payload_received(self, connection: "Connection", payload: bytes) -> None:
-        """One whole message came."""
+    def payloads_received(self, connection: "Connection", payloads: Iterable[bytes]) -> None:
+        """Whole messages came; there are no more of them as soon as somebody holds the connection."""
         ...
 
     def connection_closed(self, connection: "Connection", code: int, reason: str) -> None:
@@ -61,6 +61,7 @@ class Connection:
     def __init__(self, wire: "Wire", codec: Codec, receiver: Receiver) -> None:
         self.number = 0
         self.codec = codec
+        self._read_plain = codec.read_plain
         self.takes_arrays = wire.subprotocol is not None
         self._wire = wire
         self._receiver = receiver
@@ -74,7 +75,7 @@ class Connection:
 
     def start(self) -> None:
         """Hand over what has come and what comes."""
-        self._wire.attach(self._arrived, self._lost)
+        self._wire.attach(self._inbox.append, self._arrived, self._lost)
         if self._wire.is_gone:
             self._lost()
 
@@ -96,9 +97,9 @@ class Connection:
     def decode(self, payload: bytes) -> Any:
         """A message or an array of them, their content decoded (B9); `Unread` in place of one that cannot be read."""
         try:
-            decoded = self.codec.decode(payload)
-        except ValueError as fault:
-            decoded = self.codec.salvage(payload, str(fault))
+            decoded = self._read_plain(payload)
+        except ValueError:
+            decoded = self._read_other(payload)
         if type(decoded) is dict and "content_encoding" not in decoded:
             return decoded
         from .contents import opened  # noqa: PLC0415 - most content is plain
@@ -106,6 +107,13 @@ class Connection:
         if isinstance(decoded, list):
             return [opened(message, self._max_content) for message in decoded]
         return opened(decoded, self._max_content)
+
+    def _read_other(self, payload: bytes) -> Any:
+        """A media frame, or what is left of what cannot be read."""
+        try:
+            return self.codec.decode(payload)
+        except ValueError as fault:
+            return self.codec.salvage(payload, str(fault))
 
     def send_nowait(self, payload: bytes) -> bool:
         """Write one message; False where the connection is ending."""
@@ -154,9 +162,8 @@ class Connection:
         except OSError:
             self.abort()
 
-    def _arrived(self, payload: bytes) -> None:
-        self._inbox.append(payload)
-        if not self._is_scheduled:
+    def _arrived(self) -> None:
+        if self._inbox and not self._is_scheduled:
             self._schedule()
 
     def _lost(self) -> None:
@@ -170,15 +177,18 @@ class Connection:
 
     def _hand_over(self) -> None:
         self._is_scheduled = False
-        take, inbox = self._receiver.payload_received, self._inbox
         try:
-            for _ in range(min(SLICE, len(inbox))):
-                if self._holders:
-                    break
-                take(self, inbox.popleft())
+            self._receiver.payloads_received(self, self._slice())
         finally:
             # A mistake at one payload costs that one, and neither what follows it nor the end.
             self._go_on()
+
+    def _slice(self) -> Iterator[bytes]:
+        inbox = self._inbox
+        for _ in range(min(SLICE, len(inbox))):
+            if self._holders:
+                return
+            yield inbox.popleft()
 
     def _go_on(self) -> None:
         self._steer()

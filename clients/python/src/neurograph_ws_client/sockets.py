@@ -54,6 +54,8 @@ class Sockets:
         self._journal = journal
         self._debug = debug
         self._by_number: dict[int, Connection] = {}
+        # Of a dict, since it is asked for every message.
+        self.knows = self._by_number.__contains__
         self._attempts: dict[int, asyncio.Future[None]] = {}
         self._ending: set[Connection] = set()
         self._holders = 0
