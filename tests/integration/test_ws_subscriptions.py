@@ -138,7 +138,7 @@ def test_an_unsubscribe_right_behind_own_publishes_cuts_between_them_and_loses_n
         position = peer.ask(type="subscribe", channel="actions")["channels"]["actions"]["position"]
         epoch, _, offset = position.partition(":")
         for attempt in range(10):
-            publishes = [
+            publishes: list[dict[str, Any]] = [
                 {"type": "publish", "channel": "actions", "event": "e", "data": n, "id": f"{attempt}.{n}"}
                 for n in range(20)
             ]

@@ -37,9 +37,9 @@ def new(settings: Settings, role: str | None, user: str | None, password: str | 
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
-    body: dict[str, Any] = {"username": name, "password": password or os.environ.get("NG_PASSWORD") or _password(settings)}
-    wanted = {"role": role if user is not None else None, "ttl": ttl}
-    body |= {member: value for member, value in wanted.items() if value is not None}
+    secret = password or os.environ.get("NG_PASSWORD") or _password(settings)
+    wanted = {"username": name, "password": secret, "role": role if user is not None else None, "ttl": ttl}
+    body = {member: value for member, value in wanted.items() if value is not None}
     data = call(settings, "POST", "/api/v1/auth/token", body)
     given, life = data.get("role"), data.get("expires_in")
     # A hub of an earlier version passes over what it does not know.
