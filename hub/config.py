@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     """Names the hub is reached by; others are refused. Development: loopback."""
     token_ttl: Seconds = 3600
     """Life of tokens made by the development issuer."""
+    token_ttl_max: Seconds = 86_400
+    """Longest life that may be asked of the development issuer; NG_TOKEN_TTL where that is longer."""
     login_failures: RateSetting = Rate(20, 1 / 3)
     """Failed logins of one address."""
     verified_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000

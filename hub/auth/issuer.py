@@ -37,14 +37,23 @@ class Grant:
     expires_in: int
 
 
+class RoleError(Exception):
+    """A user asks for a token of a role that is not the user's."""
+
+
 class DevelopmentIssuer:
-    """Makes tokens that the hub's own `Authenticator` accepts."""
+    """Makes tokens that the hub's own `Authenticator` accepts.
+
+    Without `users` there is one for each role but anonymous, with the sample password; that password, which is known
+    to everybody, then also makes tokens for any other name, of the role that is asked for.
+    """
 
     def __init__(
         self, secret: bytes, users: Mapping[str, User], *, name: str | None, audience: str | None, ttl: float
     ) -> None:
         self._secret = secret
-        self._users = users
+        self._is_open = not users
+        self._users = users or _SAMPLES
         self._fixed = {key: value for key, value in (("iss", name), ("aud", audience)) if value}
         self._ttl = ttl
         self._pool = PasswordPool()
@@ -61,13 +70,24 @@ class DevelopmentIssuer:
         }
         return Grant(jwt.encode({**claims, **self._fixed}, self._secret, algorithm="HS256"), role, life)
 
-    async def login(self, username: str, password: str, now: float) -> Grant | None:
-        """A token for who knows the password, else None. Unknown users cost as much time as known ones (E5)."""
+    async def login(
+        self, username: str, password: str, now: float, *, role: Role | None = None, ttl: float | None = None
+    ) -> Grant | None:
+        """A token for who knows the password, else None. Unknown users cost as much time as known ones (E5).
+
+        `role`: the one it shall have; RoleError where the user has another. `ttl`: seconds that it shall live.
+        """
         user = self._users.get(username)
+        if self._is_open and role is not None:
+            user = User(username, role, _SAMPLE)
         matches = len(password) <= MAX_PASSWORD and await self._pool.matches(
             user.password if user else _SAMPLE, password
         )
-        return self.issue(user.name, user.role, now) if user is not None and matches else None
+        if user is None or not matches:
+            return None
+        if role not in {None, user.role}:
+            raise RoleError(f"user {user.name} has the role {user.role}, not {role}")
+        return self.issue(user.name, user.role, now, ttl)
 
     def refresh(self, identity: Identity, now: float) -> Grant:
         """A new token for the bearer of a valid one."""
@@ -78,10 +98,11 @@ class DevelopmentIssuer:
         self._pool.close()
 
 
+_SAMPLES = {role.value: User(role.value, role, _SAMPLE) for role in Role if role is not Role.ANONYMOUS}
+
+
 def read_users(tables: Mapping[str, Any]) -> dict[str, User]:
-    """Users of the `[users.NAME]` tables; without any, one for each role but anonymous, with the sample password."""
-    if not tables:
-        return {role.value: User(role.value, role, _SAMPLE) for role in Role if role is not Role.ANONYMOUS}
+    """Users of the `[users.NAME]` tables."""
     return {name: _read(name, table) for name, table in tables.items()}
 
 

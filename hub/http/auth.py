@@ -8,9 +8,10 @@ from msgspec import Struct
 from channels.permissions import Role
 from hub.auth import AuthError, Identity, Revocation
 from hub.auth.identity import name_of
-from hub.auth.issuer import DevelopmentIssuer, Grant
+from hub.auth.issuer import DevelopmentIssuer, Grant, RoleError
 from hub.auth.passwords import PoolFullError
 from hub.auth.revocation import MAX_NAME, NEVER, RevocationsFullError
+from hub.auth.tokens import MAX_SUBJECT
 from hub.http.answers import HttpProblem
 from hub.http.bodies import decode
 from hub.http.endpoints import Call, check_credential, identify
@@ -29,6 +30,26 @@ class Login(Struct):
 
     username: str
     password: str
+    role: str | None = None
+    ttl: float | None = None
+
+    def check(self, most: float) -> Role | None:
+        """The role that is asked for. Refusal names what cannot be: `most` seconds are the longest life."""
+        if not 1 <= len(self.username.encode()) <= MAX_SUBJECT:
+            came = len(self.username.encode())
+            raise Refusal("bad_message", f"username: expected 1 to {MAX_SUBJECT} bytes, came {came}", path="username")
+        if self.ttl is not None and not 1 <= self.ttl <= most:
+            text = f"ttl: expected 1 to {most:g} seconds (NG_TOKEN_TTL_MAX), came {self.ttl:g}"
+            raise Refusal("bad_message", text, path="ttl", limit=int(most))
+        if self.role is None:
+            return None
+        try:
+            role = Role.parse(self.role)
+        except ValueError as error:
+            raise Refusal("bad_message", f"role: {error}", path="role") from None
+        if role is Role.ANONYMOUS:
+            raise Refusal("bad_message", "role: expected one that needs a token, came anonymous", path="role")
+        return role
 
 
 class Renewal(Struct):
@@ -45,16 +66,22 @@ class Withdrawal(Struct):
 
 
 async def token(call: Call) -> dict[str, Any]:
-    """A token for a user and a password; any content type, as `curl -d` sends it."""
+    """A token for a user and a password; any content type, as `curl -d` sends it.
+
+    With `role` one of that role, with `ttl` one that lives so many seconds.
+    """
     issuer = _issuer(call)
     login = decode(await call.body(), Login)
     _charge(call, call.info.address, f"user {login.username[:MAX_USER]}")
     _check_failures(call)
+    role = login.check(max(call.hub.settings.token_ttl, call.hub.settings.token_ttl_max))
     now = call.hub.wall()
     try:
-        grant = await issuer.login(login.username, login.password, now)
+        grant = await issuer.login(login.username, login.password, now, role=role, ttl=login.ttl)
     except PoolFullError:
         raise Refusal("overloaded", "too many logins are waiting", retry_after=1.0) from None
+    except RoleError as error:
+        raise Refusal("forbidden", str(error), path="role") from None
     if grant is None:
         call.hub.authenticator.record_failure(call.info.address, call.hub.monotonic())
         call.hub.counters.add("auth", "password", "refused")

@@ -194,10 +194,36 @@ async def test_broken_json_is_refused_before_anything_is_stored(hub: FakeHub) ->
     code, out, err = await run("pub", "logs", "{a:1}", "--url", hub.url)
     assert (code, out, err.splitlines()[0]) == (2, "", "ng-ws: DATA: expected JSON, got '{a:1}'")
     assert hub.received == []
-    code, _, err = await run("pub", "logs", "-", "--url", hub.url, stdin=b'one\n{"a":\n')
+    code, _, err = await run("pub", "logs", "-", "--json", "--url", hub.url, stdin=b'1\n{"a":\n')
     assert (code, err.splitlines()[0]) == (2, "ng-ws: stdin, event 2: expected JSON, got '{\"a\":'")
-    code, _, _ = await run("pub", "logs", "{a:1}", "--as-text", "--url", hub.url)
-    assert (code, hub.logs["logs"].entries[-1]["data"]) == (0, "{a:1}")
+    for option in ("--text", "--as-text"):
+        code, _, _ = await run("pub", "logs", "{a:1}", option, "--url", hub.url)
+        assert (code, hub.logs["logs"].entries[-1]["data"]) == (0, "{a:1}")
+
+
+async def test_lines_that_only_look_like_json_are_texts(hub: FakeHub) -> None:
+    lines = b"['a']\n\"quoted\n[1]\n"
+    code, _, _ = await run("pub", "logs", "-", "--url", hub.url, stdin=lines)
+    assert (code, [entry["data"] for entry in hub.logs["logs"].entries]) == (0, ["['a']", '"quoted', [1]])
+    code, _, _ = await run("pub", "logs", "-", "--text", "--url", hub.url, stdin=b"[1]\n")
+    assert (code, hub.logs["logs"].entries[-1]["data"]) == (0, "[1]")
+
+
+@pytest.mark.clause("M10", "M13")
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ('{"x":[0,36893488147419103232]}', "data.x[1]: expected an integer from -2^63 to 2^64-1"),
+        ("[" * 40 + "]" * 40, "expected at most 32 levels of nesting"),
+        ('"\\ud800"', "data: expected text without lone surrogates"),
+        ("1e400", "data: expected a finite number, got inf"),
+    ],
+)
+async def test_what_no_hub_can_read_is_a_wrong_argument(hub: FakeHub, data: str, told: str) -> None:
+    code, out, err = await run("pub", "logs", data, NG_URL=hub.url)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert hub.logs["logs"].entries == []
 
 
 @pytest.mark.clause("M31")
@@ -349,6 +375,7 @@ async def test_checking_a_token_shows_role_and_rights() -> None:
         ),
         (["emit", "a.b", "1,2,3"], 2, "vector: expected 8 numbers, got 3: 1,2,3"),
         (["emit", "a.b", "x", "--priority", "999"], 2, "--priority: expected 0 to 255, got 999"),
+        (["pub", "logs", "x", "--json", "--text"], 2, "--json, --text: expected one of them, got both"),
         (["pub", "logs", "--tag", "x"], 2, "--tag: expected NAME=VALUE, got 'x'"),
         (["ping", "--format", "xml"], 2, "--format: expected pretty, json, compact or raw, got 'xml'"),
         (["sub", "logs", "-n", "0"], 2, "-n: expected a whole number from 1, got 0"),
@@ -462,3 +489,14 @@ async def test_a_token_and_data_may_both_come_from_stdin() -> None:
     async with FakeHub(tokens={"good": "bot"}) as hub:
         code, out, _ = await run("pub", "logs", "-", "--token", "-", NG_URL=hub.url, stdin=b"good\none\ntwo\n")
         assert (code, len(out.splitlines())) == (0, 2)
+
+
+async def test_where_no_event_could_be_near_it_is_said(hub: FakeHub) -> None:
+    hub.publish("metrics", {"cpu": 1})
+    hub.publish("signals", {"vector": [0.9] * 8})
+    process = await Process.start("sub", "metrics,signals,logs", "--from", "new", "--near", "x", NG_URL=hub.url)
+    assert "metrics: nothing has passed --near, and nothing may" in await process.noted("metrics: nothing")
+    assert "a larger --radius lets more pass" in await process.noted("signals: nothing")
+    assert "waiting for the first" in await process.noted("logs: nothing")
+    process.interrupt()
+    assert (await process.ended())[0] == 130

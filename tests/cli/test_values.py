@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ng_ws.arguments import above_zero
 from ng_ws.exits import Failed
-from ng_ws.values import value_of
+from ng_ws.values import Form, line_of, value_of
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,38 @@ def test_what_begins_as_json_and_is_none_is_told_with_its_place_and_the_way_out(
     assert failed.value.message.startswith("DATA: expected JSON, got ")
     assert came in failed.value.message
     assert hint in failed.value.hint
-    assert "--as-text" in failed.value.hint
+    assert "--text" in failed.value.hint
+    assert "at at" not in failed.value.hint
 
 
 def test_a_text_that_is_said_to_be_one_is_never_looked_at() -> None:
-    assert value_of("{a:1}", is_text=True) == "{a:1}"
+    assert value_of("{a:1}", form=Form.TEXT) == "{a:1}"
+    assert line_of('{"a":1}', "stdin", Form.TEXT) == '{"a":1}'
+
+
+@pytest.mark.parametrize("text", ["word", "{a:1}", "NaN", ""])
+def test_what_is_said_to_be_json_is_json_or_a_mistake(text: str) -> None:
+    assert value_of(" [1] ", form=Form.JSON) == [1]
+    for read in (value_of, line_of):
+        with pytest.raises(Failed, match="expected JSON, got"):
+            read(text, "DATA", form=Form.JSON)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("3", 3),
+        ('"quoted"', "quoted"),
+        ("['a']", "['a']"),
+        ('"quoted', '"quoted'),
+        ('{"a":', '{"a":'),
+        ('{"a":NaN}', '{"a":NaN}'),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_a_line_is_json_where_all_of_it_is_and_else_a_text(text: str, value: Any) -> None:
+    assert line_of(text, "stdin", Form.LIKELY) == value
 
 
 def test_levels_beyond_what_json_is_read_to_are_no_text() -> None:

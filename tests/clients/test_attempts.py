@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from neurograph_ws_client import Backoff, Disconnected, HubError, Misconfigured, NeurographWSClient, State
-from neurograph_ws_client import connection as opening_of
+from neurograph_ws_client import opening as opening_of
 from neurograph_ws_client.testing import FakeHub
 
 from tests.clients.support import SOON, Seen, client_of
@@ -41,7 +41,7 @@ async def test_a_fault_that_nobody_expects_ends_the_attempt_as_a_lost_network_do
     async def attempt(*_: object, **__: object) -> None:
         raise LookupError("what is this")
 
-    monkeypatch.setattr("neurograph_ws_client.connection.connect", attempt)
+    monkeypatch.setattr("neurograph_ws_client.opening.connect", attempt)
     client = NeurographWSClient("ws://127.0.0.1:9/ws")
     async with asyncio.timeout(SOON):
         with pytest.raises(Disconnected, match=r"cannot connect to ws://127\.0\.0\.1:9/ws: LookupError: what is this"):

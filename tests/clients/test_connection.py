@@ -1,14 +1,13 @@
 """How a connection hands over what comes: in slices, in order, and never more than is wanted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from neurograph_ws_client.codec import JsonCodec
 from neurograph_ws_client.connection import SLICE, Connection
-from websockets.protocol import State
 
 
 class FakeTransport:
@@ -31,12 +30,16 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.transport = FakeTransport()
-        self.protocol = SimpleNamespace(state=State.OPEN, close_code=4213, close_reason="slow")
-        self.bring: Callable[[bytes], None] = lambda payload: None
+        self.is_open, self.is_gone = True, False
+        self.protocol = SimpleNamespace(close_code=4213, close_reason="slow")
         self.end: Callable[[], None] = lambda: None
 
-    def attach(self, taken: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        self.bring, self.end = taken, ended
+    def attach(self, taken: Callable[[bytes], None], read: Callable[[], None], ended: Callable[[], None]) -> None:
+        self._taken, self._read, self.end = taken, read, ended
+
+    def bring(self, payload: bytes) -> None:
+        self._taken(payload)
+        self._read()
 
 
 class Received:
@@ -45,6 +48,10 @@ class Received:
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
         self.ending: tuple[int, str] | None = None
+
+    def payloads_received(self, connection: Connection, payloads: Iterable[bytes]) -> None:
+        for payload in payloads:
+            self.payload_received(connection, payload)
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         self.payloads.append(payload)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from typing import Any
 
@@ -11,6 +12,7 @@ from neurograph_ws_client import Event, binary_handler
 from neurograph_ws_client.codec import JsonCodec, MsgpackCodec
 from neurograph_ws_client.contents import opened
 from neurograph_ws_client.deflate import Deflate
+from neurograph_ws_client.glimpse import Unread
 from websockets.frames import Frame, Opcode
 
 from tests.support.content_vectors import MediaVectors
@@ -55,8 +57,9 @@ def test_what_is_encoded_is_opened(encode: tuple[str, Any]) -> None:
     assert (table["data"], document["data"]) == (b"a,b", {"a": 1})
     assert "content_encoding" not in table.keys() | document.keys()
     for broken in (compress(bytes(101)), b"no", compress(b"{")):
-        with pytest.raises(ValueError, match=r"expected|Expecting|header|zlib"):
-            opened({**encoded, "content_type": "application/json", "data": broken}, 100)
+        unread = opened({**encoded, "content_type": "application/json", "data": broken}, 100)
+        assert (type(unread), set(unread.members)) == (Unread, {"type", "channel", "offset"})
+        assert re.search(r"expected|Expecting|header|zlib", unread.why)
     for other in ({"type": "pong"}, [1], 7, {**encoded, "data": "text"}):
         assert opened(other, 100) == other
 

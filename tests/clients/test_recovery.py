@@ -362,6 +362,9 @@ async def test_history_of_what_a_role_may_not_see_ends_at_the_head_too() -> None
         hub.publish("logs", 1)
         hub.publish("logs", 2, is_hidden=True)
         assert [event.data for event in await client.history("logs")] == [1]
+        # It asks how far the hub has looked, and waits for no watermark.
+        asked = await hub.asked("subscribe", 2)
+        assert [message.get("from") for message in asked] == [{"last": 100}, None]
 
 
 async def test_history_is_read_over_a_connection_of_its_own() -> None:

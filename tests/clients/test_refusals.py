@@ -34,8 +34,8 @@ def sent(effects: Any) -> list[Any]:
     ("condition", "place"),
     [
         ({"data.x": object()}, "filter.data.x: expected a JSON value, got <object"),
-        ({"data.x": {"gte": float("nan")}}, "filter.data.x.gte: expected a JSON value, got nan"),
-        ({"data.x": {"in": ["a", b"b"]}}, "filter.data.x.in.1: expected a JSON value, got b'b'"),
+        ({"data.x": {"gte": float("nan")}}, "filter.data.x.gte: expected a finite number, got nan"),
+        ({"data.x": {"in": ["a", b"b"]}}, "filter.data.x.in\\[1\\]: expected a JSON value, got b'b'"),
     ],
 )
 async def test_a_filter_without_a_json_form_is_refused_where_it_is_given(condition: Any, place: str) -> None:
@@ -54,7 +54,7 @@ async def test_a_filter_that_is_spoilt_after_it_was_given_ends_the_subscription_
         condition["data.x"] = object()
         async with asyncio.timeout(SOON):
             await whole
-            with pytest.raises(BadRequest, match=r"subscribe: filter.data.x: expected a JSON value, got <object"):
+            with pytest.raises(BadRequest, match=r"filter.data.x: expected a JSON value, got <object"):
                 await logs
 
 
@@ -74,16 +74,16 @@ def test_one_of_several_messages_that_cannot_be_written_fails_alone() -> None:
     session = connected()
     session.subscribe("logs", {"filter": {"a": object()}})
     (subscribe,) = sent(session.flush(0))
-    effects = session.unsendable(subscribe["id"], TypeError("no JSON"), 0)
+    effects = session.unsendable(subscribe["id"], BadRequest("no JSON"), 0)
     (end,) = [effect for effect in effects if isinstance(effect, SubChanged)]
-    assert (end.state, type(end.error), str(end.error)) == ("ended", BadRequest, "subscribe: no JSON")
+    assert (end.state, type(end.error), str(end.error)) == ("ended", BadRequest, "no JSON")
 
 
 def test_an_id_that_was_never_sent_is_free_for_what_waits_for_one() -> None:
     session = connected(in_flight=1)
     session.submit(Request({"type": "publish"}, "a", 5), 0)
     session.submit(Request({"type": "publish"}, "b", 5), 0)
-    fault = TypeError("no JSON")
+    fault = BadRequest("no JSON")
     assert session.unsendable(1, fault, 0) == [Unsent("a", fault), Send(({"type": "publish", "id": 2},))]
 
 

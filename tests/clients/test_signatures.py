@@ -55,7 +55,7 @@ def promises() -> list[Any]:
 def test_a_method_has_the_parameters_that_are_promised(promised: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     method = getattr(NeurographWSClient, promised.name)
     assert inspect.iscoroutinefunction(method) is isinstance(promised, ast.AsyncFunctionDef)
-    names: dict[str, Any] = {**vars(package), "__annotations__": {}}
+    names: dict[str, Any] = {name: getattr(package, name) for name in package.__all__}
     exec(ast.unparse(promised), names)
     wanted, has = inspect.signature(names[promised.name]).parameters, inspect.signature(method).parameters
     for name, parameter in wanted.items():

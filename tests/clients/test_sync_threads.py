@@ -178,7 +178,7 @@ def test_close_in_a_handler_does_not_wait_for_that_handler(hub: Hub) -> None:
 
 def test_close_waits_for_the_handlers_of_others(hub: Hub) -> None:
     client = SyncClient(hub.url)
-    begun, go_on, done = threading.Event(), threading.Event(), list[int]()
+    begun, go_on, ended, done = threading.Event(), threading.Event(), threading.Event(), list[int]()
 
     def slow(event: Event[Any]) -> None:
         begun.set()
@@ -190,15 +190,17 @@ def test_close_waits_for_the_handlers_of_others(hub: Hub) -> None:
         client.on("state", lambda change: go_on.set())
         client.close()
         done.append(event.data)
+        ended.set()
 
     client.connect()
     client.subscribe("logs", slow).ready(SOON)
     client.subscribe("actions", closing).ready(SOON)
     hub.publish("logs", 1)
     hub.publish("actions", 2)
+    assert ended.wait(SOON)
+    assert done == [1, 2]
     for thread in threads_of_clients():
         thread.join(SOON)
-    assert done == [1, 2]
 
 
 def test_a_client_may_be_looked_at_on_its_own_thread(hub: Hub) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neurograph_ws_client.wire import FIRST_LIMIT, Wire
+from neurograph_ws_client.connection import FIRST_LIMIT
+from neurograph_ws_client.wire import Wire
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -98,7 +99,7 @@ def test_the_same_payloads_come_out_however_the_bytes_are_cut(
     async def run() -> list[bytes]:
         wire, _, answer = await opened()
         taken: list[bytes] = []
-        wire.attach(taken.append, lambda: None)
+        wire.attach(taken.append, lambda: None, lambda: None)
         stream, at, turn = answer + b"".join(message(*one) for one in messages), 0, 0
         while at < len(stream):
             step = steps[turn % len(steps)]
@@ -113,7 +114,7 @@ async def test_what_comes_with_the_handshake_is_kept_until_somebody_listens() ->
     wire, _, answer = await opened()
     wire.data_received(answer + frame(Opcode.TEXT, b"welcome"))
     taken: list[bytes] = []
-    wire.attach(taken.append, lambda: None)
+    wire.attach(taken.append, lambda: None, lambda: None)
     assert taken == [b"welcome"]
 
 
@@ -147,7 +148,7 @@ async def test_a_text_frame_within_a_fragmented_message_is_a_fault() -> None:
 async def test_a_frame_that_was_cut_by_a_close_of_ours_is_not_lost_to_the_parser() -> None:
     wire, _, answer = await opened()
     taken: list[bytes] = []
-    wire.attach(taken.append, lambda: None)
+    wire.attach(taken.append, lambda: None, lambda: None)
     whole = frame(Opcode.TEXT, b"late") + frame(Opcode.CLOSE, (1000).to_bytes(2, "big"))
     wire.data_received(answer + whole[:3])
     wire.protocol.send_close(1000, "")

@@ -48,6 +48,19 @@ async def test_a_token_of_the_hubs_own_issuer_opens_the_door(hub: RunningHub) ->
     assert (code, json.loads(out)["role"], json.loads(out)["channels"]["signals"]) == (0, "bot", ["subscribe", "emit"])
 
 
+@pytest.mark.accept("C2", "L3")
+async def test_a_token_may_be_anybodys_for_as_long_as_is_asked_within_the_hubs_limit(hub: RunningHub) -> None:
+    wanted = ("token", "new", "--role", "bot", "--user", "u1", "--ttl", "1h")
+    code, token, err = await run(*wanted, NG_URL=hub.url)
+    assert (code, "u1, role bot, good for 60 min" in err) == (0, True)
+    code, out, _ = await run("token", "show", "-", stdin=token.encode())
+    claims = json.loads(out)["claims"]
+    assert (claims["sub"], claims["role"], claims["exp"] - claims["iat"]) == ("u1", "bot", 3600)
+    code, out, err = await run("token", "new", "--role", "bot", "--ttl", "25h", NG_URL=hub.url)
+    assert (code, out) == (2, "")
+    assert "ttl: expected 1 to 86400 seconds (NG_TOKEN_TTL_MAX), came 90000" in err
+
+
 async def test_a_wrong_password_is_exit_three(hub: RunningHub) -> None:
     code, out, err = await run("token", "new", "--user", "admin", "--password", "wrong", NG_URL=hub.url)
     assert (code, out) == (3, "")

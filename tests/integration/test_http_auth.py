@@ -58,6 +58,33 @@ def test_token_is_served_at_its_short_path_too(nobody: Rest) -> None:
     assert nobody.post("/token", {"username": "viewer", "password": "secret"}).data["role"] == "viewer"
 
 
+@pytest.mark.accept("C2")
+def test_a_token_is_of_the_role_and_the_life_that_was_asked_for(nobody: Rest) -> None:
+    body = {"username": "u1", "password": "secret", "role": "bot", "ttl": 600}
+    answer = nobody.post("/api/v1/auth/token", body)
+    assert (answer.data["role"], answer.data["expires_in"]) == ("bot", 600)
+    assert nobody.post("/api/v1/auth/token", {**body, "ttl": 86_400}).data["expires_in"] == 86_400
+
+
+@pytest.mark.parametrize(
+    ("wish", "path", "told"),
+    [
+        ({"ttl": 86_401}, "ttl", "ttl: expected 1 to 86400 seconds (NG_TOKEN_TTL_MAX), came 86401"),
+        ({"ttl": 0}, "ttl", "ttl: expected 1 to 86400 seconds (NG_TOKEN_TTL_MAX), came 0"),
+        ({"role": "king"}, "role", "role: expected one of admin"),
+        ({"role": "anonymous"}, "role", "role: expected one that needs a token"),
+        ({"username": "x" * 257}, "username", "username: expected 1 to 256 bytes, came 257"),
+    ],
+)
+def test_a_wish_for_a_token_that_cannot_be_is_refused_with_the_limit(
+    nobody: Rest, wish: dict[str, object], path: str, told: str
+) -> None:
+    answer = nobody.post("/api/v1/auth/token", {"username": "bot", "password": "secret", **wish})
+    assert (answer.refusal, answer.error["path"]) == ((400, "bad_message"), path)
+    assert told in answer.error["message"]
+    assert answer.error.get("limit") == (86_400 if path == "ttl" else None)
+
+
 @pytest.mark.accept("C3")
 def test_a_token_is_refreshed_from_the_header_or_the_body(hub: RunningHub, nobody: Rest) -> None:
     token = hub.token("bot", "b-7")

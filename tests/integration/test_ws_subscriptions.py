@@ -131,6 +131,29 @@ def test_after_unsubscribed_no_event_of_the_channel_comes(start: Start) -> None:
     assert [message for message in between if message.get("channel") == "actions"] == []
 
 
+@pytest.mark.clause("M28", "P3", "M9")
+def test_an_unsubscribe_right_behind_own_publishes_cuts_between_them_and_loses_nothing(start: Start) -> None:
+    hub = start(**EVERYTHING)
+    with Peer(hub, "admin") as peer:
+        position = peer.ask(type="subscribe", channel="actions")["channels"]["actions"]["position"]
+        epoch, _, offset = position.partition(":")
+        for attempt in range(10):
+            publishes: list[dict[str, Any]] = [
+                {"type": "publish", "channel": "actions", "event": "e", "data": n, "id": f"{attempt}.{n}"}
+                for n in range(20)
+            ]
+            begun = len(peer.received)
+            for message in [*publishes, {"type": "unsubscribe", "channel": "actions"}]:
+                peer.send(message)
+            peer.until(lambda message: message["type"] == "unsubscribed")
+            came = data_of([one for one in peer.received[begun:] if one["type"] == "event"])
+            assert came == list(range(len(came)))
+            rest = {"positions": {"actions": f"{epoch}:{int(offset) + len(came)}"}}
+            peer.ask(type="subscribe", channel="actions", **{"from": rest})
+            assert data_of(peer.events("actions", 20 - len(came))) == list(range(len(came), 20))
+            offset = str(int(offset) + 20)
+
+
 @pytest.mark.clause("M22")
 def test_a_star_follows_everything_the_role_may_and_leaves_everything(ws_hub: RunningHub) -> None:
     with Peer(ws_hub, "developer") as peer:

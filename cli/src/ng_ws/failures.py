@@ -52,6 +52,8 @@ def explained(fault: Exception) -> Failed:
     """The failure that a user reads; of several at once the first."""
     if isinstance(fault, ExceptionGroup):
         return explained(fault.exceptions[0])
+    if isinstance(fault, Failed):
+        return fault
     if isinstance(fault, Closed) and fault.code == _FORBIDDEN:
         return Failed(Exit.PERMISSION, str(fault), _RIGHTS)
     if isinstance(fault, BadRequest) and fault.path in _HINTS:

@@ -79,6 +79,7 @@ class Listener:
         self._missed: set[str] = set()
         self._checked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._refusals: list[HubError] = []
+        self._looking: asyncio.Future[None] | None = None
         self._meter = RateMeter(settings, sink) if options.shows_rate else None
         self._events = 0
         self._gaps = self._gaps_before = 0
@@ -116,8 +117,10 @@ class Listener:
             # The hub may still owe the answer for one channel while another has delivered enough.
             unanswered = (following, self._checked)
             await asyncio.wait(unanswered, timeout=self._settings.timeout, return_when=asyncio.FIRST_COMPLETED)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        running = [task for task in (following, self._looking) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         return await self._ended
 
     async def _follow_for_ever(self, subscriptions: list[Subscription[Any]]) -> None:
@@ -164,6 +167,15 @@ class Listener:
         welcome = self._client.welcome
         role = welcome.role if welcome else "?"
         self._notes.say(f"{role} at {masked(self._settings.url)}, following {', '.join(followed)} (Ctrl-C ends)")
+        if self._options.is_near:
+            self._looking = asyncio.ensure_future(self._look_at_silence(subscriptions))
+
+    async def _look_at_silence(self, subscriptions: Sequence[Subscription[Any]]) -> None:
+        from . import silence  # noqa: PLC0415 - most listen to everything
+
+        await asyncio.wait((self._ended,), timeout=silence.AFTER)
+        if not self._ended.done():
+            await silence.explain(self._client, subscriptions, self._notes)
 
     # -- what comes ------------------------------------------------------------------------------------------------
 

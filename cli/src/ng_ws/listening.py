@@ -27,6 +27,8 @@ class Listening:
     channels: tuple[str, ...] = ()
     start: Start | None = None
     filter: Filter | None = None
+    # Whether the filter asks for vectors, which not every channel carries.
+    is_near: bool = False
     delivery: Literal["all", "latest"] | None = None
     max_rate: float | None = None
     ack: int | None = None

@@ -15,7 +15,7 @@ from .notes import Notes
 from .render import object_line
 from .settings import Format, Settings
 from .stdout import put
-from .values import value_of
+from .values import Form, line_of, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Publishing:
     event: str = "message"
     key: str | None = None
     mid: str | None = None
-    is_text: bool = False
+    form: Form = Form.LIKELY
     tags: Mapping[str, str] = field(default_factory=dict)
     repeat: int = 1
     every: float = 0.0
@@ -54,7 +54,7 @@ async def publish(settings: Settings, options: Publishing) -> None:
     count = 0
     if options.data != "-":
         # A mistake is told before anything is stored.
-        value_of(options.data, is_text=options.is_text)
+        value_of(options.data, form=options.form)
     async with connected(settings, notes) as client:
         async for data in _data(options):
             count += 1
@@ -94,12 +94,12 @@ async def _data(options: Publishing) -> AsyncIterator[Any]:
         number = 0
         async for line in stdin_lines():
             number += 1
-            yield value_of(line, f"stdin, event {number}", is_text=options.is_text)
+            yield line_of(line, f"stdin, event {number}", options.form)
         return
     for number in range(options.repeat):
         if number and options.every:
             await asyncio.sleep(options.every)
-        yield value_of(options.data, is_text=options.is_text)
+        yield value_of(options.data, form=options.form)
 
 
 def _tell(settings: Settings, channel: str, stored: Published) -> None:

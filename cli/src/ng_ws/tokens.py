@@ -28,8 +28,8 @@ from .stdout import put
 _SAMPLE_PASSWORD = "secret"  # noqa: S105 - published, and refused by any hub but a developer's own
 
 
-def new(settings: Settings, role: str | None, user: str | None, password: str | None) -> None:
-    """Ask the hub's issuer; the token goes to stdout, the rest to stderr.
+def new(settings: Settings, role: str | None, user: str | None, password: str | None, ttl: float | None) -> None:
+    """Ask the hub's issuer; the token goes to stdout, the rest to stderr. `ttl` in seconds.
 
     Into a pipe too it is the bare token, for `$(…)`; JSON only where that was asked for.
     """
@@ -37,9 +37,15 @@ def new(settings: Settings, role: str | None, user: str | None, password: str | 
     name = user or role
     if name is None:
         raise Failed(Exit.USAGE, "token new: expected --user or --role", "next: ng-ws token new --role developer")
-    body = {"username": name, "password": password or os.environ.get("NG_PASSWORD") or _password(settings)}
+    secret = password or os.environ.get("NG_PASSWORD") or _password(settings)
+    wanted = {"username": name, "password": secret, "role": role if user is not None else None, "ttl": ttl}
+    body = {member: value for member, value in wanted.items() if value is not None}
     data = call(settings, "POST", "/api/v1/auth/token", body)
-    given = data.get("role")
+    given, life = data.get("role"), data.get("expires_in")
+    # A hub of an earlier version passes over what it does not know.
+    if ttl is not None and (not isinstance(life, int | float) or life > ttl):
+        text = f"expected a token for {shown(ttl)}, the hub gives one for {shown(float(life or 0))}"
+        raise Failed(Exit.UNEXPECTED, text, "next: without --ttl, or update the hub")
     if role is not None and given != role:
         text = f"expected a token of role {role}, the hub gives {name} the role {given}"
         raise Failed(Exit.PERMISSION, text, f"next: ng-ws token new --user {name}")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neurograph_ws_client.diagnosis import Target, Verdict
+from neurograph_ws_client.diagnosis.walk import _software as rest_of
 from neurograph_ws_client.testing import FakeHub
 
 from tests.cli.doctor.scripted import answering, http, server
@@ -221,6 +223,22 @@ async def test_another_version_of_the_protocol_is_told() -> None:
         code, found, _ = await examined(hub.url)
     assert (code, found["version"]["verdict"]) == (0, "warn")
     assert "version 2 of the protocol, this client 1" in found["version"]["text"]
+
+
+async def test_a_token_that_the_hub_refuses_is_the_fault_and_no_proxy() -> None:
+    with RunningHub() as hub:
+        token = jwt(exp=time.time() + 600)
+        code, found, err = await examined(hub.url, NG_TOKEN=token)
+    assert (code, found["login"]["verdict"], found["rest"]["verdict"]) == (3, "fail", "fail")
+    assert found["rest"]["text"].startswith("the hub refuses this token: ")
+    assert "ng-ws token new" in found["rest"]["hint"]
+    assert "proxy" not in json.dumps([found["login"], found["rest"]]) + err
+
+
+async def test_a_proxy_that_wants_a_login_for_rest_is_told_from_a_hub_that_refuses_a_token() -> None:
+    async with server(answering(http("401 Unauthorized", body="<html>"))) as port:
+        (finding,) = [await asyncio.to_thread(rest_of, Target(f"ws://127.0.0.1:{port}/ws", None, 5.0))]
+    assert (finding.verdict, "it is no hub that says so" in finding.text) == (Verdict.WARN, True)
 
 
 async def test_a_role_without_rights_and_rest_that_does_not_answer_are_warned_of() -> None:

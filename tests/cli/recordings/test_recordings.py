@@ -99,6 +99,7 @@ async def test_a_replay_keeps_the_pace_and_a_dry_one_publishes_nothing(tmp_path:
     [
         ("not json", ":1: expected a JSON object, got 'not json'"),
         ('{"type":"event"}', ':1: expected {"type":"recording","version":1,…} first'),
+        (f'{HEAD}\n{{"t":1,"pos', ":2: expected a whole line, which this last one was to be, got "),
         (f"{HEAD}\n[1]", ":2: expected a JSON object, got '[1]'"),
         (f'{HEAD}\n{{"t":1}}', ":2: expected t, and event with its position or gap"),
         (f'{HEAD}\n{{"t":1,"event":{{"channel":"logs"}}}}', ":2: expected an event with its name and position"),
@@ -110,6 +111,20 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(tmp_path: Path, conte
     with pytest.raises(Failed) as failed:
         list(recorded(file))
     assert told in failed.value.message
+
+
+async def test_a_recording_that_is_cut_off_is_refused_alike_before_anything_is_done(tmp_path: Path) -> None:
+    file = tmp_path / "torn.jsonl"
+    event = '{"t":0.1,"position":"a:1","event":{"type":"event","channel":"logs","event":"e","offset":1,"data":1}}'
+    file.write_text(f"{HEAD}\n{event}\n{event[:40]}")
+    async with FakeHub() as hub:
+        replayed = await run("replay", str(file), NG_URL=hub.url)
+        assert hub.received == []
+    dry = await run("replay", str(file), "--dry-run")
+    compared = await run("diff", str(file), str(file))
+    for code, _, err in (replayed, dry, compared):
+        assert (code, "torn.jsonl:3: expected a whole line, which this last one was to be" in err) == (2, True)
+        assert f"next: what is whole: head -n 2 {file}" in err
 
 
 @pytest.mark.parametrize(

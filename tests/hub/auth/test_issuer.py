@@ -18,7 +18,7 @@ from hub.auth.development import (
     ready_tokens,
     write_state,
 )
-from hub.auth.issuer import DevelopmentIssuer, read_users
+from hub.auth.issuer import DevelopmentIssuer, RoleError, read_users
 from hub.auth.passwords import PasswordHash, PasswordPool, PoolFullError
 from hub.config import Settings
 from hub.refusals import DEVELOPMENT_PREFIX
@@ -55,6 +55,26 @@ async def test_users_of_the_settings_file_take_the_place_of_the_samples() -> Non
     assert grant is not None
     assert grant.role is Role.VIEWER
     assert await own.login("admin", "secret", NOW) is None
+
+
+@pytest.mark.accept("C2")
+async def test_the_sample_password_makes_a_token_for_any_name_of_the_role_that_is_asked_for() -> None:
+    grant = await issuer().login("u1", "secret", NOW, role=Role.BOT, ttl=600)
+    assert grant is not None
+    identity = checker().authenticate(grant.token, NOW)
+    assert (identity.subject, identity.role, identity.expires_at) == ("u1", Role.BOT, int(NOW) + 600)
+    assert await issuer().login("u1", "wrong", NOW, role=Role.BOT) is None
+
+
+@pytest.mark.accept("C17")
+async def test_a_user_of_the_settings_file_gets_the_own_role_and_no_other() -> None:
+    own = issuer({"ann": {"role": "viewer", "password": str(PasswordHash.of("correct horse"))}})
+    grant = await own.login("ann", "correct horse", NOW, role=Role.VIEWER)
+    assert grant is not None
+    with pytest.raises(RoleError, match="user ann has the role viewer, not admin"):
+        await own.login("ann", "correct horse", NOW, role=Role.ADMIN)
+    assert await own.login("ann", "wrong", NOW, role=Role.ADMIN) is None
+    assert await own.login("u1", "secret", NOW, role=Role.BOT) is None
 
 
 @pytest.mark.accept("C3")

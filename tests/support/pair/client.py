@@ -222,7 +222,7 @@ class ClientEnd:
         connection: Any = self.sockets.known[conn]
         connection.heard_at = self._loop.now
         payload = json.dumps(message).encode()
-        self._do(lambda: self.link.payload_received(connection, payload))
+        self._do(lambda: self.link.payloads_received(connection, [payload]))
 
     def closed(self, conn: int, code: int, reason: str) -> None:
         connection: Any = self.sockets.known[conn]

@@ -41,6 +41,7 @@ class PairSockets:
         self.links: dict[int, Link] = {}
         self.known: dict[int, PairConnection] = {}
         self._in_use: dict[int, PairConnection] = {}
+        self.knows = self._in_use.__contains__
         self._journal = journal
 
     def __getitem__(self, number: int) -> PairConnection:

@@ -11,7 +11,7 @@ from ..tree import single
 KINDS = ("pub", "sub", "emit", "conn")
 
 _BENCH = helped(
-    "ng-ws bench sub -c 50 -n 100 --channel room:bench",
+    "NG_TOKEN=$(ng-ws token new --role admin) ng-ws bench sub -c 50 -n 100",
     "ng-ws bench pub -c 4 -n 200 --rate 36 --size 512 --format json",
     "Measure through the hub. pub: publishes until stored. sub: one publisher, until each of -c subscribers has it. "
     "emit: signals until processed. conn: connections until welcome. Open loop within what the hub's buckets allow; "

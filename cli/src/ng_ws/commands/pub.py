@@ -14,8 +14,8 @@ app = single()
 _PUB = helped(
     """ng-ws pub actions '{"service":"api"}' --event deploy.started --tag env=prod""",
     "tail -f app.log | ng-ws pub logs - --event app.line",
-    "Store events in a channel: JSON, or a text, or - for every line of stdin; with --media the bytes of a file. What "
-    "begins like JSON and is none is refused; --as-text takes it as it is.",
+    "Store events in a channel: JSON, or a text, or - for every line of stdin; with --media the bytes of a file. A "
+    "line of stdin is JSON if all of it is, else a text. DATA that begins like JSON and is none is refused.",
 )
 
 
@@ -30,7 +30,10 @@ def pub(
         str | None,
         typer.Option(metavar="NAME", help="What is run again is not stored twice; of several NAME.1, NAME.2, …"),
     ] = None,
-    as_text: Annotated[bool, typer.Option("--as-text", help="DATA is a text, whatever it looks like.")] = False,
+    is_json: Annotated[bool, typer.Option("--json", help="DATA, or each line, is JSON, or a mistake.")] = False,
+    is_text: Annotated[
+        bool, typer.Option("--text", "--as-text", help="DATA, or each line, is a text, whatever it looks like.")
+    ] = False,
     tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
     repeat: Annotated[int, typer.Option(parser=whole("--repeat", 1), metavar="N", help="How often.")] = 1,
     every: Annotated[str, typer.Option(help="Pause between repeats, like 100ms.")] = "0s",
@@ -44,6 +47,7 @@ def pub(
     from ..attachment import attachment_of  # noqa: PLC0415
     from ..hub import run  # noqa: PLC0415
     from ..publish import Publishing, publish, tags_of  # noqa: PLC0415
+    from ..values import form_of  # noqa: PLC0415
 
     pause = seconds("--every", every)
     attached = attachment_of(media, content_type, meta or [], has_data=data is not None)
@@ -53,7 +57,7 @@ def pub(
         event=event,
         key=key,
         mid=mid,
-        is_text=as_text,
+        form=form_of(is_json=is_json, is_text=is_text),
         tags=tags_of(tag or []),
         repeat=repeat,
         every=pause,

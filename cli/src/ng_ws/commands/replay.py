@@ -10,7 +10,7 @@ from ..exits import Exit
 from ..tree import single
 
 _REPLAY = helped(
-    "ng-ws replay signals.jsonl --as signals=room:test",
+    "NG_TOKEN=$(ng-ws token new --role admin) ng-ws replay signals.jsonl --as signals=actions",
     "ng-ws replay run.jsonl --speed max --to ws://localhost:9000/ws",
     "Publish a recording again: the same events in the same order, at their pace, another, or as fast as the hub takes "
     "them. Needs the right to broadcast. Gaps of the recording are told.",

@@ -98,6 +98,7 @@ def sub(
         channels=followed,
         start=start_of(start, len(followed)),
         filter=choice.filter,
+        is_near=near is not None,
         delivery=delivery_of(delivery),
         max_rate=max_rate,
         ack=ack,

@@ -15,7 +15,7 @@ app = single(_TOKEN)
 
 _TOKEN_NEW = helped(
     "export NG_TOKEN=$(ng-ws token new --role bot)",
-    "ng-ws token new --user ann > token.txt",
+    "ng-ws token new --role bot --user u1 --ttl 1h > token.txt",
     "Ask the hub's own issuer for a token. It exists in development; in production ask your identity provider.",
 )
 _TOKEN_SHOW = helped(
@@ -42,11 +42,15 @@ def token_new(
     role: Annotated[str | None, typer.Option(help="The role it shall have.")] = None,
     user: Annotated[str | None, typer.Option(help="Whose it is [the name of the role].")] = None,
     password: Annotated[str | None, typer.Option(help="[NG_PASSWORD, or asked for]")] = None,
+    ttl: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long it shall live, like 1h [NG_TOKEN_TTL of the hub].")
+    ] = None,
 ) -> int:
     """Get a token."""
+    from ..durations import seconds  # noqa: PLC0415
     from ..tokens import new  # noqa: PLC0415
 
-    new(ctx.obj, role, user, password)
+    new(ctx.obj, role, user, password, None if ttl is None else seconds("--ttl", ttl))
     return Exit.OK
 
 

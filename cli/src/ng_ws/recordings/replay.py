@@ -68,11 +68,12 @@ def names_of(pairs: list[str]) -> dict[str, str]:
 async def replayed(settings: Settings, options: Replaying) -> None:
     """Publish every event of the recording; gaps are told, not repeated."""
     notes = Notes(settings)
-    # A file that is none is told before anybody is connected to.
-    next(recorded(options.file), None)
     if options.is_dry:
         _tell_plan(settings, options, notes)
         return
+    # A file that is none, or is cut off, is told before anything is published.
+    for _ in recorded(options.file):
+        pass
     async with connected(settings, notes) as client:
         run = _Run(client, settings, options)
         try:

@@ -4,55 +4,60 @@ What belongs here: the client side of PROTOCOL.md and nothing of the server. `se
 `link.py` carries out, `client.py` is what applications call.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__
-from .answers import Emitted, Limits, Neighbor, Published, Welcome
-from .binary import (
-    BinaryHandler,
-    binary_handler,
-    create_audio_message,
-    create_data_message,
-    create_image_message,
-    create_message,
-    create_video_message,
-)
-from .calls import AUTO
-from .channels import Channel
-from .client import NeurographWSClient
-from .compression import Compressor, Encoded, compress_json, decompress_json, default_compressor
-from .encoder import Axis, encode_text
-from .errors import (
-    AuthError,
-    BadRequest,
-    Closed,
-    Disconnected,
-    HubError,
-    Misconfigured,
-    NotSaved,
-    NotWritten,
-    PermissionDenied,
-    ProtocolViolation,
-    QueueOverflow,
-    RateLimited,
-    RequestTimeout,
-    ResumeExpired,
-    ServerError,
-    TooLarge,
-    Unavailable,
-    UnknownChannel,
-)
-from .events import Event, Gap
-from .filters import Filter, near
-from .policy import Backoff, TokenRequest, TokenSource
-from .recovery import Resumed
-from .restoring import ReconnectionToken
-from .starts import Last, Since, Start
-from .states import State, StateChange, SubState
-from .stats import ClientStats, SubscriptionStats
-from .stores import FileStore, PositionStore
-from .subscription import Subscription
-from .switch import GoAway, Switched
-from .sync_client import SyncClient
-from .sync_subscription import SyncSubscription
+
+if TYPE_CHECKING:
+    from .answers import Emitted, Limits, Neighbor, Published, Welcome
+    from .binary import (
+        BinaryHandler,
+        binary_handler,
+        create_audio_message,
+        create_data_message,
+        create_image_message,
+        create_message,
+        create_video_message,
+    )
+    from .calls import AUTO
+    from .channels import Channel
+    from .client import NeurographWSClient
+    from .compression import Compressor, Encoded, compress_json, decompress_json, default_compressor
+    from .encoder import Axis, encode_text
+    from .errors import (
+        AuthError,
+        BadRequest,
+        Closed,
+        Disconnected,
+        HubError,
+        Misconfigured,
+        NotSaved,
+        NotWritten,
+        PermissionDenied,
+        ProtocolViolation,
+        QueueOverflow,
+        RateLimited,
+        RequestTimeout,
+        ResumeExpired,
+        ServerError,
+        TooLarge,
+        Unavailable,
+        UnknownChannel,
+    )
+    from .events import Event, Gap
+    from .filters import Filter, near
+    from .policy import Backoff, TokenRequest, TokenSource
+    from .recovery import Resumed
+    from .restoring import ReconnectionToken
+    from .starts import Last, Since, Start
+    from .states import State, StateChange, SubState
+    from .stats import ClientStats, SubscriptionStats
+    from .stores import FileStore, PositionStore
+    from .subscription import Subscription
+    from .switch import GoAway, Switched
+    from .sync_client import SyncClient
+    from .sync_subscription import SyncSubscription
 
 __all__ = [
     "AUTO",
@@ -121,3 +126,47 @@ __all__ = [
     "encode_text",
     "near",
 ]
+
+# Where each of them is; imported when it is first asked for, so that nobody pays for what is not used.
+_NAMES = {
+    "answers": "Emitted Limits Neighbor Published Welcome",
+    "binary": (
+        "BinaryHandler binary_handler create_audio_message create_data_message create_image_message "
+        "create_message create_video_message"
+    ),
+    "calls": "AUTO",
+    "channels": "Channel",
+    "client": "NeurographWSClient",
+    "compression": "Compressor Encoded compress_json decompress_json default_compressor",
+    "encoder": "Axis encode_text",
+    "errors": (
+        "AuthError BadRequest Closed Disconnected HubError Misconfigured NotSaved NotWritten PermissionDenied "
+        "ProtocolViolation QueueOverflow RateLimited RequestTimeout ResumeExpired ServerError TooLarge "
+        "Unavailable UnknownChannel"
+    ),
+    "events": "Event Gap",
+    "filters": "Filter near",
+    "policy": "Backoff TokenRequest TokenSource",
+    "recovery": "Resumed",
+    "restoring": "ReconnectionToken",
+    "starts": "Last Since Start",
+    "states": "State StateChange SubState",
+    "stats": "ClientStats SubscriptionStats",
+    "stores": "FileStore PositionStore",
+    "subscription": "Subscription",
+    "switch": "GoAway Switched",
+    "sync_client": "SyncClient",
+    "sync_subscription": "SyncSubscription",
+}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

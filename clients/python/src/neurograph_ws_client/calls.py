@@ -5,17 +5,18 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .answers import Emitted, Published, emitted_from
 from .channels import Channel
-from .compression import Encoded, default_compressor
 from .effects import Resolve
-from .encoder import encode_text
 from .errors import ProtocolViolation
 from .link import Link
 from .restoring import ReconnectionToken
-from .vectors import Vector, as_numbers, as_rows
+from .vectors import Vector, as_numbers, as_rows, refused
+
+if TYPE_CHECKING:
+    from .answers import Emitted, Published
+    from .compression import Encoded
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Calls:
         mid: str | None = AUTO,
         timeout: float | None = None,
         retry: bool = False,
-    ) -> Published:
+    ) -> "Published":
         """Store an event; resolves with its position once it is stored (M30).
 
         With a `mid` (by default a new one) it is repeated after a cut or a fault of the hub until its time-out,
@@ -55,7 +56,7 @@ class Calls:
         message = {"type": "publish", "channel": name, "event": event, "data": data}
         optional = {"key": key, "tags": tags, "mid": self._new_mid() if mid is AUTO else mid}
         answer = await self._ask(message, optional, timeout, retry=retry)
-        return _read(Published.from_wire, answer.answer, name)
+        return _published(answer.answer, name)
 
     async def publish_media(
         self,
@@ -71,13 +72,15 @@ class Calls:
         mid: str | None = AUTO,
         timeout: float | None = None,
         retry: bool = False,
-    ) -> Published:
+    ) -> "Published":
         """Store bytes: an image, sound, anything that has a media type; resolves like `publish`.
 
         `meta` says more of it: format, width, height, duration, sample_rate, others (B6). With `encoding="auto"` the
         payload is encoded where that is worth it and the hub can decode it (B10); a name says that `payload` is encoded
         so already, None that it goes as it is. Subscribers get it byte for byte, or decoded if they do not decode.
         """
+        if not isinstance(payload, bytes | bytearray | memoryview):
+            raise refused("payload", "bytes", payload)
         name, content = str(channel), payload
         chosen: str | None = encoding
         if encoding == "auto":
@@ -86,10 +89,12 @@ class Calls:
         optional = {"meta": meta, "content_encoding": chosen, "key": key, "tags": tags}
         optional["mid"] = self._new_mid() if mid is AUTO else mid
         answer = await self._ask(message, optional, timeout, retry=retry)
-        return _read(Published.from_wire, answer.answer, name)
+        return _published(answer.answer, name)
 
-    async def _encoded(self, payload: bytes, content_type: str) -> Encoded:
+    async def _encoded(self, payload: bytes, content_type: str) -> "Encoded":
         """`payload` by the compressor's choice; a large one in a thread, which holds nothing up."""
+        from .compression import Encoded, default_compressor  # noqa: PLC0415 - most publish no media
+
         if len(payload) > AT_ONCE:
             encoded = await asyncio.to_thread(default_compressor.compress, payload, content_type)
         else:
@@ -109,7 +114,7 @@ class Calls:
         tags: Mapping[str, str] | None = None,
         mid: str | None = None,
         retry: bool = False,
-    ) -> Emitted:
+    ) -> "Emitted":
         """Send a signal through the SignalSystem: the answer says its token, whether it is novel, and what is near.
 
         With a `mid` the answer waits for the store and carries the position (M35).
@@ -117,7 +122,7 @@ class Calls:
         message = {"type": "emit", "event_type": event_type, "vector": as_numbers(vector), "priority": priority}
         optional = {"payload": payload, "key": key, "tags": tags, "mid": self._mid_of_signal(mid)}
         answer = await self._ask(message, optional, None, retry=retry)
-        return _read(emitted_from, answer.answer)[0]
+        return _emitted(answer.answer)[0]
 
     async def emit_batch(
         self,
@@ -130,7 +135,7 @@ class Calls:
         tags: Mapping[str, str] | None = None,
         mid: str | None = None,
         retry: bool = False,
-    ) -> list[Emitted]:
+    ) -> "list[Emitted]":
         """Send many signals, from a sequence of vectors or a buffer of numbers; results in their order.
 
         More than `limits.emit_batch` go as several messages, of which the later ones wait when the hub asks for it.
@@ -145,7 +150,7 @@ class Calls:
             named = mid if mid is None or len(rows) <= most else f"{mid}.{start}"
             optional = {"payload": payload, "key": key, "tags": tags, "mid": named}
             answer = await self._ask(message, optional, None, retry=retry or start > 0)
-            results += _read(emitted_from, answer.answer)
+            results += _emitted(answer.answer)
         return results
 
     async def emit_text(
@@ -157,8 +162,12 @@ class Calls:
         include_text: bool = False,
         tags: Mapping[str, str] | None = None,
         retry: bool = False,
-    ) -> Emitted:
+    ) -> "Emitted":
         """Emit a text by the built-in encoder; the text itself leaves this process only with `include_text`."""
+        from .encoder import encode_text  # noqa: PLC0415 - its table of characters is large
+
+        if not isinstance(text, str):
+            raise refused("text", "a string", text)
         payload = {"text": text} if include_text else None
         return await self.emit(
             event_type, encode_text(text), priority=priority, payload=payload, tags=tags, retry=retry
@@ -201,6 +210,18 @@ class Calls:
     def _new_mid(self) -> str:
         self._mids += 1
         return f"{self._mid_prefix}-{self._mids}"
+
+
+def _published(answer: Mapping[str, Any], channel: str) -> "Published":
+    from .answers import Published  # noqa: PLC0415 - who has an answer has a connection
+
+    return _read(Published.from_wire, answer, channel)
+
+
+def _emitted(answer: Mapping[str, Any]) -> "list[Emitted]":
+    from .answers import emitted_from  # noqa: PLC0415
+
+    return _read(emitted_from, answer)
 
 
 def _read(reader: Callable[..., T], *answer: Any) -> T:

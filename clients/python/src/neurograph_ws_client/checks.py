@@ -1,9 +1,11 @@
 """What an application gives: checked at the call, where the mistake is, and told with what was expected and came."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
+
+from .fitness import fault_of
 
 # S10: how far ahead of the acknowledged position a hub may send.
 MAX_WINDOW = 10_000
@@ -13,9 +15,6 @@ RATES = (0.1, 1000.0)
 
 # R2; what it says stays unsaid: it is secret.
 _TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{1,16384}")
-
-# What is nested deeper, or within itself, is told by the encoder.
-_DEEPEST = 200
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -36,8 +35,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     """The options of a subscription as they go on the wire (F1, S2, S7, S10), those that were given."""
     if "filter" in options and not isinstance(options["filter"], Mapping):
         raise ValueError(f"filter: expected an object, got {options['filter']!r:.80}")
-    if (fault := place_of_fault({"filter": options.get("filter")})) is not None:
-        raise ValueError(fault)
+    if (fault := fault_of({"filter": options.get("filter")})) is not None:
+        raise fault
     if "delivery" in options:
         check_choice("delivery", options["delivery"], ("all", "latest"))
     if "on_slow" in options:
@@ -61,40 +60,3 @@ def check_token(token: object) -> None:
         return
     came = f"a str of {len(token):,}" if isinstance(token, str) else type(token).__name__
     raise ValueError(f"reconnection_token: expected 1 to 16,384 characters of A-Z, a-z, 0-9, _ and -, got {came}")
-
-
-def place_of_fault(message: object) -> str | None:
-    """The first value without a JSON form, with its place and what it is; None where there is none to be seen."""
-    if not isinstance(message, Mapping):
-        return None
-    for path, value in _leaves(message, "", ()):
-        if not _has_form(value):
-            return f"{path}: expected a JSON value, got {value!r:.80}"
-    return None
-
-
-def _leaves(value: Any, path: str, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """Each value that holds no others, and each name that is none."""
-    if id(value) in within or len(within) > _DEEPEST:
-        return
-    inner = (*within, id(value))
-    if isinstance(value, Mapping) and (not within or isinstance(value, dict)):
-        for name, member in value.items():
-            place = f"{path}.{name}" if path else str(name)
-            if not isinstance(name, str | int | float | None):
-                yield f"{path} (a name in it)", name
-            yield from _leaves(member, place, inner)
-    elif isinstance(value, list | tuple):
-        for number, member in enumerate(value):
-            yield from _leaves(member, f"{path}.{number}", inner)
-    else:
-        yield path, value
-
-
-def _has_form(value: object) -> bool:
-    if isinstance(value, str):
-        # Half of a surrogate pair is no text (M10).
-        return not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, float):
-        return value - value == 0.0
-    return value is None or isinstance(value, bool | int)

@@ -7,7 +7,6 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from .answers import Welcome
 from .calls import Calls
 from .channels import Channel
 from .checks import check_choice, check_options, check_token, check_whole
@@ -18,21 +17,20 @@ from .events import Event, T
 from .filters import Filter
 from .link import Link
 from .listeners import Told
-from .past import Past
 from .policy import Backoff, TokenRequest, TokenSource, token_from
 from .requests import MAX_HELD_BACK
 from .session import Session
 from .starts import Start, wire_start
 from .states import State
-from .stats import ClientStats, SubscriptionStats
-from .stores import PositionStore, Saver
-from .stores import checked as checked_positions
 from .subscription import Handler, Handling, OnError, OnFull, Subscription
 from .typed import converter
 from .urls import Address, UrlSource, masked
 
 if TYPE_CHECKING:
+    from .answers import Welcome
     from .diagnosis import Diagnosis
+    from .stats import ClientStats
+    from .stores import PositionStore, Saver
 
 
 class NeurographWSClient(Calls):
@@ -60,7 +58,7 @@ class NeurographWSClient(Calls):
         *,
         token: TokenSource | None = None,
         reconnection_token: str | None = None,
-        positions: Mapping[str, str] | PositionStore | None = None,
+        positions: "Mapping[str, str] | PositionStore | None" = None,
         auto_reconnect: bool = True,
         backoff: Backoff = Backoff(),  # noqa: B008 - it cannot be changed
         encoding: Literal["json", "msgpack"] = "json",
@@ -83,9 +81,7 @@ class NeurographWSClient(Calls):
         check_whole("send_queue", send_queue, 0, MAX_HELD_BACK)
         if reconnection_token is not None:
             check_token(reconnection_token)
-        store = positions if isinstance(positions, PositionStore) else None
-        given = positions.load() if isinstance(positions, PositionStore) else positions
-        stored = None if given is None else checked_positions(given)
+        store, stored = (None, None) if positions is None else _stored(positions)
         self._session = Session(
             draw=random.random,
             backoff=backoff,
@@ -105,7 +101,12 @@ class NeurographWSClient(Calls):
         self._has_journal = journal is not None
         link = Link(self._session, self._opening, token, patience=timeout, journal=journal, debug=debug)
         super().__init__(link, timeout)
-        self._saver = None if store is None else Saver(store, lambda: self.positions, link.report, stored)
+        self._saver = None if store is None else self._saving(store, stored)
+
+    def _saving(self, store: "PositionStore", stored: Mapping[str, str] | None) -> "Saver":
+        from .stores import Saver  # noqa: PLC0415 - most keep no positions
+
+        return Saver(store, lambda: self.positions, self._link.report, stored)
 
     @property
     def url(self) -> str:
@@ -114,7 +115,7 @@ class NeurographWSClient(Calls):
 
     # -- connection ------------------------------------------------------------------------------------------------
 
-    async def connect(self, *, retry: bool = False) -> Welcome:
+    async def connect(self, *, retry: bool = False) -> "Welcome":
         """Connect and restore what is subscribed; without `retry` a first attempt that fails raises.
 
         Raises AuthError, Closed (refused for good), Disconnected or RequestTimeout, or what a token source raised;
@@ -169,7 +170,7 @@ class NeurographWSClient(Calls):
         return self._session.state
 
     @property
-    def welcome(self) -> Welcome | None:
+    def welcome(self) -> "Welcome | None":
         """The latest `welcome`."""
         return self._session.welcome
 
@@ -273,6 +274,8 @@ class NeurographWSClient(Calls):
 
         RequestTimeout where they did not come in time, or what refused the connection, the channel or the filter.
         """
+        from .past import Past  # noqa: PLC0415 - most look ahead
+
         check_options({} if filter is None else {"filter": filter})
         past = Past(str(channel), last, filter)
         return await past.read(self._opening, self._credential, self._timeout if timeout is None else timeout)
@@ -318,8 +321,10 @@ class NeurographWSClient(Calls):
 
     # -- figures ---------------------------------------------------------------------------------------------------
 
-    def stats(self) -> ClientStats:
+    def stats(self) -> "ClientStats":
         """What went in and out, what was missed, what waits."""
+        from .stats import ClientStats, SubscriptionStats  # noqa: PLC0415 - for who asks
+
         session, link = self._session, self._link
         return ClientStats(
             state=self.state,
@@ -336,7 +341,12 @@ class NeurographWSClient(Calls):
             switches=session.switches,
             unreadable=session.unreadable,
             awaiting=len(session.requests),
-            subscriptions={channel: _figures(one) for channel, one in link.subscriptions.items()},
+            subscriptions={
+                channel: SubscriptionStats(
+                    str(one.state), one.position, one.queued, one.dropped, one.handled, one.failures
+                )
+                for channel, one in link.subscriptions.items()
+            },
         )
 
     def __repr__(self) -> str:
@@ -357,8 +367,13 @@ def _handling(
     return Handling(handler, queue_size, on_full, on_error, gaps, convert=convert)
 
 
-def _figures(one: Subscription[Any]) -> SubscriptionStats:
-    return SubscriptionStats(str(one.state), one.position, one.queued, one.dropped, one.handled, one.failures)
+def _stored(positions: "Mapping[str, str] | PositionStore") -> "tuple[PositionStore | None, dict[str, str]]":
+    """The store, where there is one, and the positions that are known at the start."""
+    from .stores import PositionStore, checked  # noqa: PLC0415 - most keep no positions
+
+    if isinstance(positions, PositionStore):
+        return positions, checked(positions.load())
+    return None, checked(positions)
 
 
 def _named(name: str | None, version: str | None) -> dict[str, str] | None:

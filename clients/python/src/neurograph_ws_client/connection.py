@@ -1,23 +1,20 @@
-"""One socket: opens it, hands over whole payloads a slice at a time, tells how it ended. One object per attempt."""
+"""One open socket: hands over whole payloads a slice at a time, tells how it ended; `opening.py` makes it."""
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ssl import SSLContext
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, InvalidURI, WebSocketException
-from websockets.protocol import State as WireState
-from websockets.typing import Subprotocol
-
-from ._version import __version__
 from .codec import Codec
-from .contents import opened
-from .deflate import offers
 from .media import MEDIA
-from .urls import Address, is_loopback
-from .wire import FIRST_LIMIT, Wire
+from .urls import Address
+
+if TYPE_CHECKING:
+    from .wire import Wire
+
+# Bytes of a message before `welcome` tells the limit; a welcome itself is a few KiB.
+FIRST_LIMIT = 1 << 20
 
 # Payloads handled in one turn of the loop: what consumes them gets its turn before the next slice.
 SLICE = 256
@@ -37,8 +34,8 @@ class Refused(Exception):  # noqa: N818 - an answer of the hub, not a fault
 class Receiver(Protocol):
     """Who takes what a connection brings."""
 
-    def payload_received(self, connection: "Connection", payload: bytes) -> None:
-        """One whole message came."""
+    def payloads_received(self, connection: "Connection", payloads: Iterable[bytes]) -> None:
+        """Whole messages came; there are no more of them as soon as somebody holds the connection."""
         ...
 
     def connection_closed(self, connection: "Connection", code: int, reason: str) -> None:
@@ -61,9 +58,10 @@ class Opening(NamedTuple):
 class Connection:
     """An open connection. Payloads come in slices, and not at all while someone holds them back."""
 
-    def __init__(self, wire: Wire, codec: Codec, receiver: Receiver) -> None:
+    def __init__(self, wire: "Wire", codec: Codec, receiver: Receiver) -> None:
         self.number = 0
         self.codec = codec
+        self._read_plain = codec.read_plain
         self.takes_arrays = wire.subprotocol is not None
         self._wire = wire
         self._receiver = receiver
@@ -77,8 +75,8 @@ class Connection:
 
     def start(self) -> None:
         """Hand over what has come and what comes."""
-        self._wire.attach(self._arrived, self._lost)
-        if self._wire.protocol.state is WireState.CLOSED:
+        self._wire.attach(self._inbox.append, self._arrived, self._lost)
+        if self._wire.is_gone:
             self._lost()
 
     @property
@@ -97,17 +95,29 @@ class Connection:
         self._max_content = max_message
 
     def decode(self, payload: bytes) -> Any:
-        """A message or an array of them, their content decoded (B9); ValueError where it cannot be read."""
-        decoded = self.codec.decode(payload)
+        """A message or an array of them, their content decoded (B9); `Unread` in place of one that cannot be read."""
+        try:
+            decoded = self._read_plain(payload)
+        except ValueError:
+            decoded = self._read_other(payload)
         if type(decoded) is dict and "content_encoding" not in decoded:
             return decoded
+        from .contents import opened  # noqa: PLC0415 - most content is plain
+
         if isinstance(decoded, list):
             return [opened(message, self._max_content) for message in decoded]
         return opened(decoded, self._max_content)
 
+    def _read_other(self, payload: bytes) -> Any:
+        """A media frame, or what is left of what cannot be read."""
+        try:
+            return self.codec.decode(payload)
+        except ValueError as fault:
+            return self.codec.salvage(payload, str(fault))
+
     def send_nowait(self, payload: bytes) -> bool:
         """Write one message; False where the connection is ending."""
-        if self._wire.protocol.state is not WireState.OPEN:
+        if not self._wire.is_open:
             return False
         if self.codec.is_text and payload[:1] != MEDIA:
             self._wire.protocol.send_text(payload)
@@ -148,13 +158,12 @@ class Connection:
         try:
             # A peer that reads nothing would keep even the close frame waiting for ever.
             async with asyncio.timeout(CLOSE_WAIT):
-                await self._wire.close(code, reason)
-        except (OSError, WebSocketException):
+                await self._wire.shut(code, reason)
+        except OSError:
             self.abort()
 
-    def _arrived(self, payload: bytes) -> None:
-        self._inbox.append(payload)
-        if not self._is_scheduled:
+    def _arrived(self) -> None:
+        if self._inbox and not self._is_scheduled:
             self._schedule()
 
     def _lost(self) -> None:
@@ -168,15 +177,18 @@ class Connection:
 
     def _hand_over(self) -> None:
         self._is_scheduled = False
-        take, inbox = self._receiver.payload_received, self._inbox
         try:
-            for _ in range(min(SLICE, len(inbox))):
-                if self._holders:
-                    break
-                take(self, inbox.popleft())
+            self._receiver.payloads_received(self, self._slice())
         finally:
             # A mistake at one payload costs that one, and neither what follows it nor the end.
             self._go_on()
+
+    def _slice(self) -> Iterator[bytes]:
+        inbox = self._inbox
+        for _ in range(min(SLICE, len(inbox))):
+            if self._holders:
+                return
+            yield inbox.popleft()
 
     def _go_on(self) -> None:
         self._steer()
@@ -196,58 +208,3 @@ class Connection:
             self._wire.transport.pause_reading()
         else:
             self._wire.transport.resume_reading()
-
-
-async def open_connection(opening: Opening, token: str | None, receiver: Receiver) -> Connection:
-    """Open a connection; Refused, OSError, TimeoutError or EOFError say why there is none.
-
-    ValueError where that is no matter of the network: with these options there will never be one. What a source of
-    URLs raises comes through.
-    """
-    url = opening.address.ask()
-    try:
-        wire = await _attempt(opening, url, token)
-    except InvalidStatus as fault:
-        raise _refused(fault) from fault
-    except ConnectionClosed as fault:
-        raise ConnectionError("the connection ended during the handshake") from fault
-    except (InvalidProxy, InvalidURI) as fault:
-        # What it is about may hold a password.
-        raise ValueError(f"{type(fault).__name__}: {fault.msg}") from fault
-    except WebSocketException as fault:
-        raise ConnectionError(f"no WebSocket there: {fault}") from fault
-    except OSError:
-        raise
-    except (ImportError, TypeError, ValueError) as fault:
-        raise ValueError(f"{type(fault).__name__}: {fault}") from fault
-    codec = next((codec for codec in opening.codecs if codec.subprotocol == wire.subprotocol), opening.codecs[-1])
-    return Connection(wire, codec, receiver)
-
-
-async def _attempt(opening: Opening, url: str, token: str | None) -> Wire:
-    # websockets tells ssl=None from ssl left out.
-    secured: dict[str, Any] = {} if opening.ssl is None else {"ssl": opening.ssl}
-    headers = {**opening.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
-    attempt = connect(
-        url,
-        subprotocols=[Subprotocol(codec.subprotocol) for codec in opening.codecs],
-        compression=None,
-        extensions=offers() if opening.compression else None,
-        additional_headers=headers,
-        user_agent_header=f"neurograph-ws-client/{__version__}",
-        proxy=None if is_loopback(url) else opening.proxy,
-        open_timeout=opening.timeout,
-        close_timeout=CLOSE_WAIT,
-        ping_interval=None,
-        max_size=FIRST_LIMIT,
-        create_connection=Wire,
-        **secured,
-    )
-    return cast("Wire", await attempt)
-
-
-def _refused(fault: InvalidStatus) -> Refused:
-    response = fault.response
-    body = bytes(response.body or b"")[:200].decode(errors="replace").strip()
-    waits = response.headers.get("Retry-After", "0")
-    return Refused(response.status_code, body, float(waits) if waits.isdecimal() else 0.0)

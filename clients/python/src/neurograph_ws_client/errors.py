@@ -2,7 +2,7 @@
 """What can go wrong, one class per class of code, so that `except` says what to do.
 
 HubError
-├── BadRequest          400, 409, 415, 422   the caller's message is wrong (`path`)
+├── BadRequest          400, 409, 415, 422   the caller's message is wrong (`path`); also a ValueError
 ├── AuthError           401, close 41xx      no usable credential
 ├── PermissionDenied    403                  the role lacks the right
 ├── UnknownChannel      404                  not configured
@@ -57,8 +57,11 @@ class HubError(Exception):
         return f"{self.code} {self.error}: {self.message}" if self.code and self.error else self.message
 
 
-class BadRequest(HubError):
-    """The message is not as the protocol says, or its content is not acceptable: `path` names the member."""
+class BadRequest(HubError, ValueError):
+    """The message is not as the protocol says, or its content is not acceptable: `path` names the member.
+
+    What has no form on the wire is refused before it is sent, with `code` 0 and places like `data.x[3]`.
+    """
 
 
 class AuthError(HubError):

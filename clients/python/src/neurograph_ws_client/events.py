@@ -52,7 +52,8 @@ class Event(Mapping[str, Any], Generic[T]):
     @property
     def offset(self) -> int:
         """Its number within the epoch of its channel."""
-        return int(self.message["offset"])
+        offset: int = self.message["offset"]
+        return offset
 
     @property
     def position(self) -> str:
@@ -110,7 +111,7 @@ class Event(Mapping[str, Any], Generic[T]):
         return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
     def __getitem__(self, name: str) -> Any:
-        data = self.data
+        data: Any = self.message.get("data")
         if not isinstance(data, dict):
             raise KeyError(f"{name}: data of {self.channel}/{self.event} is {type(data).__name__}; use event.data")
         return data[name]

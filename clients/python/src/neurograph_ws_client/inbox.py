@@ -5,7 +5,7 @@ from typing import Any
 
 from .asking import Asked, Own, Renewed, Stopped, Updated
 from .closing import Remedy
-from .effects import AskToken, Drop, Effect, Reject, Resolve, SetLimit, Tell
+from .effects import AskToken, CursorMoved, Drop, Effect, Reject, Resolve, SetLimit, Tell
 from .errors import AuthError, HubError, ProtocolViolation, error_from
 from .line import Line
 from .restoring import Resuming
@@ -45,6 +45,38 @@ class Inbox(Standing):
         """Something that is no message of the protocol came."""
         self.unreadable += 1
         return [Tell("error", _violation(what))]
+
+    def unread(self, conn: int, members: Mapping[str, Any], why: str, now: float) -> list[Effect]:
+        """A message came of which nothing but these members can be told.
+
+        Who waits for it is told at once; an event is told as an error and passed over, for it would not be any better
+        the next time.
+        """
+        line = self.lines.get(conn)
+        if line is None:
+            return []
+        self.received += 1
+        kind, number = members.get("type"), members.get("id")
+        if kind == "event":
+            return self._passed(line, members, why)
+        error = _violation(why)
+        rejects = self.requests.unreadable(number, error, now, line.number)
+        if rejects is None:
+            return self.misread(why)
+        self.unreadable += 1
+        return [*self._settle(rejects, now), *self._leave(line)]
+
+    def _passed(self, line: Line, members: Mapping[str, Any], why: str) -> list[Effect]:
+        channel, offset = members.get("channel"), members.get("offset")
+        if not isinstance(channel, str) or type(offset) is not int:
+            return self.misread(why)
+        moved = self.stream.passed(line, channel, offset)
+        place = next((effect.position for effect in moved if isinstance(effect, CursorMoved)), None)
+        if place is None:
+            return []
+        self.unreadable += 1
+        text = f"{channel}: the event at {place} cannot be read and is passed over: {why}"
+        return [Tell("error", ProtocolViolation(text, channel=channel)), *moved]
 
     # -- answers to questions of our own ---------------------------------------------------------------------------
 

@@ -1,14 +1,13 @@
 """One connection as the session sees it, from `Open` until it is gone: what was asked on it, what is read on it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .answers import Welcome
 from .heartbeat import Heartbeat
 from .positions import Position
 
 if TYPE_CHECKING:
+    from .answers import Welcome
     from .follows import Follow
 
 
@@ -61,8 +60,12 @@ class Line:
         # Until when a connection that was replaced may finish what it had accepted.
         self.leave_by: float | None = None
 
-    def take_welcome(self, message: Mapping[str, Any]) -> Welcome:
+    def take_welcome(self, message: Mapping[str, Any]) -> "Welcome":
         """Read a `welcome` and keep the times it tells."""
+        from dataclasses import replace  # noqa: PLC0415 - nobody is welcomed before there is a connection
+
+        from .answers import Welcome  # noqa: PLC0415
+
         welcome = Welcome.from_wire(message)
         if self.welcome is not None and self.welcome.resumed:
             # A later `connect` is answered too, and the session that was resumed stays so.

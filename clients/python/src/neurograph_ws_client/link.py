@@ -2,7 +2,7 @@
 """The shell around the session: carries its effects out, one timer, the token source, the listeners."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -23,8 +23,9 @@ from .effects import (
     Tell,
     Unsent,
 )
-from .errors import AuthError, Closed, Disconnected, RequestTimeout
+from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
 from .events import Event, Gap
+from .glimpse import Unread
 from .journal import Journal, Write
 from .listeners import Listeners
 from .masking import log_messages
@@ -235,35 +236,46 @@ class Link:
         """There was no connection; `is_final` where there will never be one."""
         self.run(self.session.failed(number, text, monotonic(), is_final=is_final))
 
-    def payload_received(self, connection: Connection, payload: bytes) -> None:
-        """One message, or an array of them (M12)."""
-        if connection.number not in self.sockets:
-            return
-        self.bytes_in += len(payload)
-        try:
-            decoded = connection.decode(payload)
-        except ValueError as fault:
-            self.run(self.session.misread(str(fault)))
-            return
+    def payloads_received(self, connection: Connection, payloads: Iterable[bytes]) -> None:
+        """Each a message, or an array of them (M12)."""
+        number, is_text = connection.number, connection.codec.is_text
+        knows, decode, receive = self.sockets.knows, connection.decode, self.session.receive
+        subscription_of = self.subscriptions.get
+        is_traced = self._debug or self._journal is not None
+        for payload in payloads:
+            if not knows(number):
+                continue
+            self.bytes_in += len(payload)
+            decoded = decode(payload)
+            if type(decoded) is not dict or is_traced:
+                self._take_other(number, decoded, payload if is_text else None)
+                continue
+            effects = receive(number, decoded, monotonic(), payload if is_text else None)
+            # What comes all day, without a call more than it needs.
+            if len(effects) == 1 and type(event := effects[0]) is Event:
+                subscription = subscription_of(decoded["channel"])
+                if subscription is not None:
+                    subscription.deliver(event)
+            else:
+                self.run(effects)
+
+    def _take_other(self, number: int, decoded: Any, wire: bytes | None) -> None:
+        """An array, what cannot be read, or a message that somebody wants to see."""
         if self._debug:
             log_messages("<", decoded)
         if isinstance(decoded, list):
             for message in decoded:
-                self._take(connection.number, message, None)
+                self._take(number, message, None)
         else:
-            self._take(connection.number, decoded, payload if connection.codec.is_text else None)
+            self._take(number, decoded, wire)
 
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
+        if type(message) is Unread:
+            self.run(self.session.unread(number, message.members, message.why, monotonic()))
+            return
         if self._journal is not None:
             self._journal.message(number, "in", message)
-        effects = self.session.receive(number, message, monotonic(), wire)
-        if len(effects) == 1 and type(event := effects[0]) is Event:
-            # What comes all day.
-            subscription = self.subscriptions.get(event.message["channel"])
-            if subscription is not None:
-                subscription.deliver(event)
-        else:
-            self.run(effects)
+        self.run(self.session.receive(number, message, monotonic(), wire))
 
     def connection_closed(self, connection: Connection, code: int, reason: str) -> None:
         """The socket is gone."""
@@ -312,7 +324,7 @@ class Link:
             case SetLimit(conn, max_message) if conn in self.sockets:
                 self._limit(conn, max_message)
 
-    def _unsendable(self, message: Message, fault: Exception) -> None:
+    def _unsendable(self, message: Message, fault: HubError) -> None:
         self.run(self.session.unsendable(message.get("id"), fault, monotonic()))
 
     def _deliver(self, channel: str, item: Gap | CursorMoved) -> None:

@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 MEDIA = b"\x01"
-_PREFIX = 5
+
+# Where the header begins.
+HEADER = 5
 
 
 def is_media(message: Mapping[str, Any]) -> bool:
     """Whether its `data` is bytes, and it goes as a media frame or with `bin`."""
     return isinstance(message.get("data"), bytes | bytearray | memoryview)
+
+
+def without_payload(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a message is text: all of it, or of media all but `data`."""
+    return {name: value for name, value in message.items() if name != "data"} if is_media(message) else message
 
 
 def join(header: bytes, payload: bytes | bytearray | memoryview) -> bytes:
@@ -22,7 +29,7 @@ def join(header: bytes, payload: bytes | bytearray | memoryview) -> bytes:
 
 def split(frame: bytes) -> tuple[bytes, bytes]:
     """Header and payload of a frame; ValueError where it is none."""
-    end = _PREFIX + int.from_bytes(frame[1:_PREFIX], "big")
-    if frame[:1] != MEDIA or not _PREFIX <= end <= len(frame):
+    end = HEADER + int.from_bytes(frame[1:HEADER], "big")
+    if frame[:1] != MEDIA or not HEADER <= end <= len(frame):
         raise ValueError(f"expected a media frame, came {len(frame)} bytes that are none")
-    return frame[_PREFIX:end], frame[end:]
+    return frame[HEADER:end], frame[end:]

@@ -2,12 +2,13 @@
 """Entries of the past, read over a connection of their own: a channel is followed once per connection (M26)."""
 
 import asyncio
+import contextlib
 import random
 from dataclasses import dataclass
 from typing import Any
 
 from .connection import Opening
-from .errors import RequestTimeout
+from .errors import RateLimited, RequestTimeout
 from .events import Event
 from .filters import Filter
 from .follows import Follow
@@ -15,7 +16,11 @@ from .link import Link
 from .policy import TokenSource
 from .session import Session
 from .starts import Last, wire_start
+from .states import SubState
 from .subscription import Handling, Subscription
+
+# Seconds without an item until the hub is asked.
+_FIRST_PAUSE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,35 @@ class Past:
 
     async def _read(self, link: Link, subscription: Subscription[Any], follow: Follow) -> list[Event[Any]]:
         events: list[Event[Any]] = []
-        is_asked = self.filter is None
-        item: Any = await subscription.next()
-        while len(events) < self.last and follow.head is not None:
+        reader = _Asking(link, subscription)
+        while len(events) < self.last:
+            item: Any = await reader.next()
             if isinstance(item, Event):
                 events.append(item)
-            if item.place.reaches(follow.head) or item.place.epoch != follow.head.epoch:
+            if follow.head is None or item.place.reaches(follow.head) or item.place.epoch != follow.head.epoch:
                 break
-            if not is_asked:
-                # The answer says how far the filter has gone (M26), sooner than a watermark does (P9).
-                is_asked = True
-                await link.update(subscription, {})
-            item = await subscription.next()
         return events
+
+
+class _Asking:
+    """Items of a subscription whose filter, or what its role may see, may let nothing pass.
+
+    Where nothing comes, the hub is asked how far it has looked (M26), which is sooner than its watermark (P9); each
+    time later, since questions are counted.
+    """
+
+    def __init__(self, link: Link, subscription: Subscription[Any]) -> None:
+        self._link, self._subscription = link, subscription
+        self._pause = _FIRST_PAUSE
+
+    async def next(self) -> Any:
+        """The next event, gap or cursor that moved."""
+        while True:
+            is_followed = self._subscription.state is SubState.ACTIVE
+            try:
+                return await self._subscription.next(self._pause if is_followed else None)
+            except RequestTimeout:
+                self._pause *= 2
+                # Who asks too often waits for the watermark.
+                with contextlib.suppress(RateLimited):
+                    await self._link.update(self._subscription, {})

@@ -79,6 +79,9 @@ def _read(path: Path, number: int, text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as fault:
+        if number > 1 and not text.endswith("\n"):
+            hint = f"next: what is whole: head -n {number - 1} {path}"
+            raise _broken(path, number, "a whole line, which this last one was to be", text, hint) from fault
         raise _broken(path, number, "a JSON object", text) from fault
     if not isinstance(found, Mapping):
         raise _broken(path, number, "a JSON object", text)

@@ -159,6 +159,14 @@ class Requests:
             effects.append(Reject(request.ticket, request.failure(error)))
         return effects + self._refill(now)
 
+    def unreadable(self, number: Any, error: HubError, now: float, conn: int) -> list[Send | Resolve | Reject] | None:
+        """An answer came that cannot be read; None if nobody awaits it there."""
+        request = self._awaiting.get(number) if isinstance(number, str | int) else None
+        if request is None or request.conn != conn:
+            return None
+        self._remove(request)
+        return [Reject(request.ticket, request.failure(error)), *self._refill(now)]
+
     def _park(self, request: Request, error: HubError, now: float, drawn: float) -> bool:
         """Whether the request goes once more by itself, and when."""
         wait = error.retry_after or 0.0

@@ -17,6 +17,9 @@ from .urls import checked, is_loopback
 # No answer of the interface is larger; what is larger is not ours.
 _LARGEST = 32 << 20
 
+# The name of a refusal that is only an HTTP status: no hub says it like that.
+PLAIN = "http"
+
 
 def http_base(url: str) -> str:
     """The root of the hub's HTTP interface, from the URL of its WebSocket."""
@@ -83,7 +86,7 @@ def _refusal(refusal: HTTPError) -> HubError:
         answer = json.loads(refusal.read(_LARGEST))["error"]
         return error_from({**answer, "code": refusal.code})
     except (ValueError, KeyError, TypeError):
-        return error_from({"code": refusal.code, "error": "http", "message": f"HTTP {refusal.code} {refusal.reason}"})
+        return error_from({"code": refusal.code, "error": PLAIN, "message": f"HTTP {refusal.code} {refusal.reason}"})
 
 
 def _data_of(content: bytes, path: str) -> Any:

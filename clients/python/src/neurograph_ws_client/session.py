@@ -22,11 +22,13 @@ from typing import Any
 
 from .closing import Remedy
 from .effects import AskToken, Drop, Effect, Open, Reject, Resolve, Send, Tell, Ticket, Unsent
-from .errors import AuthError, BadRequest, Closed, Disconnected, HubError, RequestTimeout
+from .errors import AuthError, Closed, Disconnected, HubError, RequestTimeout
+from .fitness import fault_of
 from .follows import Follow
 from .heartbeat import Pulse
 from .inbox import Inbox
 from .line import Line
+from .media import without_payload
 from .positions import Position
 from .requests import Request
 from .standing import OURS, Renewal
@@ -63,6 +65,9 @@ class Session(Inbox):
         """Ask the hub something. While there is no connection in order it waits for one where a send queue was asked
         for and it may be repeated, and is refused else.
         """
+        if self.is_away and request.is_repeatable and (fault := fault_of(without_payload(request.message))) is not None:
+            # It would wait for a connection only to be refused.
+            return [Reject(request.ticket, fault)]
         is_full = self.requests.waiting >= self._send_queue
         if self.state is State.CONNECTED or (self.is_away and request.is_repeatable and not is_full):
             return self.requests.submit(request, now)
@@ -81,15 +86,14 @@ class Session(Inbox):
         """Whether what can be repeated waits for a connection now."""
         return self._send_queue > 0 and self.is_away
 
-    def unsendable(self, number: Any, fault: Exception, now: float) -> list[Effect]:
+    def unsendable(self, number: Any, fault: HubError, now: float) -> list[Effect]:
         """The shell could not write a message with this id: whoever asked is told, what was asked for ends by it."""
         request, sends = self.requests.forget(number, now)
         if request is None:
             return [Tell("error", fault), *sends]
         if not isinstance(request.ticket, OURS):
             return [Unsent(request.ticket, request.failure(fault)), *sends]
-        error = fault if isinstance(fault, HubError) else BadRequest(f"{request.name}: {fault}")
-        return [*self._settle([Reject(request.ticket, error)], now), *sends]
+        return [*self._settle([Reject(request.ticket, fault)], now), *sends]
 
     def subscribe(self, channel: str, options: Mapping[str, Any], start: Any = None) -> Follow:
         """Want a channel; `flush` asks for it."""

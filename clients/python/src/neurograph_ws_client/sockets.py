@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from .codec import Message
-from .connection import Connection, Opening, Receiver, Refused, open_connection
-from .errors import TooLarge
+from .connection import Connection, Opening, Receiver, Refused
+from .errors import BadRequest, HubError, TooLarge
 from .journal import Journal
 from .masking import log_messages
 from .media import is_media
@@ -15,7 +15,7 @@ from .tasks import current_task
 from .urls import masked
 
 # What is wrong with a message itself.
-_UNSENDABLE = (TypeError, ValueError, OverflowError, TooLarge)
+_UNSENDABLE = (BadRequest, TooLarge)
 
 
 class Dialler(Receiver, Protocol):
@@ -54,6 +54,8 @@ class Sockets:
         self._journal = journal
         self._debug = debug
         self._by_number: dict[int, Connection] = {}
+        # Of a dict, since it is asked for every message.
+        self.knows = self._by_number.__contains__
         self._attempts: dict[int, asyncio.Future[None]] = {}
         self._ending: set[Connection] = set()
         self._holders = 0
@@ -76,6 +78,8 @@ class Sockets:
 
     async def _attempt(self, number: int, token: str | None) -> None:
         try:
+            from .opening import open_connection  # noqa: PLC0415 - who never connects needs no websockets
+
             connection = await open_connection(self._opening, token, self._dialler)
         except Refused as answer:
             self._attempts.pop(number, None)
@@ -156,7 +160,7 @@ class Sockets:
             connection.release()
         return self._holders == 0
 
-    def write(self, number: int, messages: Sequence[Message], unsendable: Callable[[Message, Exception], None]) -> None:
+    def write(self, number: int, messages: Sequence[Message], unsendable: Callable[[Message, HubError], None]) -> None:
         """Write messages, as one array where the connection takes arrays (M12)."""
         connection = self._by_number.get(number)
         if connection is None:

@@ -44,6 +44,20 @@ class Stream:
         event: Event[Any] = Event(message, reading.epoch, wire)
         return (event, *self._recovery.event(follow)) if follow.is_recovering else (event,)
 
+    def passed(self, line: Line, channel: str, offset: int) -> list[Effect]:
+        """An entry that cannot be read: its place is passed like that of any other, unless it is a repeat."""
+        reading = line.readings.get(channel)
+        if reading is None or reading.follow.state is not _ACTIVE:
+            return []
+        follow = reading.follow
+        reading.offset = max(reading.offset, offset)
+        if reading.epoch != follow.epoch or offset <= follow.offset:
+            self.duplicates += 1
+            return []
+        follow.offset = offset
+        moved: list[Effect] = [CursorMoved(channel, f"{reading.epoch}:{offset}")]
+        return moved + self._recovery.event(follow) if follow.is_recovering else moved
+
     def _repeated(self, follow: Follow, epoch: str, offset: int, now: float) -> None:
         """A repeat of what was handled fills the window of its connection like the first, and is acknowledged too."""
         self.duplicates += 1

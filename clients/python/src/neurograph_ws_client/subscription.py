@@ -81,6 +81,8 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         # In parts: looked at for every event.
         self._handler, self._queue_size, self._on_full, self._on_error, *wants, self._convert = handling
         self._wants_gaps, self._wants_cursors = wants
+        # Whether events go to the handler as they are.
+        self._is_plain = self._handler is not None and self._convert is None
 
     # -- what the application asks -----------------------------------------------------------------------------------
 
@@ -213,9 +215,13 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         """Hand an item to the handler, or queue it; a moved cursor keeps its place among the events (P7)."""
         if self.state is _ENDED:
             return
-        if not self._queue and self._task is None and self._given is None and self._takes_at_once(item):
-            self._handle_nowait(item)
-            return
+        if not self._queue and self._task is None and self._given is None:
+            if type(item) is Event and self._is_plain:
+                self._handle_plain(item)
+                return
+            if self._takes_at_once(item):
+                self._handle_nowait(item)
+                return
         is_full = len(self._queue) >= self._queue_size and not isinstance(item, CursorMoved)
         if is_full and not self._make_room():
             return
@@ -276,6 +282,21 @@ class Subscription(AsyncIterator[Event[T]], Generic[T]):
         await waiter
 
     # -- handling ----------------------------------------------------------------------------------------------------
+
+    def _handle_plain(self, event: Event[Any]) -> None:
+        """What `_handle_nowait` does with an event that goes to a handler as it is: what comes all day."""
+        try:
+            result = self._handler(event)  # type: ignore[misc]  # there is one
+        except (Exception, asyncio.CancelledError) as fault:  # noqa: BLE001 - whatever it raises is told, and it goes on
+            self._failed(fault)
+            result = None
+        if result is not None and inspect.isawaitable(result):
+            self._task = self._owner.start(self._handle_rest(event, result))
+        elif not self._has_stopped:
+            self.handled += 1
+            self._cursor = event
+            if self.is_watched or self.state is _ENDED:
+                self._owner.handled(self, event)
 
     def _handle_nowait(self, item: Item) -> None:
         """Call the handler; one that has to be awaited goes on as a task, and what comes meanwhile is queued."""

@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-# Before `welcome` tells the limit; a welcome itself is a few KiB.
-FIRST_LIMIT = 1 << 20
+from .connection import FIRST_LIMIT
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _WHOLE = frozenset({0x81, 0x82})
@@ -31,18 +31,39 @@ class Wire(ClientConnection):
         # The hub speaks first: its welcome may come with the last bytes of the handshake.
         self._early: list[bytes] = []
         self._taken: Callable[[bytes], None] = self._early.append
+        self._read: Callable[[], None] = lambda: None
         self._ended: Callable[[], None] = lambda: None
         self._head: bytes | None = b""
         self._tail = b""
         self._parts: list[bytes] = []
         self._max_message = FIRST_LIMIT
 
-    def attach(self, taken: Callable[[bytes], None], ended: Callable[[], None]) -> None:
-        """From now on payloads go to `taken`; `ended` is called when the socket is gone."""
-        self._taken, self._ended = taken, ended
+    @property
+    def is_open(self) -> bool:
+        """Whether messages may be written."""
+        return self.protocol.state is State.OPEN
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing follows any more."""
+        return self.protocol.state is State.CLOSED
+
+    async def shut(self, code: int, reason: str) -> None:
+        """The closing handshake; OSError where it cannot be finished."""
+        try:
+            await self.close(code, reason)
+        except WebSocketException as fault:
+            raise ConnectionError(str(fault)) from fault
+
+    def attach(self, taken: Callable[[bytes], None], read: Callable[[], None], ended: Callable[[], None]) -> None:
+        """From now on payloads go to `taken`, `read` is called after each read that may have brought some, and `ended`
+        when the socket is gone.
+        """
+        self._taken, self._read, self._ended = taken, read, ended
         for payload in self._early:
             taken(payload)
         self._early.clear()
+        read()
 
     def limit(self, max_message: int) -> None:
         """Refuse longer messages from now on, before they are read."""
@@ -63,6 +84,7 @@ class Wire(ClientConnection):
         if data:
             # The body of a refusal, or what comes after a fault or a close frame: websockets knows what to do with it.
             super().data_received(data)
+        self._read()
 
     def _take_head(self, before: bytes, data: bytes) -> bytes:
         """Give the head of the HTTP answer to websockets; what follows it."""

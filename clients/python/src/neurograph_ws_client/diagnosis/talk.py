@@ -26,12 +26,12 @@ _SKEW = 2.0
 _LARGE = 60_000
 
 _PINGS = 5
-_LOGIN = "next: export NG_TOKEN=$(ng-ws token new --role developer); ng-ws token show reads the one you have"
+LOGIN = "next: export NG_TOKEN=$(ng-ws token new --role developer); ng-ws token show reads the one you have"
 
 # Close codes right after the upgrade: exit code, what to do (PROTOCOL.md, 7).
 _REFUSALS: Mapping[str, tuple[Cause, str]] = {
-    "4101 token_expired": (Cause.LOGIN, _LOGIN),
-    "4101": (Cause.LOGIN, _LOGIN),
+    "4101 token_expired": (Cause.LOGIN, LOGIN),
+    "4101": (Cause.LOGIN, LOGIN),
     "4103": (Cause.LOGIN, "next: this token was revoked; log in again"),
     "4003 url_credential": (Cause.LOGIN, "next: the token apart from the URL: NG_TOKEN, --token-file, token="),
     "4003": (Cause.PERMISSION, "next: the hub refuses this role or address"),
@@ -72,7 +72,7 @@ async def login(talk: Talk) -> tuple[Mapping[str, Any], list[Finding]]:
     except TimeoutError as fault:
         text = f"upgraded, and no welcome within {talk.target.timeout:g} s"
         if talk.target.token is None:
-            raise Stop(fail("login", f"{text}: this hub wants a token", _LOGIN, Cause.LOGIN)) from fault
+            raise Stop(fail("login", f"{text}: this hub wants a token", LOGIN, Cause.LOGIN)) from fault
         hint = "next: does a proxy hold back what the hub says? is this a hub at all?"
         raise Stop(fail("login", text, hint, Cause.TIMEOUT)) from fault
     except ConnectionClosed as closed:
@@ -132,7 +132,7 @@ def _rights(welcome: Mapping[str, Any]) -> Finding:
         if (names := [name for name, those in rights.items() if right in those])
     ]
     if not readable:
-        return warn("rights", f"role {welcome.get('role')} may subscribe to nothing", _LOGIN)
+        return warn("rights", f"role {welcome.get('role')} may subscribe to nothing", LOGIN)
     return ok("rights", "; ".join([f"subscribe to {', '.join(readable)}", *more]))
 
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from time import time
 
-from ..errors import HubError
-from ..rest import Rest
+from ..errors import AuthError, HubError
+from ..rest import PLAIN, Rest
 from . import address, talk, token
 from .finding import Cause, Diagnosis, Finding, Stop, Verdict, fail, ok, warn
 from .target import Target
@@ -77,9 +77,19 @@ def _software(target: Target) -> Finding:
         rest = Rest(target.url, target.token, target.timeout, target.ssl, target.proxy)
         status = rest.call("GET", "/api/v1/status")
         version = str(status["version"])
+    except AuthError as fault:
+        return _unknown(fault)
     except (HubError, KeyError, TypeError, ValueError) as fault:
         text = f"/api/v1/status does not answer ({fault}): ng-ws status, conns and explain will not work here"
         return warn("rest", text, "next: let the proxy pass /api on to the hub as well")
     if version.split(".")[:2] != target.version.split(".")[:2]:
         return warn("rest", f"hub {version} and {target.program} {target.version}", "next: update the older of the two")
     return ok("rest", f"hub {version}, {target.program} {target.version}, state {status.get('state')}")
+
+
+def _unknown(fault: AuthError) -> Finding:
+    """A hub says of what it refuses why, in the members of the protocol; a proxy does not."""
+    if fault.error == PLAIN:
+        text = f"/api/v1/status wants a login of its own ({fault.message}), and it is no hub that says so"
+        return warn("rest", text, "next: let the proxy pass /api on to the hub without one")
+    return fail("rest", f"the hub refuses this token: {fault.message}", talk.LOGIN, Cause.LOGIN)

@@ -1,0 +1,138 @@
+"""What comes and cannot be read: who waits for it is told at once, an event is passed over, the stream goes on."""
+
+import asyncio
+import gzip
+import json
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+from neurograph_ws_client import ProtocolViolation
+from neurograph_ws_client.codec import JsonCodec, MsgpackCodec
+from neurograph_ws_client.glimpse import Unread, telling_of
+from neurograph_ws_client.media import join
+from neurograph_ws_client.testing import FakeHub
+
+from tests.clients.support import SOON, Seen, client_of
+
+DEEP = b"[" * 2000 + b"]" * 2000
+ODD = [b"NaN", b'"\\ud800', b'"\xff"', b"1e999x", DEEP[:-1], b"{'a':1}"]
+
+
+def event(offset: int, data: bytes) -> bytes:
+    head = b'{"type":"event","channel":"logs","event":"e","ts":1.5,"tags":{"type":"x","offset":"9"},"data":'
+    return head + data + b',"offset":%d}' % offset
+
+
+@pytest.mark.parametrize("odd", [b"NaN", b"nonsense", b"[1,}", DEEP, b'"\xff"', b'{"id":3,"a":"\\"}"}x'])
+def test_the_telling_members_are_found_around_anything(odd: bytes) -> None:
+    text = b'{"type":"ack","data":' + odd + b', "id" : "a\\"b" }'
+    assert telling_of(text) == {"type": "ack", "id": 'a"b'}
+
+
+@pytest.mark.parametrize("text", [b"", b"nonsense", b'"type"', b'{"type"', b'{"type":', b"[1]", b'{"id":{"id":1}}'])
+def test_nothing_is_found_where_nothing_is_told(text: bytes) -> None:
+    assert telling_of(text) == {}
+
+
+@pytest.mark.clause("M12")
+def test_of_an_array_only_what_cannot_be_read_is_lost() -> None:
+    codec = JsonCodec()
+    payload = b'[{"type":"pong","id":1}, {"type":"ack","id":2,"x":NaN},{"type":"pong","t":3}]'
+    one, two, three = codec.salvage(payload, "why")
+    assert (one, three) == ({"type": "pong", "id": 1}, {"type": "pong", "t": 3})
+    assert (type(two), two.members) == (Unread, {"type": "ack", "id": 2})
+
+
+@pytest.mark.clause("B4")
+def test_a_media_frame_is_known_by_its_header() -> None:
+    frame = join(b'{"type":"event","channel":"logs","offset":3,"meta":NaN}', b'{"offset":9}')
+    assert JsonCodec().salvage(frame, "why") == Unread({"type": "event", "channel": "logs", "offset": 3}, "why")
+
+
+@pytest.mark.clause("M14")
+def test_msgpack_is_read_in_parts_too() -> None:
+    codec = MsgpackCodec()
+    odd = {"type": "event", "data": msgpack.ExtType(5, b"x"), "channel": "logs", "offset": 3}
+    known = {"type": "event", "channel": "logs", "offset": 3}
+    assert codec.salvage(msgpack.packb(odd), "why") == Unread(known, "why")
+    fine, unread = codec.salvage(msgpack.packb([{"type": "pong"}, odd]), "why")
+    assert (fine, unread.members) == ({"type": "pong"}, known)
+    cut = msgpack.packb([{"type": "pong"}, odd])[:-3]
+    assert codec.salvage(cut, "why") == [{"type": "pong"}, Unread({}, "why")]
+    assert codec.salvage(b"\xc1", "why") == Unread({}, "why")
+
+
+@pytest.mark.clause("P7")
+async def test_an_event_that_cannot_be_read_is_told_once_and_passed_over() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        errors = Seen()
+        client.on("error", errors)
+        logs = await client.subscribe("logs")
+        for offset, odd in enumerate(ODD, 1):
+            hub.push_raw(event(offset, odd))
+        told = await errors.wait(len(ODD))
+        assert [type(one) for one in told] == [ProtocolViolation] * len(ODD)
+        assert str(told[0]).startswith("the hub sent") is False
+        assert "logs: the event at fake1:1 cannot be read and is passed over: " in str(told[0])
+        assert (told[0].channel, logs.position) == ("logs", f"fake1:{len(ODD)}")
+        hub.push_raw(event(2, b"NaN"))
+        hub.push_raw(event(len(ODD) + 1, b"1"))
+        assert (await logs.next(SOON)).data == 1
+        assert (len(errors.items), client.stats().unreadable) == (len(ODD), len(ODD))
+
+
+@pytest.mark.clause("P7")
+async def test_a_hundred_odd_events_end_nothing() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        errors = Seen()
+        client.on("error", errors)
+        logs = await client.subscribe("logs")
+        for offset in range(1, 101):
+            hub.push_raw(event(offset, b"NaN"))
+        hub.push_raw(event(101, b"1"))
+        assert (await logs.next(SOON)).data == 1
+        assert (len(errors.items), client.state) == (100, "connected")
+
+
+@pytest.mark.clause("B9")
+async def test_content_that_does_not_decode_costs_its_event_and_none_beside_it() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        errors = Seen()
+        client.on("error", errors)
+        logs = await client.subscribe("logs")
+        head = {"type": "event", "channel": "logs", "event": "e", "ts": 1.5, "content_type": "application/json"}
+        header = json.dumps({**head, "offset": 1, "content_encoding": "gzip"}).encode()
+        peer = hub.peers[0]
+        for content in (gzip.compress(DEEP), gzip.compress(b"{"), b"no"):
+            peer.socket.protocol.send_binary(join(header, content))
+        peer.socket.send_data()
+        hub.push_raw(event(2, b'"next"'))
+        assert (await logs.next(SOON)).data == "next"
+        assert [str(one).partition(" cannot")[0] for one in errors.items] == ["logs: the event at fake1:1"]
+
+
+@pytest.mark.clause("M4")
+async def test_an_answer_that_cannot_be_read_rejects_its_call_at_once() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        errors = Seen()
+        client.on("error", errors)
+        hub.answer_next("publish", {})
+        publishing = asyncio.ensure_future(client.publish("logs", 1, mid=None, timeout=60))
+        (asked,) = await hub.asked("publish")
+        hub.push_raw(b'{"type":"ack","position":1e99999x,"id":%d}' % asked["id"])
+        with pytest.raises(ProtocolViolation, match="the hub sent a message that does not read"):
+            async with asyncio.timeout(SOON):
+                await publishing
+        assert errors.items == []
+
+
+@pytest.mark.clause("M22")
+async def test_a_subscribe_whose_answer_cannot_be_read_ends_at_once() -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        hub.answer_next("subscribe", {})
+        logs = client.subscribe("logs")
+        (asked,) = await hub.asked("subscribe")
+        hub.push_raw(b'{"type":"subscribed","channels":NaN,"id":%d}' % asked["id"])
+        with pytest.raises(ProtocolViolation):
+            async with asyncio.timeout(SOON):
+                await logs
