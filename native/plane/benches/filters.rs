@@ -1,5 +1,5 @@
 //! Semantic subscriptions by themselves: `cargo bench -p ng-plane --bench filters`, one JSON object a line. What an event costs
-//! that is judged for many distinct balls (its JSON read, or its members where the SignalSystem has told them; the balls found,
+//! that is judged for many distinct balls (its JSON read, or its members where the `SignalSystem` has told them; the balls found,
 //! every match decided and noted), and for names. Times are processor time of the thread.
 
 #![allow(clippy::panic)]
@@ -89,7 +89,8 @@ fn cpu_us() -> f64 {
 }
 
 /// Where the members of a signal stand in its data.
-fn marks(data: &str) -> Box<Marks> {
+#[allow(clippy::cast_possible_truncation)] // rounding is what is asked for
+fn marks(data: &str, vector: &[f64; 8]) -> Marks {
     let mark = |name: &str| {
         let head = format!("\"{name}\":");
         let start = data.find(&head).map_or(0, |at| at + head.len());
@@ -101,7 +102,7 @@ fn marks(data: &str) -> Box<Marks> {
         let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         (short(start), short(start + len))
     };
-    Box::new(Marks::new(MARKED.map(mark)))
+    Marks::new(MARKED.map(mark), vector.map(|x| x as f32))
 }
 
 fn entries(vectors: &[[f64; 8]], are_marked: bool) -> Vec<Arc<Entry>> {
@@ -122,7 +123,7 @@ fn entries(vectors: &[[f64; 8]], are_marked: bool) -> Vec<Arc<Entry>> {
         );
         NewEntry {
             event: "signal.input.text".into(),
-            marks: are_marked.then(|| marks(&data)),
+            marks: are_marked.then(|| Box::new(marks(&data, vector))),
             data: data.into_bytes().into(),
             ..NewEntry::default()
         }

@@ -1,5 +1,7 @@
 //! Where the members of a signal's `data` stand, as whoever wrote it knows: filters read them there, and nothing around them.
 
+use space::{DIMENSIONS, Vector};
+
 use crate::json::{Value, elements, scalar};
 
 /// The members, in the order of their marks.
@@ -13,17 +15,19 @@ pub const MARKED: [&str; 7] = [
     "node",
 ];
 /// Which of them is the vector, and its length: its coordinates are known as well.
-const VECTOR: (&str, usize) = ("vector", 8);
+const VECTOR: (&str, usize) = ("vector", DIMENSIONS);
 
 /// A value in `data`: its first byte, and the one behind its last.
 pub type Mark = (u16, u16);
 
 /// The marks of one entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Marks {
     /// Where `data` begins in what is looked at.
     from: u32,
     all: [Mark; MARKED.len()],
+    /// What is written as the vector, in single precision.
+    vector: Vector,
 }
 
 /// What one mark, or a part of what stands there, is asked for.
@@ -60,9 +64,19 @@ impl Marked {
 }
 
 impl Marks {
-    /// Marks in `data` by itself.
-    pub fn new(all: [Mark; MARKED.len()]) -> Self {
-        Self { from: 0, all }
+    /// Marks in `data` by itself; `vector` is what is written shortest there.
+    pub fn new(all: [Mark; MARKED.len()], vector: Vector) -> Self {
+        Self {
+            from: 0,
+            all,
+            vector,
+        }
+    }
+
+    /// All of the vector, if that is what is asked for.
+    pub fn vector(&self, marked: Marked) -> Option<&Vector> {
+        let is_vector = MARKED.get(marked.member) == Some(&VECTOR.0);
+        (is_vector && marked.element.is_none()).then_some(&self.vector)
     }
 
     /// The same where `data` begins at a byte of a text; `None` for a text so long that no entry is.

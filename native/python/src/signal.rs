@@ -44,7 +44,9 @@ fn new_entry(entry: signal::Entry) -> plane::NewEntry {
         traceparent: extra.and_then(|extra| extra.traceparent.as_ref()).map(text),
         tracestate: extra.and_then(|extra| extra.tracestate.as_ref()).map(text),
         content: None,
-        marks: entry.marks.map(|marks| Box::new(plane::Marks::new(marks))),
+        marks: entry
+            .marks
+            .map(|(marks, vector)| Box::new(plane::Marks::new(marks, vector))),
     }
 }
 

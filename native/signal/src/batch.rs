@@ -23,8 +23,8 @@ pub struct Entry {
     pub data: Vec<u8>,
     /// Key, tags and trace context; the payload is part of `data`.
     pub extra: Option<Arc<Extra>>,
-    /// Where the members of a signal stand in `data`, in the order of [`MEMBERS`]; of other entries nothing is told.
-    pub marks: Option<[Mark; MEMBERS.len()]>,
+    /// Of a signal, where its members stand in `data`, in the order of [`MEMBERS`], and its vector; of others nothing is told.
+    pub marks: Option<([Mark; MEMBERS.len()], Vector)>,
 }
 
 /// A value in `data`: its first byte, and the one behind its last.
@@ -164,7 +164,7 @@ impl Batch {
         &self,
         signal: &SignalRecord,
         near: &[Hit],
-    ) -> (Vec<u8>, Option<[Mark; MEMBERS.len()]>) {
+    ) -> (Vec<u8>, Option<([Mark; MEMBERS.len()], Vector)>) {
         let payload = signal
             .extra
             .as_ref()
@@ -184,7 +184,7 @@ impl Batch {
         write(&mut out, 0, &|out| write_uint(out, signal.token_id));
         write(&mut out, 1, &|out| write_coordinates(out, &signal.vector));
         write(&mut out, 2, &|out| {
-            write_uint(out, u64::from(signal.priority))
+            write_uint(out, u64::from(signal.priority));
         });
         write(&mut out, 3, &|out| {
             out.extend_from_slice(if signal.is_novel { b"true" } else { b"false" });
@@ -199,7 +199,7 @@ impl Batch {
             out.extend_from_slice(payload);
         }
         out.push(b'}');
-        (out, are_marked.then_some(marks))
+        (out, are_marked.then_some((marks, signal.vector)))
     }
 
     fn token_data(&self, token: &Token, event_type: &str) -> Vec<u8> {

@@ -125,7 +125,10 @@ fn an_emit_is_one_event_with_everything_the_system_said() {
     assert_eq!((Some(1), None), (batch.index_of(2), batch.index_of(4)));
     for entry in batch.entries() {
         let data: Value = serde_json::from_slice(&entry.data).unwrap();
-        for (name, (start, end)) in MEMBERS.iter().zip(entry.marks.unwrap()) {
+        let (marks, vector) = entry.marks.unwrap();
+        let read: [f32; 8] = serde_json::from_value(data["vector"].clone()).unwrap();
+        assert_eq!(vector, read);
+        for (name, (start, end)) in MEMBERS.iter().zip(marks) {
             let marked = &entry.data[usize::from(start)..usize::from(end)];
             let marked: Value = serde_json::from_slice(marked).unwrap();
             assert_eq!(data[*name], marked, "{name}");

@@ -15,7 +15,7 @@ pub use ball::{Ball, NotABall};
 pub use balls::Balls;
 pub use index::{Budget, Entry, Hit, Index, IndexInfo, Nearest, Query};
 pub use scan::Scan;
-pub use tree::Tree;
+pub use tree::{Tree, fetch_ahead};
 
 /// How many coordinates a point has.
 pub const DIMENSIONS: usize = 8;

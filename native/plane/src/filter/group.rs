@@ -6,12 +6,15 @@ use std::sync::{Arc, Weak};
 
 use hashbrown::HashTable;
 use slab::Slab;
+use space::fetch_ahead;
 
 use crate::entry::Entry;
+use crate::filter::holds::holds;
 use crate::filter::index::Index;
 use crate::filter::keys::{Key, keys_of};
 use crate::filter::look::{Look, Scratch, Subject};
 use crate::filter::member::{Member, Places};
+use crate::filter::node::Node;
 use crate::filter::roster::Front;
 use crate::filter::rule::Rule;
 use crate::filter::sieve::Sieve;
@@ -45,8 +48,22 @@ pub(super) struct Group {
 #[derive(Debug)]
 struct Seat {
     sieve: Weak<Sieve>,
+    node: Arc<Node>,
     shape: u32,
+    /// It asks of one ball, by which alone it is found: that need not be looked at again.
+    is_near: bool,
 }
+
+impl Seat {
+    /// What evaluating it will look at first.
+    fn expect(&self) {
+        fetch_ahead(Arc::as_ptr(&self.node), size_of::<Node>());
+        fetch_ahead(self.sieve.as_ptr(), size_of::<Sieve>());
+    }
+}
+
+/// So many filters before it is evaluated, one is fetched.
+const AHEAD: usize = 4;
 
 /// What filters have in common that look at the same members.
 #[derive(Debug)]
@@ -140,7 +157,9 @@ impl Group {
         let sieve = Arc::new(make(number, Rule { places, ..rule }));
         self.seats.insert(Seat {
             sieve: Arc::downgrade(&sieve),
+            node: Arc::clone(&sieve.rule.node),
             shape,
+            is_near: matches!(keys, Some([Key::Ball(..)])) && sieve.rule.node.balls() == 1,
         });
         let members = &sieve.rule.places.all;
         self.index.insert(number, (keys, members), &mut self.paths);
@@ -220,24 +239,38 @@ impl Group {
         let subject = Subject::from(of.entry);
         let mut look = Look::new(&subject, &self.paths, scratch);
         looked.near = self.index.find(&mut look, &mut self.found);
-        for number in &self.found {
-            let Some(seat) = self.seats.get(*number as usize) else {
+        let seats = &self.seats;
+        let expect = |number: &u32| {
+            if let Some(seat) = seats.get(*number as usize) {
+                seat.expect();
+            }
+        };
+        self.found.iter().take(AHEAD).for_each(expect);
+        for (place, number) in self.found.iter().enumerate() {
+            self.found.get(place + AHEAD).into_iter().for_each(expect);
+            let Some(seat) = seats.get(*number as usize) else {
                 continue;
             };
-            let (Some(sieve), Some(shape)) =
-                (seat.sieve.upgrade(), self.shapes.get(seat.shape as usize))
-            else {
+            let Some(shape) = self.shapes.get(seat.shape as usize) else {
                 continue;
             };
             let offset = of.entry.offset();
+            let mut passes = || {
+                look.is_near = seat.is_near;
+                looked.judged += 1;
+                holds(&seat.node, &shape.slots, &mut look)
+            };
+            // What is new needs no note to be known as what does not pass.
+            if of.is_new && !passes() {
+                continue;
+            }
+            let Some(sieve) = seat.sieve.upgrade() else {
+                continue;
+            };
             let known = sieve.known(of.history, offset, of.front);
             let passes = known.unwrap_or_else(|| {
-                looked.judged += 1;
-                let passes = sieve.holds(&shape.slots, &mut look);
-                // What is new needs no note to be known as what does not pass.
-                if passes || !of.is_new {
-                    sieve.note(of.history, offset, passes);
-                }
+                let passes = of.is_new || passes();
+                sieve.note(of.history, offset, passes);
                 passes
             });
             if passes {

@@ -175,9 +175,13 @@ impl Index {
         found.clear();
         let event = look.event();
         for vectors in self.vectors.values_mut() {
-            if vectors.asks_for(event)
-                && let Some(point) = look.vector(vectors.slot)
-            {
+            if !vectors.asks_for(event) {
+                continue;
+            }
+            if let Some(point) = look.narrow_vector(vectors.slot) {
+                let exact = || look.vector(vectors.slot);
+                vectors.balls.holding_about(&point, exact, found);
+            } else if let Some(point) = look.vector(vectors.slot) {
                 vectors.balls.holding(&point, found);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use space::DIMENSIONS;
+use space::{DIMENSIONS, Vector};
 
 use crate::content::Kept;
 use crate::entry::Entry;
@@ -96,6 +96,8 @@ pub struct Look<'a> {
     read: Read,
     /// The slot that was read as a vector last, and what that is.
     vector: Option<(usize, Option<[f64; DIMENSIONS]>)>,
+    /// The one ball that a filter asks of is known to hold its vector.
+    pub is_near: bool,
 }
 
 impl<'a> Look<'a> {
@@ -110,6 +112,7 @@ impl<'a> Look<'a> {
             scratch,
             read: Read::Nothing,
             vector: None,
+            is_near: false,
         }
     }
 
@@ -163,6 +166,12 @@ impl<'a> Look<'a> {
         let vector = near::vector(&self.value(slot));
         self.vector = Some((slot, vector));
         vector
+    }
+
+    /// The same in single precision, where a signal says it.
+    pub fn narrow_vector(&self, slot: usize) -> Option<Vector> {
+        let marks = self.subject.marks?;
+        marks.vector(self.paths.marked(slot)?).copied()
     }
 
     /// For strings as they read.

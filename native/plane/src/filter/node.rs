@@ -131,6 +131,15 @@ impl Node {
         }
     }
 
+    /// How many balls it asks of.
+    pub fn balls(&self) -> usize {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::balls).sum(),
+            Self::Not(node) => node.balls(),
+            Self::Is(_, test) => usize::from(matches!(test, Test::Near(_))),
+        }
+    }
+
     /// More than the event's name and key must be known.
     fn looks_inside(&self) -> bool {
         match self {

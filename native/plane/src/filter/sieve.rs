@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::entry::Entry;
-use crate::filter::holds;
-use crate::filter::look::{Look, Scratch, Subject};
+use crate::filter::look::{Scratch, Subject};
 use crate::filter::roster::{Front, Roster};
 use crate::filter::rule::Rule;
 use crate::filter::totals::Totals;
@@ -150,10 +149,5 @@ impl Sieve {
         } else {
             0
         }
-    }
-
-    /// Evaluate for what is being looked at.
-    pub(super) fn holds(&self, slots: &[usize], look: &mut Look<'_>) -> bool {
-        holds::holds(&self.rule.node, slots, look)
     }
 }

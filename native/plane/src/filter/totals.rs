@@ -112,7 +112,7 @@ impl Totals {
         } else if bytes > self.most(bounds.bytes / 4)
             || bytes + self.judging.load(SeqCst) > bounds.bytes
         {
-            Err(PlaneError::FilterMemory(bounds.bytes))
+            Err(PlaneError::FilterMemory(self.most(bounds.bytes / 4)))
         } else {
             Ok(())
         }

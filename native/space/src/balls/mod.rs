@@ -4,6 +4,7 @@
 //! for certain and which certainly do not; what lies between, a hair wide, is decided in double precision, as F7 says. The cost
 //! of a point is that of the balls that hold it and of those that nearly do, not of all balls.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -184,6 +185,17 @@ impl Balls {
 
     /// Add to `found` each owner, once for each of its balls that hold `point`; in no order.
     pub fn holding(&mut self, point: &[f64; DIMENSIONS], found: &mut Vec<u32>) {
+        self.holding_about(&point.map(narrow), || Some(*point), found);
+    }
+
+    /// The same of a point that is known in single precision, give or take one place of it: `exact` is asked where that does
+    /// not tell, once at most; without an answer these balls do not hold it.
+    pub fn holding_about(
+        &mut self,
+        narrowed: &Vector,
+        exact: impl FnOnce() -> Option<[f64; DIMENSIONS]>,
+        found: &mut Vec<u32>,
+    ) {
         let Self {
             kept,
             briefs,
@@ -193,9 +205,11 @@ impl Balls {
             scratch,
             ..
         } = self;
+        let exact = LazyCell::new(exact);
         let is_held = |number: u32| {
             let ball = kept.get(number as usize).and_then(Option::as_ref);
-            ball.is_some_and(|ball| ball.holds(point))
+            ball.zip(exact.as_ref())
+                .is_some_and(|(ball, point)| ball.holds(point))
         };
         let mut find = |number: u32, owner: u32| match several.get(&number) {
             Some(owners) if owner == SEVERAL => found.extend_from_slice(owners),
@@ -208,7 +222,6 @@ impl Balls {
                 find(*number, brief.owner);
             }
         }
-        let narrowed = point.map(narrow);
         // What is not finite, or farther than any centre and reach, is in no ball of a tree.
         if !narrowed
             .iter()
@@ -227,7 +240,7 @@ impl Balls {
             };
             class
                 .centers
-                .visit_slots(scratch, &narrowed, class.square(), visit);
+                .visit_slots(scratch, narrowed, class.square(), visit);
         }
     }
 

@@ -250,7 +250,7 @@ impl Buckets {
     /// A look at this bucket is likely to come.
     #[inline]
     pub fn expect(&self, number: usize) {
-        fetch_ahead(&*self.arena.things[number], FIRST_LOOK);
+        fetch_ahead(&raw const *self.arena.things[number], FIRST_LOOK);
     }
 
     /// Offer every point of a bucket that can be among the nearest. -> whether its box left any doubt

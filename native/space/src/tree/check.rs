@@ -178,7 +178,7 @@ impl Pair {
         let mut expected: Vec<_> = expected.collect();
         let mut visited = Vec::new();
         self.tree.visit_within(point, limit, |entry, square| {
-            visited.push(told(entry.id, square))
+            visited.push(told(entry.id, square));
         });
         expected.sort_unstable();
         visited.sort_unstable();

@@ -18,6 +18,7 @@ use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, share};
 pub(crate) use bucket::Slot;
 use bucket::{Buckets, CAPACITY, Pile};
 use extent::least_square;
+pub use lanes::fetch_ahead;
 
 /// No node, no leaf, no place.
 const NONE: u32 = u32::MAX;

@@ -81,7 +81,7 @@ fn memory_bounds_what_numbers_do_not() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, PlaneError::FilterMemory(100_000)));
+    assert!(matches!(refused, PlaneError::FilterMemory(75_000)));
     assert!((15..90).contains(&held.len()), "{}", held.len());
     held.truncate(10);
     held.push(sieves.take(filter("{\"key\":1}"), false).unwrap());
@@ -146,6 +146,18 @@ fn what_is_judged_again_is_counted() {
     }
     assert!(totals.bytes() <= 100_000);
     assert_eq!((2, 1), judge(&mut world));
+}
+
+/// What each of very many filters takes stays small: a tree of conditions, and a place on the channel.
+#[test]
+fn a_filter_is_small() {
+    use crate::filter::node::Node;
+    let near = filter(&ball(1));
+    let sizes = [size_of::<Node>(), size_of::<Sieve>(), near.rule.held()];
+    assert!(
+        sizes[0] <= 48 && sizes[1] <= 128 && sizes[2] <= 256,
+        "{sizes:?}"
+    );
 }
 
 /// The last filter of a channel leaves nothing behind, though nobody asks the channel for anything any more, nor when there is

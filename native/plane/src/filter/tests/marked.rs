@@ -1,11 +1,13 @@
 //! Members of signals that are read where they are known to stand: filters decide as if they read all of the message.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
-use crate::filter::tests::{filter, model};
-use crate::filter::{Scratch, Subject};
+use crate::filter::tests::{bounds, filter, model};
+use crate::filter::{Roster, Scratch, Subject, Totals};
 use crate::marks::{MARKED, Marks};
 
 /// Numbers as signals have them, written shortest in single precision: what they say is no single float.
@@ -43,7 +45,7 @@ fn signal() -> impl Strategy<Value = [NewEntry; 2]> {
             ];
             let (mut data, mut marks) = (String::from("{"), [(0, 0); MARKED.len()]);
             for ((name, value), mark) in MARKED.iter().zip(values).zip(&mut marks) {
-                data += &format!("\"{name}\":");
+                data.extend(["\"", name, "\":"]);
                 let start = data.len();
                 data += &value;
                 *mark = (
@@ -54,7 +56,7 @@ fn signal() -> impl Strategy<Value = [NewEntry; 2]> {
                 data += more;
             }
             data += "}";
-            [Some(Box::new(Marks::new(marks))), None].map(|marks| NewEntry {
+            [Some(Box::new(Marks::new(marks, vector))), None].map(|marks| NewEntry {
                 event: "signal.a".into(),
                 data: data.clone().into_bytes().into(),
                 key: Some("k".into()),
@@ -118,7 +120,7 @@ proptest! {
         conditions in prop::collection::vec(condition(), 1..4),
         near in 0.0..1.0_f64,
     ) {
-        let [marked, plain] = signal.map(entry);
+        let [marked, plain] = signal.map(|one| Arc::new(entry(one)));
         prop_assert!(marked.marks().is_some() && plain.marks().is_none());
         let message: Value = serde_json::from_slice(&plain.json()).unwrap();
         prop_assert_eq!(plain.json(), marked.json());
@@ -132,9 +134,16 @@ proptest! {
         let mut scratch = Scratch::default();
         for one in conditions.iter().chain([&edge, &all]) {
             let filter = filter(&one.to_string());
-            let passes = [&marked, &plain].map(|entry| filter.passes(&Subject::from(entry), &mut scratch));
+            let passes = [&marked, &plain].map(|entry| filter.passes(&Subject::from(&**entry), &mut scratch));
             let expected = model::passes(one, &message);
             prop_assert_eq!([expected, expected], passes, "{} {}", one, message);
+            let roster = Arc::new(Roster::new(Arc::new(Totals::new(bounds(10, 10)))));
+            let _sieve = roster.take(filter, false).unwrap();
+            let mut hits = Vec::new();
+            for (history, entry) in (1..).zip([&marked, &plain]) {
+                roster.sift(history, std::slice::from_ref(entry), &mut scratch, &mut hits);
+                prop_assert_eq!(usize::from(expected), hits.len(), "{} {}", one, message);
+            }
         }
     }
 }

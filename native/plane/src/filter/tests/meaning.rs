@@ -262,7 +262,7 @@ fn globs() {
         ),
     ] {
         let text = format!(r#"{{"event":{{"glob":"{pattern}"}}}}"#);
-        let again = String::from_utf8(filter(&text).text().to_vec()).unwrap();
+        let again = String::from_utf8(filter(&text).text()).unwrap();
         assert_eq!(text, again);
         for (names, expected) in [(fits, true), (fits_not, false)] {
             for name in names {
