@@ -1,13 +1,13 @@
 //! The `SignalSystem` for Python: conversions, no decisions.
 
 mod arguments;
+mod audience;
 mod batch;
 mod connection;
 mod event;
 mod extra;
 mod fields;
 mod grid;
-mod hearing;
 mod listening;
 mod many;
 mod neighbor;
