@@ -69,7 +69,13 @@ fuzz: ## the native parsers under cargo-fuzz, FUZZ_SECONDS=30 each: frames, infl
 docs: packages ## regenerate what the documents take from the code
 	$(PY) scripts/generate_docs.py
 
+# For 64-bit ARM the Rust target has to be there: rustup target add aarch64-unknown-linux-gnu.
+wheels: core ## wheels for x86-64 and 64-bit ARM (glibc 2.17), linked by Zig, in dist/
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt --group wheels
+	PATH="$(CURDIR)/.venv/bin:$$PATH"; for target in x86_64 aarch64; do \
+	  maturin build --release --locked --zig --target $$target-unknown-linux-gnu -m native/python/Cargo.toml --out dist || exit 1; done
+
 clean: ## remove the environment and every build
 	rm -rf .venv native/target benchmarks/.build channels/_native*.so clients/ts/node_modules clients/ts/dist dashboard/node_modules
 
-.PHONY: help setup core packages redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify fuzz docs clean
+.PHONY: help setup core packages redis run test test-native test-ts test-python lint fmt bench conformance bench-signals verify fuzz docs wheels clean

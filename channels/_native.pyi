@@ -573,6 +573,7 @@ class SignalSystem:
     `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also
     told as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace
     context; it holds nothing until `wakeup_fd` or `take_batch` was called.
+    `max_subscribers` (1 to 65,536) bounds `subscribe`; who is refused is counted.
     Raises `SignalValueError` naming the setting, what was expected and what came.
     """
 
@@ -598,6 +599,7 @@ class SignalSystem:
         token_events: bool = False,
         novelty_events: bool = False,
         node: str = "",
+        max_subscribers: int = 256,
     ) -> Self: ...
     def emit(
         self,

@@ -296,7 +296,8 @@ class Settings(BaseSettings):
     """Distinct filters of subscriptions on one channel, counted likewise."""
     filter_memory: Annotated[ByteSize, Field(ge=65_536)] = ByteSize(268_435_456)
     """Memory of the distinct filters of subscriptions, of whatever kind, with their places in the index of balls, and
-    what was judged through them, which takes three quarters of it at most: beyond, the oldest is forgotten."""
+    what was judged through them. Either takes three quarters of it at most; of what was judged, beyond that the oldest
+    is forgotten, and judged again where it is needed."""
     metrics_interval: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
     """Seconds between the hub's own metrics."""
 
@@ -323,6 +324,8 @@ class Settings(BaseSettings):
     """A token.created for each emit as well."""
     signal_novelty_events: bool = False
     """A signal.anomaly.novelty for novel signals as well, at most ten a second."""
+    signal_subscribers: Annotated[int, Field(ge=1, le=65_536)] = 256
+    """Subscribers inside the process (SignalSystem.subscribe), each with a queue of its own."""
 
     # tables of the TOML file
     channels: Table = Field(default_factory=dict)

@@ -40,6 +40,10 @@ _PLANE_COUNTERS = {
     "late_commands": ("late", "commands for connections or logs that were gone"),
     "filters_refused": ("filters_refused", "subscriptions refused because there were too many distinct filters"),
     "filters_judged": ("filters_judged", "evaluations of a filter for an entry"),
+    "filters_rejudged": (
+        "filters_rejudged",
+        "evaluations for an entry that had been judged already, which was let go for want of memory",
+    ),
 }
 _PLANE_GAUGES = {
     "view_bytes": ("view_bytes", "bytes of wire segments"),

@@ -57,6 +57,7 @@ def signal_options(settings: Settings) -> dict[str, Any]:
         "neighbors": settings.signal_neighbors,
         "threads": settings.signal_threads,
         "auto_connect": settings.signal_auto_connect,
+        "max_subscribers": settings.signal_subscribers,
         "publish": settings.signal_publish,
         "token_events": settings.signal_token_events,
         "novelty_events": settings.signal_novelty_events,

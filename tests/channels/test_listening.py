@@ -131,11 +131,17 @@ def test_what_is_wrong_is_told(
     assert system.list_subscribers() == []
 
 
-def test_their_number_is_bounded(system: SignalSystem) -> None:
-    for number in range(256):
-        system.subscribe(f"s{number}")
-    with pytest.raises(SignalValueError, match="subscribers must be at most 256, got 257"):
+def test_their_number_is_bounded_and_counted() -> None:
+    system = SignalSystem(max_subscribers=2)
+    held = [system.subscribe(f"s{number}") for number in range(2)]
+    with pytest.raises(SignalValueError, match=r"subscribers must be at most 2 \(max_subscribers\), got 3"):
         system.subscribe("one too many")
+    assert "neurograph_signal_subscribers_refused_total 1" in system.export_metrics()
+    system.unsubscribe(held[0])
+    system.subscribe("there is room again")
+    for wrong in (0, -1, 65_537):
+        with pytest.raises(SignalValueError, match=f"max_subscribers must be 1 to 65536, got {wrong}"):
+            SignalSystem(max_subscribers=wrong)
 
 
 class Door:

@@ -700,7 +700,7 @@ def test_metrics_are_exported_as_prometheus_reads_them(system: SignalSystem) -> 
     families = {family.name: family for family in text_string_to_metric_families(system.export_metrics())}
     prefix = "neurograph_signal_"
     counters = {"emits", "novel", "refused", "dropped", "evicted", "queries", "connections_refused"}
-    counters |= {"subscriber_dropped", "callback_errors"}
+    counters |= {"subscriber_dropped", "callback_errors", "subscribers_refused"}
     gauges = {"tokens", "token_connections", "window_points", "index_depth", "index_fill", "queue_depth", "subscribers"}
     assert families.keys() == {prefix + name for name in counters | gauges | {"emit_seconds"}}
     assert families[prefix + "emits"].samples[0].value == 3

@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let wide = Limits { bytes: 1 << 20, nodes: 1 << 10, depth: 16 };
-    let Ok(same) = Filter::parse(filter.text(), wide) else {
+    let Ok(same) = Filter::parse(&filter.text(), wide) else {
         panic!("the one form of a filter is a filter");
     };
     assert_eq!(filter.text(), same.text());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::durable::Durable;
 use crate::entry::Entry;
 use crate::figures::ChannelFigures;
-use crate::filter::{Hit, Scratch, Sieves, Totals};
+use crate::filter::{Hit, Roster, Scratch, Totals};
 use crate::log::Log;
 
 /// One open channel: its log under a short lock, and which I/O threads follow it.
@@ -26,7 +26,7 @@ pub struct Channel {
     /// How many hold it open.
     held: AtomicUsize,
     figures: OnceLock<Box<ChannelFigures>>,
-    sieves: OnceLock<Arc<Sieves>>,
+    roster: OnceLock<Arc<Roster>>,
 }
 
 /// What one I/O thread has to do with a channel.
@@ -49,7 +49,7 @@ impl Channel {
             is_closing: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             figures: OnceLock::new(),
-            sieves: OnceLock::new(),
+            roster: OnceLock::new(),
         }
     }
 
@@ -94,12 +94,12 @@ impl Channel {
     }
 
     /// The distinct filters of those who follow it; at the first of them, one of those that `totals` counts.
-    pub fn sieves(&self, totals: &Arc<Totals>) -> &Arc<Sieves> {
-        self.sieves
-            .get_or_init(|| Arc::new(Sieves::new(Arc::clone(totals))))
+    pub fn roster(&self, totals: &Arc<Totals>) -> &Arc<Roster> {
+        self.roster
+            .get_or_init(|| Arc::new(Roster::new(Arc::clone(totals))))
     }
 
-    /// Which of the entries of a history, that follow one another, pass which filters (see [`Sieves::sift`]).
+    /// Which of the entries of a history, that follow one another, pass which filters (see [`Roster::sift`]).
     pub fn sift(
         &self,
         history: u64,
@@ -108,8 +108,8 @@ impl Channel {
         hits: &mut Vec<Hit>,
     ) {
         hits.clear();
-        if let Some(sieves) = self.sieves.get() {
-            sieves.sift(history, entries, scratch, hits);
+        if let Some(roster) = self.roster.get() {
+            roster.sift(history, entries, scratch, hits);
         }
     }
 

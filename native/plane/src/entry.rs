@@ -7,6 +7,7 @@ use crate::content::{Content, Message, OwnContent, Payload, is_null};
 use crate::form::Form;
 use crate::frame::Opcode;
 use crate::json::{escape, msgpack};
+use crate::marks::Marks;
 use crate::members::Members;
 
 /// The form of a connection's messages (C2), and so of a view.
@@ -45,6 +46,8 @@ pub struct NewEntry {
     pub tracestate: Option<Box<str>>,
     /// What `data` is, where that is no plain JSON or the publisher said more of it (B4, B5).
     pub content: Option<Box<OwnContent>>,
+    /// Where members of `data` stand, of a signal that was written natively: what filters know without reading around them.
+    pub marks: Option<Box<Marks>>,
 }
 
 /// An entry in its place.
@@ -58,6 +61,7 @@ pub struct Entry {
     /// The message; without `data` where there is a payload.
     json: Vec<u8>,
     payload: Option<Box<Payload>>,
+    marks: Option<Box<Marks>>,
 }
 
 /// The name of an event: where it stands in the message, or, if it stands there escaped, what it is.
@@ -129,6 +133,11 @@ impl Entry {
         self.removes
     }
 
+    /// Where the members of a signal stand in that text, where it was told by whoever wrote it.
+    pub fn marks(&self) -> Option<&Marks> {
+        self.marks.as_deref()
+    }
+
     /// The `event` message as JSON text, as it stands here: without `data` where there is a payload.
     pub fn head(&self) -> &[u8] {
         &self.json
@@ -177,7 +186,8 @@ impl Entry {
     /// Bytes it is counted with.
     pub fn size(&self) -> usize {
         let payload = self.payload.as_ref().map_or(0, |one| one.len());
-        self.json.len() + payload + OVERHEAD
+        let marks = self.marks.as_ref().map_or(0, |_| size_of::<Marks>());
+        self.json.len() + payload + marks + OVERHEAD
     }
 }
 
@@ -207,12 +217,16 @@ impl Composer {
     /// The entry `offset`.
     pub fn entry(&self, offset: u64, ts: &Timestamp, new: NewEntry) -> Entry {
         let members = new.members();
-        let (json, event) = message(&self.head, offset, &ts.text, &members);
+        let Written { json, event, data } = message(&self.head, offset, &ts.text, &members);
+        // A payload that is no plain JSON is not where it was written.
+        let marks = new.marks.as_deref().filter(|_| members.content.is_none());
+        let marks = marks.and_then(|marks| marks.behind(data).map(Box::new));
         Entry {
             offset,
             ts: ts.seconds,
             removes: removes(&members, self.leaves),
             json,
+            marks,
             payload: match &new.content {
                 Some(content) => payload(&content.as_content(), || new.data),
                 None => None,
@@ -224,12 +238,13 @@ impl Composer {
 
     /// The entry `offset` of members that stand elsewhere.
     pub fn entry_of(&self, offset: u64, ts: &Timestamp, members: &Members<'_>) -> Entry {
-        let (json, event) = message(&self.head, offset, &ts.text, members);
+        let Written { json, event, .. } = message(&self.head, offset, &ts.text, members);
         Entry {
             offset,
             ts: ts.seconds,
             removes: removes(members, self.leaves),
             json,
+            marks: None,
             payload: members
                 .content
                 .and_then(|content| payload(&content, || members.data.into())),
@@ -253,8 +268,14 @@ fn removes(members: &Members<'_>, leaves: Option<&str>) -> bool {
     is_null || leaves == Some(members.event)
 }
 
-/// The message, and the name of its event.
-fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> (Vec<u8>, Name) {
+/// A message, the name of its event, and where `data` begins in it.
+struct Written {
+    json: Vec<u8>,
+    event: Name,
+    data: usize,
+}
+
+fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> Written {
     let texts = [new.key, new.traceparent, new.tracestate];
     let optional = texts.map(|text| text.map_or(0, |text| text.len() + 20));
     let tags = new.tags.map_or(0, |tags| tags.len() + 8);
@@ -273,8 +294,9 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> (Vec<u8>, N
     out.extend_from_slice(ts.as_bytes());
     if new.has_data() {
         out.extend_from_slice(br#","data":"#);
-        out.extend_from_slice(data);
     }
+    let data_at = out.len();
+    out.extend_from_slice(data);
     write_optional(&mut out, br#","key":"#, new.key);
     if let Some(tags) = new.tags {
         out.extend_from_slice(br#","tags":"#);
@@ -286,7 +308,11 @@ fn message(head: &[u8], offset: u64, ts: &str, new: &Members<'_>) -> (Vec<u8>, N
         write_content(&mut out, content);
     }
     out.push(b'}');
-    (out, event)
+    Written {
+        json: out,
+        event,
+        data: data_at,
+    }
 }
 
 fn write_name(out: &mut Vec<u8>, name: &str) -> Name {
@@ -385,6 +411,7 @@ mod tests {
             traceparent: Some("00-1".into()),
             tracestate: Some("x=1".into()),
             content: None,
+            marks: None,
         });
         let expected = r#"{"type":"event","channel":"logs","offset":7,"event":"line","ts":1767225600.12,"data":1,"key":"k\"","tags":{"t":"v"},"traceparent":"00-1","tracestate":"x=1"}"#;
         assert_eq!(expected, std::str::from_utf8(&full.json()).unwrap());

@@ -56,6 +56,7 @@ impl From<Members<'_>> for NewEntry {
             content: members
                 .content
                 .map(|content| Box::new(OwnContent::from(content))),
+            marks: None,
         }
     }
 }

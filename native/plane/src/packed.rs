@@ -246,6 +246,7 @@ mod tests {
                         traceparent,
                         tracestate,
                         content,
+                        marks: None,
                     },
                 )
             })

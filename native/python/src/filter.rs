@@ -32,7 +32,7 @@ impl PyFilter {
 
     #[getter]
     fn text<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.inner.text())
+        PyBytes::new(py, &self.inner.text())
     }
 
     #[getter]
@@ -52,11 +52,11 @@ impl PyFilter {
     }
 
     fn __eq__(&self, other: &Self) -> bool {
-        self.inner.text() == other.inner.text()
+        self.inner.is(&other.inner)
     }
 
     fn __repr__(&self) -> String {
-        format!("Filter({})", String::from_utf8_lossy(self.inner.text()))
+        format!("Filter({})", String::from_utf8_lossy(&self.inner.text()))
     }
 }
 

@@ -1,13 +1,13 @@
 //! The `SignalSystem` for Python: conversions, no decisions.
 
 mod arguments;
+mod audience;
 mod batch;
 mod connection;
 mod event;
 mod extra;
 mod fields;
 mod grid;
-mod hearing;
 mod listening;
 mod many;
 mod neighbor;
@@ -44,8 +44,28 @@ fn new_entry(entry: signal::Entry) -> plane::NewEntry {
         traceparent: extra.and_then(|extra| extra.traceparent.as_ref()).map(text),
         tracestate: extra.and_then(|extra| extra.tracestate.as_ref()).map(text),
         content: None,
+        marks: entry
+            .marks
+            .map(|(marks, vector)| Box::new(plane::Marks::new(marks, vector))),
     }
 }
+
+/// What the one crate tells is what the other reads.
+const _: () = {
+    let (told, read) = (signal::MEMBERS, plane::MARKED);
+    assert!(told.len() == read.len());
+    let mut member = 0;
+    while member < told.len() {
+        let (one, other) = (told[member].as_bytes(), read[member].as_bytes());
+        assert!(one.len() == other.len());
+        let mut at = 0;
+        while at < one.len() {
+            assert!(one[at] == other[at]);
+            at += 1;
+        }
+        member += 1;
+    }
+};
 
 /// The vector of a text by the built-in encoder (`channels/encoder.py` describes it).
 #[pyfunction]

@@ -16,7 +16,7 @@
 //! | `watermarks` | pushes that told clients where they stand (P9) |
 //! | `acks`, `acks_ignored`, `window_waits` | positions acknowledged by clients; in vain (M36); times a subscription with `ack` began to wait for one |
 //! | `inbox`, `logs`, `log_bytes`, `view_bytes` | gauges: events not drained; open logs; their bytes; bytes of wire segments |
-//! | `filters`, `filters_refused`, `filters_judged` | gauge: distinct filters, each counted on each of its channels; subscriptions refused for their bounds; evaluations of a filter for an entry |
+//! | `filters`, `filters_refused`, `filters_judged`, `filters_rejudged` | gauge: distinct filters, each counted on each of its channels; subscriptions refused for their bounds; evaluations of a filter for an entry, and those of them for entries whose verdict was let go for want of memory |
 //! | `filter_bytes`, `near_balls`, `near_matches` | gauges: bytes of the distinct filters, distinct balls of `near` conditions by which filters are found, each counted on each of its channels; counter: filters found so, for each entry |
 //! | `log_overflow` | entries that left early because of `log_memory` |
 //! | `io_turn_seconds`, `heartbeat_seconds` | histograms: work of an I/O thread between two waits; PING to PONG |
@@ -66,6 +66,7 @@ pub fn plane<'py>(py: Python<'py>, plane: &Plane) -> PyResult<Bound<'py, PyDict>
         ("log_overflow", &plane.logs().overflowed),
         ("filters_refused", &plane.filters().refused),
         ("filters_judged", &plane.filters().judged),
+        ("filters_rejudged", &plane.filters().rejudged),
         ("near_matches", &plane.filters().near),
     ] {
         stats.set_item(name, count.get())?;

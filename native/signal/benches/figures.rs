@@ -12,6 +12,7 @@
 )]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
 use signal::{Config, Neighbors, NewToken, Signal, SignalSystem, Vector};
@@ -290,9 +291,9 @@ fn measure_balls(count: usize, low: f64, high: f64, input: &str) {
     let mut balls = Balls::new();
     let mut all = Vec::with_capacity(count);
     let start = cpu_us();
-    for owner in 0..count as u64 {
+    for owner in 0..count as u32 {
         let radius = low + (high - low) * f64::from(source.unit());
-        let ball = Ball::new(wide(source.next()), radius).unwrap();
+        let ball = Arc::new(Ball::new(wide(source.next()), radius).unwrap());
         balls.insert(owner, &ball);
         all.push(ball);
     }

@@ -23,7 +23,23 @@ pub struct Entry {
     pub data: Vec<u8>,
     /// Key, tags and trace context; the payload is part of `data`.
     pub extra: Option<Arc<Extra>>,
+    /// Of a signal, where its members stand in `data`, in the order of [`MEMBERS`], and its vector; of others nothing is told.
+    pub marks: Option<([Mark; MEMBERS.len()], Vector)>,
 }
+
+/// A value in `data`: its first byte, and the one behind its last.
+pub type Mark = (u16, u16);
+
+/// The members of a signal's `data` that are told where they stand.
+pub const MEMBERS: [&str; 7] = [
+    "token_id",
+    "vector",
+    "priority",
+    "is_novel",
+    "nearest_dist",
+    "anomaly_score",
+    "node",
+];
 
 /// A run of the queue, in order.
 pub struct Batch {
@@ -109,11 +125,15 @@ impl Batch {
             .iter()
             .map(|dropped| self.dropped_entry(*dropped));
         let events = self.records().map(move |(segment, record)| match record {
-            Record::Signal(signal) => Entry {
-                event: name(signal.event_type),
-                data: self.signal_data(signal, segment.near_of(signal)),
-                extra: signal.extra.clone(),
-            },
+            Record::Signal(signal) => {
+                let (data, marks) = self.signal_data(signal, segment.near_of(signal));
+                Entry {
+                    event: name(signal.event_type),
+                    data,
+                    extra: signal.extra.clone(),
+                    marks,
+                }
+            }
             Record::Token(change, token) => plain(
                 change.event(),
                 self.token_data(token, &name(token.event_type)),
@@ -140,31 +160,46 @@ impl Batch {
         self.entries().map(|entry| entry.to_json()).collect()
     }
 
-    fn signal_data(&self, signal: &SignalRecord, near: &[Hit]) -> Vec<u8> {
+    fn signal_data(
+        &self,
+        signal: &SignalRecord,
+        near: &[Hit],
+    ) -> (Vec<u8>, Option<([Mark; MEMBERS.len()], Vector)>) {
         let payload = signal
             .extra
             .as_ref()
             .and_then(|extra| extra.payload.as_deref());
         let mut out = Vec::with_capacity(256 + near.len() * 48 + payload.map_or(0, <[u8]>::len));
-        out.extend_from_slice(b"{\"token_id\":");
-        write_uint(&mut out, signal.token_id);
-        write_vector(&mut out, &signal.vector);
-        out.extend_from_slice(b",\"priority\":");
-        write_uint(&mut out, u64::from(signal.priority));
-        out.extend_from_slice(b",\"is_novel\":");
-        out.extend_from_slice(if signal.is_novel { b"true" } else { b"false" });
-        out.extend_from_slice(b",\"nearest_dist\":");
-        write_distance(&mut out, signal.nearest_dist);
-        out.extend_from_slice(b",\"anomaly_score\":");
-        write_f32(&mut out, signal.anomaly_score);
+        let mut marks = [(0, 0); MEMBERS.len()];
+        let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        let mut write = |out: &mut Vec<u8>, member: usize, write: &dyn Fn(&mut Vec<u8>)| {
+            out.push(if member == 0 { b'{' } else { b',' });
+            out.push(b'"');
+            out.extend_from_slice(MEMBERS[member].as_bytes());
+            out.extend_from_slice(b"\":");
+            let start = short(out.len());
+            write(out);
+            marks[member] = (start, short(out.len()));
+        };
+        write(&mut out, 0, &|out| write_uint(out, signal.token_id));
+        write(&mut out, 1, &|out| write_coordinates(out, &signal.vector));
+        write(&mut out, 2, &|out| {
+            write_uint(out, u64::from(signal.priority));
+        });
+        write(&mut out, 3, &|out| {
+            out.extend_from_slice(if signal.is_novel { b"true" } else { b"false" });
+        });
+        write(&mut out, 4, &|out| write_distance(out, signal.nearest_dist));
+        write(&mut out, 5, &|out| write_f32(out, signal.anomaly_score));
         write_neighbors(&mut out, near.iter().take(self.event_neighbors));
-        self.write_node(&mut out);
+        write(&mut out, 6, &|out| out.extend_from_slice(&self.node));
+        let are_marked = out.len() < usize::from(u16::MAX);
         if let Some(payload) = payload {
             out.extend_from_slice(b",\"payload\":");
             out.extend_from_slice(payload);
         }
         out.push(b'}');
-        out
+        (out, are_marked.then_some((marks, signal.vector)))
     }
 
     fn token_data(&self, token: &Token, event_type: &str) -> Vec<u8> {
@@ -323,6 +358,7 @@ fn plain(event: &str, data: Vec<u8>) -> Entry {
         event: Arc::from(event),
         data,
         extra: None,
+        marks: None,
     }
 }
 
@@ -366,7 +402,12 @@ impl NamedToken {
 }
 
 fn write_vector(out: &mut Vec<u8>, vector: &Vector) {
-    out.extend_from_slice(b",\"vector\":[");
+    out.extend_from_slice(b",\"vector\":");
+    write_coordinates(out, vector);
+}
+
+fn write_coordinates(out: &mut Vec<u8>, vector: &Vector) {
+    out.push(b'[');
     for (axis, x) in vector.iter().enumerate() {
         if axis > 0 {
             out.push(b',');

@@ -28,7 +28,7 @@ mod token;
 mod tokens;
 pub mod vector;
 
-pub use batch::{Batch, Entry};
+pub use batch::{Batch, Entry, MEMBERS, Mark};
 pub use config::{Config, DEFAULT_WINDOW, Neighbors, Overflow, Publish};
 pub use connecting::{NewConnection, check_pull};
 pub use connections::{NamedConnection, TokenConnection};

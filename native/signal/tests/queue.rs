@@ -17,7 +17,7 @@ use std::thread;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use signal::{
-    Config, Extra, MAX_WAITING_BYTES, Neighbors, Overflow, Publish, Signal, SignalError,
+    Config, Extra, MAX_WAITING_BYTES, MEMBERS, Neighbors, Overflow, Publish, Signal, SignalError,
     SignalSystem, TokenUpdate,
 };
 use support::{SMALL, emit, signal_of, small, token_of};
@@ -123,6 +123,17 @@ fn an_emit_is_one_event_with_everything_the_system_said() {
         texts[2].replace("{\"token_id\":1,", "{\"token_id\":2,")
     );
     assert_eq!((Some(1), None), (batch.index_of(2), batch.index_of(4)));
+    for entry in batch.entries() {
+        let data: Value = serde_json::from_slice(&entry.data).unwrap();
+        let (marks, vector) = entry.marks.unwrap();
+        let read: [f32; 8] = serde_json::from_value(data["vector"].clone()).unwrap();
+        assert_eq!(vector, read);
+        for (name, (start, end)) in MEMBERS.iter().zip(marks) {
+            let marked = &entry.data[usize::from(start)..usize::from(end)];
+            let marked: Value = serde_json::from_slice(marked).unwrap();
+            assert_eq!(data[*name], marked, "{name}");
+        }
+    }
 }
 
 /// signals.md §7: tokens by the API are told one by one, many at once as a sum.

@@ -5,15 +5,17 @@
 
 #![deny(unsafe_code)] // but for the loads of `tree/lanes.rs`
 
+mod ball;
 mod balls;
 mod index;
 mod scan;
 mod tree;
 
-pub use balls::{Ball, Balls, NotABall};
+pub use ball::{Ball, NotABall};
+pub use balls::Balls;
 pub use index::{Budget, Entry, Hit, Index, IndexInfo, Nearest, Query};
 pub use scan::Scan;
-pub use tree::Tree;
+pub use tree::{Tree, fetch_ahead};
 
 /// How many coordinates a point has.
 pub const DIMENSIONS: usize = 8;

@@ -179,6 +179,7 @@ mod tests {
                         meta: (members & 4 == 0).then_some(b"{}"),
                     }))
                 }),
+                marks: None,
             };
             let mark = (members & 16 != 0).then_some(&b"\x00m"[..]);
             let mut out = Vec::new();

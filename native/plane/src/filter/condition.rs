@@ -1,5 +1,7 @@
 //! Conditions: a literal, or operators that must all hold (F3).
 
+use std::sync::Arc;
+
 use space::{Ball, DIMENSIONS};
 
 use crate::filter::fault::FilterFault;
@@ -7,7 +9,7 @@ use crate::filter::glob::Glob;
 use crate::filter::grammar::{Reader, quoted};
 use crate::filter::literal::{Bound, Literal};
 use crate::filter::node::{Field, Node, Test};
-use crate::json::{Exact, Tree};
+use crate::json::Tree;
 
 /// Literals of `in` and `nin`.
 const MAX_LITERALS: usize = 64;
@@ -16,13 +18,13 @@ const LITERAL: &str = "text, a number, true, false or null";
 const OPERATORS: &str = "eq, ne, in, nin, gt, gte, lt, lte, exists, prefix, contains, glob or near";
 
 /// The condition of one field.
-pub fn read(reader: &mut Reader, field: &Field, tree: &Tree) -> Result<Node, FilterFault> {
+pub fn read(reader: &mut Reader, field: Field, tree: &Tree) -> Result<Node, FilterFault> {
     let Tree::Object(operators) = tree else {
         reader.count()?;
         let literal = Literal::of(tree);
         let literal =
             literal.ok_or_else(|| reader.expected("a literal or an object of operators", tree))?;
-        return Ok(Node::Is(field.clone(), Test::Eq(literal)));
+        return Ok(Node::Is(field, Test::Eq(literal)));
     };
     if operators.is_empty() {
         return Err(reader.fault("at least one operator", "none"));
@@ -33,14 +35,14 @@ pub fn read(reader: &mut Reader, field: &Field, tree: &Tree) -> Result<Node, Fil
             reader.count()?;
             operator(reader, field, name, operand)
         })?;
-        nodes.push(Node::Is(field.clone(), test));
+        nodes.push(Node::Is(field, test));
     }
-    Ok(Node::all(nodes))
+    Ok(Node::all(nodes, &reader.members))
 }
 
 fn operator(
     reader: &mut Reader,
-    field: &Field,
+    field: Field,
     name: &str,
     operand: &Tree,
 ) -> Result<Test, FilterFault> {
@@ -59,13 +61,13 @@ fn operator(
             Tree::Bool(wanted) => Test::Exists(*wanted),
             other => return Err(reader.expected("true or false", other)),
         },
-        "glob" if *field == Field::Event => {
+        "glob" if field == Field::Event => {
             let pattern = text(reader, operand)?;
             let glob = Glob::parse(pattern);
             Test::Glob(glob.map_err(|expected| reader.fault(expected, quoted(pattern)))?)
         }
         "glob" => return Err(reader.fault("glob on event only", "it on another field")),
-        "near" => Test::Near(Box::new(near(reader, operand)?)),
+        "near" => Test::Near(Arc::new(near(reader, operand)?)),
         other => return Err(reader.fault(OPERATORS, quoted(other))),
     })
 }
@@ -75,7 +77,7 @@ fn literal(reader: &Reader, tree: &Tree) -> Result<Literal, FilterFault> {
 }
 
 /// Each once, in an order of their own.
-fn literals(reader: &mut Reader, tree: &Tree) -> Result<Vec<Literal>, FilterFault> {
+fn literals(reader: &mut Reader, tree: &Tree) -> Result<Box<[Literal]>, FilterFault> {
     let Tree::Array(elements) = tree else {
         return Err(reader.expected("an array of literals", tree));
     };
@@ -157,14 +159,9 @@ fn vector(reader: &mut Reader, tree: &Tree) -> Result<[f64; DIMENSIONS], FilterF
 }
 
 /// A number as a 64-bit float.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "the nearest float is what is asked for"
-)]
 fn number(tree: &Tree) -> Option<f64> {
     match tree {
-        Tree::Number(Exact::Integer(value)) => Some(*value as f64),
-        Tree::Number(Exact::Float(value)) => Some(*value),
+        Tree::Number(number) => Some(number.nearest()),
         _ => None,
     }
 }

@@ -53,6 +53,15 @@ impl Glob {
         Ok(Self { runs })
     }
 
+    /// Bytes that it holds apart from itself.
+    pub fn held(&self) -> usize {
+        let runs = self.runs.iter().flatten().map(|part| match part {
+            Part::Any => size_of::<Part>(),
+            Part::Is(literal) => size_of::<Part>() + literal.len(),
+        });
+        self.runs.capacity() * size_of::<Vec<Part>>() + runs.sum::<usize>()
+    }
+
     /// Whether an event is called so.
     pub fn matches(&self, event: &str) -> bool {
         let mut segments = [""; MAX_SEGMENTS];

@@ -2,7 +2,8 @@
 
 use crate::filter::condition;
 use crate::filter::fault::FilterFault;
-use crate::filter::node::{Field, Node, Path};
+use crate::filter::member::Member;
+use crate::filter::node::{Field, Node};
 use crate::json::{Tree, is_tag_name};
 
 /// Segments of a path (F8).
@@ -35,11 +36,12 @@ impl Default for Limits {
 }
 
 /// Read a filter.
-pub fn read(text: &[u8], limits: Limits) -> Result<Node, FilterFault> {
+pub fn read(text: &[u8], limits: Limits) -> Result<(Node, Vec<Member>), FilterFault> {
     let mut reader = Reader {
         limits,
         nodes: 0,
         path: Vec::new(),
+        members: Vec::new(),
     };
     if text.len() > limits.bytes {
         let expected = format!("at most {} bytes", limits.bytes);
@@ -47,7 +49,8 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Node, FilterFault> {
     }
     let tree = Tree::parse(text)
         .map_err(|fault| reader.fault("a JSON object", format!("text with a fault: {fault}")))?;
-    reader.filter(&tree, 1)
+    let node = reader.filter(&tree, 1)?;
+    Ok((node, reader.members))
 }
 
 /// Where it reads, and how much it has read.
@@ -56,6 +59,8 @@ pub struct Reader {
     limits: Limits,
     nodes: usize,
     path: Vec<String>,
+    /// Those that were read so far, each once.
+    pub members: Vec<Member>,
 }
 
 impl Reader {
@@ -104,7 +109,7 @@ impl Reader {
         for (name, value) in members {
             nodes.push(self.within(name.as_str(), |reader| reader.member(name, value, depth))?);
         }
-        Ok(Node::all(nodes))
+        Ok(Node::all(nodes, &self.members))
     }
 
     fn member(&mut self, name: &str, value: &Tree, depth: usize) -> Result<Node, FilterFault> {
@@ -113,9 +118,9 @@ impl Reader {
                 self.count()?;
                 let nodes = self.filters(value, depth + 1)?;
                 Ok(if name == "all" {
-                    Node::all(nodes)
+                    Node::all(nodes, &self.members)
                 } else {
-                    Node::any(nodes)
+                    Node::any(nodes, &self.members)
                 })
             }
             "not" => {
@@ -124,7 +129,7 @@ impl Reader {
             }
             _ => {
                 let field = self.field(name)?;
-                condition::read(self, &field, value)
+                condition::read(self, field, value)
             }
         }
     }
@@ -143,7 +148,7 @@ impl Reader {
     }
 
     /// F2: what a member that is no combinator is about.
-    fn field(&self, name: &str) -> Result<Field, FilterFault> {
+    fn field(&mut self, name: &str) -> Result<Field, FilterFault> {
         let (root, rest) = match name.split_once('.') {
             Some((root, rest)) => (root, Some(rest)),
             None => (name, None),
@@ -160,11 +165,11 @@ impl Reader {
             ("data" | "meta", Some(path)) => self.check_path(path)?,
             _ => return Err(self.fault(FIELDS, quoted(name))),
         }
-        let path = Path {
+        let member = Member {
             name: name.into(),
             is_tag: root == "tags",
         };
-        Ok(Field::Member(path, 0))
+        Ok(Field::Member(member.number_in(&mut self.members)))
     }
 
     fn check_path(&self, path: &str) -> Result<(), FilterFault> {

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use crate::filter::literal::{contains, has_prefix};
 use crate::filter::look::Look;
-use crate::filter::near;
 use crate::filter::node::{Field, Node, Test};
 use crate::json::{Text, Value};
 
@@ -15,12 +14,18 @@ pub fn holds(node: &Node, slots: &[usize], look: &mut Look<'_>) -> bool {
         Node::Any(nodes) => nodes.iter().any(|node| holds(node, slots, look)),
         Node::Not(node) => !holds(node, slots, look),
         Node::Is(Field::Event, Test::Glob(glob)) => glob.matches(look.event()),
+        Node::Is(Field::Member(_), Test::Near(_)) if look.is_near => true,
+        Node::Is(Field::Member(number), Test::Near(ball)) => {
+            let slot = slots.get(*number as usize);
+            let point = slot.and_then(|slot| look.vector(*slot));
+            point.is_some_and(|point| ball.holds(&point))
+        }
         Node::Is(field, test) => {
             let value = match field {
                 Field::Event => Value::Text(Text::plain(look.event())),
                 Field::Key => look.key(),
-                Field::Member(_, number) => slots
-                    .get(*number)
+                Field::Member(number) => slots
+                    .get(*number as usize)
                     .map_or(Value::Missing, |slot| look.value(*slot)),
             };
             is(&value, test, look.room())
@@ -42,8 +47,7 @@ fn is(value: &Value<'_>, test: &Test, room: &mut Vec<u8>) -> bool {
         Test::Exists(wanted) => exists == *wanted,
         Test::Prefix(prefix) => has_prefix(value, prefix),
         Test::Contains(literal) => contains(value, literal, room),
-        Test::Near(ball) => near::vector(value).is_some_and(|point| ball.holds(&point)),
-        // It is read for the event's name alone, where it has its own way.
-        Test::Glob(_) => false,
+        // The event's name and its key are no vectors, and only the name has a pattern: these have their own ways.
+        Test::Near(_) | Test::Glob(_) => false,
     }
 }

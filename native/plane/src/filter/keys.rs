@@ -5,18 +5,23 @@ use std::sync::Arc;
 use space::Ball;
 
 use crate::filter::literal::Literal;
-use crate::filter::node::{Field, Node, Path, Test};
+use crate::filter::node::{Field, Node, Test};
 
 /// Balls by which one filter is filed at most.
 const MAX_BALLS: usize = 8;
 /// Names of events, or their beginnings, likewise.
 const MAX_NAMES: usize = 64;
 
+/// Bytes of a ball among those of others, apart from its own numbers.
+const BALL: usize = 160;
+/// Bytes of a name among those of others.
+const NAME: usize = 256;
+
 /// One of several things of which an event must have one, or the filter does not hold.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Key {
-    /// A vector in this ball, at this place; and, where they are known, one of these names.
-    Ball(Path, Box<Ball>, Option<Arc<[Name]>>),
+    /// A vector in this ball, at this member of the filter; and, where they are known, one of these names.
+    Ball(u32, Arc<Ball>, Option<Arc<[Name]>>),
     /// Such a name.
     Name(Name),
 }
@@ -35,11 +40,11 @@ impl Key {
         matches!(self, Self::Ball(..))
     }
 
-    /// How many places it has among those of others.
-    pub fn places(&self) -> usize {
+    /// Bytes of its places among those of others.
+    pub fn size(&self) -> usize {
         match self {
-            Self::Ball(_, _, names) => 1 + names.as_ref().map_or(0, |names| names.len()),
-            Self::Name(_) => 1,
+            Self::Ball(_, _, names) => BALL + NAME * names.as_ref().map_or(0, |names| names.len()),
+            Self::Name(_) => NAME,
         }
     }
 
@@ -65,8 +70,8 @@ pub fn keys_of(node: &Node) -> Option<Vec<Key>> {
             within_bounds(keys)
         }
         Node::Is(Field::Event, test) => keys_of_name(test),
-        Node::Is(Field::Member(path, _), Test::Near(ball)) => {
-            Some(vec![Key::Ball(path.clone(), ball.clone(), None)])
+        Node::Is(Field::Member(number), Test::Near(ball)) => {
+            Some(vec![Key::Ball(*number, Arc::clone(ball), None)])
         }
         Node::Not(_) | Node::Is(..) => None,
     }

@@ -29,6 +29,14 @@ impl Literal {
         }
     }
 
+    /// Bytes that it holds apart from itself.
+    pub fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether a value equals it; nothing is converted (F5).
     pub fn equals(&self, value: &Value<'_>) -> bool {
         match (self, value) {
@@ -61,6 +69,14 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// Bytes that it holds apart from itself.
+    pub fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(_) => 0,
+        }
+    }
+
     /// How a value stands to it, if it is of the same type.
     pub fn order(&self, value: &Value<'_>) -> Option<Ordering> {
         match (self, value) {

@@ -2,9 +2,13 @@
 
 use std::cell::OnceCell;
 
+use space::{DIMENSIONS, Vector};
+
 use crate::content::Kept;
 use crate::entry::Entry;
+use crate::filter::near;
 use crate::json::{Finder, Paths, Text, Value};
+use crate::marks::Marks;
 
 /// What a filter looks at. Members of the message are found in it by their names, so an entry has whatever its message has.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct Subject<'a> {
     pub message: &'a [u8],
     encoded: Option<&'a Entry>,
     decoded: OnceCell<Vec<u8>>,
+    /// Where a signal's members stand in the message.
+    marks: Option<&'a Marks>,
 }
 
 impl<'a> Subject<'a> {
@@ -28,7 +34,14 @@ impl<'a> Subject<'a> {
             message,
             encoded: None,
             decoded: OnceCell::new(),
+            marks: None,
         }
+    }
+
+    /// The same where members of a signal are known to stand.
+    #[must_use]
+    pub fn with_marks(self, marks: Option<&'a Marks>) -> Self {
+        Self { marks, ..self }
     }
 
     /// The message with `data` that was encoded; decoded once, when a filter asks for it (F10).
@@ -44,6 +57,7 @@ impl<'a> From<&'a Entry> for Subject<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self {
             encoded: (entry.hidden() > 0).then_some(entry),
+            marks: entry.marks(),
             ..Self::new(entry.event(), entry.key(), entry.head())
         }
     }
@@ -80,6 +94,10 @@ pub struct Look<'a> {
     paths: &'a Paths,
     scratch: &'a mut Scratch,
     read: Read,
+    /// The slot that was read as a vector last, and what that is.
+    vector: Option<(usize, Option<[f64; DIMENSIONS]>)>,
+    /// The one ball that a filter asks of is known to hold its vector.
+    pub is_near: bool,
 }
 
 impl<'a> Look<'a> {
@@ -93,6 +111,8 @@ impl<'a> Look<'a> {
             paths,
             scratch,
             read: Read::Nothing,
+            vector: None,
+            is_near: false,
         }
     }
 
@@ -109,6 +129,11 @@ impl<'a> Look<'a> {
 
     /// What stands in a slot of the paths.
     pub fn value(&mut self, slot: usize) -> Value<'a> {
+        if let Some(marks) = self.subject.marks
+            && let Some(marked) = self.paths.marked(slot)
+        {
+            return marks.value(marked, self.subject.message);
+        }
         let is_hidden = self.subject.encoded.is_some() && self.paths.begins_with(slot, DATA);
         let enough = if is_hidden || self.read == Read::Whole {
             Read::Whole
@@ -129,6 +154,24 @@ impl<'a> Look<'a> {
             self.scratch.finder.look(self.paths, text);
         }
         self.scratch.finder.value(slot, text)
+    }
+
+    /// The vector that stands there, if it is one (F7); read once for all balls.
+    pub fn vector(&mut self, slot: usize) -> Option<[f64; DIMENSIONS]> {
+        if let Some((known, vector)) = self.vector
+            && known == slot
+        {
+            return vector;
+        }
+        let vector = near::vector(&self.value(slot));
+        self.vector = Some((slot, vector));
+        vector
+    }
+
+    /// The same in single precision, where a signal says it.
+    pub fn narrow_vector(&self, slot: usize) -> Option<Vector> {
+        let marks = self.subject.marks?;
+        marks.vector(self.paths.marked(slot)?).copied()
     }
 
     /// For strings as they read.

@@ -5,91 +5,75 @@
 
 mod condition;
 mod fault;
-mod files;
 mod glob;
 mod grammar;
+mod group;
 mod holds;
+mod index;
 mod keys;
 mod literal;
 mod look;
+mod member;
 mod named;
 mod near;
 mod node;
 mod past;
+mod roster;
+mod rule;
 mod sieve;
-mod sieves;
 mod sifted;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod verdicts;
 
-use std::sync::Arc;
-
-use crate::json::Paths;
-
 pub use fault::FilterFault;
 pub use grammar::Limits;
 pub use look::{Scratch, Subject};
 pub use past::{judge_past, unjudged};
+pub use roster::{Hit, Roster};
 pub use sieve::Sieve;
-pub use sieves::{Hit, Sieves};
 pub use sifted::Sifted;
 pub use totals::{Bounds, Totals};
 
-use look::Look;
-use node::{Node, Path};
+use node::Node;
+use rule::Rule;
 
 /// A filter that was read: in one form, however it was written.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    node: Node,
-    /// Members of the message that it looks at, each once.
-    members: Vec<Path>,
-    /// The same as they stand in [`Self::paths`].
-    slots: Vec<usize>,
-    paths: Paths,
-    text: Arc<[u8]>,
+    rule: Rule,
     received: Box<[u8]>,
 }
 
 impl Filter {
     /// Read a JSON text by F1 to F9.
     pub fn parse(text: &[u8], limits: Limits) -> Result<Self, FilterFault> {
-        let node = grammar::read(text, limits)?;
-        let mut filter = Self::of(node);
-        filter.received = text.into();
-        Ok(filter)
-    }
-
-    fn of(mut node: Node) -> Self {
-        let mut members = Vec::new();
-        node.number_members(&mut members);
-        let mut paths = Paths::default();
-        let slots = members.iter().map(|path| paths.insert(path.steps()));
-        let slots = slots.collect();
-        let mut text = Vec::new();
-        node.write(&mut text);
-        Self {
-            node,
-            members,
-            slots,
-            paths,
-            received: text.as_slice().into(),
-            text: text.into(),
-        }
+        let (node, members) = grammar::read(text, limits)?;
+        Ok(Self {
+            rule: Rule::new(node, &members),
+            received: text.into(),
+        })
     }
 
     /// What passes both (F12).
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let both = vec![self.node.clone(), other.node.clone()];
-        Self::of(Node::all(both))
+        let rule = self.rule.and(&other.rule);
+        Self {
+            received: rule.text().into(),
+            rule,
+        }
     }
 
     /// The one form that equal filters have, itself a filter.
-    pub fn text(&self) -> &[u8] {
-        &self.text
+    pub fn text(&self) -> Vec<u8> {
+        self.rule.text()
+    }
+
+    /// Whether another says the same, however it was written.
+    pub fn is(&self, other: &Self) -> bool {
+        self.rule.is(&other.rule)
     }
 
     /// As it was read.
@@ -99,24 +83,16 @@ impl Filter {
 
     /// It is `{}`, or says as much.
     pub fn is_open(&self) -> bool {
-        matches!(&self.node, Node::All(nodes) if nodes.is_empty())
+        matches!(&*self.rule.node, Node::All(nodes) if nodes.is_empty())
     }
 
     /// Whether more must be known of an event than what stands beside its `data`.
     pub fn looks_into_data(&self) -> bool {
-        let mut members = self.members.iter();
-        members.any(|path| path.steps().next() == Some("data"))
-    }
-
-    /// Bytes that it holds, roughly.
-    fn size(&self) -> usize {
-        let paths = self.members.iter().map(|path| 128 + path.name.len());
-        self.node.size() + self.text.len() + self.received.len() + paths.sum::<usize>()
+        self.rule.looks_into_data()
     }
 
     /// Whether it lets through what is looked at.
     pub fn passes(&self, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
-        let mut look = Look::new(subject, &self.paths, scratch);
-        holds::holds(&self.node, &self.slots, &mut look)
+        self.rule.passes(subject, scratch)
     }
 }

@@ -7,15 +7,15 @@ use crate::filter::keys::Name;
 /// The numbers of filters, by names and their beginnings.
 #[derive(Debug, Default)]
 pub struct Named {
-    names: HashMap<Box<str>, BTreeSet<u64>>,
-    starts: HashMap<Box<str>, BTreeSet<u64>>,
+    names: HashMap<Box<str>, BTreeSet<u32>>,
+    starts: HashMap<Box<str>, BTreeSet<u32>>,
     /// How many starts have each length.
     lengths: BTreeMap<usize, usize>,
 }
 
 impl Named {
     /// File a filter.
-    pub fn insert(&mut self, id: u64, name: &Name) {
+    pub fn insert(&mut self, id: u32, name: &Name) {
         match name {
             Name::Is(name) => {
                 self.names.entry(name.clone()).or_default().insert(id);
@@ -31,7 +31,7 @@ impl Named {
     }
 
     /// Take a filter out again that was filed so.
-    pub fn remove(&mut self, id: u64, name: &Name) {
+    pub fn remove(&mut self, id: u32, name: &Name) {
         match name {
             Name::Is(name) => {
                 take_out(&mut self.names, name, id);
@@ -50,7 +50,7 @@ impl Named {
     }
 
     /// The filters that an event of this name may pass; in no order, and some of them twice.
-    pub fn find(&self, event: &str) -> impl Iterator<Item = &u64> {
+    pub fn find(&self, event: &str) -> impl Iterator<Item = &u32> {
         let starts = self.lengths.keys().filter_map(|length| {
             let start = event.get(..*length)?;
             self.starts.get(start)
@@ -60,7 +60,7 @@ impl Named {
 }
 
 /// Whether that was the last one there.
-fn take_out(files: &mut HashMap<Box<str>, BTreeSet<u64>>, name: &str, id: u64) -> bool {
+fn take_out(files: &mut HashMap<Box<str>, BTreeSet<u32>>, name: &str, id: u32) -> bool {
     let Some(ids) = files.get_mut(name) else {
         return false;
     };

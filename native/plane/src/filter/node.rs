@@ -1,46 +1,32 @@
 //! A filter as a tree, in a form that does not depend on how it was written.
 
+use std::sync::Arc;
+
 use space::Ball;
 
 use crate::filter::glob::Glob;
 use crate::filter::literal::{Bound, Literal};
+use crate::filter::member::Member;
 use crate::filter::near;
 use crate::json::escape;
 
-/// A member of the `event` message: where it stands, and what the filter calls it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path {
-    /// As in the filter: `tags.host`, `data.cpu`.
-    pub name: Box<str>,
-    /// After which of the name's dots the next step begins: all of them, or for a tag the first alone.
-    pub is_tag: bool,
-}
-
-impl Path {
-    /// Keys and indexes from the message down.
-    pub fn steps(&self) -> impl Iterator<Item = &str> {
-        let most = if self.is_tag { 2 } else { usize::MAX };
-        self.name.splitn(most, '.')
-    }
-}
-
 /// What a condition is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The name of the event.
     Event,
     /// The key.
     Key,
-    /// Anything in the message, and its number among the members of the filter.
-    Member(Path, usize),
+    /// Anything in the message, by its number among the members of the filter.
+    Member(u32),
 }
 
 impl Field {
-    fn name(&self) -> &str {
+    fn name(self, members: &[Member]) -> &str {
         match self {
             Self::Event => "event",
             Self::Key => "key",
-            Self::Member(path, _) => &path.name,
+            Self::Member(number) => members.get(number as usize).map_or("", |one| &one.name),
         }
     }
 }
@@ -53,9 +39,9 @@ pub enum Test {
     /// `ne`
     Ne(Literal),
     /// `in`
-    In(Vec<Literal>),
+    In(Box<[Literal]>),
     /// `nin`
-    Nin(Vec<Literal>),
+    Nin(Box<[Literal]>),
     /// `gt`
     Gt(Bound),
     /// `gte`
@@ -73,16 +59,16 @@ pub enum Test {
     /// `glob`
     Glob(Glob),
     /// `near`
-    Near(Box<Ball>),
+    Near(Arc<Ball>),
 }
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     /// All of them hold; none: everything passes.
-    All(Vec<Node>),
+    All(Box<[Node]>),
     /// One of them holds.
-    Any(Vec<Node>),
+    Any(Box<[Node]>),
     /// It does not hold.
     Not(Box<Node>),
     /// A condition.
@@ -91,7 +77,7 @@ pub enum Node {
 
 impl Node {
     /// All of `nodes`, in an order of their own: what costs little to know comes first.
-    pub fn all(nodes: Vec<Self>) -> Self {
+    pub fn all(nodes: Vec<Self>, members: &[Member]) -> Self {
         let mut flat = Vec::new();
         for node in nodes {
             match node {
@@ -99,11 +85,11 @@ impl Node {
                 other => flat.push(other),
             }
         }
-        Self::ordered(flat, Self::All)
+        Self::ordered(flat, members, Self::All)
     }
 
     /// One of `nodes`, of which there is at least one.
-    pub fn any(nodes: Vec<Self>) -> Self {
+    pub fn any(nodes: Vec<Self>, members: &[Member]) -> Self {
         let mut flat = Vec::new();
         for node in nodes {
             match node {
@@ -111,13 +97,13 @@ impl Node {
                 other => flat.push(other),
             }
         }
-        Self::ordered(flat, Self::Any)
+        Self::ordered(flat, members, Self::Any)
     }
 
-    fn ordered(nodes: Vec<Self>, of: fn(Vec<Self>) -> Self) -> Self {
+    fn ordered(nodes: Vec<Self>, members: &[Member], of: fn(Box<[Self]>) -> Self) -> Self {
         let keyed = nodes.into_iter().map(|node| {
             let mut text = Vec::new();
-            node.write(&mut text);
+            node.write(members, &mut text);
             (node.looks_inside(), text, node)
         });
         let mut keyed: Vec<(bool, Vec<u8>, Self)> = keyed.collect();
@@ -128,22 +114,30 @@ impl Node {
             Some(only) if nodes.is_empty() => only,
             Some(last) => {
                 nodes.push(last);
-                of(nodes)
+                of(nodes.into())
             }
-            None => of(nodes),
+            None => of(nodes.into()),
         }
     }
 
-    /// Bytes that it holds, roughly.
-    pub fn size(&self) -> usize {
-        let below = match self {
-            Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::size).sum(),
-            Self::Not(node) => node.size(),
-            Self::Is(_, Test::Near(_)) => size_of::<Ball>(),
-            // What a literal or a pattern holds stands in the text too, which is counted by itself.
-            Self::Is(..) => 32,
-        };
-        size_of::<Self>() + below
+    /// Bytes that it holds apart from itself.
+    pub fn held(&self) -> usize {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => {
+                size_of_val::<[Self]>(nodes) + nodes.iter().map(Self::held).sum::<usize>()
+            }
+            Self::Not(node) => size_of::<Self>() + node.held(),
+            Self::Is(_, test) => test.held(),
+        }
+    }
+
+    /// How many balls it asks of.
+    pub fn balls(&self) -> usize {
+        match self {
+            Self::All(nodes) | Self::Any(nodes) => nodes.iter().map(Self::balls).sum(),
+            Self::Not(node) => node.balls(),
+            Self::Is(_, test) => usize::from(matches!(test, Test::Near(_))),
+        }
     }
 
     /// More than the event's name and key must be known.
@@ -151,44 +145,43 @@ impl Node {
         match self {
             Self::All(nodes) | Self::Any(nodes) => nodes.iter().any(Self::looks_inside),
             Self::Not(node) => node.looks_inside(),
-            Self::Is(field, _) => matches!(field, Field::Member(..)),
+            Self::Is(field, _) => matches!(field, Field::Member(_)),
         }
     }
 
-    /// Give the members of the message that it looks at their numbers: their places in `members`, each once.
-    pub fn number_members(&mut self, members: &mut Vec<Path>) {
+    /// Give the members that it looks at their numbers among `members`, where those that are not there yet are added, in the
+    /// order of the conditions.
+    pub fn renumber(&mut self, former: &[Member], members: &mut Vec<Member>) {
         match self {
             Self::All(nodes) | Self::Any(nodes) => {
                 for node in nodes {
-                    node.number_members(members);
+                    node.renumber(former, members);
                 }
             }
-            Self::Not(node) => node.number_members(members),
-            Self::Is(Field::Member(path, number), _) => {
-                let known = members.iter().position(|member| member == path);
-                *number = known.unwrap_or_else(|| {
-                    members.push(path.clone());
-                    members.len() - 1
-                });
+            Self::Not(node) => node.renumber(former, members),
+            Self::Is(Field::Member(number), _) => {
+                if let Some(member) = former.get(*number as usize) {
+                    *number = member.clone().number_in(members);
+                }
             }
             Self::Is(..) => {}
         }
     }
 
     /// As JSON, which says the same when it is read.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, members: &[Member], out: &mut Vec<u8>) {
         match self {
             Self::All(nodes) if nodes.is_empty() => out.extend_from_slice(b"{}"),
-            Self::All(nodes) => write_all(out, "all", nodes),
-            Self::Any(nodes) => write_all(out, "any", nodes),
+            Self::All(nodes) => write_all(out, "all", nodes, members),
+            Self::Any(nodes) => write_all(out, "any", nodes, members),
             Self::Not(node) => {
                 out.extend_from_slice(br#"{"not":"#);
-                node.write(out);
+                node.write(members, out);
                 out.push(b'}');
             }
             Self::Is(field, test) => {
                 out.push(b'{');
-                escape::write_str(out, field.name());
+                escape::write_str(out, field.name(members));
                 out.extend_from_slice(b":{");
                 test.write(out);
                 out.extend_from_slice(b"}}");
@@ -197,7 +190,7 @@ impl Node {
     }
 }
 
-fn write_all(out: &mut Vec<u8>, name: &str, nodes: &[Node]) {
+fn write_all(out: &mut Vec<u8>, name: &str, nodes: &[Node], members: &[Member]) {
     out.push(b'{');
     escape::write_str(out, name);
     out.extend_from_slice(b":[");
@@ -205,12 +198,27 @@ fn write_all(out: &mut Vec<u8>, name: &str, nodes: &[Node]) {
         if at > 0 {
             out.push(b',');
         }
-        node.write(out);
+        node.write(members, out);
     }
     out.extend_from_slice(b"]}");
 }
 
 impl Test {
+    fn held(&self) -> usize {
+        match self {
+            Self::Eq(literal) | Self::Ne(literal) | Self::Contains(literal) => literal.held(),
+            Self::In(literals) | Self::Nin(literals) => {
+                size_of_val::<[Literal]>(literals)
+                    + literals.iter().map(Literal::held).sum::<usize>()
+            }
+            Self::Gt(bound) | Self::Gte(bound) | Self::Lt(bound) | Self::Lte(bound) => bound.held(),
+            Self::Exists(_) => 0,
+            Self::Prefix(text) => text.len(),
+            Self::Glob(glob) => glob.held(),
+            Self::Near(_) => 2 * size_of::<usize>() + size_of::<Ball>(),
+        }
+    }
+
     /// The name of the operator.
     pub fn name(&self) -> &'static str {
         match self {

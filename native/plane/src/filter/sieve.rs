@@ -1,15 +1,13 @@
 //! A filter on one channel, and what it has judged there.
 
-use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::entry::Entry;
-use crate::filter::keys::Key;
-use crate::filter::look::{Look, Scratch, Subject};
-use crate::filter::sieves::Sieves;
+use crate::filter::look::{Scratch, Subject};
+use crate::filter::roster::{Front, Roster};
+use crate::filter::rule::Rule;
 use crate::filter::totals::Totals;
 use crate::filter::verdicts::{Judged, Verdicts};
-use crate::filter::{Filter, holds};
 use crate::log::Log;
 
 /// Entries that are judged for one count at most: beyond it is not known how many were missed (M48).
@@ -17,13 +15,11 @@ pub const COUNTED: u64 = 65_536;
 /// Encoded bytes whose decoding costs as much as judging an entry.
 const HIDDEN: u64 = 16;
 
-/// How a filter is filed among those of a channel.
-#[derive(Debug, Default)]
-pub(super) struct Filed {
-    /// By what; `None`: it is looked at for every event.
-    pub(super) keys: Option<Box<[Key]>>,
-    /// Bytes that are counted for it.
-    pub(super) size: usize,
+/// What a filter counts for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight {
+    /// Bytes.
+    pub(super) bytes: usize,
     /// The bounds of numbers do not count it.
     pub(super) is_free: bool,
 }
@@ -33,9 +29,11 @@ pub(super) struct Filed {
 pub struct Sieve {
     /// Its number among all of the process.
     pub id: u64,
-    pub(super) filter: Filter,
-    pub(super) home: Arc<Sieves>,
-    pub(super) filed: Filed,
+    /// Its number in the roster.
+    pub(super) seat: u32,
+    pub(super) rule: Rule,
+    pub(super) weight: Weight,
+    home: Arc<Roster>,
     /// Up to where everything was judged for others before it came: a history, and an offset.
     since: (u64, u64),
     verdicts: Mutex<Verdicts>,
@@ -43,23 +41,23 @@ pub struct Sieve {
 
 impl Drop for Sieve {
     fn drop(&mut self) {
-        let (filed, text) = (take(&mut self.filed), Arc::clone(&self.filter.text));
-        self.home.gone(self.id, filed, text);
+        self.home.gone(self.seat, self.rule.clone(), self.weight);
     }
 }
 
 impl Sieve {
     pub(super) fn new(
-        id: u64,
-        (filter, filed): (Filter, Filed),
-        (home, totals): (Arc<Sieves>, Arc<Totals>),
+        (id, seat): (u64, u32),
+        (rule, weight): (Rule, Weight),
+        (home, totals): (Arc<Roster>, Arc<Totals>),
         since: (u64, u64),
     ) -> Self {
         Self {
             id,
-            filter,
+            seat,
+            rule,
+            weight,
             home,
-            filed,
             since,
             verdicts: Mutex::new(Verdicts::new(totals)),
         }
@@ -67,7 +65,7 @@ impl Sieve {
 
     /// What of a history was judged for it together with others.
     fn judged(&self, history: u64) -> Judged {
-        self.home.judged(history, self.since)
+        self.home.front().judged(history, self.since)
     }
 
     /// Nothing is evaluated while it is held.
@@ -75,9 +73,9 @@ impl Sieve {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of an entry of a history; nothing, if that is over.
-    pub(super) fn known(&self, history: u64, offset: u64) -> Option<bool> {
-        let judged = self.judged(history);
+    /// What is known of an entry of a history, of which so much was judged for all; nothing, if that is over.
+    pub(super) fn known(&self, history: u64, offset: u64, front: &Front) -> Option<bool> {
+        let judged = front.judged(history, self.since);
         let mut verdicts = self.verdicts();
         let is_present = verdicts.enter(history);
         verdicts.get(offset, judged).filter(|_| is_present)
@@ -85,11 +83,12 @@ impl Sieve {
 
     /// Whether an entry of a history passes; judged once.
     pub fn passes(&self, history: u64, entry: &Entry, scratch: &mut Scratch) -> bool {
-        if let Some(known) = self.known(history, entry.offset()) {
+        if let Some(known) = self.known(history, entry.offset(), &self.home.front()) {
             return known;
         }
-        self.home.count_judged(1);
-        let passes = self.filter.passes(&Subject::from(entry), scratch);
+        let is_forgotten = self.verdicts().is_forgotten(entry.offset());
+        self.home.count_judged(1, u64::from(is_forgotten));
+        let passes = self.rule.passes(&Subject::from(entry), scratch);
         self.note(history, entry.offset(), passes);
         passes
     }
@@ -122,7 +121,7 @@ impl Sieve {
     pub fn cost(&self, log: &Log, after: u64, to: u64) -> u64 {
         let history = log.history();
         let unknown = self.unknown(history, after, to);
-        if unknown == 0 || unknown > COUNTED || !self.filter.looks_into_data() {
+        if unknown == 0 || unknown > COUNTED || !self.rule.looks_into_data() {
             return unknown;
         }
         let judged = self.judged(history);
@@ -150,10 +149,5 @@ impl Sieve {
         } else {
             0
         }
-    }
-
-    /// Evaluate for what is being looked at.
-    pub(super) fn holds(&self, slots: &[usize], look: &mut Look<'_>) -> bool {
-        holds::holds(&self.filter.node, slots, look)
     }
 }

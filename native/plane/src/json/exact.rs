@@ -13,8 +13,10 @@ const LEAST: f64 = -9_223_372_036_854_775_808.0;
 /// A number with one form for each value: a float that is an integer of 64 bits is one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Exact {
-    /// −2^63 to 2^64−1.
-    Integer(i128),
+    /// 0 to 2^64−1.
+    Natural(u64),
+    /// −2^63 to −1.
+    Negative(i64),
     /// Finite, and no such integer.
     Float(f64),
 }
@@ -36,7 +38,7 @@ impl Exact {
             } else {
                 magnitude
             };
-            return Some(Self::Integer(value));
+            return Some(Self::from_whole(value));
         }
         Self::from_float(number.value())
     }
@@ -47,20 +49,51 @@ impl Exact {
         }
         let whole = float.fract() == 0.0 && (LEAST..ABOVE).contains(&float);
         Some(if whole {
-            Self::Integer(integer(float))
+            Self::from_whole(integer(float))
         } else {
             Self::Float(float)
         })
     }
 
+    /// An integer of 64 bits, with or without a sign.
+    #[allow(clippy::cast_precision_loss, reason = "callers are within the ranges")]
+    fn from_whole(value: i128) -> Self {
+        let natural = || u64::try_from(value).map(Self::Natural);
+        let negative = || i64::try_from(value).map(Self::Negative);
+        natural()
+            .or_else(|_| negative())
+            .unwrap_or(Self::Float(value as f64))
+    }
+
+    fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Natural(value) => Some(i128::from(*value)),
+            Self::Negative(value) => Some(i128::from(*value)),
+            Self::Float(_) => None,
+        }
+    }
+
+    /// The nearest 64-bit float.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "the nearest float is what is asked for"
+    )]
+    pub fn nearest(&self) -> f64 {
+        match self {
+            Self::Natural(value) => *value as f64,
+            Self::Negative(value) => *value as f64,
+            Self::Float(value) => *value,
+        }
+    }
+
     /// Which of two is greater; never by a rounded value.
     pub fn order(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+        match (self.whole(), other.whole()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(a), None) => against(a, other.nearest()),
+            (None, Some(b)) => against(b, self.nearest()).reverse(),
             // Neither is NaN, and no float is −0: that is an integer.
-            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
-            (Self::Integer(a), Self::Float(b)) => against(*a, *b),
-            (Self::Float(a), Self::Integer(b)) => against(*b, *a).reverse(),
+            (None, None) => self.nearest().total_cmp(&other.nearest()),
         }
     }
 }
@@ -68,7 +101,8 @@ impl Exact {
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Integer(value) => value.fmt(f),
+            Self::Natural(value) => value.fmt(f),
+            Self::Negative(value) => value.fmt(f),
             Self::Float(value) => write!(f, "{value:e}"),
         }
     }

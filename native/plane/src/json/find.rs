@@ -241,6 +241,15 @@ fn scalar_or_span(lexer: &mut Lexer<'_>) -> Result<Found, JsonFault> {
     }
 }
 
+/// The value that a text of ours consists of; an array is not looked into.
+pub fn scalar(text: &[u8]) -> Value<'_> {
+    if text.first() == Some(&b'[') {
+        return Value::Array(text);
+    }
+    let found = scalar_or_span(&mut Lexer::new(text));
+    found.unwrap_or_default().of(text)
+}
+
 /// Pass a value that nobody wants: only strings and brackets tell where it ends.
 fn skip(lexer: &mut Lexer<'_>) -> Result<(), JsonFault> {
     let mut depth = 0_usize;

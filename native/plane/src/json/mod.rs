@@ -35,7 +35,7 @@ mod walk;
 
 pub use exact::Exact;
 pub use fault::JsonFault;
-pub use find::{Finder, elements};
+pub use find::{Finder, elements, scalar};
 pub use meta::check_meta;
 pub use paths::Paths;
 pub use scan::{MAX_DEPTH, check, check_data, check_value};

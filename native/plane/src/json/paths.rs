@@ -1,6 +1,7 @@
 //! Places inside of a JSON text that somebody wants to know: keys of objects and indexes of arrays, from the root down.
 
 use super::lexer::Str;
+use crate::marks::Marked;
 
 /// The node of the whole text.
 pub(super) const ROOT: usize = 0;
@@ -13,6 +14,8 @@ pub struct Paths {
     nodes: Vec<Node>,
     /// By slot, the node of the first step.
     slots: Vec<usize>,
+    /// By slot, where a signal has it.
+    marked: Vec<Option<Marked>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,13 +32,19 @@ impl Default for Paths {
         Self {
             nodes: vec![Node::default()],
             slots: Vec::new(),
+            marked: Vec::new(),
         }
     }
 }
 
 impl Paths {
     /// Take up a path; its slot.
-    pub fn insert<'s>(&mut self, path: impl IntoIterator<Item = &'s str>) -> usize {
+    pub fn insert<'s, P: Iterator<Item = &'s str> + Clone>(
+        &mut self,
+        path: impl IntoIterator<IntoIter = P>,
+    ) -> usize {
+        let path = path.into_iter();
+        let marked = Marked::of(path.clone());
         let (mut at, mut first) = (ROOT, None);
         for step in path {
             at = self.step(at, step);
@@ -48,8 +57,14 @@ impl Paths {
         let slot = *node.slot.get_or_insert(next);
         if slot == next {
             self.slots.push(first.unwrap_or(ROOT));
+            self.marked.push(marked);
         }
         slot
+    }
+
+    /// Where a signal has what stands in a slot.
+    pub fn marked(&self, slot: usize) -> Option<Marked> {
+        self.marked.get(slot).copied().flatten()
     }
 
     /// Whether the path of a slot begins with a key.

@@ -150,7 +150,7 @@ mod tests {
             (
                 "a",
                 Tree::Array(vec![
-                    Tree::Number(Exact::Integer(1)),
+                    Tree::Number(Exact::Natural(1)),
                     object(vec![("b", Tree::Null)]),
                     Tree::Array(vec![]),
                 ]),

@@ -83,8 +83,5 @@ impl<'a> Text<'a> {
 
 /// The nearest 64-bit float of a number's digits.
 pub fn float(number: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(number).ok()?;
-    // What the lexer has let through is a part of what Rust parses.
-    Exact::parse(number)?;
-    text.parse().ok()
+    Exact::parse(number).map(|number| number.nearest())
 }

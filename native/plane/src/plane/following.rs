@@ -236,7 +236,7 @@ impl Plane {
     /// there is room for it whatever the bounds are.
     pub fn sift(&self, log: LogId, filter: Filter, must: bool) -> Result<Arc<Sieve>, PlaneError> {
         let channel = self.logs.find(log)?;
-        channel.sieves(&self.filters).take(filter, must)
+        channel.roster(&self.filters).take(filter, must)
     }
 
     /// What is counted of filters.

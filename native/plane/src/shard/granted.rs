@@ -134,7 +134,7 @@ fn a_granted_publish_is_written_at_once_through_filters() {
     let filter = Filter::parse(br#"{"event":"e"}"#, Limits::default()).unwrap();
     let channel = case.rig.logs.find(case.log).unwrap();
     let spec = Spec {
-        sieve: Some(channel.sieves(&totals).take(filter, false).unwrap()),
+        sieve: Some(channel.roster(&totals).take(filter, false).unwrap()),
         ..case.rig.spec(case.log, options(Delivery::All), Start::New)
     };
     case.rig.subscribe_by(2, spec);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ::plane::Marks;
+use ::plane::filter::Subject;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use signal::Entry;
@@ -13,12 +15,18 @@ use crate::error::no_such_key;
 pub struct Heard {
     entry: Entry,
     message: Vec<u8>,
+    marks: Option<Marks>,
 }
 
 impl From<Entry> for Heard {
     fn from(entry: Entry) -> Self {
+        let message = entry.to_json();
+        // `data` is the last member.
+        let data = message.len() - entry.data.len() - 1;
+        let marks = entry.marks.map(|(marks, vector)| Marks::new(marks, vector));
         Self {
-            message: entry.to_json(),
+            marks: marks.and_then(|marks| marks.behind(data)),
+            message,
             entry,
         }
     }
@@ -26,18 +34,18 @@ impl From<Entry> for Heard {
 
 impl Heard {
     /// Its name.
-    pub fn event(&self) -> &str {
+    fn event(&self) -> &str {
         &self.entry.event
     }
 
     /// The key of its emitter.
-    pub fn key(&self) -> Option<&str> {
+    fn key(&self) -> Option<&str> {
         self.entry.extra.as_ref()?.key.as_deref()
     }
 
-    /// All of it as JSON: what filters look at.
-    pub fn message(&self) -> &[u8] {
-        &self.message
+    /// What filters look at.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject::new(self.event(), self.key(), &self.message).with_marks(self.marks.as_ref())
     }
 }
 
@@ -88,10 +96,10 @@ impl Event {
     }
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.message())
+        PyBytes::new(py, &self.0.message)
     }
 
     fn __repr__(&self) -> String {
-        format!("SignalEvent({})", String::from_utf8_lossy(self.0.message()))
+        format!("SignalEvent({})", String::from_utf8_lossy(&self.0.message))
     }
 }

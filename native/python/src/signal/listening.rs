@@ -4,8 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::arguments::{count_of, filter_of};
+use super::audience::{MAX_QUEUE, ToCall, Wish};
 use super::event::Event;
-use super::hearing::{MAX_QUEUE, ToCall, Wish};
 use super::system::PySignalSystem;
 use crate::error::{expected, refusal, wrong_type};
 

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use signal::{NewToken, Signal, SignalSystem, TokenUpdate, check_weight};
 
 use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, count_of, filter_of};
+use super::audience::Audience;
 use super::batch::BatchResult;
 use super::extra::Members;
-use super::hearing::Subscribers;
 use super::many::{Request, read_items};
 use super::neighbor::Naming;
 use super::options::Options;
@@ -29,7 +29,7 @@ pub struct PySignalSystem {
     pub naming: Naming,
     pub max_neighbors: usize,
     pub forks: u64,
-    pub subscribers: Subscribers,
+    pub subscribers: Audience,
 }
 
 #[pymethods]
@@ -38,7 +38,7 @@ impl PySignalSystem {
     #[pyo3(signature = (*, capacity = 1_048_576, index_window = None, neighbor_radius = 0.1, novelty_radius = 0.1,
         novelty_ttl = None, max_neighbors = 10, neighbors = "exact", max_leaves = 24, scales = None, auto_connect = 0,
         max_connections = 262_144, publish = "all", event_neighbors = 5, queue_size = 65_536, overflow = "refuse",
-        threads = None, token_events = false, novelty_events = false, node = ""))]
+        threads = None, token_events = false, novelty_events = false, node = "", max_subscribers = 256))]
     #[allow(clippy::too_many_arguments)] // a public call names its options
     fn new(
         capacity: i64,
@@ -60,6 +60,7 @@ impl PySignalSystem {
         token_events: bool,
         novelty_events: bool,
         node: &str,
+        max_subscribers: i64,
     ) -> PyResult<Self> {
         let options = Options {
             capacity,
@@ -94,7 +95,7 @@ impl PySignalSystem {
             naming,
             max_neighbors,
             forks: forks(),
-            subscribers: Subscribers::default(),
+            subscribers: Audience::new(max_subscribers).map_err(refusal)?,
         })
     }
 

@@ -124,14 +124,16 @@ impl Bucket {
         }
     }
 
-    fn visit_within(&self, point: &Vector, square: f32, visit: &mut dyn FnMut(Slot)) {
+    #[inline]
+    fn visit_within(&self, point: &Vector, square: f32, visit: &mut impl FnMut(Slot, f32)) {
         let cell = self.frame.nearest_cell(point);
         let mut left = self.cells.within(&cell, self.frame.limit(square)) & ((1 << self.len) - 1);
         while left != 0 {
             let place = left.trailing_zeros() as usize;
             left &= left - 1;
-            if square_between(point, &self.rows[place]) <= square {
-                visit(self.slot_at(place));
+            let own = square_between(point, &self.rows[place]);
+            if own <= square {
+                visit(self.slot_at(place), own);
             }
         }
     }
@@ -248,7 +250,7 @@ impl Buckets {
     /// A look at this bucket is likely to come.
     #[inline]
     pub fn expect(&self, number: usize) {
-        fetch_ahead(&*self.arena.things[number], FIRST_LOOK);
+        fetch_ahead(&raw const *self.arena.things[number], FIRST_LOOK);
     }
 
     /// Offer every point of a bucket that can be among the nearest. -> whether its box left any doubt
@@ -270,12 +272,13 @@ impl Buckets {
     }
 
     /// Visit every point of a bucket whose square is at most `square`.
+    #[inline]
     pub fn visit_within(
         &self,
         number: usize,
         point: &Vector,
         square: f32,
-        visit: &mut dyn FnMut(Slot),
+        visit: &mut impl FnMut(Slot, f32),
     ) {
         if self.boxes[number].least_square(point) <= square {
             self.arena.things[number].visit_within(point, square, visit);

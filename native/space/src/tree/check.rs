@@ -173,10 +173,13 @@ impl Pair {
 
     fn compare_visits(&self, point: &Vector, limit: f32) {
         let everything = found(&self.scan, &Query::around(*point), usize::MAX, limit);
-        let mut expected: Vec<u64> = everything.iter().map(|hit| hit.entry.id).collect();
+        let told = |id: u64, square: f32| (id, square.to_bits());
+        let expected = everything.iter().map(|hit| told(hit.entry.id, hit.square));
+        let mut expected: Vec<_> = expected.collect();
         let mut visited = Vec::new();
-        self.tree
-            .visit_within(point, limit, &mut |entry| visited.push(entry.id));
+        self.tree.visit_within(point, limit, |entry, square| {
+            visited.push(told(entry.id, square));
+        });
         expected.sort_unstable();
         visited.sort_unstable();
         assert_eq!(expected, visited);

@@ -15,8 +15,10 @@ mod check;
 
 use crate::index::is_inside;
 use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, share};
-use bucket::{Buckets, CAPACITY, Pile, Slot};
+pub(crate) use bucket::Slot;
+use bucket::{Buckets, CAPACITY, Pile};
 use extent::least_square;
+pub use lanes::fetch_ahead;
 
 /// No node, no leaf, no place.
 const NONE: u32 = u32::MAX;
@@ -131,9 +133,28 @@ pub(crate) struct Later {
 struct Slots {
     window: u64,
     newest: u64,
+    /// Where that one is.
+    newest_slot: u32,
 }
 
 impl Slots {
+    fn new(window: u64, newest: u64) -> Self {
+        let mut slots = Self {
+            window,
+            newest,
+            newest_slot: 0,
+        };
+        slots.newest_slot = slots.of(newest);
+        slots
+    }
+
+    /// An id that may be the newest.
+    fn note(&mut self, id: u64) {
+        if id > self.newest {
+            (self.newest, self.newest_slot) = (id, self.of(id));
+        }
+    }
+
     #[allow(clippy::cast_possible_truncation)] // below the window, which is at most 2³¹
     fn of(&self, id: u64) -> u32 {
         (id.saturating_sub(1) % self.window) as u32
@@ -141,7 +162,7 @@ impl Slots {
 
     #[inline]
     fn entry(&self, slot: Slot) -> Entry {
-        let (newest, slot_) = (u64::from(self.of(self.newest)), u64::from(slot.slot));
+        let (newest, slot_) = (u64::from(self.newest_slot), u64::from(slot.slot));
         let back = if slot_ <= newest {
             newest - slot_
         } else {
@@ -179,7 +200,7 @@ impl Tree {
             buckets,
             piles: Arena::new(),
             places: Vec::new(),
-            slots: Slots { window, newest: 1 },
+            slots: Slots::new(window, 1),
             points: 0,
             credit: 0,
         }
@@ -265,31 +286,35 @@ impl Tree {
         }
     }
 
-    /// Visit every point whose square is at most `square`, in no order.
-    pub fn visit_within(&self, point: &Vector, square: f32, visit: &mut dyn FnMut(Entry)) {
+    /// Visit every point whose square is at most `square`, with its own, in no order.
+    pub fn visit_within(&self, point: &Vector, square: f32, mut visit: impl FnMut(Entry, f32)) {
         let mut scratch = Nearest::default();
-        scratch.start(usize::MAX, square);
-        self.visit_within_using(&mut scratch, point, visit);
+        self.visit_slots(&mut scratch, point, square, |slot, square| {
+            visit(self.slots.entry(slot), square);
+        });
     }
 
-    pub(crate) fn visit_within_using(
+    /// The same, told by places in the window: that of `id` is `id - 1` as long as no id is beyond it.
+    pub(crate) fn visit_slots(
         &self,
         scratch: &mut Nearest,
         point: &Vector,
-        visit: &mut dyn FnMut(Entry),
+        square: f32,
+        mut visit: impl FnMut(Slot, f32),
     ) {
-        let square = scratch.bound();
+        scratch.start(usize::MAX, square);
+        scratch.later.clear();
         let mut leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, scratch);
         loop {
             match leaf.target() {
                 Target::Bucket(number) => {
-                    let mut visit = |slot| visit(self.slots.entry(slot));
                     self.buckets.visit_within(number, point, square, &mut visit);
                 }
                 Target::Pile(number) => {
                     let pile = &self.piles.things[number];
-                    if crate::square_between(point, &pile.point) <= square {
-                        pile.entries(&self.slots).for_each(&mut *visit);
+                    let own = crate::square_between(point, &pile.point);
+                    if own <= square {
+                        pile.slots.iter().for_each(|slot| visit(*slot, own));
                     }
                 }
                 Target::Split(_) => (),
@@ -316,7 +341,7 @@ impl Tree {
 
 impl Index for Tree {
     fn insert(&mut self, entry: Entry, point: &Vector) {
-        self.slots.newest = self.slots.newest.max(entry.id);
+        self.slots.note(entry.id);
         let slot = Slot {
             slot: self.slots.of(entry.id),
             event_type: entry.event_type,
@@ -404,7 +429,7 @@ impl Index for Tree {
     fn clear(&mut self) {
         let newest = self.slots.newest;
         *self = Self::new(self.slots.window);
-        self.slots.newest = newest;
+        self.slots.note(newest);
     }
 
     fn points(&self) -> u64 {

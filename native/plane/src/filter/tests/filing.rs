@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::content::{Content, ContentEncoding, OwnContent};
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
 use crate::filter::tests::{bounds, filter, model};
-use crate::filter::{Filter, Hit, Limits, Scratch, Sieve, Sieves, Totals};
+use crate::filter::{Filter, Hit, Limits, Roster, Scratch, Sieve, Totals};
 
 const NAMES: [&str; 5] = ["signal.a", "signal.a.b", "signal.ab", "token.created", "s"];
 
@@ -173,10 +173,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// Sieves as a thread has them, and all that it was given.
+/// Roster as a thread has them, and all that it was given.
 pub(super) struct World {
     pub(super) totals: Arc<Totals>,
-    pub(super) sieves: Arc<Sieves>,
+    pub(super) sieves: Arc<Roster>,
     taken: Vec<(Value, Arc<Sieve>)>,
     pub(super) entries: Vec<Arc<Entry>>,
     history: u64,
@@ -186,9 +186,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let totals = Arc::new(Totals::new(bounds(1_000, 1_000)));
+        Self::with(Arc::new(Totals::new(bounds(1_000, 1_000))))
+    }
+
+    pub(super) fn with(totals: Arc<Totals>) -> Self {
         Self {
-            sieves: Arc::new(Sieves::new(Arc::clone(&totals))),
+            sieves: Arc::new(Roster::new(Arc::clone(&totals))),
             totals,
             taken: Vec::new(),
             entries: Vec::new(),
@@ -244,7 +247,8 @@ impl World {
             for entry in &self.entries {
                 let event: Value = serde_json::from_slice(&entry.json()).unwrap();
                 let expected = model::passes(filter, &event);
-                if let Some(known) = sieve.known(self.history, entry.offset()) {
+                if let Some(known) = sieve.known(self.history, entry.offset(), &self.sieves.front())
+                {
                     prop_assert_eq!(expected, known, "{} {}", filter, event);
                 }
                 prop_assert_eq!(

@@ -304,7 +304,7 @@ fn equal_filters_have_one_form() {
             r#"{"data":{"near":{"radius":1.0,"center":[0.0,-0.0,0,0,0,0,0,1e0]}}}"#,
         ),
     ] {
-        let form = |text| String::from_utf8(filter(text).text().to_vec()).unwrap();
+        let form = |text| String::from_utf8(filter(text).text()).unwrap();
         assert_eq!(form(one), form(other));
     }
     for (one, other) in [

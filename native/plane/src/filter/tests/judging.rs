@@ -6,7 +6,7 @@ use crate::channel::Channel;
 use crate::entry::NewEntry;
 use crate::epoch::Epoch;
 use crate::filter::tests::{bounds, filter};
-use crate::filter::{Scratch, Sieve, Sieves, Totals, judge_past, unjudged};
+use crate::filter::{Roster, Scratch, Sieve, Totals, judge_past, unjudged};
 use crate::log::{Log, Retention};
 use crate::start::Start;
 
@@ -28,7 +28,7 @@ fn channel(entries: u64) -> Channel {
 }
 
 fn take(channel: &Channel, totals: &Arc<Totals>, text: &str) -> Arc<Sieve> {
-    channel.sieves(totals).take(filter(text), false).unwrap()
+    channel.roster(totals).take(filter(text), false).unwrap()
 }
 
 /// Equal filters are one sieve; when the last who holds it goes, it is gone.
@@ -60,7 +60,7 @@ fn their_number_is_bounded() {
         take(&channels[0], &totals, &text(2)),
     ];
     let refused = |channel: &Channel, number: u32| {
-        let taken = channel.sieves(&totals).take(filter(&text(number)), false);
+        let taken = channel.roster(&totals).take(filter(&text(number)), false);
         taken.unwrap_err().to_string()
     };
     assert_eq!(
@@ -76,7 +76,7 @@ fn their_number_is_bounded() {
     assert_eq!((3, 2), (totals.count(), totals.refused.get()));
     held.push(
         channels[1]
-            .sieves(&totals)
+            .roster(&totals)
             .take(filter(&text(9)), true)
             .unwrap(),
     );
@@ -208,5 +208,5 @@ fn sieves_come_and_go() {
         drop(other);
     }
     assert_eq!(1, totals.count());
-    let _: &Arc<Sieves> = channel.sieves(&totals);
+    let _: &Arc<Roster> = channel.roster(&totals);
 }

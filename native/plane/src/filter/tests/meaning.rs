@@ -262,7 +262,7 @@ fn globs() {
         ),
     ] {
         let text = format!(r#"{{"event":{{"glob":"{pattern}"}}}}"#);
-        let again = String::from_utf8(filter(&text).text().to_vec()).unwrap();
+        let again = String::from_utf8(filter(&text).text()).unwrap();
         assert_eq!(text, again);
         for (names, expected) in [(fits, true), (fits_not, false)] {
             for name in names {
@@ -340,5 +340,5 @@ fn what_is_not_asked_for_is_not_read() {
     ));
     let order: Filter = filter(r#"{"data.a":1,"any":[{"data.b":1},{"key":"k"}],"key":"k"}"#);
     let expected = r#"{"all":[{"key":{"eq":"k"}},{"any":[{"key":{"eq":"k"}},{"data.b":{"eq":1}}]},{"data.a":{"eq":1}}]}"#;
-    assert_eq!(expected, std::str::from_utf8(order.text()).unwrap());
+    assert_eq!(expected, std::str::from_utf8(&order.text()).unwrap());
 }

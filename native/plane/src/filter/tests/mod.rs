@@ -4,6 +4,7 @@ mod bounds;
 mod filing;
 mod grammar;
 mod judging;
+mod marked;
 mod meaning;
 mod model;
 mod named;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::entry::{Composer, Entry, NewEntry, Timestamp};
 use crate::filter::tests::{bounds, model};
-use crate::filter::{Filter, Limits, Scratch, Sieves, Subject, Totals};
+use crate::filter::{Filter, Limits, Roster, Scratch, Subject, Totals};
 
 const WIDE: Limits = Limits {
     bytes: 1 << 20,
@@ -209,12 +209,12 @@ proptest! {
         let entries = entries(&events);
         let mut scratch = Scratch::default();
         let totals = Arc::new(Totals::new(bounds(100, 100)));
-        let sieves = Arc::new(Sieves::new(Arc::clone(&totals)));
+        let sieves = Arc::new(Roster::new(Arc::clone(&totals)));
         let taken: Vec<_> = filters.iter().map(|one| sieves.take(read(one), false).unwrap()).collect();
         let mut passes = Vec::new();
         for (filter, sieve) in filters.iter().zip(&taken) {
             let compiled = read(filter);
-            let again = Filter::parse(compiled.text(), WIDE).unwrap();
+            let again = Filter::parse(&compiled.text(), WIDE).unwrap();
             prop_assert_eq!(compiled.text(), again.text());
             let other = Filter::parse(rewritten(filter).as_bytes(), WIDE).unwrap();
             prop_assert_eq!(compiled.text(), other.text());
@@ -256,7 +256,7 @@ proptest! {
         let entry = &entries(&[event])[0];
         for bytes in [text, noise] {
             if let Ok(filter) = Filter::parse(&bytes, Limits::default()) {
-                let again = Filter::parse(filter.text(), WIDE).unwrap();
+                let again = Filter::parse(&filter.text(), WIDE).unwrap();
                 prop_assert_eq!(filter.text(), again.text());
                 filter.passes(&Subject::from(&**entry), &mut Scratch::default());
             }

@@ -56,7 +56,7 @@ impl Bench {
     pub(super) fn sieve(&self, text: &str) -> Arc<Sieve> {
         let filter = Filter::parse(text.as_bytes(), Limits::default()).unwrap();
         let channel = self.rig.logs.find(self.log).unwrap();
-        channel.sieves(&self.totals).take(filter, false).unwrap()
+        channel.roster(&self.totals).take(filter, false).unwrap()
     }
 
     fn spec(&self, filter: &str, options: Options, start: Start) -> Spec {
@@ -309,7 +309,7 @@ fn subscriptions_are_told_together() {
     bench.subscribe(1, A, all(), Start::New);
     let channel = bench.rig.logs.find(other).unwrap();
     let filter = Filter::parse(A.as_bytes(), Limits::default()).unwrap();
-    let sieve = channel.sieves(&bench.totals).take(filter, false).unwrap();
+    let sieve = channel.roster(&bench.totals).take(filter, false).unwrap();
     let spec = Spec {
         sieve: Some(sieve),
         ..bench.rig.spec(other, all(), Start::New)

@@ -239,7 +239,7 @@ impl World {
         let channel = self.rig.logs.find(log).unwrap();
         let sieve = filter.map(|number| {
             let filter = Filter::parse(FILTERS[number].as_bytes(), Limits::default()).unwrap();
-            channel.sieves(&self.filters).take(filter, false).unwrap()
+            channel.roster(&self.filters).take(filter, false).unwrap()
         });
         let spec = Spec::new(channel, options, sieve, start, keep);
         let filter = filter.map_or("null".to_owned(), |number| number.to_string());

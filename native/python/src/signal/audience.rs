@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::plane::filter::{Filter, Scratch, Subject};
+use ::plane::filter::{Filter, Scratch};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use signal::{Batch, SignalError, SignalSystem};
@@ -13,8 +13,8 @@ use signal::{Batch, SignalError, SignalSystem};
 use super::event::{Event, Heard};
 use crate::error::{no_subscriber, refusal};
 
-/// Subscribers of one system.
-const MAX_SUBSCRIBERS: usize = 256;
+/// Subscribers that a system may be told to have at most.
+const MAX_SUBSCRIBERS: usize = 65_536;
 /// Events that one of them may keep waiting.
 pub const MAX_QUEUE: usize = 65_536;
 /// Events after which they are offered where nobody else takes them.
@@ -44,8 +44,9 @@ struct Subscriber {
 }
 
 /// The subscribers of one system.
-#[derive(Default)]
-pub struct Subscribers {
+pub struct Audience {
+    /// How many there may be.
+    most: usize,
     all: Mutex<BTreeMap<u64, Subscriber>>,
     next: AtomicU64,
     count: AtomicUsize,
@@ -57,9 +58,33 @@ pub struct Subscribers {
     come: AtomicUsize,
     dropped: AtomicU64,
     failed: AtomicU64,
+    refused: AtomicU64,
 }
 
-impl Subscribers {
+impl Audience {
+    /// Nobody yet.
+    pub fn new(most: i64) -> Result<Self, SignalError> {
+        let size = usize::try_from(most).ok();
+        let size = size.filter(|size| (1..=MAX_SUBSCRIBERS).contains(size));
+        let wrong = || SignalError::Setting {
+            name: "max_subscribers",
+            expected: format!("1 to {MAX_SUBSCRIBERS}"),
+            came: most.to_string(),
+        };
+        Ok(Self {
+            most: size.ok_or_else(wrong)?,
+            all: Mutex::default(),
+            next: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
+            is_taken: AtomicBool::new(false),
+            is_ours: AtomicBool::new(false),
+            come: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Subscriber>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,11 +98,12 @@ impl Subscribers {
     /// One more. -> its number
     pub fn add(&self, system: &SignalSystem, wish: Wish) -> Result<u64, SignalError> {
         let mut all = self.lock();
-        if all.len() >= MAX_SUBSCRIBERS {
-            return Err(SignalError::Argument {
+        if all.len() >= self.most {
+            self.refused.fetch_add(1, SeqCst);
+            return Err(SignalError::Setting {
                 name: "subscribers",
-                expected: "at most 256",
-                came: (MAX_SUBSCRIBERS + 1).to_string(),
+                expected: format!("at most {} (max_subscribers)", self.most),
+                came: (all.len() + 1).to_string(),
             });
         }
         if !self.is_taken.load(SeqCst) {
@@ -138,7 +164,7 @@ impl Subscribers {
         let mut all = self.lock();
         for entry in batch.entries() {
             let heard = Arc::new(Heard::from(entry));
-            let subject = Subject::new(heard.event(), heard.key(), heard.message());
+            let subject = heard.subject();
             for subscriber in all.values_mut() {
                 let filter = subscriber.wish.filter.as_ref();
                 if filter.is_none_or(|filter| filter.passes(&subject, &mut scratch)) {
@@ -223,6 +249,13 @@ impl Subscribers {
             "counter",
             "Callbacks of subscribers that raised.",
             failed,
+        );
+        signal::family(
+            &mut out,
+            "subscribers_refused_total",
+            "counter",
+            "Subscribers in the process that were refused, for there were max_subscribers.",
+            self.refused.load(SeqCst),
         );
         signal::family(
             &mut out,
