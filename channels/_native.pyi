@@ -195,8 +195,9 @@ class Plane:
         deflate: bool = False,
         max_message: int | None = None,
     ) -> int:
-        """Own socket `fd` at once (also on error): send `head` first, parse `tail` first; begins with the next `flush`, together
-        with what is queued for it up to then. -> connection
+        """Own socket `fd` at once (also on error): send `head` first, parse `tail` first. -> connection
+
+        It begins with the next `flush`, together with what is queued for it up to then.
 
         `deflate`: `head` has negotiated permessage-deflate without context take-over on either side (B2).
         """
