@@ -42,7 +42,7 @@ class Used(NamedTuple):
 
 
 def used(pid: int) -> Used:
-    """Since the process began."""
+    """Since the process `pid` began, of which the event loop has the first thread."""
     threads = {path.name: path / "schedstat" for path in Path(f"/proc/{pid}/task").iterdir()}
     times = {name: int(path.read_text().split()[0]) / 1_000 for name, path in threads.items()}
     return Used(times[str(pid)], sum(times.values()) - times[str(pid)])

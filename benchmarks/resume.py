@@ -20,8 +20,14 @@ import time
 from typing import Any
 
 from crowd import CHANNELS, LIMITS, PATIENCE, Crowd, Operator, cpu_seconds
+from handshakes import Used, used
 from machine import machine
 from servers import BUILD, HERE, Server, hub_server, running
+
+
+def each(before: Used, after: Used, size: int) -> Used:
+    """Microseconds between, for each of `size`."""
+    return Used((after.loop - before.loop) / size, (after.others - before.others) / size)
 
 
 async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -32,28 +38,29 @@ async def resume(crowd: Crowd, operator: Operator, pid: int, options: argparse.N
     await operator.emptied()
 
     bare = Crowd(crowd.ports, size)
-    before = cpu_seconds(pid)
+    before = used(pid)
     await bare.connect_all(options.seconds, resumes=False)
     await bare.until(lambda: bare.counts["subscribed"] == size)
-    handshakes = cpu_seconds(pid) - before
+    handshake = each(before, used(pid), size)
     await bare.cut()
     await operator.emptied()
 
     for _ in range(options.missed // 100):
         await operator.publish(100)
     wanted = size * options.missed
-    before, began = cpu_seconds(pid), time.monotonic()
+    before, began = used(pid), time.monotonic()
     await crowd.connect_all(options.seconds, resumes=True)
     await crowd.until(lambda: crowd.verdict()["events"] >= wanted)
-    took, used = time.monotonic() - began, cpu_seconds(pid) - before
+    took, resumed = time.monotonic() - began, each(before, used(pid), size)
     return {
         "clients": size,
         "missed_each": options.missed,
         "spread_over_s": options.seconds,
         "last_after_s": round(took, 2),
-        "handshake_cpu_us": round(handshakes / size * 1e6, 1),
-        "resume_cpu_us": round(used / size * 1e6, 1),
-        "beyond_handshake_cpu_us": round((used - handshakes) / size * 1e6, 1),
+        "handshake_cpu_us": round(sum(handshake), 1),
+        "resume_cpu_us": round(sum(resumed), 1),
+        "beyond_handshake_cpu_us": round(sum(resumed) - sum(handshake), 1),
+        "of_that_event_loop_us": round(resumed.loop - handshake.loop, 1),
         "resumed": crowd.counts["resumed"],
         **crowd.verdict(),
     }
