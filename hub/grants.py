@@ -29,7 +29,7 @@ class Grants:
         self._tally = Tally(counters)
         self._most = most
         self.refused = 0
-        """Grants that were one too many."""
+        """Publishes of who had as many grants as there may be."""
         self._heard: dict[int, Connection] = {}
         """Connections with grants that have said something in this turn."""
         self._published: list[tuple[Connection, str]] = []

@@ -84,6 +84,11 @@ class _Deadline:
         self._transport = transport
         self._timer = loop.call_at(at, self._expired)
 
+    @property
+    def at(self) -> float:
+        """When, by the loop's clock."""
+        return self._timer.when()
+
     def disarm(self) -> None:
         """The handshake is over."""
         self._timer.cancel()

@@ -90,8 +90,9 @@ class DevelopmentIssuer:
         return self.issue(user.name, user.role, now, ttl)
 
     def refresh(self, identity: Identity, now: float) -> Grant:
-        """A new token for the bearer of a valid one."""
-        return self.issue(identity.subject or "", identity.role, now)
+        """A new token for the bearer of a valid one; it lives as long as that was to live."""
+        ttl = identity.expires_at - identity.issued_at if identity.expires_at and identity.issued_at else None
+        return self.issue(identity.subject or "", identity.role, now, ttl)
 
     def close(self) -> None:
         """End the pool."""

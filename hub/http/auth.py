@@ -33,13 +33,13 @@ class Login(Struct):
     role: str | None = None
     ttl: float | None = None
 
-    def check(self, most: float) -> Role | None:
-        """The role that is asked for. Refusal names what cannot be: `most` seconds are the longest life."""
+    def check(self, most: float, setting: str) -> Role | None:
+        """The role that is asked for. Refusal names what cannot be: `most` seconds, by `setting`, are the longest life."""
         if not 1 <= len(self.username.encode()) <= MAX_SUBJECT:
             came = len(self.username.encode())
             raise Refusal("bad_message", f"username: expected 1 to {MAX_SUBJECT} bytes, came {came}", path="username")
         if self.ttl is not None and not 1 <= self.ttl <= most:
-            text = f"ttl: expected 1 to {most:g} seconds (NG_TOKEN_TTL_MAX), came {self.ttl:g}"
+            text = f"ttl: expected 1 to {most:g} seconds ({setting}), came {self.ttl:g}"
             raise Refusal("bad_message", text, path="ttl", limit=int(most))
         if self.role is None:
             return None
@@ -74,13 +74,16 @@ async def token(call: Call) -> dict[str, Any]:
     login = decode(await call.body(), Login)
     _charge(call, call.info.address, f"user {login.username[:MAX_USER]}")
     _check_failures(call)
-    role = login.check(max(call.hub.settings.token_ttl, call.hub.settings.token_ttl_max))
+    settings = call.hub.settings
+    role = login.check(*max((settings.token_ttl_max, "NG_TOKEN_TTL_MAX"), (settings.token_ttl, "NG_TOKEN_TTL")))
     now = call.hub.wall()
     try:
         grant = await issuer.login(login.username, login.password, now, role=role, ttl=login.ttl)
     except PoolFullError:
         raise Refusal("overloaded", "too many logins are waiting", retry_after=1.0) from None
     except RoleError as error:
+        call.hub.counters.add("auth", "password", "forbidden")
+        log.warning("auth.role_refused", user=login.username, role=login.role, audit=True)
         raise Refusal("forbidden", str(error), path="role") from None
     if grant is None:
         call.hub.authenticator.record_failure(call.info.address, call.hub.monotonic())

@@ -289,7 +289,7 @@ async def test_the_time_of_an_upgrade_begins_at_accept(app: tuple[App, int]) -> 
     writer.write(REQUEST + b"\r\n")
     await application.waiting.wait()
     assert application.protocol is not None
-    assert application.protocol.deadline <= accepted_before + LIMITS.timeout
+    assert application.protocol._deadline.at <= accepted_before + LIMITS.timeout
     application.proceed.set()
     with owned(await application.detached.get()):
         writer.close()

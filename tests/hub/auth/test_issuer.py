@@ -85,6 +85,13 @@ def test_a_refreshed_token_has_the_same_bearer_and_a_new_life() -> None:
     assert second.token_id != first.token_id
 
 
+@pytest.mark.accept("C3")
+def test_a_refreshed_token_lives_no_longer_than_the_one_before_was_to() -> None:
+    first = checker().authenticate(issuer().issue("ann", Role.BOT, NOW, 60).token, NOW)
+    second = issuer().refresh(first, NOW + 30)
+    assert (second.expires_in, checker().authenticate(second.token, NOW + 30).expires_at) == (60, NOW + 90)
+
+
 @pytest.mark.parametrize(
     "table", ["x", {}, {"role": "viewer"}, {"role": "root", "password": "p"}, {"role": "bot", "password": "p"}]
 )

@@ -88,6 +88,8 @@ pub(super) struct Of<'a> {
 pub(super) struct Looked {
     /// Filters that were evaluated.
     pub(super) judged: u64,
+    /// Those of them whose verdict had been let go.
+    pub(super) again: u64,
     /// Filters found by a ball.
     pub(super) near: usize,
 }
@@ -235,7 +237,7 @@ impl Group {
         scratch: &mut Scratch,
         mut hit: impl FnMut(u64),
     ) -> Looked {
-        let mut looked = Looked::default();
+        let (mut looked, mut again) = (Looked::default(), 0);
         let subject = Subject::from(of.entry);
         let mut look = Look::new(&subject, &self.paths, scratch);
         looked.near = self.index.find(&mut look, &mut self.found);
@@ -269,6 +271,8 @@ impl Group {
             };
             let known = sieve.known(of.history, offset, of.front);
             let passes = known.unwrap_or_else(|| {
+                let was_judged = !of.is_new && sieve.verdicts().is_forgotten(offset);
+                again += u64::from(was_judged);
                 let passes = of.is_new || passes();
                 sieve.note(of.history, offset, passes);
                 passes
@@ -277,6 +281,7 @@ impl Group {
                 hit(sieve.id);
             }
         }
+        looked.again = again;
         looked
     }
 }

@@ -180,7 +180,7 @@ impl Roster {
                 judged: Judged::default(),
             };
         }
-        let (mut judged, mut near) = (0, 0);
+        let (mut judged, mut again, mut near) = (0, 0, 0);
         for (number, entry) in entries.iter().enumerate() {
             let is_new = history == front.history && entry.offset() > front.judged.upto;
             let of = Of {
@@ -196,6 +196,7 @@ impl Roster {
                 });
             });
             judged += looked.judged;
+            again += looked.again;
             near += if is_new { looked.near } else { 0 };
         }
         front.pass(history, entries);
@@ -204,7 +205,7 @@ impl Roster {
         self.settle();
         hits.sort_unstable();
         self.totals.near.add(near as u64);
-        self.count_judged(judged, 0);
+        self.count_judged(judged, again);
     }
 }
 

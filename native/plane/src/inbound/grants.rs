@@ -80,7 +80,8 @@ impl Grants {
     /// Python has handled `handled` of the `count` messages that have come: whether that ends a pause.
     pub fn handled(&mut self, handled: u64, count: u64) -> bool {
         self.handled = handled;
-        count == self.handled + self.taken && self.pause.end()
+        let is_done = count == self.handled + self.taken;
+        is_done && self.pause.caught_up()
     }
 
     /// Whether Python has handled all but the last of the `count` messages that have come.

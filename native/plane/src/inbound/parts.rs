@@ -78,14 +78,18 @@ impl Answers {
     /// To those of the first `count` of a run that have an id; the first has its place at `first`.
     pub fn to(conn: u64, run: Run<'_>, count: usize, first: &Position) -> Self {
         let (channel, epoch) = (run.channel(), first.epoch.as_str());
-        let about = count * (channel.len() + epoch.len() + ABOUT);
         let mut answers = Self {
             conn,
-            bytes: Vec::with_capacity(about),
-            ends: Vec::with_capacity(count),
+            bytes: Vec::new(),
+            ends: Vec::new(),
         };
         for (id, place) in run.ids().take(count).zip(first.offset..) {
             if let Some(id) = id {
+                if answers.ends.is_empty() {
+                    let about = channel.len() + epoch.len() + ABOUT;
+                    answers.bytes.reserve(count * about);
+                    answers.ends.reserve(count);
+                }
                 answers.ack(id, channel, epoch, place);
             }
         }

@@ -47,12 +47,21 @@ impl Pause {
         *self = Self::default();
     }
 
+    /// Python is done with all that has come: whether that was waited for. If not, whoever speaks pauses by himself.
+    pub fn caught_up(&mut self) -> bool {
+        let was_waited_for = self.end();
+        if !was_waited_for {
+            *self = Self::default();
+        }
+        was_waited_for
+    }
+
     /// Until when nothing is read, unless it ends before.
     pub fn until(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| *until > now)
     }
 
-    /// Python is done, or there is nothing to wait for any more; whether something was waited for.
+    /// There is nothing to wait for any more; whether something was waited for.
     pub fn end(&mut self) -> bool {
         self.until.take().is_some()
     }
@@ -83,11 +92,24 @@ mod tests {
         }
         for _ in 0..20 {
             until_it_pauses(&mut pause, now);
-            assert!(pause.end());
+            assert!(pause.caught_up());
         }
         assert_eq!(MOST_PASSED, until_it_pauses(&mut pause, now));
+        assert!(pause.end());
         pause.taken();
         assert!(!pause.end());
+        assert_eq!(PASSED, until_it_pauses(&mut pause, now));
+    }
+
+    /// Who says something now and then, so that Python is done each time, is never made to pause.
+    #[test]
+    fn who_pauses_is_not_made_to() {
+        let (mut pause, now) = (Pause::default(), Instant::now());
+        for _ in 0..1_000 {
+            pause.passed(now);
+            assert!(!pause.caught_up());
+            assert_eq!(None, pause.until(now));
+        }
         assert_eq!(PASSED, until_it_pauses(&mut pause, now));
     }
 }
