@@ -470,7 +470,7 @@ Start = (
 )
 
 def check_json(data: bytes) -> None:
-    """The strict scan (M10-M13) for JSON that did not come by a socket. Raises `ValueError` with place and reason."""
+    """The strict scan (M10-M13, UTF-8 included) for JSON that came by no socket. `ValueError`: what is wrong, where."""
 
 def json_to_msgpack(data: bytes) -> bytes:
     """The msgpack form of valid JSON text (M14)."""

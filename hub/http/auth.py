@@ -34,7 +34,7 @@ class Login(Struct):
     ttl: float | None = None
 
     def check(self, most: float, setting: str) -> Role | None:
-        """The role that is asked for. Refusal names what cannot be; the longest life is `most` seconds, by `setting`."""
+        """The role that is asked for. Refusal: what cannot be; the longest life is `most` seconds, by `setting`."""
         if not 1 <= len(self.username.encode()) <= MAX_SUBJECT:
             came = len(self.username.encode())
             raise Refusal("bad_message", f"username: expected 1 to {MAX_SUBJECT} bytes, came {came}", path="username")

@@ -194,6 +194,8 @@ async def test_broken_json_is_refused_before_anything_is_stored(hub: FakeHub) ->
     code, out, err = await run("pub", "logs", "{a:1}", "--url", hub.url)
     assert (code, out, err.splitlines()[0]) == (2, "", "ng-ws: DATA: expected JSON, got '{a:1}'")
     assert hub.received == []
+    code, _, err = await run("pub", "logs", "-", "--url", hub.url, stdin=b"1\n2\n1e400\n4\n")
+    assert (code, "it ended at event 3, with 2 published on logs" in err) == (2, True)
     code, _, err = await run("pub", "logs", "-", "--json", "--url", hub.url, stdin=b'1\n{"a":\n')
     assert (code, err.splitlines()[0]) == (2, "ng-ws: stdin, event 2: expected JSON, got '{\"a\":'")
     for option in ("--text", "--as-text"):

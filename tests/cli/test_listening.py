@@ -43,6 +43,11 @@ async def test_a_filter_reaches_the_hub_as_the_protocol_has_it(hub: FakeHub, tmp
     ]
 
 
+async def test_a_radius_is_of_something() -> None:
+    code, _, err = await run("sub", "signals", "--radius", "0.1", NG_URL="ws://127.0.0.1:1/ws")
+    assert (code, "--radius: expected --near, of what" in err) == (2, True)
+
+
 async def test_a_filter_is_explained_without_a_hub_and_a_misspelt_field_is_told() -> None:
     arguments = ("sub", "signals", "--explain-filter", "--filter", "is_novl and priority > 1")
     code, out, err = await run(*arguments, NG_URL="ws://127.0.0.1:1/ws")

@@ -52,6 +52,16 @@ def test_an_event_is_stored_and_its_position_told(admin: Rest) -> None:
 
 
 @pytest.mark.clause("M29")
+def test_what_is_not_utf_8_is_not_stored(admin: Rest) -> None:
+    before = newest(admin, "actions")
+    for body in (
+        b'{"channel":"actions","event":"e","data":"a\xffb"}',
+        b'{"channel":"actions","event":"e","key":"\xff"}',
+    ):
+        assert admin.post(PATH, body).refusal == (400, "bad_json")
+    assert newest(admin, "actions") == before
+
+
 def test_absent_data_is_null(admin: Rest) -> None:
     admin.post(PATH, {"channel": "status", "event": "x.y", "key": "absent"})
     assert newest(admin, "status")[0]["data"] is None

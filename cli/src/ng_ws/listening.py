@@ -88,6 +88,10 @@ def fields_of(text: str | None) -> tuple[str, ...]:
     return names
 
 
+# The distance of `--near` where none is told.
+_NEARNESS = 0.12
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The filter of `--filter` and `--near`; None where everything is wanted."""
@@ -96,9 +100,16 @@ class Choice:
 
     @classmethod
     def read(
-        cls, settings: Settings, channels: tuple[str, ...], expression: str | None, near: str | None, radius: float
+        cls,
+        settings: Settings,
+        channels: tuple[str, ...],
+        expression: str | None,
+        near: str | None,
+        radius: float | None,
     ) -> Self:
         """Read both; a bare name that is nearly a known one is told."""
+        if radius is not None and near is None:
+            raise misused("--radius", "--near, of what", f"{radius:g} alone")
         if expression is None and near is None:
             return cls()
         from neurograph_ws_client.expressions import joined  # noqa: PLC0415 - most listen to everything
@@ -107,7 +118,7 @@ class Choice:
         from .filters.reading import filter_of  # noqa: PLC0415
         from .filters.reading import near as near_to  # noqa: PLC0415
 
-        parts = [near_to(near, radius)] if near is not None else []
+        parts = [near_to(near, _NEARNESS if radius is None else radius)] if near is not None else []
         if expression is not None:
             found, bare = filter_of(expression)
             parts.append(found)

@@ -58,7 +58,12 @@ async def publish(settings: Settings, options: Publishing) -> None:
     async with connected(settings, notes) as client:
         async for data in _data(options):
             count += 1
-            stored = await _store(client, options, data, _mid(options, count))
+            try:
+                stored = await _store(client, options, data, _mid(options, count))
+            except BaseException:
+                if options.data == "-" or options.repeat > 1:
+                    notes.say(f"it ended at event {count}, with {count - 1} published on {options.channel}")
+                raise
             _tell(settings, options.channel, stored)
     if count != 1:
         notes.say(f"{count} events published on {options.channel}")

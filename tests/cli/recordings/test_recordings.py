@@ -97,6 +97,7 @@ async def test_a_replay_keeps_the_pace_and_a_dry_one_publishes_nothing(tmp_path:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        ("", ':1: expected {"type":"recording","version":1,…} first'),
         ("not json", ":1: expected a JSON object, got 'not json'"),
         ('{"type":"event"}', ':1: expected {"type":"recording","version":1,…} first'),
         (f'{HEAD}\n{{"t":1,"pos', ":2: expected a whole line, which this last one was to be, got "),

@@ -8,7 +8,7 @@ from channels.channel import ChannelConfig
 from channels.permissions import Role
 from hub.auth import ANONYMOUS, Identity
 from hub.counters import Counters
-from hub.http.bodies import decode, is_array, read_body
+from hub.http.bodies import decode, is_array, read_body, scan
 from hub.http.rates import PublishRates, owner_of
 from hub.protocol.errors import Refusal
 from hub.protocol.messages import Publish
@@ -31,6 +31,25 @@ def test_a_body_that_is_wrong_is_told_its_place_what_was_expected_and_what_came(
     with pytest.raises(Refusal) as caught:
         decode(body, Publish)
     assert (caught.value.error, caught.value.path, caught.value.message) == ("bad_message", path, message)
+
+
+@pytest.mark.clause("M10")
+@pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe2\x82"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"channel":"a","event":"b","data":"%b"}',
+        b'{"channel":"a","event":"b","data":{"%b":1}}',
+        b'{"channel":"a","event":"b","key":"%b"}',
+        b'{"channel":"a","event":"b","more":"%b"}',
+        b'[{"channel":"a","event":"b","tags":{"t":"%b"}}]',
+    ],
+)
+def test_a_body_that_is_not_utf_8_is_bad_json(body: bytes, bad: bytes) -> None:
+    with pytest.raises(Refusal) as caught:
+        scan(body % bad)
+    assert caught.value.error == "bad_json"
+    assert "expected UTF-8" in caught.value.message
 
 
 def test_a_body_that_is_no_json_is_bad_json() -> None:

@@ -48,6 +48,8 @@ def test_a_media_frame_is_a_publish_and_its_payload(payload: bytes) -> None:
         (frame(b""), "bad_json"),
         (frame(b'{"type":"publish","type":"publish"}'), "bad_json"),
         (frame(b"\xff"), "bad_json"),
+        (frame(b'{"type":"publish","channel":"a","event":"m","key":"\xff","content_type":"text/plain"}'), "bad_json"),
+        (frame(b'{"type":"publish","channel":"a","event":"m","more":"\xff","content_type":"text/plain"}'), "bad_json"),
         (frame({"type": "publish", "channel": "logs"}), "bad_message"),
     ],
 )

@@ -46,7 +46,7 @@ def record(
     options = Listening(
         channels=followed,
         start=start_of(start, len(followed)),
-        filter=Choice.read(ctx.obj, followed, choice, None, 0.0).filter,
+        filter=Choice.read(ctx.obj, followed, choice, None, None).filter,
         count=count,
         duration=None if duration is None else seconds("--for", duration),
         fail_on_gap=fail_on_gap,

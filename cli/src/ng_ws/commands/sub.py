@@ -46,8 +46,11 @@ def sub(
         str | None, typer.Option(metavar="TEXT|VECTOR", help="Only signals near a text, or 8 numbers.")
     ] = None,
     radius: Annotated[
-        float, typer.Option(parser=above_zero("--radius", "a distance", or_zero=True), metavar="R", help="How near.")
-    ] = 0.12,
+        float | None,
+        typer.Option(
+            parser=above_zero("--radius", "a distance", or_zero=True), metavar="R", help="How near; 0.12 unless told."
+        ),
+    ] = None,
     explain_filter: Annotated[
         bool, typer.Option("--explain-filter", help="Show the filter as the hub gets it, and end.")
     ] = False,

@@ -47,7 +47,7 @@ def tokens(
     from ..space import tokens  # noqa: PLC0415
 
     if near is None:
-        tokens(ctx.obj, limit, Choice.read(ctx.obj, ("signals",), filter, None, 0.0).filter)
+        tokens(ctx.obj, limit, Choice.read(ctx.obj, ("signals",), filter, None, None).filter)
     elif filter is not None:
         raise misused("tokens", "near or --filter", "both")
     elif near != "near" or around is None:

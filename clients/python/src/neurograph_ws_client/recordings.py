@@ -63,12 +63,15 @@ def recorded(path: Path) -> Iterator[Recorded]:
     """Read a recording line by line; RecordingError tells of what is none, or is broken, with its line."""
     try:
         with path.open(encoding="utf-8") as file:
+            number = 0
             for number, text in enumerate(file, 1):
                 found = _read(path, number, text)
                 if number == 1:
                     _check(path, found)
                 else:
                     yield _recorded(path, number, found)
+            if not number:
+                _check(path, {})
     except OSError as fault:
         raise RecordingError(f"{path}: expected a readable recording: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:

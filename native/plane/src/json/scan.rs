@@ -10,10 +10,12 @@ pub const MAX_DEPTH: usize = 32;
 /// With those of the array around messages (M12).
 const MAX_OPEN: usize = MAX_DEPTH + 1;
 
-/// A text frame, whose UTF-8 the reader has checked: a message, or an array of messages (M12), by M10, M11 and M13.
+/// A message, or an array of messages (M12), by M10, M11 and M13, that did not come as a text frame: nobody has looked at its
+/// UTF-8.
 ///
 /// A text that is JSON but neither is let through: what it should have been is the business of whoever reads messages (M1).
 pub fn check(text: &[u8]) -> Result<(), JsonFault> {
+    check_utf8(text)?;
     walk(text, &mut Rules::default())
 }
 
