@@ -101,8 +101,8 @@ impl Audience {
         if all.len() >= self.most {
             self.refused.fetch_add(1, SeqCst);
             return Err(SignalError::Setting {
-                name: "max_subscribers",
-                expected: format!("at most {} subscribers", self.most),
+                name: "subscribers",
+                expected: format!("at most {} (max_subscribers)", self.most),
                 came: (all.len() + 1).to_string(),
             });
         }
