@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from time import process_time
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -32,6 +33,15 @@ def test_the_telling_members_are_found_around_anything(odd: bytes) -> None:
 @pytest.mark.parametrize("text", [b"", b"nonsense", b'"type"', b'{"type"', b'{"type":', b"[1]", b'{"id":{"id":1}}'])
 def test_nothing_is_found_where_nothing_is_told(text: bytes) -> None:
     assert telling_of(text) == {}
+
+
+@pytest.mark.parametrize("opening", [b'{"type":"event","data":"', b'[{"data":"', b'{"type":"event","data":"\\'])
+def test_a_string_that_does_not_end_is_looked_through_once(opening: bytes) -> None:
+    """From each quote in it the rest would be gone through again: minutes for a message of one MiB."""
+    text = opening + b'\\"' * (1 << 19) + b"\\"
+    began = process_time()
+    JsonCodec().salvage(text, "why")
+    assert process_time() - began < 0.5
 
 
 @pytest.mark.clause("M12")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 # The members that say what a message is about.
 TELLING = frozenset({"type", "id", "channel", "offset"})
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
+# A string that does not end is one token too: from each of its quotes on it would be looked for anew.
+_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 
 
 class Unread(NamedTuple):
