@@ -17,7 +17,7 @@ import { given, wireOptions, wireStart } from "./options.js";
 import { checked, type Dialler, Sockets } from "./sockets.js";
 import { type Handler, type Owner, Subscription } from "./subscription.js";
 import { Told } from "./told.js";
-import type { HubOptions, SubscribeOptions } from "./types.js";
+import type { HubOptions, SubscribeOptions, Unread } from "./types.js";
 
 /** What the session counts in seconds, by its names. */
 const SECONDS = ["retryIn", "downtime", "expiresIn", "within"];
@@ -297,8 +297,8 @@ export class Link implements Effects, Owner, Dialler {
     this.run((session, at) => session.closed(conn, code, reason, at));
   }
 
-  misread(conn: number, what: string, seen: Partial<Message>, at: number): void {
-    this.run((session) => session.misread(conn, what, seen, at));
+  unread(conn: number, what: Unread, at: number): void {
+    this.run((session) => session.unread(conn, what, at));
   }
 
   received(conn: number, message: unknown, at: number): void {

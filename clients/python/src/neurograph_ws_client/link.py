@@ -271,7 +271,7 @@ class Link:
 
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
         if type(message) is Unread:
-            self.run(self.session.unread(number, message.members, message.why, monotonic()))
+            self.run(self.session.unread(number, message, monotonic()))
             return
         if self._journal is not None:
             self._journal.message(number, "in", message)
