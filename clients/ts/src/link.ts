@@ -2,7 +2,7 @@
 
 import { watchPage } from "./browser.js";
 import { Clock, now, TIMERS } from "./clock.js";
-import { checkContent } from "./content.js";
+import { checkContent, checkName, type Form } from "./content.js";
 import type { TokenRequest } from "./core/credentials.js";
 import type { Effects, Tellings } from "./core/effects.js";
 import { AuthError, Closed, Disconnected, type HubError, RequestTimeout } from "./core/errors.js";
@@ -113,10 +113,14 @@ export class Link implements Effects, Owner, Dialler {
   subscribe<T>(channel: string, handler: Handler<T> | undefined, options: SubscribeOptions): Subscription<T> {
     const { signal, onFull, queueSize = 1000 } = options;
     signal?.throwIfAborted();
-    checkContent({ channel }, {});
+    checkName("channel", channel);
     // A WebSocket of a browser cannot be paused: the hub is told how much may come.
     const ack = options.ack ?? (onFull === "wait" ? Math.min(queueSize, 10_000) : undefined);
-    const follow = this.session.subscribe(channel, wireOptions({ ...options, ack }), wireStart(options.from));
+    const follow = this.session.subscribe(
+      channel,
+      wireOptions({ ...options, ack }, this.form),
+      wireStart(options.from),
+    );
     const known = this.subscriptions.get(channel);
     const isRestored = known && known.state === follow.state && known.state !== "ended";
     const subscription = isRestored ? known : this.#begin(channel);
@@ -247,6 +251,10 @@ export class Link implements Effects, Owner, Dialler {
   }
 
   // -- Owner of subscriptions
+
+  get form(): Form {
+    return this.#options;
+  }
 
   async leave(subscription: Subscription): Promise<void> {
     if (this.subscriptions.get(subscription.channel) === subscription) await this.unsubscribe([subscription.channel]);

@@ -219,6 +219,7 @@ export class Sockets {
     const write = typeof debug === "function" ? debug : console.debug;
     const hide = (name: string, value: unknown) => {
       if (value instanceof Uint8Array) return `${value.length} bytes`;
+      if (typeof value === "bigint") return `${value}`;
       return name === "token" || name === "resume" ? "***" : value;
     };
     for (const one of Array.isArray(message) ? message : [message]) write(`${sign} ${JSON.stringify(one, hide)}`);

@@ -86,7 +86,7 @@ export interface HubOptions {
   debug?: boolean | ((line: string) => void) | undefined;
 }
 
-export type Literal = string | number | boolean | null;
+export type Literal = string | number | bigint | boolean | null;
 
 /** The operators of a field (F3). */
 export interface Condition {
@@ -94,10 +94,10 @@ export interface Condition {
   ne?: Literal;
   in?: readonly Literal[];
   nin?: readonly Literal[];
-  gt?: number | string;
-  gte?: number | string;
-  lt?: number | string;
-  lte?: number | string;
+  gt?: number | bigint | string;
+  gte?: number | bigint | string;
+  lt?: number | bigint | string;
+  lte?: number | bigint | string;
   exists?: boolean;
   prefix?: string;
   contains?: Literal;

@@ -4,10 +4,16 @@ import { describe, expect } from "vitest";
 import { json as exact } from "../src/bigint.js";
 import { jsonCodec } from "../src/codec.js";
 import { elementsOf, tellingOf } from "../src/glimpse.js";
-import { BadRequest, type Filter, near, ProtocolViolation } from "../src/index.js";
+import { BadRequest, Disconnected, type Filter, near, ProtocolViolation } from "../src/index.js";
 import { msgpack } from "../src/msgpack.js";
 import { it, take, told } from "./support/fixtures.js";
 import { MISSING, type RealHub, startHub } from "./support/real_hub.js";
+import { vectors } from "./support/script.js";
+
+/** What a client sends under each member, and what it does not. */
+const { members: NAMES } = vectors("names") as {
+  members: Record<string, { expected: string; fit: string[]; unfit: unknown[] }>;
+};
 
 const nested = (levels: number): unknown => (levels ? [nested(levels - 1)] : 1);
 const endless: { [member: string]: unknown } = {};
@@ -97,23 +103,69 @@ describe("what no message can hold", () => {
     });
   });
 
-  it.for([
-    ["channel", "room:é"],
-    ["event", "a b"],
-    ["key", ""],
-    ["key", "a\n"],
-    ["mid", "two words"],
-  ] as const)(
-    "M15 M16 a %s like %j is refused here: ten of them would end the connection for good",
-    async ([name, value], { hub, makeClient }) => {
-      const client = makeClient(hub.url);
-      await client.connect();
-      const { channel = "actions", ...options }: { channel?: string } = { [name]: value };
-      await expect(client.publish(channel, 1, options)).rejects.toMatchObject({ name: "BadRequest", path: name });
-      expect(() => client.subscribe("room é")).toThrow(/^channel: expected text that fits .*, got "room é"$/);
-      expect(hub.received.filter(({ type }) => type === "publish" || type === "subscribe")).toEqual([]);
-    },
-  );
+  it("M15 M16 what is no name is refused here: ten of them would end the connection for good", async ({
+    makeClient,
+  }) => {
+    const client = makeClient("ws://127.0.0.1:1/ws");
+    for (const [member, { expected, fit, unfit }] of Object.entries(NAMES)) {
+      const message = (value: unknown) => ({ type: "publish", [member]: value });
+      for (const value of unfit) {
+        const told = `${member}: expected ${expected}, got `;
+        const refused = { name: "BadRequest", path: member, message: expect.stringContaining(told) };
+        await expect(client.request(message(value)), `${member} ${value}`).rejects.toMatchObject(refused);
+        expect(() => client.send(message(value))).toThrow(BadRequest);
+      }
+      for (const value of fit) await expect(client.request(message(value)), value).rejects.toThrow(Disconnected);
+    }
+    expect.assertions(Object.values(NAMES).reduce((sum, { fit, unfit }) => sum + fit.length + 2 * unfit.length, 0));
+  });
+
+  it("M16 every call checks the names it is given", async ({ hub, makeClient }) => {
+    const client = makeClient(hub.url);
+    await client.connect();
+    for (const channel of [undefined, null, 7, "a b"] as string[]) {
+      expect(() => client.subscribe(channel)).toThrow(/^channel: expected 1 to 64 of /);
+      await expect(client.history(channel)).rejects.toThrow(/^channel: expected 1 to 64 of /);
+    }
+    const row = Array(8).fill(0.5);
+    for (const [asked, path] of [
+      [client.publish("a b", 1), "channel"],
+      [client.publish("logs", 1, { event: "a..b" }), "event"],
+      [client.publish("logs", 1, { key: "\u0085" }), "key"],
+      [client.publish("logs", 1, { key: 42 as never }), "key"],
+      [client.publish("logs", 1, { mid: "two words" }), "mid"],
+      [client.emit(".a", row), "event_type"],
+      [client.emitBatch("a.b", [row], { key: "" }), "key"],
+    ] as const) {
+      await expect(asked).rejects.toMatchObject({ name: "BadRequest", path });
+    }
+    expect(hub.received.filter(({ type }) => ["publish", "emit", "subscribe"].includes(type))).toEqual([]);
+    expect((await client.publish("logs", 1, { mid: null })).position).toBe("fake1:1");
+    await client.request({ type: "publish", channel: "logs", event: "e", data: 1, key: null, mid: null });
+  });
+
+  it("F1 M12 M13 a filter holds what the form of the client has: integers as `bigint`", async ({ hub, makeClient }) => {
+    const lines: string[] = [];
+    const client = makeClient(hub.url, { bigint: true, debug: (line) => lines.push(line) });
+    await client.connect();
+    // What is equal goes in one message, a number is no text.
+    const filters: Filter[] = [{ "data.n": 10n }, { "data.n": 10 }, { "data.n": "10" }];
+    const names = ["logs", "status", "actions"];
+    const subs = filters.map((filter, place) => client.subscribe(names[place] as string, undefined, { filter }));
+    await Promise.all(subs.map((sub) => sub.ready()));
+    await subs[0]?.update({ filter: { "data.n": { gte: 11n } } });
+    const asked = await hub.asked("subscribe", 3);
+    expect(asked.map(({ channel, channels, filter }) => [channels ?? channel, filter])).toEqual([
+      [["logs", "status"], { "data.n": 10 }],
+      ["actions", { "data.n": "10" }],
+      ["logs", { "data.n": { gte: 11 } }],
+    ]);
+    expect(lines.some((line) => line.includes('"data.n":"10"'))).toBe(true);
+    await client.publish("logs", 2n ** 63n);
+    expect(lines.some((line) => line.includes("9223372036854775808"))).toBe(true);
+    const plain = makeClient(hub.url);
+    expect(() => plain.subscribe("logs", undefined, { filter: { "data.n": 10n } })).toThrow(BadRequest);
+  });
 
   it("M32 M33 F7 vectors, texts and radii are numbers, rows and texts", async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);
