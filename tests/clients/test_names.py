@@ -11,7 +11,8 @@ from neurograph_ws_client.testing import FakeHub
 
 from tests.clients.support import client_of
 
-MEMBERS: Any = json.loads((Path(__file__).parents[1] / "vectors" / "names.json").read_text())["members"]
+CASES: Any = json.loads((Path(__file__).parents[1] / "vectors" / "names.json").read_text())["cases"]
+MEMBERS = {case["name"]: case for case in CASES}
 FIT = [(member, value) for member, about in MEMBERS.items() for value in about["fit"]]
 UNFIT = [(member, value) for member, about in MEMBERS.items() for value in about["unfit"]]
 
