@@ -101,6 +101,7 @@ const hub = new Hub({
     known.resumed();
     state.resumed(resumed);
     missedChanged();
+    cardsChanged();
   },
   gap: (gap) => {
     missed.add(gap, Date.now() / 1000);

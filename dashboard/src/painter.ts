@@ -21,7 +21,7 @@ export class Painter {
 
   /** A part that is drawn at most once in `every` milliseconds; the result, called, says that it has changed. */
   part(draw: () => void, every = 0): () => void {
-    const part: Part = { draw, every, drawnAt: Number.NEGATIVE_INFINITY, isDue: false };
+    const part: Part = { draw, every, drawnAt: -Number.MAX_VALUE, isDue: false };
     this.#parts.push(part);
     return () => {
       part.isDue = true;
@@ -45,8 +45,9 @@ export class Painter {
     this.#frame = undefined;
     const began = performance.now();
     let wait = Number.POSITIVE_INFINITY;
-    for (const part of this.#parts) {
-      if (!part.isDue) continue;
+    // What is over the budget is what was drawn last: no part waits for ever behind the others.
+    const due = this.#parts.filter(({ isDue }) => isDue).sort((one, other) => one.drawnAt - other.drawnAt);
+    for (const part of due) {
       const left = part.drawnAt + part.every - now;
       if (left > 0 || performance.now() - began > BUDGET) {
         wait = Math.min(wait, Math.max(left, 0));

@@ -13,6 +13,7 @@ const REASONS: Readonly<Record<string, string>> = {
   slow: "the hub was ahead of this page",
   reconnect: "published while the connection was away",
   client_queue: "this page was slower than the channel",
+  unreadable: "what came cannot be read",
 };
 
 const whole = new Intl.NumberFormat("en");

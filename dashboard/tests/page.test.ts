@@ -45,7 +45,10 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     open.push(stop);
   };
 
-  const visit = async (viewport = { width: 1280, height: 900 }): Promise<void> => {
+  const visit = async (
+    viewport = { width: 1280, height: 900 },
+    prepare: (page: Page) => Promise<void> = async () => {},
+  ): Promise<void> => {
     complaints = [];
     const context = await browser.newContext({ viewport });
     open.push(() => context.close());
@@ -64,6 +67,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
         console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
       });
     });
+    await prepare(page);
     await page.goto(`http://127.0.0.1:${hub.port}/`);
   };
 
@@ -178,6 +182,41 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     await until("#feed li", "after it");
     expect(await page.locator("#feed li", { hasText: "before the end" }).count()).toBe(1);
     expect(complaints.filter((line) => !AWAY.test(line))).toEqual([]);
+  });
+
+  it("W9 says that nothing was missed as soon as it is known, and not with the next figures", async () => {
+    // No figures come, which would draw the card too.
+    await serve({ NG_METRICS_INTERVAL: "3600" });
+    let cut = () => {};
+    let release = () => {};
+    let sockets = 0;
+    await visit(undefined, (one) =>
+      one.routeWebSocket(/\/ws/, (socket) => {
+        const isFirst = sockets++ === 0;
+        const held: (string | Buffer)[] = [];
+        cut = () => void socket.close({ code: 4300 });
+        release = () => {
+          for (const message of held.splice(0)) socket.send(message);
+        };
+        // After the cut what was missed waits on the way.
+        socket.connectToServer().onMessage((message) => {
+          if (isFirst || !`${message}`.includes('"type":"event"')) socket.send(message);
+          else held.push(message);
+        });
+      }),
+    );
+    await until("#state", "Connected");
+    await until("#card-missed", "0");
+    cut();
+    await until("#card-missed", "–");
+    await emitMany(3);
+    await page.click("#again");
+    await until("#missed-none", "Connected again: what was missed meanwhile is still coming.");
+    await until("#note-missed", "to this page");
+    expect(await text("#card-missed")).toBe("–");
+    release();
+    await until("#missed-none", "Everything that this page was owed has come.");
+    await until("#card-missed", "0");
   });
 
   it("W6 L8 lists the hub's log from the level that is asked for", async () => {

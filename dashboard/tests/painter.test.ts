@@ -74,3 +74,22 @@ it("draws what does not fit into one frame in the next", () => {
   }
   expect(slow).toHaveBeenCalledTimes(3);
 });
+
+it("begins with what was drawn longest ago: a frame that has no time for all leaves nothing out twice", () => {
+  const painter = new Painter();
+  const parts = [0, 1, 2].map(() => vi.fn(() => void vi.advanceTimersByTime(10)));
+  const changed = parts.map((draw) => painter.part(draw));
+  const drawn: number[][] = [];
+  for (const now of [0, 16, 32, 48]) {
+    for (const tell of changed) tell();
+    vi.advanceTimersByTime(0);
+    frame(now);
+    drawn.push(parts.map((draw) => draw.mock.calls.length));
+  }
+  expect(drawn).toEqual([
+    [1, 0, 0],
+    [1, 1, 0],
+    [1, 1, 1],
+    [2, 1, 1],
+  ]);
+});

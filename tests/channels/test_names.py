@@ -1,3 +1,7 @@
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from channels.names import (
@@ -120,3 +124,16 @@ def test_a_valid_context_passes_and_an_unprintable_or_long_tracestate_does_not()
     states = ["a=1,b=2", None, "a=\x00", "x" * 513]
     actual = [trace_context(TRACEPARENT, state)[1] for state in states]
     assert actual == ["a=1,b=2", None, None, None]
+
+
+@pytest.mark.clause("M16")
+def test_the_names_that_clients_let_through_are_those_that_are_taken_here() -> None:
+    cases: Any = json.loads((Path(__file__).parents[1] / "vectors" / "names.json").read_text())["cases"]
+    members = {case["name"]: case for case in cases}
+    checks = {"channel": is_channel_name, "event": is_event_name, "event_type": is_event_name}
+    for member, is_name in {**checks, "key": is_key, "mid": is_mid}.items():
+        unfit = [value for value in members[member]["unfit"] if isinstance(value, str)]
+        assert ([*map(is_name, members[member]["fit"])], [*map(is_name, unfit)]) == (
+            [True] * len(members[member]["fit"]),
+            [False] * len(unfit),
+        ), member

@@ -75,12 +75,49 @@ def test_what_is_not_used_is_not_imported() -> None:
         assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == f"{found}\n"
 
 
+LOOP_WAITS = """
+import asyncio, sys, threading
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("websockets", "neurograph_ws_client.opening"):
+            print(name, threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Watch())
+from neurograph_ws_client import Disconnected, NeurographWSClient
+
+async def main():
+    clients = [NeurographWSClient("ws://127.0.0.1:9/ws") for _ in range(2)]
+    for fault in await asyncio.gather(*(client.connect() for client in clients), return_exceptions=True):
+        print(type(fault).__name__)
+
+asyncio.run(main())
+"""
+
+
+def test_the_loop_does_not_wait_for_what_the_first_attempt_imports() -> None:
+    run = subprocess.run([sys.executable, "-c", LOOP_WAITS], capture_output=True, text=True, check=True)
+    told = ["neurograph_ws_client.opening False", "websockets False", "Disconnected", "Disconnected"]
+    assert run.stdout.splitlines() == told
+
+
 def test_every_public_name_is_where_it_is_looked_for() -> None:
     assert {*neurograph_ws_client._WHERE, "__version__"} == {*neurograph_ws_client.__all__}
     assert all(getattr(neurograph_ws_client, name) is not None for name in neurograph_ws_client.__all__)
     assert {*neurograph_ws_client.__all__} <= {*dir(neurograph_ws_client)}
     with pytest.raises(AttributeError, match="module 'neurograph_ws_client' has no attribute 'nothing'"):
         _ = neurograph_ws_client.nothing
+
+
+def test_modules_are_where_they_are_looked_for_too() -> None:
+    looks = "n.encoder.encode_text('a') and n.errors.BadRequest is n.BadRequest and n.expressions.words.__name__"
+    run = [
+        sys.executable,
+        "-c",
+        f"import neurograph_ws_client as n; print({looks}, hasattr(n, '__file'), hasattr(n, 'x'))",
+    ]
+    told = "neurograph_ws_client.expressions.words False False\n"
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == told
 
 
 def test_both_distributions_are_typed_and_know_their_version() -> None:

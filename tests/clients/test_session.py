@@ -23,6 +23,7 @@ from neurograph_ws_client.effects import (
 )
 from neurograph_ws_client.errors import HubError
 from neurograph_ws_client.events import Event, Gap
+from neurograph_ws_client.glimpse import Unread
 from neurograph_ws_client.policy import Backoff
 from neurograph_ws_client.positions import Position
 from neurograph_ws_client.recovery import Resumed
@@ -170,6 +171,10 @@ def handled(session: Session, step: Wire, conn: int, now: float) -> Any:
     return session.handled(session.follows[step["channel"]], Position.parse(step["position"]), now)
 
 
+def unread(session: Session, step: Wire, conn: int, now: float) -> Any:
+    return session.unread(conn, Unread(step["members"], "why", step.get("endless", False)), now)
+
+
 def no_token(session: Session, step: Wire, conn: int, now: float) -> Any:
     return session.token_failed(errors.AuthError("no", temporary=True), now)
 
@@ -192,6 +197,7 @@ STEPS: Mapping[str, Callable[[Session, Wire, int, float], Any]] = {
     "unsubscribe": lambda session, step, conn, now: session.unsubscribe(step["channels"], step["ticket"], now),
     "update": lambda session, step, conn, now: session.update(step["channel"], step["options"], step["ticket"], now),
     "handled": handled,
+    "unread": unread,
     "submit": submitted,
 }
 

@@ -1,7 +1,7 @@
 /** JSON whose integers beyond 2^53 are `bigint`, both ways (M13); loaded only with `bigint: true`. */
 
-/** Strings, which are passed over, and integers that may not fit a number. */
-const INTEGERS = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** Strings, which are passed over, also one that does not end, and integers that may not fit a number. */
+const INTEGERS = /"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|-?\d{16,}(?![\d.eE])|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const INTEGER = /^-?\d{16,}$/;
 
 /** What marks an integer in the text between two steps; nobody else knows it. */

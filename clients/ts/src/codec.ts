@@ -1,7 +1,8 @@
 /** Messages to frames and back as JSON, and media frames beside it (C2, B4). */
 
 import type { Message } from "./core/wire.js";
-import type { Codec } from "./types.js";
+import { elementsOf, tellingOf } from "./glimpse.js";
+import type { Codec, Salvaged } from "./types.js";
 
 /** The first byte of a media frame; others are reserved. */
 const MEDIA = 1;
@@ -13,26 +14,28 @@ export interface Json {
   stringify: (value: unknown) => string;
 }
 
-/** A member of plain text, a number or a word, from the beginning of an object on; looked for in so many characters. */
-const MEMBER = /[{,]\s*"(\w+)"\s*:\s*("(?:[^"\\]|\\.)*"|[\w.+-]+)\s*(?=[,}])/gy;
-const BEGINNING = 1024;
-
-/** The members before the first that holds others: nothing that a publisher wrote is mistaken for one. */
-function salvage(payload: string | ArrayBuffer): Partial<Message> {
-  const seen: Record<string, unknown> = {};
-  try {
-    const found = `${payload}`.slice(0, BEGINNING).matchAll(MEMBER);
-    for (const [, name, value] of found) seen[name as string] = JSON.parse(value as string);
-  } catch {
-    // What stands before it is kept.
+/** A media frame is known by its header, each message of an array is read by itself. */
+function salvage(json: Json, payload: string | ArrayBuffer, why: string): Salvaged[] {
+  if (typeof payload !== "string") {
+    return [{ seen: tellingOf(new TextDecoder().decode(new Uint8Array(payload).subarray(HEAD))), why }];
   }
-  return seen;
+  const elements = elementsOf(payload);
+  if (!elements) return [{ seen: tellingOf(payload), why }];
+  const { whole, rest } = elements;
+  const parts = whole.map((text): Salvaged => {
+    try {
+      return { message: json.parse(text) };
+    } catch (fault) {
+      return { seen: tellingOf(text), why: `${fault}` };
+    }
+  });
+  return rest === undefined ? parts : [...parts, { seen: tellingOf(rest), why, isEndless: true }];
 }
 
 /** JSON text; a message whose `data` is bytes is a media frame. */
 export const jsonCodec = (json: Json): Codec => ({
   subprotocol: "ng-ws.v1.json",
-  salvage,
+  salvage: (payload, why) => salvage(json, payload, why),
   encode(message) {
     const { data, ...header } = message as Message;
     return data instanceof Uint8Array ? mediaFrame(json.stringify(header), data) : json.stringify(message);

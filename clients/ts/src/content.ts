@@ -10,21 +10,38 @@ const LEVELS = 32;
 /** Half of a pair; read by code points, a whole one is no surrogate. */
 const SURROGATE = /\p{Cs}/u;
 
-/** M16. Ten messages in a row that break it end the connection for good (M15). */
-const FORMS: ReadonlyMap<string, RegExp> = new Map([
-  ["channel", /^[\w.:/-]{1,64}$/],
-  ["event", /^[\w:.-]{1,128}$/],
-  ["event_type", /^[\w:.-]{1,128}$/],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is they that are refused
-  ["key", /^[^\0-\x1f\x7f]{1,256}$/],
-  ["mid", /^[!-~]{1,64}$/],
-]);
+/** What a name is, in words and as a test; `isOptional` where null says that there is none. */
+interface Name {
+  readonly expected: string;
+  fits(name: string): boolean;
+  readonly isOptional?: boolean;
+}
+
+const fitting = (pattern: RegExp) => (name: string) => pattern.test(name);
+
+const EVENT: Name = {
+  expected: "1 to 128 of A-Z a-z 0-9 _ : - in at most 16 segments joined by dots",
+  fits: fitting(/^(?=.{1,128}$)[\w:-]+(?:\.[\w:-]+){0,15}$/),
+};
+
+/** M16, by the members that hold them. Ten messages in a row that break it end the connection for good (M15). */
+const NAMES: Readonly<Record<string, Name>> = {
+  channel: { expected: "1 to 64 of A-Z a-z 0-9 _ . : / -", fits: fitting(/^[\w.:/-]{1,64}$/) },
+  event: EVENT,
+  event_type: EVENT,
+  key: {
+    expected: "1 to 256 bytes without control characters",
+    fits: (name) => /^\P{Cc}+$/u.test(name) && new TextEncoder().encode(name).length <= 256,
+    isOptional: true,
+  },
+  mid: { expected: "1 to 64 visible ASCII characters", fits: fitting(/^[!-~]{1,64}$/), isOptional: true },
+};
 
 /** Smaller whole numbers are written as integers by `JSON.stringify`. */
 const DIGITS = 1e21;
 
 /** How it is written: a codec of the application's has its own bounds, and `bigint` a form only where it was asked for. */
-type Form = Pick<HubOptions, "bigint" | "codec">;
+export type Form = Pick<HubOptions, "bigint" | "codec">;
 
 /** A value that cannot be sent, with the way that leads to it. */
 interface Fault {
@@ -45,13 +62,18 @@ export function refuse(path: string, expected: string, value: unknown): never {
 export function checkContent(message: object, form: Form): void {
   for (const [name, value] of Object.entries(message)) {
     const isContent = name === "data" || name === "payload";
-    const pattern = FORMS.get(name);
     // A member that is undefined is not there; bytes are the whole of `data` (B4).
     if (value === undefined || (name === "data" && value instanceof Uint8Array)) continue;
     const fault = faultIn(value, LEVELS - 1, form, isContent);
     if (fault) refuse(name + fault.path, fault.expected, fault.value);
-    if (pattern && typeof value === "string" && !pattern.test(value)) refuse(name, `text that fits ${pattern}`, value);
+    if (Object.hasOwn(NAMES, name) && !(value === null && NAMES[name]?.isOptional)) checkName(name, value);
   }
+}
+
+/** Raise BadRequest for what is no name of that kind. */
+export function checkName(member: string, value: unknown): void {
+  const { expected, fits } = NAMES[member] as Name;
+  if (typeof value !== "string" || !fits(value)) refuse(member, expected, value);
 }
 
 function faultIn(given: unknown, levels: number, form: Form, isContent: boolean): Fault | undefined {

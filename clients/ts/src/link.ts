@@ -2,7 +2,7 @@
 
 import { watchPage } from "./browser.js";
 import { Clock, now, TIMERS } from "./clock.js";
-import { checkContent } from "./content.js";
+import { checkContent, checkName, type Form } from "./content.js";
 import type { TokenRequest } from "./core/credentials.js";
 import type { Effects, Tellings } from "./core/effects.js";
 import { AuthError, Closed, Disconnected, type HubError, RequestTimeout } from "./core/errors.js";
@@ -17,7 +17,7 @@ import { given, wireOptions, wireStart } from "./options.js";
 import { checked, type Dialler, Sockets } from "./sockets.js";
 import { type Handler, type Owner, Subscription } from "./subscription.js";
 import { Told } from "./told.js";
-import type { HubOptions, SubscribeOptions } from "./types.js";
+import type { HubOptions, SubscribeOptions, Unread } from "./types.js";
 
 /** What the session counts in seconds, by its names. */
 const SECONDS = ["retryIn", "downtime", "expiresIn", "within"];
@@ -113,10 +113,14 @@ export class Link implements Effects, Owner, Dialler {
   subscribe<T>(channel: string, handler: Handler<T> | undefined, options: SubscribeOptions): Subscription<T> {
     const { signal, onFull, queueSize = 1000 } = options;
     signal?.throwIfAborted();
-    checkContent({ channel }, {});
+    checkName("channel", channel);
     // A WebSocket of a browser cannot be paused: the hub is told how much may come.
     const ack = options.ack ?? (onFull === "wait" ? Math.min(queueSize, 10_000) : undefined);
-    const follow = this.session.subscribe(channel, wireOptions({ ...options, ack }), wireStart(options.from));
+    const follow = this.session.subscribe(
+      channel,
+      wireOptions({ ...options, ack }, this.form),
+      wireStart(options.from),
+    );
     const known = this.subscriptions.get(channel);
     const isRestored = known && known.state === follow.state && known.state !== "ended";
     const subscription = isRestored ? known : this.#begin(channel);
@@ -248,6 +252,10 @@ export class Link implements Effects, Owner, Dialler {
 
   // -- Owner of subscriptions
 
+  get form(): Form {
+    return this.#options;
+  }
+
   async leave(subscription: Subscription): Promise<void> {
     if (this.subscriptions.get(subscription.channel) === subscription) await this.unsubscribe([subscription.channel]);
   }
@@ -297,8 +305,8 @@ export class Link implements Effects, Owner, Dialler {
     this.run((session, at) => session.closed(conn, code, reason, at));
   }
 
-  misread(conn: number, what: string, seen: Partial<Message>, at: number): void {
-    this.run((session) => session.misread(conn, what, seen, at));
+  unread(conn: number, what: Unread, at: number): void {
+    this.run((session) => session.unread(conn, what, at));
   }
 
   received(conn: number, message: unknown, at: number): void {

@@ -1,6 +1,8 @@
 /** MessagePack for the subprotocol `ng-ws.v1.msgpack`: maps with string keys, no extension types (M14, B5). */
 
-import type { Codec } from "./types.js";
+import type { Message } from "./core/wire.js";
+import { TELLING } from "./glimpse.js";
+import type { Codec, Salvaged } from "./types.js";
 
 const DEEPEST = 64;
 const encoder = new TextEncoder();
@@ -14,7 +16,7 @@ export const msgpack: Codec = {
     if (typeof payload === "string") throw new TypeError("expected a binary frame, got text");
     return new Reader(payload).whole();
   },
-  salvage: (payload) => (typeof payload === "string" ? {} : new Reader(payload).beginning()),
+  salvage: (payload, why) => (typeof payload === "string" ? [{ seen: {}, why }] : new Reader(payload).parts(why)),
 };
 
 class Writer {
@@ -137,16 +139,75 @@ class Reader {
     return value;
   }
 
-  /** The members before the first that cannot be read. */
-  beginning(): Record<string, unknown> {
-    const members: Record<string, unknown> = Object.create(null);
-    try {
-      const type = this.#uint(1);
-      if (type >> 4 === 8) this.#members(type & 15, 0, members);
-    } catch {
-      // What stands before it is kept.
+  /** Each message of an array by itself; of a map the telling members. */
+  parts(why: string): Salvaged[] {
+    const length = this.#length(0x90, 0xdc);
+    if (length === undefined) return [{ seen: this.#telling(), why }];
+    const parts: Salvaged[] = [];
+    while (parts.length < length) {
+      const start = this.#at;
+      let fault: unknown;
+      try {
+        parts.push({ message: this.#read(1) });
+        continue;
+      } catch (raised) {
+        fault = raised;
+      }
+      this.#at = start;
+      const seen = this.#telling();
+      this.#at = start;
+      try {
+        this.#pass();
+        parts.push({ seen, why: `${fault}` });
+      } catch {
+        return [...parts, { seen, why, isEndless: true }];
+      }
     }
-    return members;
+    return parts;
+  }
+
+  /** How many members an array or a map has, by the first type of its short and its long form; undefined for none. */
+  #length(short: number, long: number): number | undefined {
+    const type = this.#bytes[this.#at] ?? 0;
+    if (type >> 4 === short >> 4) return this.#uint(1) & 15;
+    if (type >> 1 !== long >> 1 || this.#bytes.length - this.#at < 5) return undefined;
+    return this.#uint(this.#uint(1) === long ? 2 : 4);
+  }
+
+  /** The telling members before the first that ends nowhere. */
+  #telling(): Partial<Message> {
+    const found: Record<string, unknown> = {};
+    try {
+      for (let left = this.#length(0x80, 0xde) ?? 0; left > 0; left--) {
+        const name = this.#read(0);
+        if (TELLING.includes(name as string)) found[name as string] = this.#read(0);
+        else this.#pass();
+      }
+    } catch {
+      // What stands before it is told.
+    }
+    return found;
+  }
+
+  /** Go behind a value, whatever it is. */
+  #pass(): void {
+    for (let left = 1; left > 0; left--) {
+      const type = this.#uint(1);
+      if (type < 0x80 || type >= 0xe0) continue;
+      if (type < 0x90) left += 2 * (type & 15);
+      else if (type < 0xa0) left += type & 15;
+      else if (type < 0xc0) this.#skip(type & 31);
+      else if (type === 0xc1) throw new TypeError("expected a type of MessagePack, got 0xc1");
+      else if (type < 0xc4) continue;
+      else if (type < 0xc7) this.#skip(this.#uint(1 << (type - 0xc4)));
+      else if (type < 0xca) this.#skip(this.#uint(1 << (type - 0xc7)) + 1);
+      else if (type < 0xcc) this.#skip(4 << (type - 0xca));
+      else if (type < 0xd4) this.#skip(1 << (type & 3));
+      else if (type < 0xd9) this.#skip((1 << (type - 0xd4)) + 1);
+      else if (type < 0xdc) this.#skip(this.#uint(1 << (type - 0xd9)));
+      else if (type < 0xde) left += this.#uint(2 << (type - 0xdc));
+      else left += 2 * this.#uint(2 << (type - 0xde));
+    }
   }
 
   #skip(size: number): number {
@@ -230,10 +291,7 @@ class Reader {
 
   #map(length: number, depth: number): Record<string, unknown> {
     // Without a prototype: `__proto__` is a name like any other.
-    return this.#members(length, depth, Object.create(null));
-  }
-
-  #members(length: number, depth: number, map: Record<string, unknown>): Record<string, unknown> {
+    const map: Record<string, unknown> = Object.create(null);
     for (let index = 0; index < length; index++) {
       const name = this.#read(depth + 1);
       if (typeof name !== "string") throw new TypeError(`expected a string as a name, got ${typeof name}`);

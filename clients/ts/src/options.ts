@@ -1,6 +1,6 @@
 /** Options of a subscription to the wire; what can never work is refused at the call. */
 
-import { checkContent, refuse } from "./content.js";
+import { checkContent, type Form, refuse } from "./content.js";
 import type { Options, Start } from "./core/follow.js";
 import { parsePosition } from "./core/positions.js";
 import type { SubscribeOptions, UpdateOptions } from "./types.js";
@@ -13,11 +13,11 @@ export function checkWhole(name: string, value: number | undefined, low: number,
   refuse(name, `a whole number from ${low} to ${high}`, value);
 }
 
-/** The members of a subscribe (M27), those that were given. */
-export function wireOptions({ filter, delivery, onSlow, maxRate, ack }: UpdateOptions): Options {
+/** The members of a subscribe (M27), those that were given, as a client of this form can write them. */
+export function wireOptions({ filter, delivery, onSlow, maxRate, ack }: UpdateOptions, form: Form): Options {
   checkWhole("ack", ack, 1, MAX_WINDOW);
   const options = given({ filter, delivery, on_slow: onSlow, max_rate: maxRate, ack });
-  checkContent(options, {});
+  checkContent(options, form);
   return options;
 }
 

@@ -1,6 +1,7 @@
 /** Hooks: the state of a client, and what comes of its channels, as React reads it. No provider is needed. */
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { keyOf } from "./core/same.js";
 import {
   type ChannelMap,
   type Gap,
@@ -117,7 +118,7 @@ const stores = new WeakMap<NeurographWSClient, Map<string, Store>>();
 
 /** Options that are equal by value share one subscription. */
 function useStore(hub: NeurographWSClient, channel: string, options: SubscribeOptions, limit: number): Store {
-  const key = JSON.stringify([channel, options]);
+  const key = keyOf([channel, options]);
   const ofHub = stores.get(hub) ?? new Map<string, Store>();
   stores.set(hub, ofHub);
   let store = ofHub.get(key);

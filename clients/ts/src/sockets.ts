@@ -4,7 +4,7 @@ import { now, type Timers } from "./clock.js";
 import { type Json, jsonCodec } from "./codec.js";
 import { AuthError, Misconfigured, TooLarge } from "./core/errors.js";
 import type { Message } from "./core/wire.js";
-import type { Codec, HubOptions, Socket, WebSocketLike } from "./types.js";
+import type { Codec, HubOptions, Socket, Unread, WebSocketLike } from "./types.js";
 
 /** How long a close frame of ours may go unanswered (X6). */
 const CLOSE_WAIT = 2_000;
@@ -35,8 +35,8 @@ export interface Dialler {
   /** There was no connection; with an HTTP status where there is one, final where there will never be one. */
   failed(conn: number, text: string, status: number, isFinal: boolean): void;
   received(conn: number, message: unknown, at: number): void;
-  /** A payload did not read; `seen` are the members that did. */
-  misread(conn: number, what: string, seen: Partial<Message>, at: number): void;
+  /** A message came that cannot be read. */
+  unread(conn: number, what: Unread, at: number): void;
   closed(conn: number, code: number, reason: string): void;
 }
 
@@ -150,12 +150,19 @@ export class Sockets {
     try {
       decoded = wire.codec.decode(data);
     } catch (fault) {
-      return this.dialler.misread(conn, `${fault}`, wire.codec.salvage?.(data) ?? {}, wire.heardAt);
+      const why = `${fault}`;
+      for (const part of wire.codec.salvage?.(data, why) ?? [{ seen: {}, why, isEndless: true }]) {
+        if ("seen" in part) this.dialler.unread(conn, part, wire.heardAt);
+        else this.#read(conn, part.message, wire.heardAt);
+      }
+      return;
     }
-    for (const message of Array.isArray(decoded) ? decoded : [decoded]) {
-      this.#log("<", message);
-      this.dialler.received(conn, message, wire.heardAt);
-    }
+    for (const message of Array.isArray(decoded) ? decoded : [decoded]) this.#read(conn, message, wire.heardAt);
+  }
+
+  #read(conn: number, message: unknown, at: number): void {
+    this.#log("<", message);
+    this.dialler.received(conn, message, at);
   }
 
   /** Write messages, as one array where the connection takes arrays (M12); raises what it cannot write. */
@@ -212,6 +219,7 @@ export class Sockets {
     const write = typeof debug === "function" ? debug : console.debug;
     const hide = (name: string, value: unknown) => {
       if (value instanceof Uint8Array) return `${value.length} bytes`;
+      if (typeof value === "bigint") return `${value}`;
       return name === "token" || name === "resume" ? "***" : value;
     };
     for (const one of Array.isArray(message) ? message : [message]) write(`${sign} ${JSON.stringify(one, hide)}`);

@@ -1,5 +1,6 @@
 /** One subscription as the application sees it: a bounded queue, a handler or an iterator, and a cursor. */
 
+import type { Form } from "./content.js";
 import { Closed, type HubError, QueueOverflow } from "./core/errors.js";
 import type { Options } from "./core/follow.js";
 import type { SubState } from "./core/states.js";
@@ -10,6 +11,8 @@ import type { SubscribeOptions, SubscriptionStats, UpdateOptions } from "./types
 
 /** What a subscription asks of its client. */
 export interface Owner {
+  /** How what is given is written. */
+  readonly form: Form;
   /** End it at the hub, if it has not ended there. */
   leave(subscription: Subscription): Promise<void>;
   /** Replace options at the hub. */
@@ -87,7 +90,7 @@ export class Subscription<T = unknown, I = HubEvent<T>> implements AsyncIterable
    * Without a connection it resolves at once, and the next hub is told: what that one never takes ends the subscription.
    */
   async update(options: UpdateOptions): Promise<void> {
-    const wire = wireOptions(options);
+    const wire = wireOptions(options, this.#owner.form);
     this.#isWatched ||= !!options.ack;
     // One at a time: each builds on what the hub has taken of the one before.
     while (this.#updating) await this.#updating.catch(() => {});

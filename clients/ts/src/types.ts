@@ -13,8 +13,22 @@ export interface Codec {
   encode(message: Message | readonly Message[]): string | Uint8Array<ArrayBuffer>;
   /** Read a payload; raises where it cannot be read. */
   decode(payload: string | ArrayBuffer): unknown;
-  /** Of a message that cannot be read the members that can: whose `id` it answers, or which event it is. */
-  salvage?(payload: string | ArrayBuffer): Partial<Message>;
+  /**
+   * What `decode` refused, by parts, each message by itself. Without it nothing is known of such a payload: the connection
+   * ends, and the next one goes on at what was handled.
+   */
+  salvage?(payload: string | ArrayBuffer, why: string): readonly Salvaged[];
+}
+
+/** A message of a payload that does not decode as a whole. */
+export type Salvaged = { readonly message: unknown } | Unread;
+
+/** In place of a message that cannot be read: those of its members that tell what it was, and what is wrong. */
+export interface Unread {
+  readonly seen: Partial<Message>;
+  readonly why: string;
+  /** It cannot be told where it ends: nothing is known of what came behind it in the same array. */
+  readonly isEndless?: boolean;
 }
 
 /** The part of a WebSocket that is used. */
@@ -72,7 +86,7 @@ export interface HubOptions {
   debug?: boolean | ((line: string) => void) | undefined;
 }
 
-export type Literal = string | number | boolean | null;
+export type Literal = string | number | bigint | boolean | null;
 
 /** The operators of a field (F3). */
 export interface Condition {
@@ -80,10 +94,10 @@ export interface Condition {
   ne?: Literal;
   in?: readonly Literal[];
   nin?: readonly Literal[];
-  gt?: number | string;
-  gte?: number | string;
-  lt?: number | string;
-  lte?: number | string;
+  gt?: number | bigint | string;
+  gte?: number | bigint | string;
+  lt?: number | bigint | string;
+  lte?: number | bigint | string;
   exists?: boolean;
   prefix?: string;
   contains?: Literal;

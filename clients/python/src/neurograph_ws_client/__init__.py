@@ -162,10 +162,16 @@ _WHERE = {name: module for module, names in _NAMES.items() for name in names.spl
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_WHERE[name]}", __name__), name)
-    return value
+    """A public name, or one of the modules here: `errors`, `encoder`."""
+    if name in _WHERE:
+        value = globals()[name] = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+        return value
+    if not name.startswith("_"):
+        from importlib.util import find_spec  # noqa: PLC0415 - it costs as much as all the rest here
+
+        if find_spec(f".{name}", __name__) is not None:
+            return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,6 +11,7 @@ from .channels import Channel
 from .effects import Resolve
 from .errors import ProtocolViolation
 from .link import Link
+from .names import check_name
 from .restoring import ReconnectionToken
 from .vectors import Vector, as_numbers, as_rows, refused
 
@@ -52,7 +53,7 @@ class Calls:
         With a `mid` (by default a new one) it is repeated after a cut or a fault of the hub until its time-out,
         without being stored twice. `retry=True` waits once where the hub says that it came too fast.
         """
-        name = str(channel)
+        name = check_name("channel", channel)
         message = {"type": "publish", "channel": name, "event": event, "data": data}
         optional = {"key": key, "tags": tags, "mid": self._new_mid() if mid is AUTO else mid}
         answer = await self._ask(message, optional, timeout, retry=retry)
@@ -81,7 +82,7 @@ class Calls:
         """
         if not isinstance(payload, bytes | bytearray | memoryview):
             raise refused("payload", "bytes", payload)
-        name, content = str(channel), payload
+        name, content = check_name("channel", channel), payload
         chosen: str | None = encoding
         if encoding == "auto":
             content, chosen = await self._encoded(payload, content_type)

@@ -17,6 +17,7 @@ from .events import Event, T
 from .filters import Filter
 from .link import Link
 from .listeners import Told
+from .names import check_name
 from .policy import Backoff, TokenRequest, TokenSource, token_from
 from .requests import MAX_HELD_BACK
 from .session import Session
@@ -237,9 +238,9 @@ class NeurographWSClient(Calls):
         `gaps=True` puts `Gap` values into the stream, in the place of what is missing. With `ack=N` the hub sends at
         most N events beyond what was handled here, and sends again after a cut what was not (S10). With a `type` the
         data of each event is made one (msgspec, extra `typed`); what cannot be is told like an error of the handler.
-        ValueError for an option that is none of these.
+        ValueError for an option that is none of these, and for a name that no channel has (BadRequest).
         """
-        name = str(channel)
+        name = check_name("channel", channel)
         handling = _handling(handler, queue_size, on_full, on_error, gaps, type)
         wire = {"filter": filter, "delivery": delivery, "on_slow": on_slow, "max_rate": max_rate, "ack": ack}
         options = {member: value for member, value in wire.items() if value is not None}
@@ -276,8 +277,9 @@ class NeurographWSClient(Calls):
         """
         from .past import Past  # noqa: PLC0415 - most look ahead
 
+        name = check_name("channel", channel)
         check_options({} if filter is None else {"filter": filter})
-        past = Past(str(channel), last, filter)
+        past = Past(name, last, filter)
         return await past.read(self._opening, self._credential, self._timeout if timeout is None else timeout)
 
     @property

@@ -103,8 +103,11 @@ class JsonCodec:
         """A media frame is known by its header, each message of an array is read by itself."""
         if payload[:1] == MEDIA:
             return Unread(telling_of(payload[HEADER:]), why)
-        elements = list(elements_of(payload))
-        return [self._read(element) for element in elements] if elements else Unread(telling_of(payload), why)
+        elements = elements_of(payload)
+        if elements is None:
+            return Unread(telling_of(payload), why)
+        rest = [] if elements.rest is None else [Unread(telling_of(elements.rest), why, is_endless=True)]
+        return [*map(self._read, elements.whole), *rest]
 
     def _read(self, text: bytes) -> Any:
         try:
@@ -155,9 +158,12 @@ class MsgpackCodec:
             count = reader.read_array_header()
         except ValueError:
             return Unread(self._telling(payload), why)
-        read = [self._read(payload[start:end]) for start, end in self._spans(reader, count)]
-        # Where one of them ends nowhere, nothing is known of those behind it.
-        return read if len(read) == count else [*read, Unread({}, why)]
+        first, spans = reader.tell(), [*self._spans(reader, count)]
+        read = [self._read(payload[start:end]) for start, end in spans]
+        if len(read) == count:
+            return read
+        rest = payload[spans[-1][1] if spans else first :]
+        return [*read, Unread(self._telling(rest), why, is_endless=True)]
 
     def _spans(self, reader: Any, count: int) -> Iterator[tuple[int, int]]:
         for _ in range(count):

@@ -150,7 +150,7 @@ class Gap:
 
     `missed` is None where the number cannot be known. `reason` is one of the protocol's (M49: epoch, retention,
     limit, slow), or the client's own: `reconnect` (published while the connection was away), `client_queue`
-    (dropped here because the handler was slower than the channel).
+    (dropped here because the handler was slower than the channel), `unreadable` (it came, and cannot be read).
     """
 
     channel: str

@@ -5,8 +5,10 @@ from typing import Any
 
 from .asking import Asked, Own, Renewed, Stopped, Updated
 from .closing import Remedy
-from .effects import AskToken, CursorMoved, Drop, Effect, Reject, Resolve, SetLimit, Tell
+from .effects import AskToken, Drop, Effect, Reject, Resolve, SetLimit, Tell
 from .errors import AuthError, HubError, ProtocolViolation, error_from
+from .events import Gap
+from .glimpse import Unread
 from .line import Line
 from .restoring import Resuming
 from .standing import OURS, Renewal, Standing
@@ -15,6 +17,8 @@ from .switch import GoAway
 # L11: no message of the hub is larger than `limits.decoded` and this.
 MESSAGE_MARGIN = 65_536
 
+# P1, M13: no entry stands further on.
+MAX_OFFSET = 2**53 - 1
 
 # What comes of a message with other members, or members of another form, than the protocol says.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
@@ -46,37 +50,45 @@ class Inbox(Standing):
         self.unreadable += 1
         return [Tell("error", _violation(what))]
 
-    def unread(self, conn: int, members: Mapping[str, Any], why: str, now: float) -> list[Effect]:
-        """A message came of which nothing but these members can be told.
+    def unread(self, conn: int, what: Unread, now: float) -> list[Effect]:
+        """A message came of which nothing but some members can be told.
 
-        Who waits for it is told at once; an event is told as an error and passed over, for it would not be any better
-        the next time.
+        Who waits for it is told at once; in the place of an event stands a gap, for it would not be any better the next
+        time. Where nothing is known of what came behind it, the connection is given up, and the next one goes on at the
+        cursors.
         """
         line = self.lines.get(conn)
         if line is None:
             return []
         self.received += 1
-        kind, number = members.get("type"), members.get("id")
+        effects = self._unread(line, what, now)
+        if not what.is_endless or conn not in self.lines:
+            return effects
+        text = f"what came behind a message that cannot be read is not known: {what.why}"
+        return [*effects, Drop(conn, 1000), *self._parted(line, Remedy.BACK_OFF, 0, text, now)]
+
+    def _unread(self, line: Line, what: Unread, now: float) -> list[Effect]:
+        kind, number = what.members.get("type"), what.members.get("id")
         if kind == "event":
-            return self._passed(line, members, why)
-        error = _violation(why)
-        rejects = self.requests.unreadable(number, error, now, line.number)
+            return self._no_event(line, what, now)
+        rejects = self.requests.unreadable(number, _violation(what.why), now, line.number)
         if rejects is None:
-            return self.misread(why)
+            return self.misread(what.why)
         self.unreadable += 1
         return [*self._settle(rejects, now), *self._leave(line)]
 
-    def _passed(self, line: Line, members: Mapping[str, Any], why: str) -> list[Effect]:
-        channel, offset = members.get("channel"), members.get("offset")
-        if not isinstance(channel, str) or type(offset) is not int:
-            return self.misread(why)
-        moved = self.stream.passed(line, channel, offset)
-        place = next((effect.position for effect in moved if isinstance(effect, CursorMoved)), None)
-        if place is None:
+    def _no_event(self, line: Line, what: Unread, now: float) -> list[Effect]:
+        channel, offset = what.members.get("channel"), what.members.get("offset")
+        if not isinstance(channel, str):
+            return self.misread(what.why)
+        is_told = type(offset) is int and 0 < offset <= MAX_OFFSET
+        effects = self.stream.unread(line, channel, offset if is_told else None, now)
+        gap = next((effect for effect in effects if isinstance(effect, Gap)), None)
+        if gap is None:
             return []
         self.unreadable += 1
-        text = f"{channel}: the event at {place} cannot be read and is passed over: {why}"
-        return [Tell("error", ProtocolViolation(text, channel=channel)), *moved]
+        text = f"{channel}: the event at {gap.to} cannot be read: {what.why}"
+        return [Tell("error", ProtocolViolation(text, channel=channel)), *effects]
 
     # -- answers to questions of our own ---------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from .glimpse import Unread
 from .journal import Journal, Write
 from .listeners import Listeners
 from .masking import log_messages
+from .names import check_names
 from .policy import TokenSource, token_from
 from .positions import Position
 from .requests import Request
@@ -82,6 +83,7 @@ class Link:
 
     async def request(self, message: Message, timeout: float, *, is_repeatable: bool, is_patient: bool) -> Resolve:
         """Ask the hub and wait for its answer; HubError says why there is none."""
+        check_names(message)
         ticket: asyncio.Future[Resolve] = asyncio.get_running_loop().create_future()
         now = monotonic()
         request = Request(message, ticket, now + timeout, is_repeatable, is_patient)
@@ -94,6 +96,7 @@ class Link:
 
     async def send(self, message: Message) -> None:
         """Write a message as it is; Disconnected where there is no connection in order."""
+        check_names(message)
         number = self.session.conn
         if number is None or number not in self.sockets:
             raise self.session.cause or Disconnected(f"not connected ({self.session.state})", temporary=True)
@@ -271,7 +274,7 @@ class Link:
 
     def _take(self, number: int, message: Any, wire: bytes | None) -> None:
         if type(message) is Unread:
-            self.run(self.session.unread(number, message.members, message.why, monotonic()))
+            self.run(self.session.unread(number, message, monotonic()))
             return
         if self._journal is not None:
             self._journal.message(number, "in", message)

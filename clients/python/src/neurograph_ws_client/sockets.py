@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from typing import Protocol
 
 from .codec import Message
@@ -14,8 +15,28 @@ from .reasons import reason_of
 from .tasks import current_task
 from .urls import masked
 
+# Modules that are imported to their end; who asks for one that a thread still imports would wait for it.
+_ready: set[str] = set()
+
 # What is wrong with a message itself.
 _UNSENDABLE = (BadRequest, TooLarge)
+
+
+class _Open(Protocol):
+    async def __call__(self, opening: Opening, token: str | None, receiver: Receiver) -> Connection: ...
+
+
+async def _loaded() -> _Open:
+    """`opening.open_connection`. Who never connects needs no websockets; the first time it is imported in a thread.
+
+    That takes a tenth of a second, in which the loop would stand still.
+    """
+    name = f"{__package__}.opening"
+    if name not in _ready:
+        await asyncio.to_thread(import_module, name)
+        _ready.add(name)
+    open_connection: _Open = import_module(name).open_connection
+    return open_connection
 
 
 class Dialler(Receiver, Protocol):
@@ -78,8 +99,7 @@ class Sockets:
 
     async def _attempt(self, number: int, token: str | None) -> None:
         try:
-            from .opening import open_connection  # noqa: PLC0415 - who never connects needs no websockets
-
+            open_connection = await _loaded()
             connection = await open_connection(self._opening, token, self._dialler)
         except Refused as answer:
             self._attempts.pop(number, None)

@@ -44,19 +44,24 @@ class Stream:
         event: Event[Any] = Event(message, reading.epoch, wire)
         return (event, *self._recovery.event(follow)) if follow.is_recovering else (event,)
 
-    def passed(self, line: Line, channel: str, offset: int) -> list[Effect]:
-        """An entry that cannot be read: its place is passed like that of any other, unless it is a repeat."""
+    def unread(self, line: Line, channel: str, offset: int | None, now: float) -> Sequence[Effect]:
+        """An entry that cannot be read, now or another time: a gap in its place, unless it is a repeat or unwanted.
+
+        Where its offset cannot be told, it stands right behind what came on that connection, or further on.
+        """
         reading = line.readings.get(channel)
         if reading is None or reading.follow.state is not _ACTIVE:
-            return []
+            return ()
         follow = reading.follow
-        reading.offset = max(reading.offset, offset)
-        if reading.epoch != follow.epoch or offset <= follow.offset:
-            self.duplicates += 1
-            return []
-        follow.offset = offset
-        moved: list[Effect] = [CursorMoved(channel, f"{reading.epoch}:{offset}")]
-        return moved + self._recovery.event(follow) if follow.is_recovering else moved
+        place = Position(reading.epoch, reading.offset + 1 if offset is None else offset)
+        reading.offset = max(reading.offset, place.offset)
+        if place.epoch != follow.epoch or place.offset <= follow.offset:
+            self._repeated(follow, place.epoch, place.offset, now)
+            return ()
+        follow.offset = place.offset
+        self.gaps += 1
+        gap = Gap(channel, f"{place.epoch}:{place.offset - 1}", str(place), 1, "unreadable")
+        return (gap, *self._recovery.gap(follow, place)) if follow.is_recovering else (gap,)
 
     def _repeated(self, follow: Follow, epoch: str, offset: int, now: float) -> None:
         """A repeat of what was handled fills the window of its connection like the first, and is acknowledged too."""

@@ -9,6 +9,7 @@ import { BACKOFF, delay } from "./policy.js";
 import { parsePosition, textOf } from "./positions.js";
 import type { Recovery } from "./recovery.js";
 import { Own, Request, type Requests } from "./requests.js";
+import { keyOf } from "./same.js";
 import type { Message, Told } from "./wire.js";
 
 /** The largest number of channels in one subscribe (M22). */
@@ -243,7 +244,7 @@ function grouped(follows: readonly Follow[], keepsCursor: boolean): Follow[][] {
   const open = new Map<string, Follow[]>();
   for (const follow of follows) {
     const start = keepsCursor || follow.from();
-    const key = JSON.stringify([follow.options, hasPositions(start) ? 0 : start]);
+    const key = keyOf([follow.options, hasPositions(start) ? 0 : start]);
     let group = open.get(key);
     if (!group || group.length >= MAX_CHANNELS) {
       group = [];

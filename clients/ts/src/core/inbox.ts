@@ -1,5 +1,6 @@
 /** What each message of the hub does, on whichever connection it came. */
 
+import type { Unread } from "../types.js";
 import { AuthError, errorFrom, type HubError, ProtocolViolation, type WireError } from "./errors.js";
 import type { Line } from "./line.js";
 import { Standing } from "./standing.js";
@@ -20,26 +21,33 @@ export class Inbox extends Standing {
     try {
       this.take(line, message as Message, now);
     } catch (fault) {
-      this.misread(conn, `${fault}`, Object(message), now);
+      this.misread(line, `${fault}`, Object(message), now);
     }
   }
 
   /**
-   * Something came that does not read as the protocol says. What was seen of it may say whom it concerns: the call that
-   * it answers fails at once, an event is told and passed over, since it would not be any better the next time.
+   * A message came of which nothing but some members can be told. Who waits for it is told at once; in the place of an
+   * event stands a gap, for it would not be any better the next time. Where nothing is known of what came behind it, the
+   * connection is given up, and the next one goes on at the cursors.
    */
-  misread(conn: number, why: string, { type, id, channel, offset }: Partial<Message>, now: number): void {
+  unread(conn: number, { seen, why, isEndless }: Unread, now: number): void {
     const line = this.lines.get(conn);
-    let text = `the hub sent a message that does not read as the protocol says: ${why}`;
+    if (!line) return;
+    this.received++;
+    const { type, channel, offset } = seen;
+    if (type !== "event" || typeof channel !== "string") this.misread(line, why, seen, now);
+    else if (this.stream.unread(line, channel, offset, why, now)) this.unreadable++;
+    if (!isEndless || !this.lines.has(conn)) return;
+    this.effects.drop(conn, 1000, "", false);
+    this.parted(line, "back off", 0, `what came behind a message that cannot be read is not known: ${why}`, now);
+  }
+
+  /** Something came that does not read as the protocol says: the call that it answers fails at once, else it is told. */
+  private misread(line: Line, why: string, { type, id }: Partial<Message>, now: number): void {
+    const error = new ProtocolViolation(`the hub sent a message that does not read as the protocol says: ${why}`);
     this.unreadable++;
-    if (!line || type !== "event") {
-      const error = new ProtocolViolation(text);
-      if (!line || !this.requests.misread(id, error, now, conn)) return this.effects.tell("error", error);
-      return this.leave(line);
-    }
-    const place = this.stream.passed(line, channel as string, offset as number);
-    if (place) text = `${channel}: the event at ${place} cannot be read and is passed over: ${why}`;
-    this.effects.tell("error", new ProtocolViolation(text, { channel: channel as string }));
+    if (type !== "event" && this.requests.misread(id, error, now, line.number)) this.leave(line);
+    else this.effects.tell("error", error);
   }
 
   private take(line: Line, message: Message, now: number): void {

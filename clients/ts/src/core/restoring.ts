@@ -7,6 +7,7 @@ import type { Follow } from "./follow.js";
 import type { Follows } from "./follows.js";
 import type { Line } from "./line.js";
 import { Own, type Requests } from "./requests.js";
+import { keyOf } from "./same.js";
 import type { Message, Told, Welcome } from "./wire.js";
 
 export interface RestoringOptions {
@@ -136,7 +137,7 @@ export class Restoring {
 
 /** Whether the hub restored other options than were asked for: a token may be older than the last change (R4). */
 function differs({ options }: Follow, told: Told): boolean {
-  const isOther = (name: keyof Told) => JSON.stringify(told[name]) !== JSON.stringify(options[name]);
+  const isOther = (name: keyof Told) => keyOf(told[name]) !== keyOf(options[name]);
   return (
     (["delivery", "on_slow"] as const).some((name) => name in options && isOther(name)) ||
     (["max_rate", "ack", "filter"] as const).some(isOther)

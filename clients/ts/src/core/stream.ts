@@ -7,6 +7,7 @@
 
 import type { Acks } from "./acks.js";
 import type { Effects } from "./effects.js";
+import { ProtocolViolation } from "./errors.js";
 import type { Follow } from "./follow.js";
 import type { Follows } from "./follows.js";
 import type { Line, Reading } from "./line.js";
@@ -32,34 +33,51 @@ export class Stream {
     return reading?.follow.state === "active" ? reading : undefined;
   }
 
-  /** An entry, unless it is a repeat (P6) or of a channel that is no longer wanted. */
-  event(line: Line, message: HubEvent & { position: string }, now: number): void {
-    const { channel, offset } = message;
-    if (!Number.isSafeInteger(offset)) throw new TypeError(`offset: expected a whole number, got ${offset}`);
+  /** What is read of a channel to which an entry came, unless it is a repeat (P6), or of a channel that is not wanted. */
+  private news(line: Line, channel: string, offset: number, now: number): Reading | undefined {
     const reading = this.reading(line, channel);
-    if (!reading) return;
+    if (!reading) return undefined;
     const { follow, epoch } = reading;
     if (offset > reading.offset) reading.offset = offset;
     if (epoch !== follow.epoch || offset <= follow.offset) {
       this.duplicates++;
       // A repeat of what was handled fills the window of its connection like the first, and is acknowledged too.
       if (reaches(follow.cursor, { epoch, offset })) this.acks.count(follow, now);
-      return;
+      return undefined;
     }
     follow.offset = offset;
-    this.events++;
-    message.position = `${epoch}:${offset}`;
-    this.effects.deliver(message);
-    this.recovery.event(follow);
+    return reading;
   }
 
-  /** An entry came and cannot be read, now or another time. -> where it stands, if it is no repeat */
-  passed(line: Line, channel: string, offset: number): string | undefined {
-    const { epoch, follow } = this.reading(line, channel) ?? {};
-    if (!follow || epoch !== follow.epoch || !Number.isSafeInteger(offset) || offset <= follow.offset) return undefined;
-    const place = `${epoch}:${offset}`;
-    this.watermark(line, { [channel]: place });
-    return place;
+  event(line: Line, message: HubEvent & { position: string }, now: number): void {
+    const { channel, offset } = message;
+    if (!Number.isSafeInteger(offset)) throw new TypeError(`offset: expected a whole number, got ${offset}`);
+    const reading = this.news(line, channel, offset, now);
+    if (!reading) return;
+    this.events++;
+    message.position = textOf({ epoch: reading.epoch, offset });
+    this.effects.deliver(message);
+    this.recovery.event(reading.follow);
+  }
+
+  /**
+   * An entry came that cannot be read, now or another time: a gap stands in its place. Where its offset cannot be told, it
+   * stands right behind what came on that connection, or further on. -> whether it was news
+   */
+  unread(line: Line, channel: string, told: unknown, why: string, now: number): boolean {
+    const isTold = Number.isSafeInteger(told) && (told as number) > 0;
+    const offset = isTold ? (told as number) : (line.readings.get(channel)?.offset ?? 0) + 1;
+    const reading = this.news(line, channel, offset, now);
+    if (!reading) return false;
+    const { epoch, follow } = reading;
+    const to = textOf({ epoch, offset });
+    const from = textOf({ epoch, offset: offset - 1 });
+    const text = `${channel}: the event at ${to} cannot be read: ${why}`;
+    this.gaps++;
+    this.effects.tell("error", new ProtocolViolation(text, { channel }));
+    this.effects.deliver({ type: "gap", channel, from, to, missed: 1, reason: "unreadable" });
+    this.recovery.gap(follow, { epoch, offset });
+    return true;
   }
 
   /** Entries that will not come (P7). */

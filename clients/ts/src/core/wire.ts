@@ -77,7 +77,8 @@ export interface HubEvent<T = unknown> {
 /**
  * Entries after `from` up to and including `to` that did not come (M48). `missed` is null where the number cannot be
  * known. `reason` is one of the protocol's (M49), or the client's own: `reconnect` (published while the connection was
- * away), `client_queue` (dropped here because the handler was slower than the channel).
+ * away), `client_queue` (dropped here because the handler was slower than the channel), `unreadable` (it came, and cannot
+ * be read).
  */
 export interface Gap {
   readonly type: "gap";
@@ -85,7 +86,15 @@ export interface Gap {
   readonly from: string;
   readonly to: string;
   readonly missed: number | null;
-  readonly reason: "epoch" | "retention" | "limit" | "slow" | "reconnect" | "client_queue" | (string & {});
+  readonly reason:
+    | "epoch"
+    | "retention"
+    | "limit"
+    | "slow"
+    | "reconnect"
+    | "client_queue"
+    | "unreadable"
+    | (string & {});
 }
 
 /** The place a subscription stands at without an event: its start, or a watermark (P4, P7). */

@@ -104,6 +104,8 @@ export class Driver {
         return session.update(step["channel"], step["options"], step["ticket"], now);
       case "handled":
         return session.handled(session.follows.get(step["channel"]) as Follow, parsePosition(step["position"]), now);
+      case "unread":
+        return session.unread(conn, { seen: step["members"], why: "why", isEndless: step["endless"] }, now);
       case "submit": {
         const { message, ticket, repeatable = false, patient = false } = step;
         return session.submit(new Request(message, ticket, now + TIMEOUT, repeatable, patient), now);

@@ -1,0 +1,1 @@
+export{t as encodeText}from"./index-CCjw2-jn.js";
