@@ -59,6 +59,9 @@ def test_a_name_that_is_no_text_becomes_text_in_json_and_is_refused_in_msgpack()
     assert JsonCodec().decode(JsonCodec().encode({"data": {1: "a"}})) == {"data": {"1": "a"}}
     with pytest.raises(BadRequest, match="a name that is text, got 1"):
         MsgpackCodec().encode({"data": {1: "a"}})
+    for name in (None, 1.5, True, (1,)):
+        with pytest.raises(BadRequest, match="a name that is text, got "):
+            MsgpackCodec().encode({"data": [{"a": {name: 1}}]})
 
 
 @pytest.mark.clause("M12")

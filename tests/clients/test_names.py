@@ -40,6 +40,29 @@ async def test_what_is_none_is_refused_before_it_is_sent(member: str, value: Any
         await client.send({"type": "publish", member: value})
 
 
+TAGS: list[Any] = [
+    {"a b": "1"},
+    {"": "1"},
+    {"a": 1},
+    {"a": "x" * 257},
+    {"a": "\u00e9" * 129},
+    {"a" * 65: "1"},
+    [],
+    "a=1",
+]
+TAGS.append({f"t{number}": "1" for number in range(17)})
+
+
+@pytest.mark.clause("M15", "M16")
+@pytest.mark.parametrize("tags", TAGS)
+async def test_tags_that_are_none_are_refused_before_they_are_sent(tags: Any) -> None:
+    async with FakeHub() as hub, client_of(hub) as client:
+        with pytest.raises(BadRequest, match=r"^tags: expected an object of at most 16 strings") as fault:
+            await client.publish("logs", 1, tags=tags)
+        assert fault.value.path == "tags"
+        await client.publish("logs", 1, tags={"a.B-c_9": "\u00e9" * 128, "b": ""})
+
+
 @pytest.mark.clause("M16")
 async def test_every_call_checks_the_names_it_is_given() -> None:
     async with FakeHub() as hub, client_of(hub) as client:

@@ -12,7 +12,7 @@ import { bundle } from "./bundle.js";
  * `core` is an application of one line that imports the default export, bundled and minified: what is there from the
  * start. Parts are loaded when they are used. The entries beside it are without what they share with it.
  */
-export const BUDGETS = { core: 19_230, react: 1_060, node: 512, msgpack: 2_050 };
+export const BUDGETS = { core: 19_340, react: 1_060, node: 512, msgpack: 2_050 };
 
 const CORE = 'import NeurographWSClient from "neurograph-ws-client"; globalThis.Client = NeurographWSClient;';
 const zipped = (contents) => gzipSync(contents, { level: 9 }).length;

@@ -37,6 +37,15 @@ const NAMES: Readonly<Record<string, Name>> = {
   mid: { expected: "1 to 64 visible ASCII characters", fits: fitting(/^[!-~]{1,64}$/), isOptional: true },
 };
 
+/** M16: at most so many, by names that fit, of texts of at most so many bytes. */
+const areTags = (tags: object) =>
+  !Array.isArray(tags) &&
+  Object.keys(tags).length <= 16 &&
+  Object.entries(tags).every(
+    ([name, text]) =>
+      /^[\w.-]{1,64}$/.test(name) && typeof text === "string" && new TextEncoder().encode(text).length <= 256,
+  );
+
 /** Smaller whole numbers are written as integers by `JSON.stringify`. */
 const DIGITS = 1e21;
 
@@ -66,6 +75,12 @@ export function checkContent(message: object, form: Form): void {
     if (value === undefined || (name === "data" && value instanceof Uint8Array)) continue;
     const fault = faultIn(value, LEVELS - 1, form, isContent);
     if (fault) refuse(name + fault.path, fault.expected, fault.value);
+    if (name === "tags" && value !== null && !(typeof value === "object" && areTags(value)))
+      refuse(
+        name,
+        "an object of at most 16 strings of at most 256 bytes, by names of 1 to 64 of A-Z a-z 0-9 _ . -",
+        value,
+      );
     if (Object.hasOwn(NAMES, name) && !(value === null && NAMES[name]?.isOptional)) checkName(name, value);
   }
 }

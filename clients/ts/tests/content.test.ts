@@ -120,6 +120,18 @@ describe("what no message can hold", () => {
     expect.assertions(NAMES.reduce((sum, { fit, unfit }) => sum + fit.length + 2 * unfit.length, 0));
   });
 
+  it("M15 M16 what are no tags is refused here", async ({ makeClient }) => {
+    const client = makeClient("ws://127.0.0.1:1/ws");
+    const many = Object.fromEntries(Array.from({ length: 17 }, (_, number) => [`t${number}`, "1"]));
+    const unfit = [{ "a b": "1" }, { "": "1" }, { a: 1 }, { a: "é".repeat(129) }, { ["a".repeat(65)]: "1" }, [], "a=1"];
+    for (const tags of [...unfit, many]) {
+      const refused = { name: "BadRequest", path: "tags", message: expect.stringContaining("at most 16 strings") };
+      await expect(client.request({ type: "publish", tags })).rejects.toMatchObject(refused);
+    }
+    for (const tags of [{ "a.B-c_9": "é".repeat(128), b: "" }, {}, null])
+      await expect(client.request({ type: "publish", tags })).rejects.toThrow(Disconnected);
+  });
+
   it("M16 every call checks the names it is given", async ({ hub, makeClient }) => {
     const client = makeClient(hub.url);
     await client.connect();

@@ -89,7 +89,8 @@ def _fault_within(
     is_object = isinstance(value, dict)
     members: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
     for name, member in members:
-        fault = None if not is_object or _is_fine(name) else _name_fault(name, wants_names)
+        is_plain_name = type(name) is str and name.isascii()
+        fault = None if not is_object or is_plain_name else _name_fault(name, wants_names)
         if fault is not None:
             return fault
         fault = None if _is_fine(member) else _fault(member, depth + 1, bounds, wants_names)

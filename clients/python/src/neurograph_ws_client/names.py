@@ -8,7 +8,12 @@ from .vectors import refused
 
 _MAX_EVENT = 128
 _MAX_KEY = 256
+_MAX_TAGS = 16
+_MAX_TAG = 256
 
+_TAGS = "an object of at most 16 strings of at most 256 bytes, by names of 1 to 64 of A-Z a-z 0-9 _ . -"
+
+_tag = re.compile(r"[A-Za-z0-9_.-]{1,64}").fullmatch
 _event = re.compile(r"[A-Za-z0-9_:-]+(?:\.[A-Za-z0-9_:-]+){0,15}").fullmatch
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
 
@@ -41,6 +46,16 @@ _FORMS: Mapping[str, _Form] = {
 }
 
 
+def _are_tags(tags: Mapping[Any, Any]) -> bool:
+    return len(tags) <= _MAX_TAGS and all(
+        isinstance(name, str)
+        and _tag(name) is not None
+        and isinstance(text, str)
+        and len(text.encode(errors="surrogatepass")) <= _MAX_TAG
+        for name, text in tags.items()
+    )
+
+
 def check_name(member: str, value: object) -> str:
     """The name as plain text; BadRequest where it is none."""
     form = _FORMS[member]
@@ -50,7 +65,9 @@ def check_name(member: str, value: object) -> str:
 
 
 def check_names(message: Mapping[str, Any]) -> None:
-    """BadRequest for the first name of a message that is none."""
+    """BadRequest for the first name of a message that is none, and for tags that are none."""
+    if (tags := message.get("tags")) is not None and not (isinstance(tags, Mapping) and _are_tags(tags)):
+        raise refused("tags", _TAGS, tags)
     for member, form in _FORMS.items():
         if member in message and not (form.is_optional and message[member] is None):
             check_name(member, message[member])

@@ -1,1 +1,0 @@
-export{t as encodeText}from"./index-CCjw2-jn.js";

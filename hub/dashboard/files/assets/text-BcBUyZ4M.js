@@ -1,0 +1,1 @@
+export{t as encodeText}from"./index-8YD5mxNa.js";
