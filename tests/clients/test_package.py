@@ -1,6 +1,7 @@
 """What is installed in other people's environments stays small and alone."""
 
 import io
+import os
 import resource
 import subprocess
 import sys
@@ -50,20 +51,23 @@ def test_the_live_view_of_the_notebook_stays_within_twenty_kilobytes() -> None:
     assert sum((NOTEBOOK / f"live.{kind}").stat().st_size for kind in ("js", "py")) < 20_000
 
 
-def computing(statement: str) -> float:
-    """Seconds that a fresh interpreter computes."""
+def computing(statement: str, compiled: Path) -> float:
+    """Seconds that a fresh interpreter computes, whose modules are kept in `compiled` as an installation keeps them."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", statement], check=True)
+    subprocess.run(
+        [sys.executable, "-c", statement], check=True, env=environment | {"PYTHONPYCACHEPREFIX": str(compiled)}
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_importing_it_costs_well_below_what_websockets_costs() -> None:
+def test_importing_it_costs_well_below_what_websockets_costs(tmp_path: Path) -> None:
     """15 ms were aimed at; what it takes in ms depends on the machine, and is measured by benchmarks/clients.py."""
-    nothing = min(computing("pass") for _ in range(5))
-    below = min(computing("import websockets.asyncio.client") for _ in range(5))
+    nothing = min(computing("pass", tmp_path) for _ in range(5))
+    below = min(computing("import websockets.asyncio.client", tmp_path) for _ in range(5))
     client = "from neurograph_ws_client import NeurographWSClient"
-    both = min(computing(f"import websockets.asyncio.client; {client}") for _ in range(5))
+    both = min(computing(f"import websockets.asyncio.client; {client}", tmp_path) for _ in range(5))
     assert both - below < (below - nothing) * 0.45
 
 
