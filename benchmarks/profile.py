@@ -49,7 +49,7 @@ def profile(workload: Workload, seconds: float, generator: Path) -> list[tuple[f
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", default=["W1", "W3"], choices=("W1", "W2", "W3"))
+    parser.add_argument("workloads", nargs="*", default=["W1", "W3"], choices=("W1", "W2", "W3", "W5"))
     parser.add_argument("--seconds", type=float, default=4.0)
     options = parser.parse_args()
     if shutil.which("perf") is None:
