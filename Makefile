@@ -52,6 +52,7 @@ fmt: packages ## format Python and Rust in place
 bench: packages ## every workload beside the floor and the peers, three rounds (about an hour); one: benchmarks/run.py W1
 	@benchmarks/peers/install.sh
 	$(PY) benchmarks/run.py all
+	$(PY) benchmarks/resume.py --clients 3000 --seconds 6
 
 conformance: packages ## the Autobahn suite against the hub's framing, about a minute; all of it: scripts/autobahn.py --cases all
 	$(PY) scripts/autobahn.py --cases fast
