@@ -72,8 +72,13 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
   };
 
   const text = async (selector: string): Promise<string> => (await page.locator(selector).first().textContent()) ?? "";
-  const until = (selector: string, words: string): Promise<unknown> =>
-    page.locator(selector).filter({ hasText: words }).first().waitFor(SOON);
+  const until = async (selector: string, words: string): Promise<void> => {
+    const found = page.locator(selector).filter({ hasText: words }).first();
+    await found.waitFor(SOON).catch(async (error: Error) => {
+      const stands = await page.locator(selector).allInnerTexts();
+      throw new Error(`${selector} never said "${words}"; it says ${JSON.stringify(stands)}`, { cause: error });
+    });
+  };
   const emit = async (words: string): Promise<void> => {
     await page.fill("#emit-text", words);
     await page.click("#emit-form button");
@@ -85,6 +90,18 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
     const headers = { Authorization: `Bearer ${hub.tokens["developer"]}` };
     const answer = await fetch(`http://127.0.0.1:${hub.port}/api/v1/emit`, { method: "POST", headers, body });
     expect(answer.status).toBe(200);
+  };
+
+  /** The page hears of signals from here on: its subscription is one that the hub counts. */
+  const hears = async (): Promise<void> => {
+    const headers = { Authorization: `Bearer ${hub.tokens["developer"]}` };
+    const subscribers = async (): Promise<number | undefined> => {
+      const answer = await fetch(`http://127.0.0.1:${hub.port}/api/v1/channels`, { headers });
+      const { data } = (await answer.json()) as { data: { channels: { name: string; subscribers: number }[] } };
+      return data.channels.find(({ name }) => name === "signals")?.subscribers;
+    };
+    await until("#state", "Connected");
+    await expect.poll(subscribers, SOON).toBe(1);
   };
 
   /** Pixels of a chart in which something stands. */
@@ -288,7 +305,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
   it("W9 keeps still under the reader while signals come", async () => {
     await serve();
     await visit();
-    await until("#state", "Connected");
+    await hears();
     for (let seen = 3; seen <= 24; seen += 3) {
       await emitMany(3);
       await until("#feed-note", `${seen} signals`);
@@ -302,7 +319,7 @@ describe.skipIf(!CHROMIUM || MISSING)("the page", () => {
   it("W8 W9 fits a phone, dark and light, and keeps a bounded list", async () => {
     await serve();
     await visit({ width: 360, height: 740 });
-    await until("#state", "Connected");
+    await hears();
     await emitMany(400);
     await until("#feed-note", "400 signals");
     await page.waitForFunction(() => document.querySelectorAll("#feed li").length === 100, SOON);
