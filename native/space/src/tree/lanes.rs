@@ -1,4 +1,4 @@
-//! What is computed lane by lane: distances between cells, 48 at once, and how far a box is. Every way gives the same bits.
+//! What is computed lane by lane: distances between cells, 64 at once, and how far a box is. Every way gives the same bits.
 
 #![allow(unsafe_code)] // loads into vector registers, hints to caches, and calls of what the processor was asked for first
 
@@ -136,16 +136,36 @@ impl Cells {
 /// Have the first `bytes` of a thing on their way into the caches before they are needed.
 #[inline]
 pub fn fetch_ahead<T>(thing: *const T, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let start = thing.cast::<i8>();
-        for line in 0..bytes.min(size_of::<T>()).div_ceil(64) {
-            // SAFETY: every x86-64 processor has SSE; nothing is read, and no address is wrong to ask for.
-            unsafe { std::arch::x86_64::_mm_prefetch::<3>(start.wrapping_add(64 * line)) };
+    for line in lines(thing, bytes) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 processor has SSE; nothing is read, and no address is wrong to ask for.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<3>(line);
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (thing, bytes);
+}
+
+/// The same, for what is looked at once: it does not displace what is needed again and again.
+#[inline]
+pub fn fetch_once<T>(thing: *const T, bytes: usize) {
+    for line in lines(thing, bytes) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<0>(line);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
+    }
+}
+
+#[inline]
+fn lines<T>(thing: *const T, bytes: usize) -> impl Iterator<Item = *const i8> {
+    let start = thing.cast::<i8>();
+    let count = bytes.min(size_of::<T>()).div_ceil(64);
+    (0..count).map(move |line| start.wrapping_add(64 * line))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -162,7 +182,7 @@ mod x86 {
         _mm256_set1_epi16, _mm256_setzero_si256, _mm256_sub_epi8,
     };
 
-    use super::{BORDER, CAPACITY, Cells, DIMENSIONS, FARTHEST, LANES, MIDDLE, Vector};
+    use super::{BORDER, Cells, DIMENSIONS, FARTHEST, LANES, MIDDLE, Vector};
 
     #[inline]
     pub fn box_square_sse(lo: &Vector, hi: &Vector, point: &Vector) -> f32 {
@@ -239,7 +259,7 @@ mod x86 {
             let mask = _mm_movemask_epi8(_mm_packs_epi16(low, high));
             beyond |= u64::from(mask.cast_unsigned()) << (LANES * group);
         }
-        !beyond & ((1 << CAPACITY) - 1)
+        !beyond
     }
 }
 

@@ -1,4 +1,4 @@
-//! One live bucket tree: single-axis splits, buckets of up to 48 points (signals.md §3).
+//! One live bucket tree: single-axis splits, buckets of up to 64 points (signals.md §3).
 //!
 //! The regions of the leaves cover all of space, so every point belongs to exactly one leaf whatever comes later. Points come
 //! and go one by one; where a path grows too long for the number of its leaves, that part alone is built anew.

@@ -124,22 +124,29 @@ impl Tree {
                 offsets: root.offsets,
             });
         }
-        match query.budget {
-            None => self.look_everywhere(query, nearest),
-            Some(budget) => self.look_within(budget, query, nearest),
+        let mut budget = query.budget;
+        self.look_ahead(&mut budget, query, nearest);
+        if let Some(budget) = budget {
+            self.look_on(budget, query, nearest);
         }
     }
 
-    /// The rest of an exact search.
-    fn look_everywhere(&self, query: &Query, nearest: &mut Nearest) {
+    /// Look into leaves, some of which are on their way meanwhile, as long as there is budget for them.
+    fn look_ahead(&self, budget: &mut Option<Budget>, query: &Query, nearest: &mut Nearest) {
         let mut ahead = Ahead::new();
-        while let Some(later) = nearest.later.pop() {
+        while budget.is_none_or(|budget| budget.leaves > 0) {
+            let Some(later) = nearest.later.pop() else {
+                break;
+            };
             if later.least_square > nearest.bound() {
                 continue;
             }
             let (leaf, least_square) = self.descend(&later, &query.point, nearest);
             if least_square > nearest.bound() {
                 continue;
+            }
+            if let Some(budget) = budget {
+                budget.leaves -= 1;
             }
             self.expect(leaf);
             if let Some((leaf, least_square)) = ahead.exchange(leaf, least_square)
@@ -155,28 +162,21 @@ impl Tree {
         }
     }
 
-    /// The rest of a search that may stop early.
-    fn look_within(&self, budget: Budget, query: &Query, nearest: &mut Nearest) {
-        let mut leaves = budget.leaves;
+    /// Enough was seen, unless it is still open whether anything at all is decisively near.
+    fn look_on(&self, budget: Budget, query: &Query, nearest: &mut Nearest) {
         while let Some(later) = nearest.later.pop() {
             if later.least_square > nearest.bound() {
                 continue;
             }
-            if leaves == 0 {
-                // Enough was seen, unless it is still open whether anything at all is decisively near.
-                let is_decided = nearest
-                    .hits()
-                    .first()
-                    .is_some_and(|hit| hit.square <= budget.decisive);
-                if is_decided || later.least_square > budget.decisive {
-                    nearest.is_exact = false;
-                    continue;
-                }
+            let nearest_one = nearest.hits().first();
+            let is_decided = nearest_one.is_some_and(|hit| hit.square <= budget.decisive);
+            if is_decided || later.least_square > budget.decisive {
+                nearest.is_exact = false;
+                continue;
             }
             let (leaf, least_square) = self.descend(&later, &query.point, nearest);
             if least_square <= nearest.bound() {
                 self.search_leaf(leaf, query, nearest);
-                leaves = leaves.saturating_sub(1);
             }
         }
     }
