@@ -170,7 +170,7 @@ impl Core {
     pub fn admit(&mut self, now_us: u64, signal: &Signal, sink: &mut dyn FnMut(Outcome, &[Hit])) {
         self.age_out(now_us);
         let mut nearest = std::mem::take(&mut self.nearest);
-        self.expect_leaver();
+        self.expect_leaver(1);
         self.search(&signal.vector, 0, &mut nearest);
         self.admit_found(now_us, signal, &nearest, sink);
         self.nearest = nearest;
@@ -257,9 +257,9 @@ impl Core {
         self.store(now_us, token, true, Some(nearest))
     }
 
-    /// The token that leaves the window with the next one is on its way from memory while others are searched for.
-    fn expect_leaver(&self) {
-        let leaver = (self.slab.last() + 1).checked_sub(self.config.index_window);
+    /// What leaves the window with the token that comes in so many steps is on its way from memory meanwhile.
+    pub fn expect_leaver(&self, steps: u64) {
+        let leaver = (self.slab.last() + steps).checked_sub(self.config.index_window);
         if let (Some(index), Some(leaver)) = (&self.index, leaver) {
             index.expect_removal(leaver);
         }
