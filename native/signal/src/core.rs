@@ -170,6 +170,7 @@ impl Core {
     pub fn admit(&mut self, now_us: u64, signal: &Signal, sink: &mut dyn FnMut(Outcome, &[Hit])) {
         self.age_out(now_us);
         let mut nearest = std::mem::take(&mut self.nearest);
+        self.expect_leaver(1);
         self.search(&signal.vector, 0, &mut nearest);
         self.admit_found(now_us, signal, &nearest, sink);
         self.nearest = nearest;
@@ -197,7 +198,7 @@ impl Core {
         sink: &mut dyn FnMut(Outcome, &[Hit]),
     ) {
         let mut outcome = self.judge(nearest);
-        outcome.token_id = self.store_signal(now_us, signal, &outcome, nearest.hits().first());
+        outcome.token_id = self.store_signal(now_us, signal, &outcome, nearest);
         outcome.published = self.publish(now_us, signal, &outcome, nearest.hits());
         self.counts.emits += 1;
         self.counts.novel += u64::from(outcome.is_novel);
@@ -238,25 +239,40 @@ impl Core {
         now_us: u64,
         signal: &Signal,
         outcome: &Outcome,
-        nearest: Option<&Hit>,
+        nearest: &Nearest,
     ) -> u64 {
         let id = self.slab.last() + 1;
+        let first = nearest.hits().first();
         let token = Token {
             pos: signal.vector,
             created_us: now_us,
             // The window is at most 2³¹ ids wide.
-            nearest_back: nearest.map_or(0, |hit| u32::try_from(id - hit.entry.id).unwrap_or(0)),
+            nearest_back: first.map_or(0, |hit| u32::try_from(id - hit.entry.id).unwrap_or(0)),
             nearest_dist: outcome.nearest_dist.unwrap_or(f32::INFINITY),
             event_type: signal.event_type,
             priority: signal.priority,
             flags: if outcome.is_novel { NOVEL } else { 0 },
             ..Token::EMPTY
         };
-        self.store(now_us, token, true)
+        self.store(now_us, token, true, Some(nearest))
     }
 
-    /// Give `token` the next id; what has to leave for it leaves. -> its id
-    pub fn store(&mut self, now_us: u64, mut token: Token, indexed: bool) -> u64 {
+    /// What leaves the window with the token that comes in so many steps is on its way from memory meanwhile.
+    pub fn expect_leaver(&self, steps: u64) {
+        let leaver = (self.slab.last() + steps).checked_sub(self.config.index_window);
+        if let (Some(index), Some(leaver)) = (&self.index, leaver) {
+            index.expect_removal(leaver);
+        }
+    }
+
+    /// Give `token` the next id; what has to leave for it leaves. `found` is what was searched for around it. -> its id
+    pub fn store(
+        &mut self,
+        now_us: u64,
+        mut token: Token,
+        indexed: bool,
+        found: Option<&Nearest>,
+    ) -> u64 {
         if indexed {
             token.flags |= INDEXED;
         }
@@ -274,7 +290,11 @@ impl Core {
                     id,
                     event_type: token.event_type,
                 };
-                index.insert(entry, &scaled(&token.pos, &self.config.scales));
+                let point = scaled(&token.pos, &self.config.scales);
+                match found {
+                    Some(found) => index.insert_found(entry, &point, found),
+                    None => index.insert(entry, &point),
+                }
             }
         }
         id

@@ -4,9 +4,8 @@
 //! the window for it, and the tokens of the piece that came before it. The first is a lowest id for its search, the others
 //! are looked at one by one.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSliceMut};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use space::{DIMENSIONS, Entry, Hit, Nearest};
 
@@ -17,10 +16,12 @@ use crate::vector::{Vector, scaled};
 const WORTH: usize = 128;
 /// Signals that a thread takes at a time.
 const HANDFUL: usize = 16;
+/// Signals before its turn that what a signal changes is fetched.
+const SOON: u64 = 4;
 /// Points whose distances are computed at once.
 const LANES: usize = 16;
 
-/// Threads that search; they are started when they are first needed.
+/// Threads that search beside the caller's; they are started when they are first needed.
 pub struct Crew {
     threads: usize,
     pool: OnceLock<Option<ThreadPool>>,
@@ -42,7 +43,7 @@ impl Crew {
     /// `None` where the system gives no threads: then one does it all.
     fn pool(&self) -> Option<&ThreadPool> {
         let build = || {
-            let builder = ThreadPoolBuilder::new().num_threads(self.threads);
+            let builder = ThreadPoolBuilder::new().num_threads(self.threads - 1);
             builder.thread_name(|n| format!("signals-{n}")).build().ok()
         };
         self.pool.get_or_init(build).as_ref()
@@ -75,15 +76,16 @@ impl Piece {
     /// Offer those of the first `count` that can be among the nearest.
     fn offer(&self, count: usize, point: &Vector, nearest: &mut Nearest) {
         for (number, block) in self.blocks.iter().take(count.div_ceil(LANES)).enumerate() {
-            let mut squares = [0.0_f32; LANES];
-            for (axis, x) in block.iter().zip(point) {
-                for (square, y) in squares.iter_mut().zip(axis) {
-                    let offset = y - x;
-                    *square += offset * offset;
-                }
-            }
             let bound = nearest.bound();
-            if !squares.iter().any(|square| *square <= bound) {
+            let mut squares = [0.0_f32; LANES];
+            // Most blocks are out of reach after half the axes.
+            let (some, others) = block.split_at(DIMENSIONS / 2);
+            add_squares(&mut squares, some, point);
+            if !is_any_within(&squares, bound) {
+                continue;
+            }
+            add_squares(&mut squares, others, &point[DIMENSIONS / 2..]);
+            if !is_any_within(&squares, bound) {
                 continue;
             }
             for (lane, square) in squares.into_iter().enumerate() {
@@ -98,6 +100,25 @@ impl Piece {
             }
         }
     }
+}
+
+#[inline]
+fn add_squares(squares: &mut [f32; LANES], axes: &[[f32; LANES]], point: &[f32]) {
+    for (axis, x) in axes.iter().zip(point) {
+        for (square, y) in squares.iter_mut().zip(axis) {
+            let offset = y - x;
+            *square += offset * offset;
+        }
+    }
+}
+
+#[inline]
+fn is_any_within(squares: &[f32; LANES], bound: f32) -> bool {
+    let least = squares
+        .iter()
+        .copied()
+        .reduce(|a, b| if b < a { b } else { a });
+    least.is_some_and(|least| least <= bound)
 }
 
 impl Core {
@@ -126,15 +147,32 @@ impl Core {
             core.search(&signals[place].vector, oldest, nearest);
             piece.offer(place, &points[place], nearest);
         };
-        pool.install(|| {
-            let handfuls = found[..signals.len()].par_chunks_mut(HANDFUL).enumerate();
-            handfuls.for_each(|(number, handful)| {
+        let handfuls = found[..signals.len()].chunks_mut(HANDFUL).enumerate();
+        let handfuls = Mutex::new(handfuls);
+        let take_part = || {
+            loop {
+                // Nothing between the lock and the take panics.
+                let taken = handfuls
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .next();
+                let Some((number, handful)) = taken else {
+                    return;
+                };
                 for (place, nearest) in handful.iter_mut().enumerate() {
                     search(number * HANDFUL + place, nearest);
                 }
-            });
+            }
+        };
+        // Whoever comes takes part: the caller does what the others leave.
+        pool.in_place_scope(|scope| {
+            for _ in 1..crew.threads {
+                scope.spawn(|_| take_part());
+            }
+            take_part();
         });
         for (signal, nearest) in signals.iter().zip(&found) {
+            self.expect_leaver(SOON);
             self.admit_found(now_us, signal, nearest, sink);
         }
         self.found = found;

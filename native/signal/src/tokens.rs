@@ -111,7 +111,7 @@ impl Core {
             priority: new.priority,
             ..Token::EMPTY
         };
-        self.store(now_us, token, indexed)
+        self.store(now_us, token, indexed, None)
     }
 
     pub fn update(&mut self, id: u64, update: TokenUpdate) -> Result<bool, SignalError> {

@@ -2,7 +2,7 @@
 //!
 //! An index holds points under ids. It decides nothing: novelty, lifetimes and the window are the caller's.
 
-use crate::tree::Later;
+use crate::tree::{Home, Later};
 use crate::{DIMENSIONS, Vector};
 
 /// What an index remembers of a point besides its place.
@@ -81,6 +81,8 @@ pub struct Nearest {
     pub is_exact: bool,
     /// Parts of a tree that the search may have to come back to.
     pub(crate) later: Vec<Later>,
+    /// Where in a tree the search began.
+    pub(crate) home: Home,
 }
 
 impl Nearest {
@@ -151,6 +153,15 @@ pub struct IndexInfo {
 pub trait Index: Send + Sync {
     /// Add a point; its coordinates are finite.
     fn insert(&mut self, entry: Entry, point: &Vector);
+    /// Add the point around which `found` was searched for, in this index.
+    fn insert_found(&mut self, entry: Entry, point: &Vector, found: &Nearest) {
+        let _ = found;
+        self.insert(entry, point);
+    }
+    /// This point is about to be taken out.
+    fn expect_removal(&self, id: u64) {
+        let _ = id;
+    }
     /// Take a point out. -> whether it was there
     fn remove(&mut self, id: u64) -> bool;
     /// Offer every point that counts and can be among the nearest.

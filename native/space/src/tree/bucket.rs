@@ -4,18 +4,18 @@ use std::ops::{Index, IndexMut};
 
 use super::extent::Extent;
 use super::frame::Frame;
-use super::lanes::{Cells, fetch_ahead};
+use super::lanes::{Cells, fetch_ahead, fetch_once};
 use super::{Arena, Slots};
 use crate::{DIMENSIONS, Entry, Hit, Nearest, Query, Vector, square_between};
 
-/// Points in a bucket (32 and 64 measured no better, 16 worse).
-pub const CAPACITY: usize = 48;
+/// Points in a bucket, as many as a word has bits (48 and 32 measured worse, 96 and 128 no better).
+pub const CAPACITY: usize = 64;
 /// What a first look at a bucket reads: its frame and its cells.
 const FIRST_LOOK: usize = std::mem::offset_of!(Bucket, rows);
 /// Points that left from the edge of the box, after which it is measured anew.
 const SLACK: u8 = 4;
 
-/// Up to 48 points, and who they are: cells for a first look at all of them, exact rows for those that pass it.
+/// Up to 64 points, and who they are: cells for a first look at all of them, exact rows for those that pass it.
 #[repr(C)]
 pub struct Bucket {
     pub parent: u32,
@@ -23,10 +23,23 @@ pub struct Bucket {
     loose: u8,
     frame: Frame,
     cells: Cells,
-    rows: [Vector; CAPACITY],
-    slots: [u32; CAPACITY],
-    types: [u16; CAPACITY],
+    rows: [Row; CAPACITY],
 }
+
+/// A point and who it is, side by side: whoever looks at the one needs the other.
+#[derive(Clone, Copy)]
+struct Row {
+    point: Vector,
+    who: Slot,
+}
+
+const NOBODY: Row = Row {
+    point: [0.0; DIMENSIONS],
+    who: Slot {
+        slot: 0,
+        event_type: 0,
+    },
+};
 
 impl Bucket {
     fn new(parent: u32) -> Self {
@@ -36,9 +49,7 @@ impl Bucket {
             loose: 0,
             frame: Frame::NONE,
             cells: Cells::ZERO,
-            rows: [[0.0; DIMENSIONS]; CAPACITY],
-            slots: [0; CAPACITY],
-            types: [0; CAPACITY],
+            rows: [NOBODY; CAPACITY],
         }
     }
 
@@ -46,33 +57,34 @@ impl Bucket {
         usize::from(self.len)
     }
 
+    /// One bit for each place that is taken.
+    fn all(&self) -> u64 {
+        let free = u64::BITS - u32::from(self.len);
+        u64::MAX.checked_shr(free).unwrap_or(0)
+    }
+
     pub fn is_full(&self) -> bool {
         self.len() == CAPACITY
     }
 
     pub fn slot(&self, place: usize) -> Option<Slot> {
-        (place < self.len()).then(|| self.slot_at(place))
-    }
-
-    fn slot_at(&self, place: usize) -> Slot {
-        Slot {
-            slot: self.slots[place],
-            event_type: self.types[place],
-        }
+        (place < self.len()).then(|| self.rows[place].who)
     }
 
     pub fn point(&self, place: usize) -> Vector {
-        self.rows[place]
+        self.rows[place].point
     }
 
     pub fn points(&self) -> impl Iterator<Item = (Slot, Vector)> {
-        (0..self.len()).map(|place| (self.slot_at(place), self.rows[place]))
+        let rows = self.rows.iter().take(self.len());
+        rows.map(|row| (row.who, row.point))
     }
 
     fn put(&mut self, place: usize, slot: Slot, point: &Vector) {
-        self.rows[place] = *point;
-        self.slots[place] = slot.slot;
-        self.types[place] = slot.event_type;
+        self.rows[place] = Row {
+            point: *point,
+            who: slot,
+        };
     }
 
     /// `extent` holds the new point too.
@@ -81,7 +93,7 @@ impl Bucket {
         self.put(place, slot, point);
         self.len += 1;
         match self.frame.cell(point) {
-            Some(cell) if place > 0 => self.cells.put(place, &cell),
+            Some(cell) if place > 0 => self.cells.put(place, cell),
             _ => self.reframe(extent),
         }
         place
@@ -90,33 +102,35 @@ impl Bucket {
     fn reframe(&mut self, extent: &Extent) {
         self.frame = Frame::around(extent);
         for place in 0..self.len() {
-            let cell = self.frame.nearest_cell(&self.rows[place]);
-            self.cells.put(place, &cell);
+            let cell = self.frame.nearest_cell(&self.rows[place].point);
+            self.cells.put(place, cell);
         }
     }
 
     fn swap_remove(&mut self, place: usize) -> Option<Slot> {
         let last = self.len() - 1;
-        let (moved, point) = (self.slot_at(last), self.rows[last]);
+        let moved = self.rows[last];
         self.len -= 1;
-        self.put(place, moved, &point);
+        self.rows[place] = moved;
         // It was inside before.
-        let cell = self.frame.nearest_cell(&point);
-        self.cells.put(place, &cell);
-        (place != last).then_some(moved)
+        let cell = self.frame.nearest_cell(&moved.point);
+        self.cells.put(place, cell);
+        (place != last).then_some(moved.who)
     }
 
+    /// Offer every point that can be among the nearest.
     #[inline]
-    fn search(&self, query: &Query, slots: &Slots, nearest: &mut Nearest) {
+    pub fn search(&self, query: &Query, slots: &Slots, nearest: &mut Nearest) {
         let cell = self.frame.nearest_cell(&query.point);
         let limit = self.frame.limit(nearest.bound());
-        let mut left = self.cells.within(&cell, limit) & ((1 << self.len) - 1);
+        let mut left = self.cells.within(cell, limit) & self.all();
         while left != 0 {
             let place = left.trailing_zeros() as usize;
             left &= left - 1;
-            let square = square_between(&query.point, &self.rows[place]);
+            let row = &self.rows[place];
+            let square = square_between(&query.point, &row.point);
             if square <= nearest.bound() {
-                let entry = slots.entry(self.slot_at(place));
+                let entry = slots.entry(row.who);
                 if query.counts(entry) {
                     nearest.offer(Hit { entry, square });
                 }
@@ -124,16 +138,18 @@ impl Bucket {
         }
     }
 
+    /// Visit every point whose square is at most `square`.
     #[inline]
-    fn visit_within(&self, point: &Vector, square: f32, visit: &mut impl FnMut(Slot, f32)) {
+    pub fn visit_within(&self, point: &Vector, square: f32, visit: &mut impl FnMut(Slot, f32)) {
         let cell = self.frame.nearest_cell(point);
-        let mut left = self.cells.within(&cell, self.frame.limit(square)) & ((1 << self.len) - 1);
+        let mut left = self.cells.within(cell, self.frame.limit(square)) & self.all();
         while left != 0 {
             let place = left.trailing_zeros() as usize;
             left &= left - 1;
-            let own = square_between(point, &self.rows[place]);
+            let row = &self.rows[place];
+            let own = square_between(point, &row.point);
             if own <= square {
-                visit(self.slot_at(place), own);
+                visit(row.who, own);
             }
         }
     }
@@ -247,42 +263,25 @@ impl Buckets {
         extent
     }
 
+    /// The point of this place is about to be taken out.
+    #[inline]
+    pub fn expect_removal(&self, number: usize, place: usize) {
+        let bucket = &*self.arena.things[number];
+        fetch_ahead(&raw const bucket.parent, 1);
+        fetch_ahead(&raw const self.boxes[number], size_of::<Extent>());
+        // Of the last one only a guess: where it stands in most buckets.
+        for place in [place, CAPACITY / 2] {
+            if let Some(row) = bucket.rows.get(place) {
+                fetch_ahead(row, size_of::<Row>());
+            }
+        }
+        bucket.cells.expect(place);
+    }
+
     /// A look at this bucket is likely to come.
     #[inline]
     pub fn expect(&self, number: usize) {
-        fetch_ahead(&raw const *self.arena.things[number], FIRST_LOOK);
-    }
-
-    /// Offer every point of a bucket that can be among the nearest. -> whether its box left any doubt
-    #[inline]
-    pub fn search(
-        &self,
-        number: usize,
-        query: &Query,
-        slots: &Slots,
-        nearest: &mut Nearest,
-    ) -> bool {
-        // Most boxes that are looked at do not settle it.
-        self.expect(number);
-        let is_near = self.boxes[number].least_square(&query.point) <= nearest.bound();
-        if is_near {
-            self.arena.things[number].search(query, slots, nearest);
-        }
-        is_near
-    }
-
-    /// Visit every point of a bucket whose square is at most `square`.
-    #[inline]
-    pub fn visit_within(
-        &self,
-        number: usize,
-        point: &Vector,
-        square: f32,
-        visit: &mut impl FnMut(Slot, f32),
-    ) {
-        if self.boxes[number].least_square(point) <= square {
-            self.arena.things[number].visit_within(point, square, visit);
-        }
+        fetch_once(&raw const *self.arena.things[number], FIRST_LOOK);
     }
 }
 

@@ -10,12 +10,13 @@ const FEW: usize = CAPACITY / 4;
 const CREDIT_PER_INSERT: usize = 16;
 
 impl Tree {
-    /// Put a point into the leaf that its region is.
-    pub(super) fn add(&mut self, slot: Slot, point: &Vector) {
+    /// Put a point into the leaf whose region holds it: this one, where it is known.
+    pub(super) fn add(&mut self, leaf: Option<Link>, slot: Slot, point: &Vector) {
         // Enough for everything twice: what is saved up must not pay for a storm.
         self.credit = (self.credit + CREDIT_PER_INSERT).min(2 * self.leaves() * CAPACITY);
+        let mut leaf = leaf.unwrap_or_else(|| self.leaf_of(point));
+        debug_assert_eq!(leaf, self.leaf_of(point));
         loop {
-            let leaf = self.leaf_of(point);
             match leaf.target() {
                 Target::Pile(number) if self.piles.things[number].is_at(point) => {
                     let pile = &mut self.piles.things[number];
@@ -30,6 +31,7 @@ impl Tree {
                 Target::Pile(_) => self.part_pile(leaf, point),
                 Target::Bucket(_) | Target::Split(_) => self.split_bucket(leaf),
             }
+            leaf = self.leaf_of(point);
         }
     }
 
@@ -104,6 +106,7 @@ impl Tree {
 
     /// Let `parent` lead to `new` instead of `old`.
     pub(super) fn replace(&mut self, parent: u32, old: Link, new: Link) {
+        self.shape += 1;
         if parent == NONE {
             self.root = new;
         } else {
@@ -228,6 +231,7 @@ impl Tree {
     /// The last leaf is empty: begin with an empty bucket again.
     fn plant(&mut self, leaf: Link) {
         self.free_leaf(leaf);
+        self.shape += 1;
         self.root = Link::bucket(self.buckets.add(NONE));
     }
 }

@@ -133,8 +133,24 @@ impl Pair {
         if let Some(leaver) = self.last.checked_sub(self.window) {
             self.remove(leaver);
         }
-        self.tree.insert(entry(self.last), &point);
+        if self.last.is_multiple_of(2) {
+            self.tree.insert(entry(self.last), &point);
+        } else {
+            self.insert_found(&point);
+        }
         self.scan.insert(entry(self.last), &point);
+    }
+
+    fn insert_found(&mut self, point: &Vector) {
+        let found = self.around(point);
+        self.tree.insert_found(entry(self.last), point, &found);
+    }
+
+    fn around(&self, point: &Vector) -> Nearest {
+        let mut nearest = Nearest::default();
+        nearest.start(1, 1.0);
+        self.tree.search(&Query::around(*point), &mut nearest);
+        nearest
     }
 
     fn remove(&mut self, id: u64) {
@@ -357,4 +373,31 @@ fn a_window_of_uniform_points_is_well_filled_and_flat() {
     assert_eq!(10_000, info.points);
     assert!(info.fill > 0.4, "fill {}", info.fill);
     assert!(info.depth <= 15, "depth {}", info.depth);
+}
+
+fn beside(point: &Vector, offset: &Vector) -> Vector {
+    std::array::from_fn(|axis| point[axis] + (offset[axis] - 0.5) / 64.0)
+}
+
+#[test]
+fn what_was_found_in_a_tree_of_another_shape_misleads_nobody() {
+    let mut random = Random(3);
+    let mut pair = Pair::new(2_000);
+    for _ in 0..2_000 {
+        pair.insert(random.point());
+    }
+    for _ in 0..20 {
+        let point = random.point();
+        let found = pair.around(&point);
+        // Enough beside it that its leaf is split.
+        for _ in 0..100 {
+            pair.insert(beside(&point, &random.point()));
+        }
+        pair.last += 1;
+        pair.remove(pair.last - pair.window);
+        pair.tree.insert_found(entry(pair.last), &point, &found);
+        pair.scan.insert(entry(pair.last), &point);
+        pair.tree.check();
+        pair.compare(&point, 3, 0.5);
+    }
 }

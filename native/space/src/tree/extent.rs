@@ -1,5 +1,6 @@
 //! Boxes.
 
+use super::lanes::box_square;
 use crate::{DIMENSIONS, Vector};
 
 /// The smallest box around points; empty: inside out.
@@ -40,14 +41,7 @@ impl Extent {
     /// No point inside has a smaller square.
     #[inline]
     pub fn least_square(&self, point: &Vector) -> f32 {
-        let mut gaps = [0.0; DIMENSIONS];
-        for (((gap, lo), hi), x) in gaps.iter_mut().zip(&self.lo).zip(&self.hi).zip(point) {
-            let below = lo - x;
-            let above = x - hi;
-            let larger = if below > above { below } else { above };
-            *gap = if larger > 0.0 { larger } else { 0.0 };
-        }
-        least_square(&gaps)
+        box_square(&self.lo, &self.hi, point)
     }
 
     /// Whether the box may shrink without this point.
@@ -55,16 +49,4 @@ impl Extent {
         let edges = self.lo.iter().zip(&self.hi).zip(point);
         edges.into_iter().any(|((lo, hi), x)| x <= lo || x >= hi)
     }
-}
-
-/// The square of a distance of at least so much along each axis, never above what any order of summing gives: the terms
-/// are those of the distance or less, and a hair is taken off for the order.
-#[inline]
-pub fn least_square(gaps: &Vector) -> f32 {
-    let mut halves = [0.0_f32; DIMENSIONS / 2];
-    for (axis, half) in halves.iter_mut().enumerate() {
-        let (a, b) = (gaps[axis], gaps[axis + DIMENSIONS / 2]);
-        *half = a * a + b * b;
-    }
-    ((halves[0] + halves[2]) + (halves[1] + halves[3])) * 0.999_999
 }

@@ -1,18 +1,17 @@
-//! The measure of a bucket: how its points become sixteen-bit cells, and what a distance is in them at least.
+//! The measure of a bucket: how its points become cells of one byte an axis, and what a distance is in them at least.
 
 use super::extent::Extent;
-use super::lanes::REACH;
+use super::lanes::{INSIDE, cells_of};
 use crate::{DIMENSIONS, Vector};
 
-/// Half the extent of a fresh bucket, in cells: as much again is left for what comes.
-const HALF: f32 = 2_048.0;
+/// Half the extent of a fresh bucket, in cells: as much again less a third is left for what comes.
+const HALF: f32 = 80.0;
+/// Below this share of it, a measure of its own tells more.
+const SHRUNK: f32 = 0.6;
 /// Smallest half extent: below it, squares of single precision vanish, and cells would say more than distances do.
 const SMALLEST: f32 = 1e-12;
 /// Cells by which a distance between cells may exceed the true one: a point and a query are each half a cell off per axis.
 const MARGIN: f32 = 2.9;
-/// Added to a number below 2²², it rounds it to a whole one, which stands in the low bits.
-const ROUNDING: f32 = 12_582_912.0;
-
 /// Where the cells of a bucket are, and how many lie in a unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
@@ -39,34 +38,27 @@ impl Frame {
     /// Whether the box has become so small that a measure of its own would tell more.
     pub fn is_too_wide_for(&self, extent: &Extent) -> bool {
         let half = half_of(extent);
-        half > SMALLEST && half * self.per_unit < HALF / 8.0
+        half > SMALLEST && half * self.per_unit < HALF * SHRUNK
     }
 
     /// A point's cell, if it lies inside.
-    pub fn cell(&self, point: &Vector) -> Option<[i16; DIMENSIONS]> {
+    pub fn cell(&self, point: &Vector) -> Option<[u8; DIMENSIONS]> {
         let cell = self.nearest_cell(point);
-        cell.iter().all(|x| x.abs() <= REACH).then_some(cell)
+        cell.iter().all(|x| INSIDE.contains(x)).then_some(cell)
     }
 
     /// The cell nearest to a point; of a point outside, one just beyond the border, nearer to everything inside.
-    #[allow(clippy::cast_possible_truncation)] // rounded and clamped
-    pub fn nearest_cell(&self, point: &Vector) -> [i16; DIMENSIONS] {
-        let border = f32::from(REACH + 1);
-        let mut cell = [0; DIMENSIONS];
-        for ((cell, x), origin) in cell.iter_mut().zip(point).zip(&self.origin) {
-            let x = (x - origin) * self.per_unit;
-            let x = if x > -border { x } else { -border };
-            let x = if x < border { x } else { border };
-            *cell = ((x + ROUNDING).to_bits().wrapping_sub(ROUNDING.to_bits())) as i16;
-        }
-        cell
+    #[inline]
+    pub fn nearest_cell(&self, point: &Vector) -> [u8; DIMENSIONS] {
+        cells_of(point, &self.origin, self.per_unit)
     }
 
     /// The square between cells that no point within `square` of a query exceeds.
     #[allow(clippy::cast_possible_truncation)] // saturates, which is meant
-    pub fn limit(&self, square: f32) -> i32 {
+    #[inline]
+    pub fn limit(&self, square: f32) -> i16 {
         let cells = square.sqrt() * self.per_unit * 1.000_01 + MARGIN;
-        (cells * cells) as i32
+        (cells * cells) as i16
     }
 }
 
@@ -121,8 +113,9 @@ mod tests {
                 let to = frame.nearest_cell(&query);
                 for point in &points {
                     let from = frame.cell(point).unwrap();
-                    let square: i64 = from.iter().zip(&to).map(|(x, y)| i64::from(x - y).pow(2)).sum();
-                    prop_assert!(square <= i64::from(frame.limit(square_between(point, &query))));
+                    let square: i64 = from.iter().zip(&to).map(|(x, y)| i64::from(x.abs_diff(*y)).pow(2)).sum();
+                    let limit = frame.limit(square_between(point, &query));
+                    prop_assert!(limit == i16::MAX || square <= i64::from(limit));
                 }
             }
         }

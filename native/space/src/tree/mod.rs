@@ -1,4 +1,4 @@
-//! One live bucket tree: single-axis splits, buckets of up to 48 points (signals.md §3).
+//! One live bucket tree: single-axis splits, buckets of up to 64 points (signals.md §3).
 //!
 //! The regions of the leaves cover all of space, so every point belongs to exactly one leaf whatever comes later. Points come
 //! and go one by one; where a path grows too long for the number of its leaves, that part alone is built anew.
@@ -9,6 +9,7 @@ mod change;
 mod extent;
 mod frame;
 mod lanes;
+mod search;
 
 #[cfg(test)]
 mod check;
@@ -17,8 +18,8 @@ use crate::index::is_inside;
 use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, share};
 pub(crate) use bucket::Slot;
 use bucket::{Buckets, CAPACITY, Pile};
-use extent::least_square;
 pub use lanes::fetch_ahead;
+pub(crate) use search::{Home, Later};
 
 /// No node, no leaf, no place.
 const NONE: u32 = u32::MAX;
@@ -55,6 +56,10 @@ impl Link {
         self.0 & Self::NUMBER
     }
 
+    fn is_split(self) -> bool {
+        self.0 < Self::BUCKET
+    }
+
     fn target(self) -> Target {
         let number = self.number() as usize;
         match self.0 & !Self::NUMBER {
@@ -75,7 +80,7 @@ struct Split {
 
 impl Split {
     fn side(&self, point: &Vector) -> usize {
-        usize::from(point[usize::from(self.axis)] >= self.at)
+        usize::from(point[usize::from(self.axis) % DIMENSIONS] >= self.at)
     }
 }
 
@@ -119,15 +124,6 @@ const NO_PLACE: Place = Place {
     leaf: Link::NOWHERE,
     at: 0,
 };
-
-/// A part of the tree that a search may have to come back to.
-#[derive(Debug)]
-pub(crate) struct Later {
-    link: Link,
-    least_square: f32,
-    /// How far the point is from the part's region, axis by axis.
-    offsets: Vector,
-}
 
 /// Ids as leaves keep them: by their place in the window, from which the newest one tells the id.
 struct Slots {
@@ -187,6 +183,8 @@ pub struct Tree {
     points: u64,
     /// Points that may be moved to restore balance: what inserts have paid for.
     credit: usize,
+    /// Grows whenever a leaf comes, goes or is another.
+    shape: u64,
 }
 
 impl Tree {
@@ -203,6 +201,7 @@ impl Tree {
             slots: Slots::new(window, 1),
             points: 0,
             credit: 0,
+            shape: 0,
         }
     }
 
@@ -229,101 +228,11 @@ impl Tree {
     /// The leaf whose region holds `point`.
     fn leaf_of(&self, point: &Vector) -> Link {
         let mut link = self.root;
-        while let Target::Split(number) = link.target() {
-            let split = &self.splits.things[number];
+        while link.is_split() {
+            let split = &self.splits.things[link.number() as usize];
             link = split.kids[split.side(point)];
         }
         link
-    }
-
-    /// Go down to the leaf that holds the point; what lies on the other sides and may matter is kept for later.
-    #[inline]
-    fn descend(&self, from: Link, offsets: &Vector, point: &Vector, nearest: &mut Nearest) -> Link {
-        let mut link = from;
-        let bound = nearest.bound();
-        while let Target::Split(number) = link.target() {
-            let split = &self.splits.things[number];
-            let side = split.side(point);
-            let axis = usize::from(split.axis);
-            let offset = point[axis] - split.at;
-            // One term alone is a bound too; it settles most cases.
-            if offset * offset <= bound {
-                let other = split.kids[1 - side];
-                let mut offsets = *offsets;
-                offsets[axis] = offset;
-                let least_square = match other.target() {
-                    Target::Bucket(number) => self.buckets.extent(number).least_square(point),
-                    // Summed anew each time: what is never subtracted never becomes "infinity less infinity".
-                    _ => least_square(&offsets),
-                };
-                if least_square <= bound {
-                    if let Target::Bucket(number) = other.target() {
-                        self.buckets.expect(number);
-                    }
-                    nearest.later.push(Later {
-                        link: other,
-                        least_square,
-                        offsets,
-                    });
-                }
-            }
-            link = split.kids[side];
-        }
-        link
-    }
-
-    /// -> whether the leaf left any doubt
-    #[inline]
-    fn search_leaf(&self, leaf: Link, query: &Query, nearest: &mut Nearest) -> bool {
-        match leaf.target() {
-            Target::Bucket(number) => self.buckets.search(number, query, &self.slots, nearest),
-            Target::Pile(number) => {
-                self.piles.things[number].search(query, &self.slots, nearest);
-                true
-            }
-            // `descend` ends at leaves only.
-            Target::Split(_) => false,
-        }
-    }
-
-    /// Visit every point whose square is at most `square`, with its own, in no order.
-    pub fn visit_within(&self, point: &Vector, square: f32, mut visit: impl FnMut(Entry, f32)) {
-        let mut scratch = Nearest::default();
-        self.visit_slots(&mut scratch, point, square, |slot, square| {
-            visit(self.slots.entry(slot), square);
-        });
-    }
-
-    /// The same, told by places in the window: that of `id` is `id - 1` as long as no id is beyond it.
-    pub(crate) fn visit_slots(
-        &self,
-        scratch: &mut Nearest,
-        point: &Vector,
-        square: f32,
-        mut visit: impl FnMut(Slot, f32),
-    ) {
-        scratch.start(usize::MAX, square);
-        scratch.later.clear();
-        let mut leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, scratch);
-        loop {
-            match leaf.target() {
-                Target::Bucket(number) => {
-                    self.buckets.visit_within(number, point, square, &mut visit);
-                }
-                Target::Pile(number) => {
-                    let pile = &self.piles.things[number];
-                    let own = crate::square_between(point, &pile.point);
-                    if own <= square {
-                        pile.slots.iter().for_each(|slot| visit(*slot, own));
-                    }
-                }
-                Target::Split(_) => (),
-            }
-            let Some(later) = scratch.later.pop() else {
-                return;
-            };
-            leaf = self.descend(later.link, &later.offsets, point, scratch);
-        }
     }
 
     fn depth(&self) -> u32 {
@@ -339,8 +248,8 @@ impl Tree {
     }
 }
 
-impl Index for Tree {
-    fn insert(&mut self, entry: Entry, point: &Vector) {
+impl Tree {
+    fn insert_at(&mut self, leaf: Option<Link>, entry: Entry, point: &Vector) {
         self.slots.note(entry.id);
         let slot = Slot {
             slot: self.slots.of(entry.id),
@@ -349,8 +258,30 @@ impl Index for Tree {
         if self.places.len() <= slot.slot as usize {
             self.places.resize(slot.slot as usize + 1, NO_PLACE);
         }
-        self.add(slot, point);
+        self.add(leaf, slot, point);
         self.points += 1;
+    }
+}
+
+impl Index for Tree {
+    fn insert(&mut self, entry: Entry, point: &Vector) {
+        self.insert_at(None, entry, point);
+    }
+
+    fn insert_found(&mut self, entry: Entry, point: &Vector, found: &Nearest) {
+        let home = &found.home;
+        let leaf = home.leaf.filter(|_| home.shape == self.shape);
+        self.insert_at(leaf, entry, point);
+    }
+
+    fn expect_removal(&self, id: u64) {
+        let slot = self.slots.of(id) as usize;
+        if let Some(place) = self.places.get(slot)
+            && let Target::Bucket(number) = place.leaf.target()
+            && place.leaf != Link::NOWHERE
+        {
+            self.buckets.expect_removal(number, place.at as usize);
+        }
     }
 
     fn remove(&mut self, id: u64) -> bool {
@@ -369,30 +300,7 @@ impl Index for Tree {
     }
 
     fn search(&self, query: &Query, nearest: &mut Nearest) {
-        let mut leaves = query.budget.map_or(u32::MAX, |budget| budget.leaves);
-        let decisive = query.budget.map_or(f32::MAX, |budget| budget.decisive);
-        let point = &query.point;
-        nearest.later.clear();
-        let leaf = self.descend(self.root, &[0.0; DIMENSIONS], point, nearest);
-        leaves -= u32::from(self.search_leaf(leaf, query, nearest)).min(leaves);
-        while let Some(later) = nearest.later.pop() {
-            if later.least_square > nearest.bound() {
-                continue;
-            }
-            if leaves == 0 {
-                // Enough was seen, unless it is still open whether anything at all is decisively near.
-                let is_decided = nearest
-                    .hits()
-                    .first()
-                    .is_some_and(|hit| hit.square <= decisive);
-                if is_decided || later.least_square > decisive {
-                    nearest.is_exact = false;
-                    continue;
-                }
-            }
-            let leaf = self.descend(later.link, &later.offsets, point, nearest);
-            leaves -= u32::from(self.search_leaf(leaf, query, nearest)).min(leaves);
-        }
+        self.look_around(query, nearest);
     }
 
     fn visit_box(&self, lo: &Vector, hi: &Vector, visit: &mut dyn FnMut(Entry)) {
@@ -427,9 +335,10 @@ impl Index for Tree {
     }
 
     fn clear(&mut self) {
-        let newest = self.slots.newest;
+        let (newest, shape) = (self.slots.newest, self.shape);
         *self = Self::new(self.slots.window);
         self.slots.note(newest);
+        self.shape = shape + 1;
     }
 
     fn points(&self) -> u64 {
