@@ -23,6 +23,9 @@ const NOVELTY_INTERVAL_US: u64 = 100_000;
 /// One question to the grid in so many is told.
 const QUESTIONS_PER_EVENT: u64 = 100;
 
+/// Tokens before its turn that what a token displaces is fetched.
+const SOON: u64 = 4;
+
 /// A signal that passed every check.
 #[derive(Debug, Clone)]
 pub struct Signal {
@@ -170,7 +173,6 @@ impl Core {
     pub fn admit(&mut self, now_us: u64, signal: &Signal, sink: &mut dyn FnMut(Outcome, &[Hit])) {
         self.age_out(now_us);
         let mut nearest = std::mem::take(&mut self.nearest);
-        self.expect_leaver(1);
         self.search(&signal.vector, 0, &mut nearest);
         self.admit_found(now_us, signal, &nearest, sink);
         self.nearest = nearest;
@@ -257,9 +259,9 @@ impl Core {
         self.store(now_us, token, true, Some(nearest))
     }
 
-    /// What leaves the window with the token that comes in so many steps is on its way from memory meanwhile.
-    pub fn expect_leaver(&self, steps: u64) {
-        let leaver = (self.slab.last() + steps).checked_sub(self.config.index_window);
+    /// What will soon leave the window is on its way from memory meanwhile.
+    fn expect_leaver(&self) {
+        let leaver = (self.slab.last() + SOON).checked_sub(self.config.index_window);
         if let (Some(index), Some(leaver)) = (&self.index, leaver) {
             index.expect_removal(leaver);
         }
@@ -296,6 +298,7 @@ impl Core {
                     None => index.insert(entry, &point),
                 }
             }
+            self.expect_leaver();
         }
         id
     }

@@ -16,8 +16,6 @@ use crate::vector::{Vector, scaled};
 const WORTH: usize = 128;
 /// Signals that a thread takes at a time.
 const HANDFUL: usize = 16;
-/// Signals before its turn that what a signal changes is fetched.
-const SOON: u64 = 4;
 /// Points whose distances are computed at once.
 const LANES: usize = 16;
 
@@ -172,7 +170,6 @@ impl Core {
             take_part();
         });
         for (signal, nearest) in signals.iter().zip(&found) {
-            self.expect_leaver(SOON);
             self.admit_found(now_us, signal, nearest, sink);
         }
         self.found = found;
