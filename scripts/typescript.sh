@@ -29,7 +29,7 @@ done
 
 case "${1:-test}" in
   test)
-    # A failed test is tried once more: one that only fails under load is then named (retry x1), and not fatal.
+    # A failed test is tried once more: one that only fails under load is then named, and not fatal.
     (cd clients/ts && npm test --silent -- --retry=1)
     (cd dashboard && npm test --silent -- --retry=1)
     ;;

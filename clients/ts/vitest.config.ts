@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { flaky } from "./tests/support/flaky.js";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 /** What examples/ import by the names that an application uses. */
@@ -13,6 +14,7 @@ const built = fileURLToPath(new URL("dist/", import.meta.url));
 export default defineConfig({
   test: {
     globalSetup: "tests/support/build.ts",
+    reporters: ["default", flaky],
     projects: [
       {
         extends: true,

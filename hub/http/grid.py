@@ -11,6 +11,8 @@ from hub.protocol.errors import Refusal
 
 MAX_TEXT = 65_536
 """Characters of a text that is asked about."""
+MAX_RESULTS = 64
+"""Most tokens that one question finds."""
 
 
 class Near(Body):
@@ -79,6 +81,8 @@ async def query(call: Call) -> dict[str, Any]:
     given = _one_of(("vector", question.vector), ("text", question.text))
     if isinstance(given, str) and len(given) > MAX_TEXT:
         raise Refusal("too_large", f"expected a text of at most {MAX_TEXT} characters, came {len(given)}", path="text")
+    if not 1 <= question.limit <= MAX_RESULTS:
+        raise Refusal("schema_invalid", f"limit must be 1 to {MAX_RESULTS}, came {question.limit}", path="limit")
     vector = encode_text(given) if isinstance(given, str) else given
     signals = call.hub.signals
     found = asked(

@@ -171,7 +171,8 @@ def bot_vector(text: str) -> list[float]:
         ("POST", "/grid/neighbors", {"vector": at(0), "k": "x"}, 400, "bad_message", "k"),
         ("POST", "/grid/range", {"lo": at(1), "hi": at(0)}, 422, "schema_invalid", "hi must be at least lo"),
         ("POST", "/query", {"limit": 5}, 400, "bad_message", "exactly one of vector and text"),
-        ("POST", "/query", {"text": "x", "limit": 0}, 422, "schema_invalid", "k must be 1 to 64"),
+        ("POST", "/query", {"text": "x", "limit": 0}, 422, "schema_invalid", "limit must be 1 to 64"),
+        ("POST", "/query", {"text": "x", "limit": 65}, 422, "schema_invalid", "limit must be 1 to 64"),
         ("POST", "/query", {"text": "x" * 65_537}, 413, "too_large", "at most 65536 characters"),
     ],
 )
