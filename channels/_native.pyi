@@ -639,6 +639,10 @@ class SignalSystem:
         Every item is checked and refused whole and for itself. `processing_time_us` of a result is that of its item.
         Raises `TypeError` for what is no item, with nothing processed, and `SignalSystemError`.
         """
+    def emit_each(
+        self, items: Iterable[EmitItem]
+    ) -> tuple[list[EmitResult | SignalValueError | SignalOverloaded], int, int]:
+        """The same where each item has one vector. -> outcomes, how many are results, how many of these are novel"""
     def create_token(
         self, vector: Vector, *, event_type: str = "token", weight: float = 1.0, priority: int = 128
     ) -> int: ...

@@ -3,7 +3,10 @@
 mod arguments;
 mod audience;
 mod batch;
+mod buffer;
+mod clock;
 mod connection;
+mod emit;
 mod event;
 mod extra;
 mod fields;
@@ -78,6 +81,7 @@ fn encode_text(text: &Bound<'_, PyString>) -> [f64; signal::DIMENSIONS] {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<system::PySignalSystem>()?;
+    emit::install(&py.get_type::<system::PySignalSystem>())?;
     module.add_class::<result::EmitResult>()?;
     module.add_class::<batch::BatchResult>()?;
     module.add_class::<neighbor::Neighbor>()?;

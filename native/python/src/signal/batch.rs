@@ -60,11 +60,8 @@ impl BatchResult {
     }
 
     fn result(&self, index: usize) -> Option<EmitResult> {
-        self.row(index).map(|(outcome, hits)| EmitResult {
-            outcome,
-            hits: Box::from(hits),
-            naming: self.naming.clone(),
-            processing_time_us: self.processing_time_us,
+        self.row(index).map(|(outcome, hits)| {
+            EmitResult::new(outcome, hits, &self.naming, self.processing_time_us)
         })
     }
 

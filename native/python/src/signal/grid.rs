@@ -9,7 +9,7 @@ use signal::{NewConnection, Question, Scope, Search, SignalError, SignalSystem, 
 use super::arguments::{TokenId, around, count_of};
 use super::connection::TokenConnection;
 use super::neighbor::Neighbor;
-use super::run::now_us;
+use super::clock::now_us;
 use super::system::PySignalSystem;
 use super::vector;
 use crate::error::refusal;

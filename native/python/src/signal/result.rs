@@ -12,10 +12,39 @@ use super::neighbor::Naming;
 /// What the system said about one signal.
 #[pyclass(frozen, module = "channels._native")]
 pub struct EmitResult {
-    pub outcome: Outcome,
-    pub hits: Box<[Hit]>,
-    pub naming: Naming,
+    outcome: Outcome,
+    near: Option<Near>,
     pub processing_time_us: f64,
+}
+
+/// Neighbours, made into objects when they are looked at.
+struct Near {
+    hits: Box<[Hit]>,
+    naming: Naming,
+}
+
+impl EmitResult {
+    #[inline]
+    pub fn new(
+        outcome: Outcome,
+        hits: &[Hit],
+        naming: &Naming,
+        processing_time_us: f64,
+    ) -> Self {
+        let near = (!hits.is_empty()).then(|| Near {
+            hits: Box::from(hits),
+            naming: naming.clone(),
+        });
+        Self {
+            outcome,
+            near,
+            processing_time_us,
+        }
+    }
+
+    fn hits(&self) -> &[Hit] {
+        self.near.as_ref().map_or(&[], |near| &near.hits)
+    }
 }
 
 const RESULT_FIELDS: [&str; 7] = [
@@ -36,16 +65,17 @@ impl EmitResult {
     }
 
     #[getter]
-    fn is_novel(&self) -> bool {
+    pub fn is_novel(&self) -> bool {
         self.outcome.is_novel
     }
 
     #[getter]
     fn neighbors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let neighbors = self
-            .hits
-            .iter()
-            .map(|hit| Py::new(py, self.naming.of_hit(hit)));
+        let Some(near) = &self.near else {
+            return Ok(PyList::empty(py));
+        };
+        let neighbors = near.hits.iter().map(|hit| near.naming.of_hit(hit));
+        let neighbors = neighbors.map(|neighbor| Py::new(py, neighbor));
         PyList::new(py, neighbors.collect::<PyResult<Vec<_>>>()?)
     }
 
@@ -80,14 +110,14 @@ impl EmitResult {
 
     /// Written member by member: a pipeline asks for it with every text.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let neighbors = self.hits.iter().map(|hit| self.naming.dict_of_hit(py, hit));
+        let neighbors = match &self.near {
+            Some(near) => near.naming.dicts_of(py, &near.hits)?,
+            None => Vec::new(),
+        };
         let result = PyDict::new(py);
         result.set_item(intern!(py, "token_id"), self.token_id())?;
         result.set_item(intern!(py, "is_novel"), self.is_novel())?;
-        result.set_item(
-            intern!(py, "neighbors"),
-            neighbors.collect::<PyResult<Vec<_>>>()?,
-        )?;
+        result.set_item(intern!(py, "neighbors"), neighbors)?;
         result.set_item(intern!(py, "processing_time_us"), self.processing_time_us)?;
         result.set_item(intern!(py, "nearest_dist"), self.nearest_dist())?;
         result.set_item(intern!(py, "anomaly_score"), self.anomaly_score())?;
@@ -104,7 +134,7 @@ impl EmitResult {
                 decimal(hit.distance())
             )
         };
-        let neighbors: Vec<String> = self.hits.iter().map(neighbor).collect();
+        let neighbors: Vec<String> = self.hits().iter().map(neighbor).collect();
         let (id, is_novel) = (self.outcome.token_id, self.outcome.is_novel);
         let text = format!(
             "{{\"token_id\":{id},\"is_novel\":{is_novel},\"neighbors\":[{}]}}",
@@ -122,7 +152,7 @@ impl EmitResult {
             } else {
                 "False"
             },
-            self.hits.len(),
+            self.hits().len(),
             self.nearest_dist(),
         )
     }
