@@ -71,7 +71,7 @@ class SignalPipeline:
         start = perf_counter()
         vector = self._encode(text)
         encode_seconds = perf_counter() - start
-        tags = None if user_id is chat_id is metadata is None else _tags(user_id, chat_id, metadata)
+        tags = _tags(user_id, chat_id, metadata)
         payload = _payload(text) if self._include_text else None
         turn = self._turn
         place = len(turn)
@@ -189,8 +189,10 @@ def _payload(text: str) -> bytes:
 def _tags(
     user_id: str | int | None, chat_id: str | int | None, metadata: Mapping[str, str] | None
 ) -> Mapping[str, str] | None:
+    if user_id is None and chat_id is None and not metadata:
+        return None
     tags = dict(metadata or {})
     for name, value in (("user_id", user_id), ("chat_id", chat_id)):
         if value is not None:
             tags[name] = str(value)
-    return tags or None
+    return tags

@@ -21,7 +21,8 @@ use crate::error::refusal;
 
 const NAME: &str = "emit";
 /// As the method says it.
-const DOC: &CStr = c"emit($self, /, event_type, vector, priority=128, *, key=None, tags=None, payload=None, \
+const DOC: &CStr =
+    c"emit($self, /, event_type, vector, priority=128, *, key=None, tags=None, payload=None, \
 traceparent=None, publish=None)\n--\n\n";
 
 /// The parameters, those that may come without their names first.
@@ -167,13 +168,19 @@ impl<'a, 'py> Call<'a, 'py> {
 
     fn without_names(&self) -> impl Iterator<Item = Borrowed<'a, 'py, PyAny>> {
         // SAFETY: they are arguments.
-        self.positional.iter().map(|object| unsafe { self.borrow(*object) })
+        self.positional
+            .iter()
+            .map(|object| unsafe { self.borrow(*object) })
     }
 
-    fn by_name(&self) -> impl Iterator<Item = (Borrowed<'_, 'py, PyAny>, Borrowed<'a, 'py, PyAny>)> {
+    fn by_name(
+        &self,
+    ) -> impl Iterator<Item = (Borrowed<'_, 'py, PyAny>, Borrowed<'a, 'py, PyAny>)> {
         let names = self.names.iter().flat_map(|names| names.iter_borrowed());
         // SAFETY: they are arguments.
-        names.zip(self.named).map(|(name, object)| (name, unsafe { self.borrow(*object) }))
+        names
+            .zip(self.named)
+            .map(|(name, object)| (name, unsafe { self.borrow(*object) }))
     }
 
     /// The arguments by parameter; `None` if there is something to be said about them.
@@ -198,12 +205,22 @@ impl<'a, 'py> Call<'a, 'py> {
 
     /// `None` if there is something to be said about the arguments.
     fn read(&self) -> Option<Read<'a, 'py>> {
-        let [event_type, vector, priority, key, tags, payload, traceparent, publish] =
-            self.by_parameter()?;
+        let [
+            event_type,
+            vector,
+            priority,
+            key,
+            tags,
+            payload,
+            traceparent,
+            publish,
+        ] = self.by_parameter()?;
         Some(Read {
             event_type: event_type?.extract().ok()?,
             vector: vector?,
-            priority: priority.map_or(Ok(DEFAULT_PRIORITY), |priority| priority.extract()).ok()?,
+            priority: priority
+                .map_or(Ok(DEFAULT_PRIORITY), |priority| priority.extract())
+                .ok()?,
             members: Members {
                 key: given(key)?,
                 tags: tags.filter(|tags| !tags.is_none()),
@@ -238,7 +255,14 @@ fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
 
 impl<'py> Read<'_, 'py> {
     fn answer(&self, py: Python<'py>, system: &PySignalSystem) -> PyResult<Bound<'py, PyAny>> {
-        let result = system.emit_one(py, self.event_type, &self.vector, self.priority, &self.members, self.publish)?;
+        let result = system.emit_one(
+            py,
+            self.event_type,
+            &self.vector,
+            self.priority,
+            &self.members,
+            self.publish,
+        )?;
         Ok(Bound::new(py, result)?.into_any())
     }
 }

@@ -23,8 +23,8 @@ pub struct Members<'a, 'py> {
 impl Members<'_, '_> {
     /// All of them checked; `None` if there are none.
     pub fn check(&self) -> PyResult<Option<Arc<Extra>>> {
-        let nothing = (self.key, self.payload, self.traceparent, self.tracestate)
-            == (None, None, None, None);
+        let nothing =
+            (self.key, self.payload, self.traceparent, self.tracestate) == (None, None, None, None);
         if nothing && self.tags.is_none() {
             return Ok(None);
         }

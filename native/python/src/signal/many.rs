@@ -251,5 +251,11 @@ fn read_signal<V>(
     };
     // Last, so that nothing refused takes a place in the table of names.
     let event_type = intern(event_type.to_str()?)?;
-    Ok((Signal { event_type, ..signal }, vectors))
+    Ok((
+        Signal {
+            event_type,
+            ..signal
+        },
+        vectors,
+    ))
 }

@@ -25,12 +25,7 @@ struct Near {
 
 impl EmitResult {
     #[inline]
-    pub fn new(
-        outcome: Outcome,
-        hits: &[Hit],
-        naming: &Naming,
-        processing_time_us: f64,
-    ) -> Self {
+    pub fn new(outcome: Outcome, hits: &[Hit], naming: &Naming, processing_time_us: f64) -> Self {
         let near = (!hits.is_empty()).then(|| Near {
             hits: Box::from(hits),
             naming: naming.clone(),

@@ -167,7 +167,10 @@ impl PySignalSystem {
         let signals = read_each(items, &mut self.interning(py))?;
         let outcomes = self.run_each(py, signals)?;
         let results = || outcomes.iter().flatten();
-        let counts = (results().count(), results().filter(|result| result.is_novel()).count());
+        let counts = (
+            results().count(),
+            results().filter(|result| result.is_novel()).count(),
+        );
         let answer = |outcome| match outcome {
             Ok(result) => Ok(Bound::new(py, result)?.into_any()),
             Err(refusal) => PyErr::into_bound_py_any(refusal, py),

@@ -134,9 +134,9 @@ fn in_memory(
 pub fn many(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
     let read = buffer::look(given, |view| match view.floats() {
         Some(Floats::Single(floats)) => Some(rows(view, &floats, finite)),
-        Some(Floats::Double(floats)) => {
-            Some(rows(view, &floats, |row: [f64; DIMENSIONS]| vector_of(&row)))
-        }
+        Some(Floats::Double(floats)) => Some(rows(view, &floats, |row: [f64; DIMENSIONS]| {
+            vector_of(&row)
+        })),
         // What holds nothing says nothing of its type.
         None => (view.len() == 0).then(|| Ok(Vec::new())),
     });
