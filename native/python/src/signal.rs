@@ -3,6 +3,7 @@
 mod arguments;
 mod audience;
 mod batch;
+mod boundary;
 mod buffer;
 mod clock;
 mod connection;
@@ -14,6 +15,7 @@ mod grid;
 mod listening;
 mod many;
 mod neighbor;
+mod object;
 mod options;
 mod outgoing;
 mod result;
@@ -82,7 +84,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<system::PySignalSystem>()?;
     emit::install(&py.get_type::<system::PySignalSystem>())?;
-    module.add_class::<result::EmitResult>()?;
+    module.add("EmitResult", object::class(py)?)?;
     module.add_class::<batch::BatchResult>()?;
     module.add_class::<neighbor::Neighbor>()?;
     module.add_class::<token::Token>()?;

@@ -42,12 +42,7 @@ impl BatchResult {
     /// Its results one by one.
     pub fn into_list(self, py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         let results = (0..self.rows.len()).filter_map(|index| self.result(index));
-        PyList::new(
-            py,
-            results
-                .map(|result| Py::new(py, result))
-                .collect::<PyResult<Vec<_>>>()?,
-        )
+        PyList::new(py, results.collect::<Vec<_>>())
     }
 
     fn row(&self, index: usize) -> Option<(Outcome, &[Hit])> {

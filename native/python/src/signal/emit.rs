@@ -5,7 +5,6 @@
 //! that method, which says what is wrong.
 
 use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use pyo3::ffi;
@@ -15,6 +14,7 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use signal::SignalError;
 
 use super::arguments::{DEFAULT_PRIORITY, Priority};
+use super::boundary::answered;
 use super::extra::Members;
 use super::system::PySignalSystem;
 use crate::error::refusal;
@@ -81,36 +81,24 @@ pub fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
 ///
 /// # Safety
 /// `slf` is a `SignalSystem`; `args` has `nargs` objects and one for each name of the tuple `kwnames`, which may be missing
-/// (METH_FASTCALL | METH_KEYWORDS). The thread is attached.
+/// (`METH_FASTCALL | METH_KEYWORDS`). The thread is attached.
 unsafe extern "C" fn emit(
     slf: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
     nargs: ffi::Py_ssize_t,
     kwnames: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    let answered = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: as the caller promises; what it lends lasts until this returns.
-        let (py, system, call) = unsafe {
-            let py = Python::assume_attached();
+    // SAFETY: as the caller promises; what it lends lasts until this returns.
+    unsafe {
+        answered(|py| {
             let system = Borrowed::from_ptr(py, slf).cast_unchecked::<PySignalSystem>();
-            (py, system, Call::of(py, args, nargs, kwnames))
-        };
-        let result = match call.read() {
-            Some(read) => read.answer(py, system.get()),
-            None => call.by_the_method(&system),
-        };
-        result.map_or_else(
-            |error| {
-                error.restore(py);
-                ptr::null_mut()
-            },
-            Bound::into_ptr,
-        )
-    }));
-    answered.unwrap_or_else(|_| {
-        Python::attach(|py| refusal(SignalError::Failed).restore(py));
-        ptr::null_mut()
-    })
+            let call = Call::of(py, args, nargs, kwnames);
+            match call.read() {
+                Some(read) => read.answer(py, system.get()),
+                None => call.by_the_method(&system),
+            }
+        })
+    }
 }
 
 /// One call, as it came.
@@ -195,7 +183,7 @@ impl<'a, 'py> Call<'a, 'py> {
             *parameter = Some(argument);
         }
         for (name, argument) in self.by_name() {
-            let parameter = known.names.iter().position(|one| one.is(&name))?;
+            let parameter = known.names.iter().position(|one| one.is(name))?;
             if found.get_mut(parameter)?.replace(argument).is_some() {
                 return None;
             }
@@ -218,17 +206,18 @@ impl<'a, 'py> Call<'a, 'py> {
         Some(Read {
             event_type: event_type?.extract().ok()?,
             vector: vector?,
-            priority: priority
-                .map_or(Ok(DEFAULT_PRIORITY), |priority| priority.extract())
-                .ok()?,
+            priority: match priority {
+                Some(priority) => priority.extract().ok()?,
+                None => DEFAULT_PRIORITY,
+            },
             members: Members {
-                key: given(key)?,
+                key: given(key).ok()?,
                 tags: tags.filter(|tags| !tags.is_none()),
-                payload: given(payload)?,
-                traceparent: given(traceparent)?,
+                payload: given(payload).ok()?,
+                traceparent: given(traceparent).ok()?,
                 tracestate: None,
             },
-            publish: given(publish)?,
+            publish: given(publish).ok()?,
         })
     }
 
@@ -249,8 +238,11 @@ impl<'a, 'py> Call<'a, 'py> {
 /// An argument that may be left out, or be None.
 fn given<'a, 'py, T: FromPyObject<'a, 'py>>(
     argument: Option<Borrowed<'a, 'py, PyAny>>,
-) -> Option<Option<T>> {
-    argument.map_or(Some(None), |argument| argument.extract().ok())
+) -> Result<Option<T>, T::Error> {
+    argument
+        .filter(|argument| !argument.is_none())
+        .map(Borrowed::extract)
+        .transpose()
 }
 
 impl<'py> Read<'_, 'py> {
@@ -263,6 +255,6 @@ impl<'py> Read<'_, 'py> {
             &self.members,
             self.publish,
         )?;
-        Ok(Bound::new(py, result)?.into_any())
+        result.into_pyobject(py)
     }
 }

@@ -172,7 +172,7 @@ impl PySignalSystem {
             results().filter(|result| result.is_novel()).count(),
         );
         let answer = |outcome| match outcome {
-            Ok(result) => Ok(Bound::new(py, result)?.into_any()),
+            Ok(result) => EmitResult::into_pyobject(result, py),
             Err(refusal) => PyErr::into_bound_py_any(refusal, py),
         };
         let objects = outcomes.into_iter().map(answer);
