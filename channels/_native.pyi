@@ -631,7 +631,7 @@ class SignalSystem:
         """Process up to 65,536 signals: what as many calls of `emit` one after another mean, without the GIL.
 
         Checked whole before any of it is processed, and refused whole. `priorities`: one, or a buffer of unsigned
-        bytes.
+        bytes. One signal alone is processed with the GIL, as by `emit`, unless it may have to wait.
         """
     def emit_many(self, items: Iterable[EmitItem]) -> list[list[EmitResult] | SignalValueError | SignalOverloaded]:
         """Process the signals of many emitters, in order and without the GIL; for each item its results or its refusal.

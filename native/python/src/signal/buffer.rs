@@ -1,13 +1,14 @@
 //! Floats that other objects keep in memory (PEP 3118), read where they lie.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 
 use pyo3::buffer::ElementType;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-const C_ORDER: std::ffi::c_char = b'C'.cast_signed();
+#[allow(clippy::cast_possible_wrap)] // an ASCII letter, of whatever sign a character has here
+const C_ORDER: c_char = b'C' as c_char;
 
 /// An object's memory, for as long as it is looked at.
 pub struct View<'a> {
