@@ -631,7 +631,7 @@ class SignalSystem:
         """Process up to 65,536 signals: what as many calls of `emit` one after another mean, without the GIL.
 
         Checked whole before any of it is processed, and refused whole. `priorities`: one, or a buffer of unsigned
-        bytes.
+        bytes. One signal alone is processed with the GIL, as by `emit`, unless it may have to wait.
         """
     def emit_many(self, items: Iterable[EmitItem]) -> list[list[EmitResult] | SignalValueError | SignalOverloaded]:
         """Process the signals of many emitters, in order and without the GIL; for each item its results or its refusal.
@@ -639,6 +639,10 @@ class SignalSystem:
         Every item is checked and refused whole and for itself. `processing_time_us` of a result is that of its item.
         Raises `TypeError` for what is no item, with nothing processed, and `SignalSystemError`.
         """
+    def emit_each(
+        self, items: Iterable[EmitItem]
+    ) -> tuple[list[EmitResult | SignalValueError | SignalOverloaded], int, int]:
+        """The same where each item has one vector. -> outcomes, how many are results, how many of these are novel"""
     def create_token(
         self, vector: Vector, *, event_type: str = "token", weight: float = 1.0, priority: int = 128
     ) -> int: ...

@@ -3,17 +3,16 @@
 import asyncio
 import json
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from time import perf_counter
+from types import coroutine
 from typing import Any, Protocol
 
 from channels._native import EmitResult, SignalSystem, SignalSystemError, encode_text
 
 MAX_WAITING = 1_024
 """Batches of results that wait for one processor; what comes on top is dropped and counted."""
-
-RESULT_MEMBERS = ("token_id", "is_novel", "neighbors", "anomaly_score", "nearest_dist", "processing_time_us")
 
 Item = tuple[str, Sequence[float], int, None, Mapping[str, str] | None, bytes | None, None, None]
 
@@ -46,13 +45,14 @@ class SignalPipeline:
         include_text: bool = False,
     ) -> None:
         self._system = core_system
-        self._encoder = encode_text if encoder is None else encoder
+        self._encode = encode_text if encoder is None else _of_floats(encoder)
         self._outlets = [_Outlet(processor) for processor in processors]
         self._event_type = event_type
         self._include_text = include_text
         self._turn = _Turn()
         self._counts = {"texts": 0, "novel": 0, "refused": 0, "batches": 0}
-        self._seconds = {"encode": 0.0, "core": 0.0}
+        self._encode_seconds = 0.0
+        self._core_seconds = 0.0
 
     async def process_text(
         self,
@@ -68,22 +68,31 @@ class SignalPipeline:
         Raises what the encoder raises, `SignalValueError`, `SignalOverloaded` (nothing was processed), and
         `SignalSystemError`.
         """
-        start = time.perf_counter()
-        # Numbers of any kind become floats here, so that a bad one concerns this text alone.
-        vector = [float(x) for x in self._encoder(text)]
-        encoded = time.perf_counter()
+        start = perf_counter()
+        vector = self._encode(text)
+        encode_seconds = perf_counter() - start
         tags = _tags(user_id, chat_id, metadata)
         payload = _payload(text) if self._include_text else None
-        result = await self._emit((self._event_type, vector, priority, None, tags, payload, None, None))
-        core = result.processing_time_us / 1e6
-        self._seconds["encode"] += encoded - start
-        self._seconds["core"] += core
+        turn = self._turn
+        place = len(turn)
+        turn.append((self._event_type, vector, priority, None, tags, payload, None, None))
+        await _others()
+        if not turn.outcomes:  # the first to come back processes all
+            self._process(turn)
+        outcome = turn.outcomes[place]
+        if not isinstance(outcome, EmitResult):
+            raise outcome
+        result = outcome.to_dict()
+        del result["exact"]
+        core_seconds = result["processing_time_us"] / 1e6
+        self._encode_seconds += encode_seconds
+        self._core_seconds += core_seconds
         return {
-            "processing_result": _members(result),
+            "processing_result": result,
             "stats": {
-                "core_time_ms": core * 1e3,
-                "encode_time_ms": (encoded - start) * 1e3,
-                "total_time_ms": (time.perf_counter() - start) * 1e3,
+                "core_time_ms": core_seconds * 1e3,
+                "encode_time_ms": encode_seconds * 1e3,
+                "total_time_ms": (perf_counter() - start) * 1e3,
             },
             "event": {
                 "type": self._event_type,
@@ -99,54 +108,39 @@ class SignalPipeline:
         texts = max(self._counts["texts"], 1)
         return {
             **self._counts,
-            "encode_time_ms": self._seconds["encode"] / texts * 1e3,
-            "core_time_ms": self._seconds["core"] / texts * 1e3,
+            "encode_time_ms": self._encode_seconds / texts * 1e3,
+            "core_time_ms": self._core_seconds / texts * 1e3,
             "processors": [outlet.statistics() for outlet in self._outlets],
             "core": self._system.get_stats().to_dict(),
         }
 
-    async def _emit(self, item: Item) -> EmitResult:
-        turn = self._turn
-        place = len(turn.items)
-        turn.items.append(item)
-        # Whoever else is about to emit in this turn of the loop does so now; the first to come back processes all.
-        await asyncio.sleep(0)
-        if turn.outcomes is None:
-            self._process(turn)
-        outcome = turn.outcome(place)
-        if isinstance(outcome, EmitResult):
-            return outcome
-        raise outcome
-
     def _process(self, turn: "_Turn") -> None:
         self._turn = _Turn()
         try:
-            outcomes = self._system.emit_many(turn.items)
+            turn.outcomes, done, novel = self._system.emit_each(turn)
         except SignalSystemError as error:  # everybody of the turn hears of it, not only who came back first
-            turn.outcomes = [error] * len(turn.items)
+            turn.outcomes = [error] * len(turn)
             return
-        turn.outcomes = [outcome[0] if isinstance(outcome, list) else outcome for outcome in outcomes]
-        results = [outcome for outcome in turn.outcomes if isinstance(outcome, EmitResult)]
         self._counts["batches"] += 1
-        self._counts["texts"] += len(results)
-        self._counts["novel"] += sum(result.is_novel for result in results)
-        self._counts["refused"] += len(turn.outcomes) - len(results)
-        if results:
+        self._counts["texts"] += done
+        self._counts["novel"] += novel
+        self._counts["refused"] += len(turn) - done
+        if self._outlets and done:
+            results = [outcome for outcome in turn.outcomes if isinstance(outcome, EmitResult)]
             for outlet in self._outlets:
                 outlet.feed(results)
 
 
-class _Turn:
+@coroutine
+def _others() -> Generator[None]:
+    """Let everybody go first who is about to run in this turn of the loop (`asyncio.sleep(0)`, without a coroutine)."""
+    yield
+
+
+class _Turn(list[Item]):
     """What is emitted in one turn of the loop, and what became of it."""
 
-    __slots__ = ("items", "outcomes")
-
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self.outcomes: Sequence[EmitResult | Exception] | None = None
-
-    def outcome(self, place: int) -> EmitResult | Exception:
-        return RuntimeError("the turn was not processed") if self.outcomes is None else self.outcomes[place]
+    outcomes: Sequence[EmitResult | Exception] = ()
 
 
 class _Outlet:
@@ -182,6 +176,11 @@ class _Outlet:
         return {"processor": type(self._processor).__name__, **self._counts, "waiting": waiting}
 
 
+def _of_floats(encoder: Callable[[str], Sequence[float]]) -> Callable[[str], list[float]]:
+    # Numbers of any kind become floats here, so that a bad one concerns its text alone.
+    return lambda text: [float(x) for x in encoder(text)]
+
+
 def _payload(text: str) -> bytes:
     # A lone surrogate has no UTF-8; what takes its place does no harm.
     return json.dumps({"text": text}, ensure_ascii=False).encode(errors="replace")
@@ -190,13 +189,10 @@ def _payload(text: str) -> bytes:
 def _tags(
     user_id: str | int | None, chat_id: str | int | None, metadata: Mapping[str, str] | None
 ) -> Mapping[str, str] | None:
+    if user_id is None and chat_id is None and not metadata:
+        return None
     tags = dict(metadata or {})
     for name, value in (("user_id", user_id), ("chat_id", chat_id)):
         if value is not None:
             tags[name] = str(value)
-    return tags or None
-
-
-def _members(result: EmitResult) -> dict[str, Any]:
-    members = result.to_dict()
-    return {name: members[name] for name in RESULT_MEMBERS}
+    return tags

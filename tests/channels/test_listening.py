@@ -240,6 +240,7 @@ CALLS: dict[str, Any] = {
     "emit": lambda system: system.emit("a", at(0.5)),
     "emit_batch": lambda system: system.emit_batch("a", array.array("f", at(0.5))),
     "emit_many": lambda system: system.emit_many([]),
+    "emit_each": lambda system: system.emit_each([]),
     "create_token": lambda system: system.create_token(at(0.5)),
     "create_tokens": lambda system: system.create_tokens(1),
     "get_token": lambda system: system.get_token(1),

@@ -3,7 +3,11 @@
 mod arguments;
 mod audience;
 mod batch;
+mod boundary;
+mod buffer;
+mod clock;
 mod connection;
+mod emit;
 mod event;
 mod extra;
 mod fields;
@@ -11,6 +15,7 @@ mod grid;
 mod listening;
 mod many;
 mod neighbor;
+mod object;
 mod options;
 mod outgoing;
 mod result;
@@ -78,7 +83,8 @@ fn encode_text(text: &Bound<'_, PyString>) -> [f64; signal::DIMENSIONS] {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<system::PySignalSystem>()?;
-    module.add_class::<result::EmitResult>()?;
+    emit::install(&py.get_type::<system::PySignalSystem>())?;
+    module.add("EmitResult", object::class(py)?)?;
     module.add_class::<batch::BatchResult>()?;
     module.add_class::<neighbor::Neighbor>()?;
     module.add_class::<token::Token>()?;

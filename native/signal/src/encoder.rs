@@ -3,9 +3,6 @@
 //! It knows spelling, not meaning, and gives the axes none. `channels/encoder.py` describes the procedure step by step;
 //! `tests/vectors/encoder.json` holds both to it.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -15,15 +12,17 @@ use crate::vector::DIMENSIONS;
 const CENTRE: f64 = 0.5;
 /// How far from the centre a coordinate may come to lie.
 const REACH: f64 = 0.2;
+/// Places that the table of features has at first.
+const PLACES: usize = 256;
 
 /// The text's vector: eight numbers above 0.3 and below 0.7.
 pub fn encode_text(text: &str) -> [f64; DIMENSIONS] {
-    let framed = framed_words(&normal_form(text));
+    let framed = framed_words(text);
     let mut sums = [0.0; DIMENSIONS];
     let mut squares = 0.0;
-    for (feature, weight) in features_of(&framed).weighted {
-        squares += weight;
-        add(&mut sums, hash(feature), weight.sqrt());
+    for feature in features_of(&framed).found {
+        squares += feature.weight;
+        add(&mut sums, feature.hash, feature.weight.sqrt());
     }
     if squares == 0.0 {
         return [CENTRE; DIMENSIONS];
@@ -35,77 +34,120 @@ pub fn encode_text(text: &str) -> [f64; DIMENSIONS] {
     })
 }
 
-/// Features with their weights, in the order of their first appearance: sums of floats depend on it.
-#[derive(Default)]
+/// What is spelt the same is one.
+struct Feature<'a> {
+    spelling: &'a [u8],
+    hash: u32,
+    weight: f64,
+}
+
+/// Features in the order of their first appearance: sums of floats depend on it.
 struct Features<'a> {
-    places: HashMap<&'a str, usize, BuildHasherDefault<Fnv>>,
-    weighted: Vec<(&'a str, f64)>,
+    found: Vec<Feature<'a>>,
+    /// For each place one more than the number of the feature there; twice as many places as features or more.
+    places: Vec<u32>,
 }
 
 impl<'a> Features<'a> {
-    fn count(&mut self, feature: &'a str, weight: f64) {
-        let place = *self.places.entry(feature).or_insert(self.weighted.len());
-        match self.weighted.get_mut(place) {
-            Some((_, sum)) => *sum += weight,
-            None => self.weighted.push((feature, weight)),
+    fn new() -> Self {
+        Self {
+            found: Vec::with_capacity(PLACES / 2),
+            places: vec![0; PLACES],
+        }
+    }
+
+    fn count(&mut self, spelling: &'a [u8], weight: f64) {
+        let hash = hash(spelling);
+        let mask = self.places.len() - 1;
+        let mut at = hash as usize & mask;
+        while let Some(known) = self.feature_at(at) {
+            if known.hash == hash && known.spelling == spelling {
+                known.weight += weight;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        self.found.push(Feature {
+            spelling,
+            hash,
+            weight,
+        });
+        self.places[at] = number(self.found.len());
+        if self.found.len() * 2 > self.places.len() {
+            self.grow();
+        }
+    }
+
+    fn feature_at(&mut self, place: usize) -> Option<&mut Feature<'a>> {
+        let number = self.places[place] as usize;
+        self.found.get_mut(number.checked_sub(1)?)
+    }
+
+    fn grow(&mut self) {
+        let mask = self.places.len() * 2 - 1;
+        self.places.clear();
+        self.places.resize(mask + 1, 0);
+        for (before, feature) in self.found.iter().enumerate() {
+            let mut at = feature.hash as usize & mask;
+            while self.places[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            self.places[at] = number(before + 1);
         }
     }
 }
 
-/// FNV-1a: the features are short, and the encoder's own hash is of the same kind.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
+/// Features are at most as many as a text has bytes, and none that is encoded has 2³² different ones.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// NFKC, then lower case.
-fn normal_form(text: &str) -> String {
+/// NFKC, then lower case; the words of it one after the other, each as `^word$`.
+fn framed_words(text: &str) -> String {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return framed(text, |c| c.to_ascii_lowercase());
     }
-    match is_nfkc_quick(text.chars()) {
+    let normal = match is_nfkc_quick(text.chars()) {
         IsNormalized::Yes => text.to_lowercase(),
         _ => text.nfkc().collect::<String>().to_lowercase(),
-    }
+    };
+    framed(&normal, |c| c)
 }
 
-/// The words one after the other, each as `^word$`.
-fn framed_words(normal: &str) -> String {
-    let mut framed = String::with_capacity(normal.len() * 2);
-    for word in normal
-        .split(|c| !is_word_character(c))
-        .filter(|word| !word.is_empty())
-    {
-        framed.push('^');
-        framed.push_str(word);
+fn framed(text: &str, lower: impl Fn(char) -> char) -> String {
+    let mut framed = String::with_capacity(text.len() * 2);
+    let mut is_inside = false;
+    for c in text.chars() {
+        let is_part = is_word_character(c);
+        if is_part != is_inside {
+            framed.push(if is_part { '^' } else { '$' });
+            is_inside = is_part;
+        }
+        if is_part {
+            framed.push(lower(c));
+        }
+    }
+    if is_inside {
         framed.push('$');
     }
     framed
 }
 
 fn features_of(framed: &str) -> Features<'_> {
-    let mut features = Features::default();
+    let mut features = Features::new();
     for word in framed.split_inclusive('$') {
-        features.count(&word[1..word.len() - 1], 1.0);
+        let bytes = word.as_bytes();
+        features.count(&bytes[1..bytes.len() - 1], 1.0);
+        if word.is_ascii() {
+            for run in bytes.windows(3) {
+                features.count(run, 0.5);
+            }
+            continue;
+        }
         let starts = word.char_indices().map(|(place, _)| place);
         let ends = starts.clone().skip(3).chain([word.len()]);
         for (start, end) in starts.zip(ends) {
-            features.count(&word[start..end], 0.5);
+            features.count(&bytes[start..end], 0.5);
         }
     }
     features
@@ -124,9 +166,9 @@ fn is_word_character(c: char) -> bool {
 }
 
 /// FNV-1a over UTF-8, then the final mix of `MurmurHash3`.
-fn hash(feature: &str) -> u32 {
-    let fnv = feature.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+fn hash(feature: &[u8]) -> u32 {
+    let fnv = feature.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     });
     let mut mixed = fnv ^ (fnv >> 16);
     mixed = mixed.wrapping_mul(0x85eb_ca6b);
@@ -135,11 +177,24 @@ fn hash(feature: &str) -> u32 {
     mixed ^ (mixed >> 16)
 }
 
-/// Bit i: the sign on axis i; the three bits from 8 + 3i: the size, from a half to one.
+/// From a half to one in eight steps, below zero first.
+const SIZES: [[f64; 8]; 2] = {
+    let mut sizes = [[0.0; 8]; 2];
+    let mut bits = 0;
+    while bits < 8 {
+        #[allow(clippy::cast_precision_loss)] // below 8
+        let size = 0.5 + bits as f64 / 14.0;
+        sizes[0][bits] = -size;
+        sizes[1][bits] = size;
+        bits += 1;
+    }
+    sizes
+};
+
+/// Bit i: the sign on axis i; the three bits from 8 + 3i: the size.
 fn add(sums: &mut [f64; DIMENSIONS], hash: u32, weight: f64) {
     for (axis, sum) in (0..).zip(sums) {
-        let size = 0.5 + f64::from((hash >> (8 + 3 * axis)) & 7) / 14.0;
-        let signed = if (hash >> axis) & 1 == 1 { size } else { -size };
-        *sum += signed * weight;
+        let (sign, size) = ((hash >> axis) & 1, (hash >> (8 + 3 * axis)) & 7);
+        *sum += SIZES[sign as usize][size as usize] * weight;
     }
 }

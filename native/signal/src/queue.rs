@@ -130,7 +130,16 @@ impl Queue {
             .back()
             .is_none_or(|last| last.records.len() >= self.segment_len)
         {
-            self.segments.push_back(Segment::default());
+            // One that follows a full one is likely to become full as well.
+            let room = if self.segments.is_empty() {
+                0
+            } else {
+                self.segment_len
+            };
+            self.segments.push_back(Segment {
+                records: Vec::with_capacity(room),
+                ..Segment::default()
+            });
         }
         if let Some(segment) = self.segments.back_mut() {
             if let Record::Signal(signal) = &mut record {

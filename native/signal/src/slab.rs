@@ -10,9 +10,18 @@ pub struct Slab {
     capacity: u64,
     pieces: Vec<Vec<Token>>,
     last: u64,
+    /// Where the next token goes.
+    slot: u64,
     /// Ids up to here were cleared at once.
     floor: u64,
     live: u64,
+}
+
+/// A token whose slot came round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaver {
+    /// What it was.
+    pub id: u64,
 }
 
 impl Slab {
@@ -22,6 +31,7 @@ impl Slab {
             capacity,
             pieces: Vec::new(),
             last: 0,
+            slot: 0,
             floor: 0,
             live: 0,
         }
@@ -47,33 +57,37 @@ impl Slab {
         self.pieces.iter().map(Vec::capacity).sum::<usize>() * size_of::<Token>()
     }
 
-    /// Store `token` under the next id. -> the id, and the token that had to leave for it
-    pub fn push(&mut self, mut token: Token) -> (u64, Option<Token>) {
+    /// Store `token` under the next id. -> the id, and what had to leave for it
+    pub fn push(&mut self, mut token: Token) -> (u64, Option<Leaver>) {
         self.last += 1;
         token.id = self.last;
         token.flags |= ACTIVE;
-        let slot = (self.last - 1) % self.capacity;
-        let old = self
-            .store(slot, token)
-            .filter(|old| old.is_active() && old.id > self.floor);
+        let old = self.store(token).filter(|old| old.id > self.floor);
         self.live += u64::from(old.is_none());
         (token.id, old)
     }
 
-    fn store(&mut self, slot: u64, token: Token) -> Option<Token> {
-        let (number, offset) = split(slot);
+    /// Put it into the next slot. -> what existed there
+    fn store(&mut self, token: Token) -> Option<Leaver> {
+        let (number, offset) = split(self.slot);
         if number == self.pieces.len() {
-            let left = self.capacity - slot;
+            let left = self.capacity - self.slot;
             let size = usize::try_from(left.min(PIECE)).unwrap_or(usize::MAX);
             self.pieces.push(Vec::with_capacity(size));
         }
+        self.slot += 1;
+        if self.slot == self.capacity {
+            self.slot = 0;
+        }
         let piece = &mut self.pieces[number];
         // Slots are reached in order, so the first round only ever appends.
-        if offset == piece.len() {
+        let Some(place) = piece.get_mut(offset) else {
             piece.push(token);
             return None;
-        }
-        Some(std::mem::replace(&mut piece[offset], token))
+        };
+        let old = place.is_active().then_some(Leaver { id: place.id });
+        *place = token;
+        old
     }
 
     /// The token with this id, if it exists.

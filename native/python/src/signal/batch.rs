@@ -42,12 +42,7 @@ impl BatchResult {
     /// Its results one by one.
     pub fn into_list(self, py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         let results = (0..self.rows.len()).filter_map(|index| self.result(index));
-        PyList::new(
-            py,
-            results
-                .map(|result| Py::new(py, result))
-                .collect::<PyResult<Vec<_>>>()?,
-        )
+        PyList::new(py, results.collect::<Vec<_>>())
     }
 
     fn row(&self, index: usize) -> Option<(Outcome, &[Hit])> {
@@ -60,11 +55,8 @@ impl BatchResult {
     }
 
     fn result(&self, index: usize) -> Option<EmitResult> {
-        self.row(index).map(|(outcome, hits)| EmitResult {
-            outcome,
-            hits: Box::from(hits),
-            naming: self.naming.clone(),
-            processing_time_us: self.processing_time_us,
+        self.row(index).map(|(outcome, hits)| {
+            EmitResult::new(outcome, hits, &self.naming, self.processing_time_us)
         })
     }
 

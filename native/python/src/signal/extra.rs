@@ -14,7 +14,7 @@ use crate::error::{refusal, wrong_type};
 #[derive(Default)]
 pub struct Members<'a, 'py> {
     pub key: Option<&'a str>,
-    pub tags: Option<&'a Bound<'py, PyAny>>,
+    pub tags: Option<Borrowed<'a, 'py, PyAny>>,
     pub payload: Option<&'a [u8]>,
     pub traceparent: Option<&'a str>,
     pub tracestate: Option<&'a str>,
@@ -23,6 +23,11 @@ pub struct Members<'a, 'py> {
 impl Members<'_, '_> {
     /// All of them checked; `None` if there are none.
     pub fn check(&self) -> PyResult<Option<Arc<Extra>>> {
+        let nothing =
+            (self.key, self.payload, self.traceparent, self.tracestate) == (None, None, None, None);
+        if nothing && self.tags.is_none() {
+            return Ok(None);
+        }
         if let Some(key) = self.key {
             check_key(key).map_err(refusal)?;
         }
@@ -36,7 +41,7 @@ impl Members<'_, '_> {
             .filter(|text| traceparent.is_some() && is_tracestate(text));
         let extra = Extra {
             key: self.key.map(Box::from),
-            tags: self.tags.map(tags_json).transpose()?.flatten(),
+            tags: self.tags.as_deref().map(tags_json).transpose()?.flatten(),
             payload: self.payload.map(Arc::from),
             traceparent: traceparent.map(Arc::from),
             tracestate: tracestate.map(Arc::from),

@@ -173,51 +173,75 @@ impl Item {
 
 /// Check every item for itself.
 pub fn read_items(items: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Item>> {
-    let read = |item: PyResult<Bound<'_, PyAny>>| match read_item(&item?, intern) {
-        Ok(signals) => Ok(Item::Signals(signals)),
-        Err(error) if is_refusal(items.py(), &error) => Ok(Item::Refused(error)),
-        Err(error) => Err(error),
+    let read = |item: PyResult<Bound<'_, PyAny>>| {
+        let signals = unless_refused(items.py(), read_item(&item?, intern))?;
+        Ok(signals.map_or_else(Item::Refused, Item::Signals))
     };
     items.try_iter()?.map(read).collect()
+}
+
+/// The same where every item is one signal.
+pub fn read_each(
+    items: &Bound<'_, PyAny>,
+    intern: &mut Intern<'_>,
+) -> PyResult<Vec<Result<Signal, PyErr>>> {
+    let mut read = Vec::new();
+    for item in items.try_iter()? {
+        let signal = read_signal(&item?, intern, vector::one);
+        let whole = signal.map(|(signal, vector)| Signal { vector, ..signal });
+        read.push(unless_refused(items.py(), whole)?);
+    }
+    Ok(read)
+}
+
+/// What an emitter can be answered with stands beside what is done.
+fn unless_refused<T>(py: Python<'_>, read: PyResult<T>) -> PyResult<Result<T, PyErr>> {
+    match read {
+        Err(error) if !is_refusal(py, &error) => Err(error),
+        read => Ok(read),
+    }
 }
 
 const ITEM_LEN: usize = 8;
 const ITEM: &str = "an item must be a tuple (event_type, vectors, priority, key, tags, payload, traceparent, tracestate)";
 
-type ItemMembers<'py> = (
-    Bound<'py, PyString>,
-    Bound<'py, PyAny>,
-    Bound<'py, PyAny>,
-    Option<Bound<'py, PyString>>,
-    Option<Bound<'py, PyAny>>,
-    Option<Vec<u8>>,
-    Option<Bound<'py, PyString>>,
-    Option<Bound<'py, PyString>>,
-);
-
 fn read_item(item: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<Signal>> {
+    let (signal, vectors) = read_signal(item, intern, |given| {
+        let vectors = vector::of_item(given)?;
+        check_batch_size(vectors.len()).map_err(refusal)?;
+        Ok(vectors)
+    })?;
+    let with = |vector| Signal {
+        vector,
+        ..signal.clone()
+    };
+    Ok(vectors.into_iter().map(with).collect())
+}
+
+/// The signal of an item without its vector, and what `vectors` reads.
+fn read_signal<V>(
+    item: &Bound<'_, PyAny>,
+    intern: &mut Intern<'_>,
+    vectors: impl Fn(&Bound<'_, PyAny>) -> PyResult<V>,
+) -> PyResult<(Signal, V)> {
     let tuple = item.cast::<PyTuple>().map_err(|_| misuse(ITEM))?;
     if tuple.len() != ITEM_LEN {
         return Err(misuse(ITEM));
     }
-    let (event_type, vectors, priority, key, tags, payload, traceparent, tracestate): ItemMembers<
-        '_,
-    > = tuple.extract()?;
-    let text = |part: &Option<Bound<'_, PyString>>| {
-        part.as_ref()
-            .map(|part| part.to_str().map(str::to_owned))
-            .transpose()
-    };
-    let (key, traceparent, tracestate) = (text(&key)?, text(&traceparent)?, text(&tracestate)?);
+    let member = |place| tuple.get_borrowed_item(place);
+    let (event_type, priority, tags) = (member(0)?, member(2)?, member(4)?);
+    let event_type = event_type.cast::<PyString>()?;
+    let (key, payload) = (member(3)?, member(5)?);
+    let (traceparent, tracestate) = (member(6)?, member(7)?);
     let members = Members {
-        key: key.as_deref(),
-        tags: tags.as_ref(),
-        payload: payload.as_deref(),
-        traceparent: traceparent.as_deref(),
-        tracestate: tracestate.as_deref(),
+        key: key.extract()?,
+        tags: (!tags.is_none()).then_some(tags),
+        payload: payload.extract()?,
+        traceparent: traceparent.extract()?,
+        tracestate: tracestate.extract()?,
     };
-    let vectors = vector::of_item(&vectors)?;
-    check_batch_size(vectors.len()).map_err(refusal)?;
+    let given = member(1)?;
+    let vectors = vectors(&given)?;
     let signal = Signal {
         event_type: 0,
         vector: Vector::default(),
@@ -227,10 +251,11 @@ fn read_item(item: &Bound<'_, PyAny>, intern: &mut Intern<'_>) -> PyResult<Vec<S
     };
     // Last, so that nothing refused takes a place in the table of names.
     let event_type = intern(event_type.to_str()?)?;
-    let with = |vector| Signal {
-        event_type,
-        vector,
-        ..signal.clone()
-    };
-    Ok(vectors.into_iter().map(with).collect())
+    Ok((
+        Signal {
+            event_type,
+            ..signal
+        },
+        vectors,
+    ))
 }

@@ -22,7 +22,7 @@ impl Naming {
         Neighbor {
             token_id,
             distance,
-            resonance: (1.0 - distance / self.neighbor_radius).max(0.0),
+            resonance: self.resonance(distance),
             event_type: self.names.get(event_type).to_string(),
         }
     }
@@ -31,15 +31,47 @@ impl Naming {
         self.neighbor(found.token_id, found.distance, found.event_type)
     }
 
-    /// What `to_dict` of the neighbour would say.
-    pub fn dict_of_hit<'py>(&self, py: Python<'py>, hit: &Hit) -> PyResult<Bound<'py, PyDict>> {
-        let neighbor = self.of_hit(hit);
+    /// What `to_dict` of each neighbour would say.
+    pub fn dicts_of<'py>(
+        &self,
+        py: Python<'py>,
+        hits: &[Hit],
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        // Each is a copy of the one before: that has its keys, and mostly its type.
+        let mut latest: Option<(u16, Bound<'py, PyDict>)> = None;
+        let dict_of = |hit: &Hit| {
+            let number = hit.entry.event_type;
+            let dict = match &latest {
+                Some((known, dict)) if *known == number => dict.copy()?,
+                _ => self.typed_dict(py, number)?,
+            };
+            let distance = decimal(hit.distance());
+            dict.set_item(intern!(py, "token_id"), hit.entry.id)?;
+            dict.set_item(intern!(py, "distance"), distance)?;
+            dict.set_item(intern!(py, "resonance"), self.resonance(distance))?;
+            latest = Some((number, dict.clone()));
+            Ok(dict)
+        };
+        hits.iter().map(dict_of).collect()
+    }
+
+    /// A neighbour of this type as a dictionary, its other members to be filled in.
+    fn typed_dict<'py>(&self, py: Python<'py>, event_type: u16) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        dict.set_item(intern!(py, "token_id"), neighbor.token_id)?;
-        dict.set_item(intern!(py, "distance"), neighbor.distance)?;
-        dict.set_item(intern!(py, "resonance"), neighbor.resonance)?;
-        dict.set_item(intern!(py, "event_type"), neighbor.event_type)?;
+        for name in [
+            intern!(py, "token_id"),
+            intern!(py, "distance"),
+            intern!(py, "resonance"),
+        ] {
+            dict.set_item(name, py.None())?;
+        }
+        let name = &*self.names.get(event_type);
+        dict.set_item(intern!(py, "event_type"), name)?;
         Ok(dict)
+    }
+
+    fn resonance(&self, distance: f64) -> f64 {
+        (1.0 - distance / self.neighbor_radius).max(0.0)
     }
 
     pub fn of_hit(&self, hit: &Hit) -> Neighbor {

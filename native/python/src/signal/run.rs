@@ -2,15 +2,19 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use signal::{Hit, Signal, SignalError, SignalSystem};
 
+use super::arguments::Priority;
 use super::batch::BatchResult;
+use super::clock::{monotonic_ns, wall_us};
+use super::extra::Members;
 use super::many::Item;
 use super::result::EmitResult;
 use super::system::PySignalSystem;
+use super::vector;
 use crate::error::{forked, refusal};
 
 /// How often this process has turned out to be the child of a fork.
@@ -25,14 +29,6 @@ pub fn forks() -> u64 {
 #[pyfunction]
 pub fn note_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Wall clock in microseconds.
-pub fn now_us() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl PySignalSystem {
@@ -55,6 +51,7 @@ impl PySignalSystem {
 
     /// The same for `signals`, for which there may have to be room first. Where somebody else may hold the lock for longer,
     /// the interpreter is left meanwhile.
+    #[inline]
     fn patiently<R: Send>(
         &self,
         py: Python<'_>,
@@ -100,34 +97,43 @@ impl PySignalSystem {
         waited.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
     }
 
-    /// Process one signal.
-    pub fn run_one(
+    /// Check one signal, and process it.
+    pub fn emit_one(
         &self,
         py: Python<'_>,
         event_type: &str,
-        signal: &Signal,
+        vector: &Bound<'_, PyAny>,
+        priority: Priority,
+        members: &Members<'_, '_>,
+        publish: Option<bool>,
     ) -> PyResult<EmitResult> {
-        let work = |system: &SignalSystem| self.emit_one(system, event_type, signal.clone());
-        self.patiently(py, std::slice::from_ref(signal), work)
+        let signal = Signal {
+            event_type: 0,
+            vector: vector::one(vector)?,
+            priority: priority.0,
+            publish,
+            extra: members.check()?,
+        };
+        let work = |system: &SignalSystem| self.process(system, event_type, signal.clone());
+        self.patiently(py, std::slice::from_ref(&signal), work)
     }
 
-    fn emit_one(
+    #[inline]
+    fn process(
         &self,
         system: &SignalSystem,
         event_type: &str,
         signal: Signal,
     ) -> Result<EmitResult, SignalError> {
-        let start = Instant::now();
+        let start_ns = monotonic_ns();
         let mut seen = None;
-        let mut sink = |outcome, hits: &[Hit]| seen = Some((outcome, Box::from(hits)));
-        system.emit(now_us(), event_type, signal, &mut sink)?;
-        let (outcome, hits) = seen.ok_or(SignalError::Failed)?;
-        Ok(EmitResult {
-            outcome,
-            hits,
-            naming: self.naming.clone(),
-            processing_time_us: observe(system, start, 1),
-        })
+        let mut sink = |outcome, hits: &[Hit]| {
+            seen = Some(EmitResult::new(outcome, hits, &self.naming, 0.0));
+        };
+        system.emit(wall_us(start_ns), event_type, signal, &mut sink)?;
+        let mut result = seen.ok_or(SignalError::Failed)?;
+        result.processing_time_us = observe(system, start_ns, 1);
+        Ok(result)
     }
 
     /// Process `signals` as one batch.
@@ -135,21 +141,23 @@ impl PySignalSystem {
         let system = self.system()?;
         self.subscribers.make_room(py, system, signals.len())?;
         let mut interrupted = None;
-        let done = py.detach(|| self.run_detached(system, signals, &mut interrupted));
+        let work = || self.process_all(system, signals, &mut interrupted);
+        let done = apart(py, system, signals.len(), work);
         done.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
     }
 
-    fn run_detached(
+    fn process_all(
         &self,
         system: &SignalSystem,
         signals: &[Signal],
         interrupted: &mut Option<PyErr>,
     ) -> Result<BatchResult, SignalError> {
-        let start = Instant::now();
+        let start_ns = monotonic_ns();
         let mut result = BatchResult::new(self.naming.clone(), self.max_neighbors, signals.len());
         let mut sink = |outcome, hits: &[Hit]| result.push(outcome, hits);
-        guarded(|| system.emit_batch(now_us(), signals, &mut sink, &mut || go_on(interrupted)))?;
-        let us = observe(system, start, signals.len());
+        let now_us = wall_us(start_ns);
+        guarded(|| system.emit_batch(now_us, signals, &mut sink, &mut || go_on(interrupted)))?;
+        let us = observe(system, start_ns, signals.len());
         Ok(result.took(us))
     }
 
@@ -165,34 +173,94 @@ impl PySignalSystem {
         let mut interrupted = None;
         let run = |item: Item| match item {
             Item::Refused(error) => Ok(Err(error)),
-            Item::Signals(signals) => match self.run_detached(system, &signals, &mut interrupted) {
+            Item::Signals(signals) => match self.process_all(system, &signals, &mut interrupted) {
                 Ok(result) => Ok(Ok(result)),
                 Err(error @ SignalError::Overloaded { .. }) => Ok(Err(refusal(error))),
                 Err(error) => Err(error),
             },
         };
         let outcomes: Result<Vec<Result<BatchResult, PyErr>>, _> =
-            py.detach(|| items.into_iter().map(run).collect());
+            apart(py, system, count, || items.into_iter().map(run).collect());
         let outcomes = outcomes.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))?;
-        outcomes
-            .into_iter()
-            .map(|outcome| outcome_object(py, outcome))
-            .collect()
+        let answer = |outcome: Result<BatchResult, PyErr>| match outcome {
+            Ok(result) => Ok(result.into_list(py)?.into_any()),
+            Err(refusal) => refusal.into_bound_py_any(py),
+        };
+        outcomes.into_iter().map(answer).collect()
+    }
+
+    /// The same of items that are one signal each.
+    pub fn run_each(
+        &self,
+        py: Python<'_>,
+        signals: Vec<Result<Signal, PyErr>>,
+    ) -> PyResult<Vec<Result<EmitResult, PyErr>>> {
+        let system = self.system()?;
+        let count = signals.len();
+        self.subscribers.make_room(py, system, count)?;
+        let mut interrupted = None;
+        let run = |signal: Result<Signal, PyErr>| match signal {
+            Err(error) => Ok(Err(error)),
+            Ok(signal) => match self.process_one(system, &signal, &mut interrupted) {
+                Err(error @ SignalError::Overloaded { .. }) => Ok(Err(refusal(error))),
+                result => result.map(Ok),
+            },
+        };
+        let work = || signals.into_iter().map(run).collect::<Result<_, _>>();
+        let outcomes = apart(py, system, count, work);
+        outcomes.map_err(|error| interrupted.unwrap_or_else(|| refusal(error)))
+    }
+
+    fn process_one(
+        &self,
+        system: &SignalSystem,
+        signal: &Signal,
+        interrupted: &mut Option<PyErr>,
+    ) -> Result<EmitResult, SignalError> {
+        let start_ns = monotonic_ns();
+        let now_us = wall_us(start_ns);
+        let mut seen = None;
+        let mut sink = |outcome, hits: &[Hit]| {
+            seen = Some(EmitResult::new(outcome, hits, &self.naming, 0.0));
+        };
+        let signals = std::slice::from_ref(signal);
+        guarded(|| system.emit_batch(now_us, signals, &mut sink, &mut || go_on(interrupted)))?;
+        let mut result = seen.ok_or(SignalError::Failed)?;
+        result.processing_time_us = observe(system, start_ns, 1);
+        Ok(result)
+    }
+
+    /// Gives event types their numbers. Emitters mostly repeat one, and what has a number keeps it.
+    pub fn interning(&self, py: Python<'_>) -> impl FnMut(&str) -> PyResult<u16> {
+        let mut latest: Option<(String, u16)> = None;
+        move |name| match &latest {
+            Some((known, number)) if known == name => Ok(*number),
+            _ => {
+                let number = self.brief(py, |system| system.intern(name))?;
+                latest = Some((name.to_owned(), number));
+                Ok(number)
+            }
+        }
     }
 }
 
-/// The results of an item, or the exception that says why there are none.
-fn outcome_object(
+/// Work on so many signals, for which the interpreter is left; of one alone that is as brief as leaving it.
+fn apart<R: Send>(
     py: Python<'_>,
-    outcome: Result<BatchResult, PyErr>,
-) -> PyResult<Bound<'_, PyAny>> {
-    match outcome {
-        Ok(result) => Ok(result.into_list(py)?.into_any()),
-        Err(refusal) => Ok(refusal.into_value(py).into_bound(py).into_any()),
+    system: &SignalSystem,
+    signals: usize,
+    work: impl FnOnce() -> R + Send,
+) -> R {
+    // Who may have to wait for room needs a consumer, which needs the interpreter.
+    if signals > 1 || system.is_busy() || system.blocks() {
+        py.detach(work)
+    } else {
+        work()
     }
 }
 
 /// A panic becomes the failure that every later call reports.
+#[inline]
 fn guarded<R>(work: impl FnOnce() -> Result<R, SignalError>) -> Result<R, SignalError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(SignalError::Failed))
 }
@@ -206,12 +274,11 @@ fn go_on(interrupted: &mut Option<PyErr>) -> bool {
     interrupted.is_none()
 }
 
-/// Count the emits since `start`. -> microseconds
-fn observe(system: &SignalSystem, start: Instant, emits: usize) -> f64 {
-    let took = start.elapsed();
-    system.durations.observe(
-        u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-        emits as u64,
-    );
-    took.as_secs_f64() * 1e6
+/// Count the emits since `start_ns`. -> microseconds
+#[inline]
+#[allow(clippy::cast_precision_loss)] // exact below 2^53 nanoseconds, which are 104 days
+fn observe(system: &SignalSystem, start_ns: u64, emits: usize) -> f64 {
+    let took_ns = monotonic_ns().saturating_sub(start_ns);
+    system.durations.observe(took_ns, emits as u64);
+    took_ns as f64 / 1e3
 }

@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, OnceLock};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use signal::{NewToken, Signal, SignalSystem, TokenUpdate, check_weight};
+use pyo3::types::PyList;
+use signal::{NewToken, SignalSystem, TokenUpdate, check_weight};
 
 use super::arguments::{DEFAULT_PRIORITY, NewTokens, Priority, TokenId, count_of, filter_of};
 use super::audience::Audience;
 use super::batch::BatchResult;
+use super::clock::now_us;
 use super::extra::Members;
-use super::many::{Request, read_items};
+use super::many::{Request, read_each, read_items};
 use super::neighbor::Naming;
 use super::options::Options;
 use super::outgoing::SignalBatch;
 use super::result::EmitResult;
-use super::run::{forks, now_us};
+use super::run::forks;
 use super::stats::Stats;
 use super::token::{Token, passing};
 use super::vector;
@@ -120,19 +123,12 @@ impl PySignalSystem {
     ) -> PyResult<EmitResult> {
         let members = Members {
             key,
-            tags,
+            tags: tags.map(Bound::as_borrowed),
             payload,
             traceparent,
             tracestate: None,
         };
-        let signal = Signal {
-            event_type: 0,
-            vector: vector::one(vector)?,
-            priority: priority.0,
-            publish,
-            extra: members.check()?,
-        };
-        self.run_one(py, event_type, &signal)
+        self.emit_one(py, event_type, vector, priority, &members, publish)
     }
 
     #[pyo3(signature = (event_type, vectors, priorities = None, *, keys = None, payload = None, publish = None))]
@@ -159,9 +155,29 @@ impl PySignalSystem {
         py: Python<'py>,
         items: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let mut intern = |name: &str| self.brief(py, |system| system.intern(name));
-        let items = read_items(items, &mut intern)?;
+        let items = read_items(items, &mut self.interning(py))?;
         self.run_items(py, items)
+    }
+
+    fn emit_each<'py>(
+        &self,
+        py: Python<'py>,
+        items: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyList>, usize, usize)> {
+        let signals = read_each(items, &mut self.interning(py))?;
+        let outcomes = self.run_each(py, signals)?;
+        let results = || outcomes.iter().flatten();
+        let counts = (
+            results().count(),
+            results().filter(|result| result.is_novel()).count(),
+        );
+        let answer = |outcome| match outcome {
+            Ok(result) => EmitResult::into_pyobject(result, py),
+            Err(refusal) => PyErr::into_bound_py_any(refusal, py),
+        };
+        let objects = outcomes.into_iter().map(answer);
+        let objects = objects.collect::<PyResult<Vec<_>>>()?;
+        Ok((PyList::new(py, objects)?, counts.0, counts.1))
     }
 
     #[pyo3(

@@ -1,11 +1,13 @@
 //! Vectors as Python gives them: sequences of numbers, or buffers of 32- or 64-bit floats.
 
-use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBytes, PyList, PySequence, PyString, PyTuple};
 use signal::vector::{finite, vector_of};
 use signal::{DIMENSIONS, SignalError, Vector};
 
+use super::buffer::{self, Floats, Items, View};
 use crate::error::{self, Refusal, refusal};
 
 /// One vector: any sequence of 8 real numbers, or a buffer of 8 of them.
@@ -15,18 +17,17 @@ pub fn one(given: &Bound<'_, PyAny>) -> PyResult<Vector> {
 
 fn one_of(given: &Bound<'_, PyAny>, refuse: impl Fn(SignalError) -> PyErr) -> PyResult<Vector> {
     if let Ok(list) = given.cast::<PyList>() {
-        return of_numbers(list.len(), list.iter(), refuse);
+        return match plain_floats(list) {
+            Some(numbers) => vector_of(&numbers).map_err(refuse),
+            None => of_numbers(list.len(), list.iter(), refuse),
+        };
     }
     if let Ok(tuple) = given.cast::<PyTuple>() {
         return of_numbers(tuple.len(), tuple.iter(), refuse);
     }
-    if let Ok(floats) = PyBuffer::<f32>::get(given) {
-        return of_floats(&floats, given.py(), refuse, finite);
-    }
-    if let Ok(floats) = PyBuffer::<f64>::get(given) {
-        return of_floats(&floats, given.py(), refuse, |numbers: [f64; DIMENSIONS]| {
-            vector_of(&numbers)
-        });
+    if let Some(vector) = buffer::look(given, |view| in_memory(view, given.py(), &refuse)).flatten()
+    {
+        return vector;
     }
     let sequence = given
         .cast::<PySequence>()
@@ -82,71 +83,97 @@ fn too_large(
     }
 }
 
-fn of_floats<T: Element + Default>(
-    buffer: &PyBuffer<T>,
+/// The numbers of a list of exactly eight floats, which is what mostly comes.
+fn plain_floats(list: &Bound<'_, PyList>) -> Option<[f64; DIMENSIONS]> {
+    with_critical_section(list, || {
+        if list.len() != DIMENSIONS {
+            return None;
+        }
+        let mut numbers = [0.0; DIMENSIONS];
+        for (place, number) in (0..).zip(&mut numbers) {
+            // SAFETY: nobody changes the list meanwhile, for no code of Python runs: a float, and nothing derived from it,
+            // is only read. So the reference that the list has is enough.
+            unsafe {
+                let item = ffi::PyList_GetItem(list.as_ptr(), place);
+                if item.is_null() {
+                    ffi::PyErr_Clear();
+                    return None;
+                }
+                if ffi::PyFloat_CheckExact(item) == 0 {
+                    return None;
+                }
+                *number = ffi::PyFloat_AsDouble(item);
+            }
+        }
+        Some(numbers)
+    })
+}
+
+/// The vector that lies in an object's memory; `None` if what is there are no floats.
+fn in_memory(
+    view: &View<'_>,
     py: Python<'_>,
-    refuse: impl Fn(SignalError) -> PyErr,
-    check: impl Fn([T; DIMENSIONS]) -> Result<Vector, SignalError>,
-) -> PyResult<Vector> {
-    let came = buffer.item_count();
-    if came != DIMENSIONS {
-        return Err(refuse(SignalError::Dimensions { came }));
-    }
-    let mut numbers = [T::default(); DIMENSIONS];
-    buffer.copy_to_slice(py, &mut numbers)?;
-    check(numbers).map_err(refuse)
+    refuse: &impl Fn(SignalError) -> PyErr,
+) -> Option<PyResult<Vector>> {
+    let read = |checked: PyResult<Option<Result<Vector, SignalError>>>| {
+        let came = view.len();
+        checked?
+            .unwrap_or(Err(SignalError::Dimensions { came }))
+            .map_err(refuse)
+    };
+    Some(match view.floats()? {
+        Floats::Single(floats) => read(floats.array(py).map(|eight| eight.map(finite))),
+        Floats::Double(floats) => {
+            let checked = |eight: [f64; DIMENSIONS]| vector_of(&eight);
+            read(floats.array(py).map(|eight| eight.map(checked)))
+        }
+    })
 }
 
 /// Many vectors: a contiguous N×8 buffer of 32- or 64-bit floats (or a flat one of N·8).
 pub fn many(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
-    if let Ok(floats) = PyBuffer::<f32>::get(given) {
-        return rows(&floats, given.py(), finite);
-    }
-    if let Ok(floats) = PyBuffer::<f64>::get(given) {
-        return rows(&floats, given.py(), |row: [f64; DIMENSIONS]| {
+    let read = buffer::look(given, |view| match view.floats() {
+        Some(Floats::Single(floats)) => Some(rows(view, &floats, finite)),
+        Some(Floats::Double(floats)) => Some(rows(view, &floats, |row: [f64; DIMENSIONS]| {
             vector_of(&row)
-        });
-    }
-    // An empty array has no aligned address, so it is no buffer of floats.
-    if PyUntypedBuffer::get(given).is_ok_and(|nothing| nothing.item_count() == 0) {
-        return Ok(Vec::new());
-    }
-    Err(error::wrong_type(VECTORS, given))
+        })),
+        // What holds nothing says nothing of its type.
+        None => (view.len() == 0).then(|| Ok(Vec::new())),
+    });
+    read.flatten()
+        .unwrap_or_else(|| Err(error::wrong_type(VECTORS, given)))
 }
 
-fn rows<T: Element>(
-    buffer: &PyBuffer<T>,
-    py: Python<'_>,
+fn rows<T: Copy + Default>(
+    view: &View<'_>,
+    floats: &Items<'_, T>,
     check: impl Fn([T; DIMENSIONS]) -> Result<Vector, SignalError>,
 ) -> PyResult<Vec<Vector>> {
-    let width = buffer
-        .shape()
-        .last()
-        .copied()
-        .filter(|_| buffer.dimensions() > 1)
-        .unwrap_or(DIMENSIONS);
+    let width = view.width().unwrap_or(DIMENSIONS);
     if width != DIMENSIONS {
         return Err(refusal(SignalError::Dimensions { came: width }));
     }
-    if !buffer.is_c_contiguous() {
+    if !view.is_contiguous() {
         return Err(error::misuse(VECTORS));
     }
-    let numbers = buffer.to_vec(py)?;
-    let (rows, rest) = numbers.as_chunks::<DIMENSIONS>();
-    if !rest.is_empty() {
-        let error = SignalError::Dimensions { came: rest.len() };
-        return Err(Refusal::of_vector(error, rows.len()).into());
+    let (count, rest) = (view.len() / DIMENSIONS, view.len() % DIMENSIONS);
+    if rest > 0 {
+        let error = SignalError::Dimensions { came: rest };
+        return Err(Refusal::of_vector(error, count).into());
     }
-    let checked = |(index, row): (usize, &[T; DIMENSIONS])| {
-        check(*row).map_err(|error| Refusal::of_vector(error, index).into())
+    let checked = |(index, row): (usize, [T; DIMENSIONS])| {
+        check(row).map_err(|error| Refusal::of_vector(error, index).into())
     };
-    rows.iter().enumerate().map(checked).collect()
+    floats.rows().enumerate().map(checked).collect()
 }
 
 /// The vectors of one item of `emit_many`: little-endian 32-bit floats in `bytes`, one vector, or a sequence of vectors.
 pub fn of_item(given: &Bound<'_, PyAny>) -> PyResult<Vec<Vector>> {
     if let Ok(packed) = given.cast::<PyBytes>() {
         return unpacked(packed.as_bytes());
+    }
+    if let Some(numbers) = given.cast::<PyList>().ok().and_then(plain_floats) {
+        return Ok(vec![vector_of(&numbers).map_err(refusal)?]);
     }
     let is_sequence = given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>();
     if !is_sequence || !holds_vectors(given)? {
