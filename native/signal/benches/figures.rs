@@ -156,9 +156,7 @@ impl Emits {
         for _ in 0..2 * window / BLOCK as u64 {
             let block: Vec<Vector> = (0..BLOCK).map(|_| source.next()).collect();
             points.extend_from_slice(&block);
-            system
-                .warm(0, &mut block.into_iter().map(token_of))
-                .unwrap();
+            system.warm(0, block.into_iter().map(token_of)).unwrap();
         }
         system.take_batch(1).unwrap();
         Self {
@@ -254,7 +252,7 @@ fn tokens() {
             let points: Vec<Vector> = (0..count / 8).map(|_| source.next()).collect();
             let start = cpu_us();
             system
-                .create_tokens(0, &mut points.into_iter().map(token_of), true)
+                .create_tokens(0, points.into_iter().map(token_of), true)
                 .unwrap();
             // The first rounds touch pages that are new.
             if round >= 8 {

@@ -96,7 +96,7 @@ pub(crate) struct Core {
     ttl_us: Option<u64>,
     /// Ids up to here have left the index by age.
     aged: u64,
-    evicted: Option<Sum>,
+    pub evicted: Option<Sum>,
     evicted_told_us: u64,
     severed: u64,
     novelty_told_us: u64,

@@ -24,6 +24,15 @@ pub struct Leaver {
     pub id: u64,
 }
 
+/// Tokens whose slots came round.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leavers {
+    /// How many.
+    pub count: u64,
+    /// The newest of them.
+    pub up_to: u64,
+}
+
 impl Slab {
     /// An empty slab; nothing is allocated yet.
     pub fn new(capacity: u64) -> Self {
@@ -65,6 +74,46 @@ impl Slab {
         let old = self.store(token).filter(|old| old.id > self.floor);
         self.live += u64::from(old.is_none());
         (token.id, old)
+    }
+
+    /// Store many tokens under the next ids, `write` making each of what was in its slot. -> what had to leave for them
+    pub fn extend<T>(
+        &mut self,
+        mut new: impl ExactSizeIterator<Item = T>,
+        write: impl Fn(&mut Token, T),
+    ) -> Leavers {
+        let mut left = Leavers::default();
+        while new.len() > 0 {
+            let (number, offset) = split(self.slot);
+            let piece = self.pieces.get_mut(number);
+            let Some(run @ [_, ..]) = piece.and_then(|piece| piece.get_mut(offset..)) else {
+                // A slot that was never reached.
+                let mut token = Token::EMPTY;
+                new.next()
+                    .into_iter()
+                    .for_each(|new| write(&mut token, new));
+                self.push(token);
+                continue;
+            };
+            let (floor, start) = (self.floor, self.last);
+            let (mut last, mut gone) = (start, 0_u64);
+            for (place, new) in run.iter_mut().zip(new.by_ref()) {
+                last += 1;
+                if place.is_active() && place.id > floor {
+                    gone += 1;
+                    left.up_to = place.id;
+                }
+                write(place, new);
+                place.id = last;
+                place.flags |= ACTIVE;
+            }
+            let stored = last - start;
+            self.last = last;
+            self.slot = (self.slot + stored) % self.capacity;
+            self.live += stored - gone;
+            left.count += gone;
+        }
+        left
     }
 
     /// Put it into the next slot. -> what existed there
@@ -177,6 +226,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Push,
+        Extend(u64),
         Remove(u64),
         Clear,
     }
@@ -184,6 +234,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             60 => Just(Step::Push),
+            10 => (0_u64..40).prop_map(Step::Extend),
             20 => (0_u64..80).prop_map(Step::Remove),
             1 => Just(Step::Clear),
         ];
@@ -205,6 +256,19 @@ mod tests {
                         let (id, left) = slab.push(token(1.0));
                         model.insert(id);
                         prop_assert_eq!((last, leaver), (id, left.map(|token| token.id)));
+                    }
+                    Step::Extend(count) => {
+                        let mut left = Leavers::default();
+                        for id in last + 1..=last + count {
+                            model.insert(id);
+                            if let Some(leaver) = id.checked_sub(capacity).filter(|id| model.remove(id)) {
+                                left = Leavers { count: left.count + 1, up_to: leaver };
+                            }
+                        }
+                        last += count;
+                        let write = |place: &mut Token, weight| *place = token(weight);
+                        let new = vec![1.0; usize::try_from(count).unwrap()].into_iter();
+                        prop_assert_eq!(left, slab.extend(new, write));
                     }
                     Step::Remove(id) => {
                         prop_assert_eq!(model.remove(&id), slab.remove(id).is_some());

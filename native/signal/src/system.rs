@@ -187,7 +187,7 @@ impl SignalSystem {
     pub fn create_tokens(
         &self,
         now_us: u64,
-        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+        new: impl ExactSizeIterator<Item = NewToken>,
         indexed: bool,
     ) -> Result<u64, SignalError> {
         let _long = LongCall::start(&self.long_calls);
@@ -198,7 +198,7 @@ impl SignalSystem {
     pub fn warm(
         &self,
         now_us: u64,
-        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+        new: impl ExactSizeIterator<Item = NewToken>,
     ) -> Result<(), SignalError> {
         let _long = LongCall::start(&self.long_calls);
         self.with(|core| {

@@ -7,7 +7,8 @@ use space::Entry;
 use crate::SignalError;
 use crate::core::Core;
 use crate::record::{Change, Record, Sum};
-use crate::token::Token;
+use crate::slab::Leavers;
+use crate::token::{INDEXED, Token};
 use crate::vector::{Vector, scaled};
 
 /// A token to be.
@@ -72,7 +73,7 @@ impl Core {
     pub fn create_many(
         &mut self,
         now_us: u64,
-        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+        new: impl ExactSizeIterator<Item = NewToken>,
         indexed: bool,
     ) -> Result<u64, SignalError> {
         self.check_room(1, 0)?;
@@ -93,25 +94,49 @@ impl Core {
     pub fn fill(
         &mut self,
         now_us: u64,
-        new: &mut dyn ExactSizeIterator<Item = NewToken>,
+        mut new: impl ExactSizeIterator<Item = NewToken>,
         indexed: bool,
     ) {
-        for token in new {
-            self.store_new(now_us, token, indexed);
+        let evicted = self.counts.evicted;
+        // Where nothing else hangs on the tokens that leave, the first of them is told, or kept for the next sum, and the
+        // others of the same moment are added to it.
+        let is_plain = self.index.is_none() && self.connections.is_empty();
+        while !is_plain || self.counts.evicted == evicted {
+            let Some(token) = new.next() else { return };
+            self.store(now_us, token_of(now_us, token), indexed, None);
+            self.counts.created += 1;
         }
+        self.counts.created += new.len() as u64;
+        let flags = if indexed { INDEXED } else { 0 };
+        // Member by member: a token that is put together elsewhere and copied takes several times as long.
+        let left = self.slab.extend(new, |place, new| {
+            place.pos = new.vector;
+            place.created_us = now_us;
+            place.nearest_back = Token::EMPTY.nearest_back;
+            place.nearest_dist = Token::EMPTY.nearest_dist;
+            place.weight = new.weight;
+            place.event_type = new.event_type;
+            place.priority = new.priority;
+            place.flags = flags;
+        });
+        self.add_evictions(left);
+    }
+
+    fn add_evictions(&mut self, left: Leavers) {
+        if left.count == 0 {
+            return;
+        }
+        self.counts.evicted += left.count;
+        self.evicted = Some(Sum {
+            reason: "evicted",
+            count: self.evicted.map_or(0, |sum| sum.count) + left.count,
+            up_to: left.up_to,
+        });
     }
 
     fn store_new(&mut self, now_us: u64, new: NewToken, indexed: bool) -> u64 {
         self.counts.created += 1;
-        let token = Token {
-            pos: new.vector,
-            created_us: now_us,
-            weight: new.weight,
-            event_type: new.event_type,
-            priority: new.priority,
-            ..Token::EMPTY
-        };
-        self.store(now_us, token, indexed, None)
+        self.store(now_us, token_of(now_us, new), indexed, None)
     }
 
     pub fn update(&mut self, id: u64, update: TokenUpdate) -> Result<bool, SignalError> {
@@ -213,6 +238,17 @@ impl Core {
             index.insert(entry_of(token), &scaled(&token.pos, &scales));
         }
         self.index = Some(index);
+    }
+}
+
+fn token_of(now_us: u64, new: NewToken) -> Token {
+    Token {
+        pos: new.vector,
+        created_us: now_us,
+        weight: new.weight,
+        event_type: new.event_type,
+        priority: new.priority,
+        ..Token::EMPTY
     }
 }
 

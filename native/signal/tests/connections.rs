@@ -40,7 +40,7 @@ fn between(token_a: u64, token_b: u64) -> NewConnection<'static> {
 fn tokens(system: &SignalSystem, n: usize) {
     let new = (0_u8..).take(n).map(|i| token_of([f32::from(i) * 0.25; 8]));
     let new: Vec<_> = new.collect();
-    system.create_tokens(0, &mut new.into_iter(), true).unwrap();
+    system.create_tokens(0, new.into_iter(), true).unwrap();
     drained(system);
 }
 
@@ -165,7 +165,7 @@ fn evicted_tokens_take_their_connections_along() {
     system
         .warm(
             5_000_000,
-            &mut vec![token_of([7.0; 8]); usize::try_from(SMALL).unwrap()].into_iter(),
+            vec![token_of([7.0; 8]); usize::try_from(SMALL).unwrap()].into_iter(),
         )
         .unwrap();
     assert_eq!(Ok(0), system.count_connections());

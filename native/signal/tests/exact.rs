@@ -136,7 +136,7 @@ impl Pair {
             self.oracle.add(self.now_us, *vector);
         }
         self.system
-            .warm(self.now_us, &mut vectors.into_iter().map(token_of))
+            .warm(self.now_us, vectors.into_iter().map(token_of))
             .unwrap();
     }
 
@@ -197,7 +197,7 @@ proptest! {
     ) {
         let distances = |tokens: &[Vector]| -> Vec<f64> {
             let system = SignalSystem::new(small()).unwrap();
-            system.warm(0, &mut tokens.iter().copied().map(token_of)).unwrap();
+            system.warm(0, tokens.iter().copied().map(token_of)).unwrap();
             let found = find(&system, 0, Around::Point(point), 10, Some(0.3)).unwrap();
             found.into_iter().map(|neighbor| neighbor.distance).collect()
         };
@@ -218,7 +218,7 @@ proptest! {
     ) {
         let systems = [1, threads].map(|threads| SignalSystem::new(Config { threads, ..small() }).unwrap());
         for system in &systems {
-            system.warm(0, &mut vec![token_of([0.5; 8]); before as usize].into_iter()).unwrap();
+            system.warm(0, vec![token_of([0.5; 8]); before as usize].into_iter()).unwrap();
         }
         let one_by_one: Vec<_> = tokens.iter().map(|vector| emit(&systems[0], 0, *vector)).collect();
         let (head, tail) = tokens.split_at(cut.min(tokens.len()));
@@ -421,9 +421,9 @@ fn all_tokens_or_those_of_one_type_can_be_asked_for() {
         event_type: system.intern("far.away").unwrap(),
         ..token_of([9.0; 8])
     };
-    system.warm(0, &mut [far].into_iter()).unwrap();
+    system.warm(0, [far].into_iter()).unwrap();
     let near = vec![token_of([0.5; 8]); SMALL as usize];
-    system.warm(0, &mut near.into_iter()).unwrap();
+    system.warm(0, near.into_iter()).unwrap();
     let ids = |scope, event_type, radius| {
         let search = Search {
             around: Around::Point([9.0; 8]),

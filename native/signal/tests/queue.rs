@@ -153,7 +153,7 @@ fn changes_of_tokens_are_events() {
         .unwrap();
     system.delete_token(id).unwrap();
     system
-        .create_tokens(now, &mut vec![token_of([0.5; 8]); 3].into_iter(), true)
+        .create_tokens(now, vec![token_of([0.5; 8]); 3].into_iter(), true)
         .unwrap();
     system.clear_tokens().unwrap();
     assert_eq!(Ok(false), system.update_token(id, TokenUpdate::default()));
@@ -187,7 +187,7 @@ fn changes_of_tokens_are_events() {
 fn evictions_are_told_in_sums() {
     let system = polled(|_| ());
     system
-        .warm(0, &mut vec![token_of([0.5; 8]); SMALL as usize].into_iter())
+        .warm(0, vec![token_of([0.5; 8]); SMALL as usize].into_iter())
         .unwrap();
     let second = 1_000_000;
     for now in [second, second + 1, second + 2, 2 * second, 2 * second + 1] {
@@ -202,6 +202,40 @@ fn evictions_are_told_in_sums() {
     let sum = |count: u64, up_to: u64| json!({"reason": "evicted", "count": count, "up_to": up_to, "node": ""});
     assert_eq!(vec![sum(1, 1), sum(3, 4)], sums);
     assert_eq!(5, system.stats().counts.evicted);
+}
+
+/// Tokens made at once leave behind what the same tokens made one by one leave behind.
+#[test]
+fn evictions_by_many_tokens_are_told_as_by_single_ones() {
+    let made = |at_once: bool| {
+        let system = polled(|config| config.neighbors = Neighbors::Off);
+        for (now, count) in [
+            (1, 1_000),
+            (2_000_000, 1_500),
+            (2_000_001, 3),
+            (4_000_000, 2),
+        ] {
+            let new = vec![token_of([0.5; 8]); count].into_iter();
+            if at_once {
+                system.create_tokens(now, new, true).unwrap();
+            } else {
+                for new in new {
+                    system.create_token(now, new).unwrap();
+                }
+            }
+        }
+        let told: Vec<Value> = drained(&system)
+            .into_iter()
+            .filter_map(|(event, data)| (event == "token.deleted").then_some(data))
+            .collect();
+        let tokens = system.list_tokens(SMALL as usize, None).unwrap();
+        let stats = system.stats();
+        (told, tokens, stats.counts, stats.tokens)
+    };
+    let (told, tokens, counts, live) = made(true);
+    assert_eq!(2, told.len(), "{told:?}");
+    assert_eq!((1_481, SMALL), (counts.evicted, live));
+    assert_eq!((told, tokens, counts, live), made(false));
 }
 
 #[test]

@@ -218,7 +218,7 @@ impl PySignalSystem {
         let new = NewTokens::read(n, vectors, self.system.capacity())?;
         let first = self.long(py, |system| {
             let event_type = system.intern(event_type)?;
-            system.create_tokens(now_us(), &mut new.iter(event_type), index)
+            system.create_tokens(now_us(), new.iter(event_type), index)
         })?;
         let ids = (first, first + new.len() as u64);
         py.import("builtins")?.getattr("range")?.call1(ids)
@@ -289,7 +289,7 @@ impl PySignalSystem {
         let new = NewTokens::read(None, Some(vectors), self.system.capacity())?;
         self.long(py, |system| {
             let event_type = system.intern(event_type)?;
-            system.warm(now_us(), &mut new.iter(event_type))
+            system.warm(now_us(), new.iter(event_type))
         })?;
         Ok(new.len())
     }
