@@ -133,16 +133,19 @@ impl Leaf {
             bounds.cover(row);
             outer.cover(&lo, &hi);
         }
-        let mut leaf = Self {
-            grid: Grid::over(&outer),
-            sheet: Sheet::new(room(balls.len())),
-            rows: Vec::with_capacity(balls.len()),
+        let grid = Grid::over(&outer);
+        let mut sheet = Sheet::new(room(balls.len()));
+        sheet.fill(balls.iter().map(|row| {
+            let (lo, hi) = row.corners();
+            (grid.cells(&lo), grid.cells(&hi))
+        }));
+        let leaf = Self {
+            grid,
+            sheet,
+            rows: balls.to_vec(),
             free: Vec::new(),
             measured: balls.len(),
         };
-        for row in balls {
-            leaf.insert(*row);
-        }
         (leaf, bounds, outer)
     }
 
@@ -281,11 +284,11 @@ fn arrange(balls: &mut [Row]) {
     if balls.len() <= SIDE_BY_SIDE {
         return;
     }
-    let mut bounds = Bounds::NONE;
+    let mut centers = Extent::EMPTY;
     for row in balls.iter() {
-        bounds.cover(row);
+        centers.cover(&row.center, &row.center);
     }
-    let side = |axis: &usize| bounds.centers.side(*axis);
+    let side = |axis: &usize| centers.side(*axis);
     let widest = (0..DIMENSIONS).max_by(|one, other| side(one).total_cmp(&side(other)));
     let axis = widest.unwrap_or(0);
     let half = balls.len() / 2;

@@ -112,6 +112,9 @@ impl Leaves {
     }
 
     fn compare(&self, leaf: usize, row: &Row, nearest: &mut Option<(f32, u32)>) {
+        if nearest.is_some_and(|(least, _)| least <= 0.0) {
+            return;
+        }
         let gap = self.bounds[leaf].gap(&row.center, row.reach());
         if nearest.is_none_or(|(least, _)| gap < least) && self.outer[leaf] != Extent::EMPTY {
             #[allow(clippy::cast_possible_truncation)] // no memory there is holds 2³² of them

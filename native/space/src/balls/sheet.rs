@@ -83,8 +83,32 @@ impl Sheet {
         let (number, bit) = (place / WORD, 1 << (place % WORD));
         for (first, last) in self.rows(lo).into_iter().zip(self.rows(hi)) {
             for row in (first as usize..=last as usize).step_by(self.width) {
-                let at = row + number;
-                change(&mut self.lines[at / WORDS].0[at % WORDS], bit);
+                change(self.word_mut(row + number), bit);
+            }
+        }
+    }
+
+    fn word_mut(&mut self, at: usize) -> &mut u64 {
+        &mut self.lines[at / WORDS].0[at % WORDS]
+    }
+
+    /// Put boxes, of which each begins and ends in these cells, into the places from the first on; there were none.
+    pub fn fill(&mut self, boxes: impl Iterator<Item = (Cells, Cells)>) {
+        for (place, (lo, hi)) in boxes.enumerate() {
+            let (number, bit) = (place / WORD, 1 << (place % WORD));
+            for (first, last) in self.rows(&lo).into_iter().zip(self.rows(&hi)) {
+                *self.word_mut(first as usize + number) ^= bit;
+                let behind = last as usize + self.width;
+                if behind % (CELLS * self.width) != 0 {
+                    *self.word_mut(behind + number) ^= bit;
+                }
+            }
+        }
+        // What has begun goes on until it ends.
+        for at in 0..DIMENSIONS * CELLS * self.width {
+            if at % (CELLS * self.width) >= self.width {
+                let before = *self.word_mut(at - self.width);
+                *self.word_mut(at) ^= before;
             }
         }
     }
