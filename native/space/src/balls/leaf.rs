@@ -1,26 +1,29 @@
 //! A leaf: up to 512 balls that lie near one another and are about as large; more only where nothing tells them apart.
 
-use super::extent::Extent;
+use super::extent::{self, Extent};
 use super::grid::Grid;
 use super::sheet::{Rows, Sheet};
+use super::split::arrange;
 use crate::ball::narrow;
 use crate::tree::fetch_ahead;
-use crate::{Ball, DIMENSIONS, Vector};
+use crate::{Ball, Vector};
 
 /// Balls of a leaf: a row of its bits is a line of the caches then. (256 and 1,024 measured worse.)
 pub const CAPACITY: usize = 512;
 /// Balls that a small leaf has room for.
 const SMALLEST: usize = 64;
-/// So many balls are side by side whatever their order.
-const SIDE_BY_SIDE: usize = 16;
-/// A leaf is split where each part has this share of its balls at least.
-const SHARE: usize = 8;
+/// Sides of a box.
+const SIDES: f32 = 16.0;
 
-/// A ball as most points need to know it.
+/// Half a line of the caches, and in no two of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
-    pub center: Vector,
-    /// It holds what seems to lie within this square,
+#[repr(align(32))]
+struct Center(Vector);
+
+/// What a point needs to know of a ball that is about as near as it reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag {
+    /// It holds what seems to lie within this square of its centre,
     pub sure: f32,
     /// and nothing beyond this one.
     pub reach: f32,
@@ -28,22 +31,32 @@ pub struct Row {
     pub owner: u32,
 }
 
+/// A ball on its way into a leaf.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub center: Vector,
+    pub tag: Tag,
+}
+
 impl Row {
     /// Of a ball that reaches so far.
     pub fn new(ball: &Ball, reach: f32, number: u32, owner: u32) -> Self {
         let square = |x: f32| x * x;
-        Self {
-            center: ball.center().map(narrow),
+        let tag = Tag {
             sure: ball.sure().map_or(-1.0, |sure| square(sure).next_down()),
             reach: square(reach).next_up(),
             number,
             owner,
+        };
+        Self {
+            center: ball.center().map(narrow),
+            tag,
         }
     }
 
     /// How far it reaches, or a hair farther.
     pub fn reach(&self) -> f32 {
-        self.reach.sqrt()
+        self.tag.reach.sqrt()
     }
 
     /// The box around it.
@@ -57,10 +70,10 @@ impl Row {
 /// What the balls of a leaf have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    centers: Extent,
+    pub centers: Extent,
     /// The least of them reaches so far, and the most.
     least: f32,
-    most: f32,
+    pub most: f32,
     square: f32,
 }
 
@@ -77,7 +90,7 @@ impl Bounds {
         self.centers.cover(&row.center, &row.center);
         self.least = self.least.min(reach);
         self.most = self.most.max(reach);
-        self.square = self.square.max(row.reach);
+        self.square = self.square.max(row.tag.reach);
     }
 
     /// Whether one of them may reach a point.
@@ -86,10 +99,16 @@ impl Bounds {
         self.centers.least_square(point) <= self.square
     }
 
-    /// How far a ball is from them, its size told like a place.
+    /// None of them reaches farther than the root of this.
+    #[inline]
+    pub fn square(&self) -> f32 {
+        self.square
+    }
+
+    /// How far a ball is from them. As much larger or smaller counts on every axis, and to both sides.
     pub fn gap(&self, center: &Vector, reach: f32) -> f32 {
         let larger = (reach - self.most).max(self.least - reach).max(0.0);
-        self.centers.least_square(center) + larger * larger
+        self.centers.least_square(center) + SIDES * larger * larger
     }
 }
 
@@ -97,7 +116,8 @@ impl Bounds {
 pub struct Leaf {
     grid: Grid,
     sheet: Sheet,
-    rows: Vec<Row>,
+    centers: Vec<Center>,
+    tags: Vec<Tag>,
     /// Places of those that have gone.
     free: Vec<u32>,
     /// How many there were when it was measured.
@@ -118,7 +138,8 @@ impl Leaf {
         Self {
             grid: Grid::over(&Extent::EMPTY),
             sheet: Sheet::none(),
-            rows: Vec::new(),
+            centers: Vec::new(),
+            tags: Vec::new(),
             free: Vec::new(),
             measured: 0,
         }
@@ -142,7 +163,8 @@ impl Leaf {
         let leaf = Self {
             grid,
             sheet,
-            rows: balls.to_vec(),
+            centers: balls.iter().map(|row| Center(row.center)).collect(),
+            tags: balls.iter().map(|row| row.tag).collect(),
             free: Vec::new(),
             measured: balls.len(),
         };
@@ -150,12 +172,13 @@ impl Leaf {
     }
 
     pub fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.tags.len() - self.free.len()
     }
 
     pub fn bytes(&self) -> usize {
         self.sheet.bytes()
-            + self.rows.capacity() * size_of::<Row>()
+            + self.centers.capacity() * size_of::<Center>()
+            + self.tags.capacity() * size_of::<Tag>()
             + self.free.capacity() * size_of::<u32>()
     }
 
@@ -169,29 +192,40 @@ impl Leaf {
         now >= 2 * then || 2 * now < then
     }
 
-    /// Its balls, each with its place.
-    pub fn balls(&self) -> impl Iterator<Item = (u32, &Row)> {
-        let rows = (0..).zip(&self.rows);
-        rows.filter(|(_, row)| row.number != GONE)
+    fn row(&self, place: usize) -> Row {
+        Row {
+            center: self.centers[place].0,
+            tag: self.tags[place],
+        }
     }
 
-    pub fn row_mut(&mut self, place: u32) -> Option<&mut Row> {
-        self.rows.get_mut(place as usize)
+    /// Its balls, each with its place.
+    pub fn balls(&self) -> impl Iterator<Item = (u32, Row)> {
+        let places = (0..).zip(&self.tags);
+        let used = places.filter(|(_, tag)| tag.number != GONE);
+        used.map(|(place, _)| (place, self.row(place as usize)))
+    }
+
+    pub fn tag_mut(&mut self, place: u32) -> Option<&mut Tag> {
+        self.tags.get_mut(place as usize)
     }
 
     /// Take in one more, if it is not full. -> its place
     pub fn insert(&mut self, row: Row) -> u32 {
-        let (lo, hi) = row.corners();
         let place = if let Some(place) = self.free.pop() {
-            self.rows[place as usize] = row;
+            self.centers[place as usize] = Center(row.center);
+            self.tags[place as usize] = row.tag;
             place
         } else {
-            super::reserve(&mut self.rows);
-            self.rows.push(row);
+            super::reserve(&mut self.centers);
+            super::reserve(&mut self.tags);
+            self.centers.push(Center(row.center));
+            self.tags.push(row.tag);
             #[allow(clippy::cast_possible_truncation)] // no memory there is holds 2³² of them
-            let place = (self.rows.len() - 1) as u32;
+            let place = (self.tags.len() - 1) as u32;
             place
         };
+        let (lo, hi) = row.corners();
         let (lo, hi) = (self.grid.cells(&lo), self.grid.cells(&hi));
         self.sheet.put(place as usize, &lo, &hi);
         place
@@ -199,9 +233,8 @@ impl Leaf {
 
     /// The ball at a place goes.
     pub fn remove(&mut self, place: u32) {
-        let row = &mut self.rows[place as usize];
-        let (lo, hi) = row.corners();
-        row.number = GONE;
+        let (lo, hi) = self.row(place as usize).corners();
+        self.tags[place as usize].number = GONE;
         self.free.push(place);
         let (lo, hi) = (self.grid.cells(&lo), self.grid.cells(&hi));
         self.sheet.clear(place as usize, &lo, &hi);
@@ -215,87 +248,30 @@ impl Leaf {
         rows
     }
 
-    /// The places of balls that may hold the point that these rows tell of.
+    /// The places of balls whose boxes have the point that these rows tell of. A look at their centres is about to come.
     #[inline]
     pub fn find(&self, rows: &Rows, mut found: impl FnMut(u32)) {
         self.sheet.find(rows, |place| {
-            fetch_ahead(&raw const self.rows[place], size_of::<Row>());
+            fetch_ahead(&raw const self.centers[place], size_of::<Center>());
             #[allow(clippy::cast_possible_truncation)] // no memory there is holds 2³² of them
             found(place as u32);
         });
     }
 
-    pub fn row(&self, place: u32) -> &Row {
-        &self.rows[place as usize]
+    /// How far a point is from a centre: the square of that.
+    #[inline]
+    pub fn square(&self, place: u32, point: &Vector) -> f32 {
+        extent::square(point, &self.centers[place as usize].0)
     }
-}
 
-/// By what a leaf may be split: a place on an axis, or a size.
-fn key(row: &Row, axis: usize) -> f32 {
-    row.center.get(axis).copied().unwrap_or(row.reach)
-}
-
-/// Two parts of balls of which each is found by fewer points; none where nothing tells enough of them apart.
-pub fn split(balls: &[Row]) -> Option<(Vec<Row>, Vec<Row>)> {
-    let mut bounds = Bounds::NONE;
-    for row in balls {
-        bounds.cover(row);
+    /// A look at this tag is about to come.
+    #[inline]
+    pub fn expect_tag(&self, place: u32) {
+        fetch_ahead(&raw const self.tags[place as usize], size_of::<Tag>());
     }
-    let mut reaches: Vec<f32> = balls.iter().map(Row::reach).collect();
-    let half = reaches.len() / 2;
-    let median = *reaches.select_nth_unstable_by(half, f32::total_cmp).1;
-    let (most, widths) = (bounds.most, bounds.centers);
-    // How many points find a part, compared with the whole: as many as lie in the box around it.
-    let share = |axis: usize, side: f32, reach: f32| {
-        let whole = widths.side(axis) + 2.0 * most;
-        if whole > 0.0 {
-            (side + 2.0 * reach) / whole
-        } else {
-            1.0
-        }
-    };
-    let smaller: f32 = (0..DIMENSIONS)
-        .map(|axis| share(axis, widths.side(axis), median))
-        .product();
-    let mut axes: Vec<(f32, usize)> = (0..DIMENSIONS)
-        .map(|axis| (share(axis, widths.side(axis) / 2.0, most), axis))
-        .collect();
-    axes.push((f32::midpoint(1.0, smaller), DIMENSIONS));
-    axes.sort_by(|one, other| one.0.total_cmp(&other.0));
-    axes.iter().find_map(|(_, axis)| halves(balls, *axis))
-}
 
-fn halves(balls: &[Row], axis: usize) -> Option<(Vec<Row>, Vec<Row>)> {
-    let mut keys: Vec<f32> = balls.iter().map(|row| key(row, axis)).collect();
-    let half = keys.len() / 2;
-    let median = *keys.select_nth_unstable_by(half, f32::total_cmp).1;
-    let below = |row: &&Row| key(row, axis) < median;
-    let upto = |row: &&Row| key(row, axis) <= median;
-    let is_even =
-        |(one, other): &(Vec<Row>, Vec<Row>)| one.len().min(other.len()) >= balls.len() / SHARE;
-    let parts = balls.iter().partition(below);
-    Some(parts)
-        .filter(is_even)
-        .or_else(|| Some(balls.iter().partition(upto)).filter(is_even))
-}
-
-/// Have balls that lie near one another side by side, so that who holds a point shares lines of the caches.
-fn arrange(balls: &mut [Row]) {
-    if balls.len() <= SIDE_BY_SIDE {
-        return;
+    #[inline]
+    pub fn tag(&self, place: u32) -> &Tag {
+        &self.tags[place as usize]
     }
-    let mut centers = Extent::EMPTY;
-    for row in balls.iter() {
-        centers.cover(&row.center, &row.center);
-    }
-    let side = |axis: &usize| centers.side(*axis);
-    let widest = (0..DIMENSIONS).max_by(|one, other| side(one).total_cmp(&side(other)));
-    let axis = widest.unwrap_or(0);
-    let half = balls.len() / 2;
-    balls.select_nth_unstable_by(half, |one, other| {
-        key(one, axis).total_cmp(&key(other, axis))
-    });
-    let (one, other) = balls.split_at_mut(half);
-    arrange(one);
-    arrange(other);
 }

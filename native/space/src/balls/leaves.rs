@@ -1,9 +1,10 @@
 //! All leaves: which one a ball goes to, and which ones a point has to look into.
 
-use super::extent::{self, Extent};
+use super::extent::Extent;
 use super::grid::Cuts;
-use super::leaf::{Bounds, CAPACITY, Leaf, Row, split};
+use super::leaf::{Bounds, CAPACITY, Leaf, Row, Tag};
 use super::sheet::{Rows, Sheet};
+use super::split::split;
 use crate::Vector;
 
 /// A leaf of fewer balls is given up when it is measured anew.
@@ -28,7 +29,7 @@ pub struct Scratch {
     open: Vec<(u32, Rows)>,
     /// Leaves and places in them, of boxes that have the point.
     rows: Vec<(u32, u32)>,
-    /// Those that reach it, each with the square of its distance.
+    /// Those near enough for the largest ball of their leaves, each with the square of its distance.
     near: Vec<(u32, u32, f32)>,
 }
 
@@ -80,15 +81,15 @@ impl Leaves {
         self.all.len() - self.free.len()
     }
 
-    /// The row of a ball.
-    pub fn row_mut(&mut self, number: u32) -> Option<&mut Row> {
+    /// The tag of a ball.
+    pub fn tag_mut(&mut self, number: u32) -> Option<&mut Tag> {
         let place = self.places.get(number as usize)?;
-        self.all.get_mut(place.leaf as usize)?.row_mut(place.at)
+        self.all.get_mut(place.leaf as usize)?.tag_mut(place.at)
     }
 
     /// Take in a ball whose number no other has.
     pub fn insert(&mut self, row: Row) {
-        let number = row.number as usize;
+        let number = row.tag.number as usize;
         while self.places.len() <= number {
             super::reserve(&mut self.places);
             self.places.push(NOWHERE);
@@ -132,7 +133,7 @@ impl Leaves {
             return;
         }
         let at = self.all[number].insert(row);
-        self.places[row.number as usize] = Place { leaf, at };
+        self.places[row.tag.number as usize] = Place { leaf, at };
         self.bounds[number].cover(&row);
         let (lo, hi) = row.corners();
         if self.outer[number].cover(&lo, &hi) {
@@ -172,7 +173,7 @@ impl Leaves {
         self.bounds[number] = Bounds::NONE;
         self.free.push(leaf);
         let former = std::mem::replace(&mut self.all[number], Leaf::none());
-        former.balls().map(|(_, row)| *row).collect()
+        former.balls().map(|(_, row)| row).collect()
     }
 
     /// A leaf of these, or two.
@@ -199,7 +200,7 @@ impl Leaves {
             number
         });
         for (at, row) in leaf.balls() {
-            self.places[row.number as usize] = Place { leaf: number, at };
+            self.places[row.tag.number as usize] = Place { leaf: number, at };
         }
         self.all[number as usize] = leaf;
         self.bounds[number as usize] = bounds;
@@ -231,7 +232,7 @@ impl Leaves {
     }
 
     /// Visit the balls that may hold a point, each with the square of its distance.
-    pub fn find(&self, point: &Vector, scratch: &mut Scratch, mut visit: impl FnMut(&Row, f32)) {
+    pub fn find(&self, point: &Vector, scratch: &mut Scratch, mut visit: impl FnMut(&Tag, f32)) {
         let Scratch { open, rows, near } = scratch;
         open.clear();
         rows.clear();
@@ -250,13 +251,18 @@ impl Leaves {
         near.resize(rows.len(), (0, 0, 0.0));
         let mut count = 0;
         for (leaf, place) in &*rows {
-            let row = self.all[*leaf as usize].row(*place);
-            let square = extent::square(point, &row.center);
+            let square = self.all[*leaf as usize].square(*place, point);
             near[count] = (*leaf, *place, square);
-            count += usize::from(square <= row.reach);
+            count += usize::from(square <= self.bounds[*leaf as usize].square());
+        }
+        for (leaf, place, _) in &near[..count] {
+            self.all[*leaf as usize].expect_tag(*place);
         }
         for (leaf, place, square) in &near[..count] {
-            visit(self.all[*leaf as usize].row(*place), *square);
+            let tag = self.all[*leaf as usize].tag(*place);
+            if *square <= tag.reach {
+                visit(tag, *square);
+            }
         }
     }
 }
@@ -275,7 +281,7 @@ impl Leaves {
             );
             assert_eq!(leaf.len() == 0, self.free.contains(&number));
             for (place, row) in leaf.balls() {
-                let known = self.places[row.number as usize];
+                let known = self.places[row.tag.number as usize];
                 assert_eq!((number, place), (known.leaf, known.at));
                 let (lo, hi) = row.corners();
                 assert!(!self.outer[at].clone().cover(&lo, &hi));

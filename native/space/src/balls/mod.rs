@@ -10,6 +10,7 @@ mod grid;
 mod leaf;
 mod leaves;
 mod sheet;
+mod split;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
@@ -81,7 +82,7 @@ impl Balls {
     /// Who waits for a ball, or [`SEVERAL`].
     fn owner(&mut self, number: u32) -> Option<&mut u32> {
         let wide = self.wide.get_mut(&number);
-        wide.or_else(|| self.leaves.row_mut(number).map(|row| &mut row.owner))
+        wide.or_else(|| self.leaves.tag_mut(number).map(|tag| &mut tag.owner))
     }
 
     /// From now on `owner`, which is below 2³²−1, is found by points in `ball`. -> whether it was not before
@@ -180,9 +181,9 @@ impl Balls {
         {
             return;
         }
-        leaves.find(narrowed, scratch, |row, square| {
-            if square <= row.sure || is_held(row.number) {
-                find(row.number, row.owner);
+        leaves.find(narrowed, scratch, |tag, square| {
+            if square <= tag.sure || is_held(tag.number) {
+                find(tag.number, tag.owner);
             }
         });
     }

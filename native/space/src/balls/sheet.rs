@@ -99,7 +99,7 @@ impl Sheet {
             for (first, last) in self.rows(&lo).into_iter().zip(self.rows(&hi)) {
                 *self.word_mut(first as usize + number) ^= bit;
                 let behind = last as usize + self.width;
-                if behind % (CELLS * self.width) != 0 {
+                if !behind.is_multiple_of(CELLS * self.width) {
                     *self.word_mut(behind + number) ^= bit;
                 }
             }
