@@ -27,9 +27,11 @@ const STALE: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// By number.
-    seats: Slab<Seat>,
-    /// By the numbers of seats, what an event for which a filter is found is asked.
+    seats: Slab<Weak<Sieve>>,
+    /// By the numbers of seats: what an event for which a filter is found is asked, and what number the filter has of all. By
+    /// themselves, so that they can be fetched before they are needed.
     asked: Vec<u32>,
+    ids: Vec<u64>,
     rests: Rests,
     /// Their numbers, by what they say, of which each has a short hash beside it.
     rules: HashTable<(u32, u32)>,
@@ -69,10 +71,22 @@ impl Passed {
     }
 }
 
-#[derive(Debug)]
-struct Seat {
-    sieve: Weak<Sieve>,
-    id: u64,
+/// So many filters before what is known of one is needed, it is fetched.
+const AHEAD: usize = 8;
+
+/// Have a thing by its number among those of all numbers.
+fn put<T: Clone>(all: &mut Vec<T>, number: u32, thing: T) {
+    match all.get_mut(number as usize) {
+        Some(former) => *former = thing,
+        None => all.resize(number as usize + 1, thing),
+    }
+}
+
+/// A look at what has this number is about to come.
+fn expect<T>(all: &[T], number: u32) {
+    if let Some(one) = all.get(number as usize) {
+        fetch_ahead(one, size_of::<T>());
+    }
 }
 
 /// What filters have in common that look at the same members.
@@ -166,7 +180,7 @@ impl Group {
                 return false;
             }
             let sieve = self.seats.get(*seat as usize);
-            let sieve = sieve.and_then(|seat| seat.sieve.upgrade());
+            let sieve = sieve.and_then(Weak::upgrade);
             found = sieve.filter(|sieve| sieve.rule.is(rule));
             found.is_some()
         });
@@ -186,16 +200,11 @@ impl Group {
         let places = Arc::clone(places.unwrap_or(&rule.places));
         let number = short(self.seats.vacant_key());
         let sieve = Arc::new(make(number, Rule { places, ..rule }));
-        self.seats.insert(Seat {
-            sieve: Arc::downgrade(&sieve),
-            id: sieve.id,
-        });
+        self.seats.insert(Arc::downgrade(&sieve));
+        put(&mut self.ids, number, sieve.id);
         let (rest_hash, rest) = self.rest(&sieve.rule, keys);
         let asked = self.rests.insert(rest_hash, &rest.node, shape);
-        match self.asked.get_mut(number as usize) {
-            Some(former) => *former = asked,
-            None => self.asked.resize(number as usize + 1, asked),
-        }
+        put(&mut self.asked, number, asked);
         let members = &sieve.rule.places.all;
         self.index.insert(number, (keys, members), &mut self.paths);
         let rehash = |(short, _): &(u32, u32)| spread(*short);
@@ -280,7 +289,13 @@ impl Group {
         let mut look = Look::new(&subject, &self.paths, scratch);
         looked.near = self.index.find(&mut look, &mut self.found);
         self.rests.begin();
-        for seat in self.found.iter().copied() {
+        for ahead in self.found.iter().take(AHEAD) {
+            expect(&self.asked, *ahead);
+        }
+        for (at, seat) in self.found.iter().copied().enumerate() {
+            if let Some(ahead) = self.found.get(at + AHEAD) {
+                expect(&self.asked, *ahead);
+            }
             let Some(asked) = self.asked.get(seat as usize).copied() else {
                 continue;
             };
@@ -292,7 +307,7 @@ impl Group {
                 holds()
             } else {
                 let sieve = self.seats.get(seat as usize);
-                let Some(sieve) = sieve.and_then(|seat| seat.sieve.upgrade()) else {
+                let Some(sieve) = sieve.and_then(Weak::upgrade) else {
                     continue;
                 };
                 let offset = of.entry.offset();
@@ -323,13 +338,11 @@ impl Group {
 
     /// The filter of this seat is about to be told.
     pub(super) fn expect(&self, seat: u32) {
-        if let Some(seat) = self.seats.get(seat as usize) {
-            fetch_ahead(seat, size_of::<Seat>());
-        }
+        expect(&self.ids, seat);
     }
 
     /// The number of the filter that has a seat.
     pub(super) fn id(&self, seat: u32) -> Option<u64> {
-        Some(self.seats.get(seat as usize)?.id)
+        self.ids.get(seat as usize).copied()
     }
 }
