@@ -1,6 +1,7 @@
 //! Semantic subscriptions by themselves: `cargo bench -p ng-plane --bench filters`, one JSON object a line. What an event costs
 //! that is judged for many distinct balls (its JSON read, or its members where the `SignalSystem` has told them; the balls found,
-//! every match decided and noted), and for names. Times are processor time of the thread.
+//! every match decided and noted), and for names; with arguments such as `clustered:100000:0.3` (the widest radius) or `names`,
+//! these alone. Times are processor time of the thread.
 
 #![allow(clippy::panic)]
 
@@ -234,19 +235,28 @@ fn main() {
         measure_balls(100, (0.1, 0.1), "uniform");
         return;
     }
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let is_asked = |name: &str| asked.is_empty() || asked.iter().any(|one| one == name);
     for input in ["clustered", "uniform"] {
-        measure_balls(0, (0.1, 0.1), input);
         for (count, radii) in [
+            (0, (0.1, 0.1)),
             (1_000, (0.1, 0.1)),
             (100_000, (0.05, 0.05)),
             (100_000, (0.1, 0.1)),
             (100_000, (0.2, 0.2)),
             (100_000, (0.02, 0.3)),
         ] {
-            measure_balls(count, radii, input);
+            if is_asked(&format!("{input}:{count}:{}", radii.1)) {
+                measure_balls(count, radii, input);
+            }
         }
     }
     for count in [1_000, 100_000] {
-        measure_names(count);
+        if is_asked("names") {
+            measure_names(count);
+        }
     }
 }

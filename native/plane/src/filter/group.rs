@@ -9,12 +9,11 @@ use slab::Slab;
 use space::fetch_ahead;
 
 use crate::entry::Entry;
-use crate::filter::holds::holds;
 use crate::filter::index::Index;
 use crate::filter::keys::{Key, keys_of};
 use crate::filter::look::{Look, Scratch, Subject};
 use crate::filter::member::{Member, Places};
-use crate::filter::node::Node;
+use crate::filter::rests::Rests;
 use crate::filter::roster::Front;
 use crate::filter::rule::Rule;
 use crate::filter::sieve::Sieve;
@@ -28,7 +27,12 @@ const STALE: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// By number.
-    seats: Slab<Seat>,
+    seats: Slab<Weak<Sieve>>,
+    /// By the numbers of seats: what an event for which a filter is found is asked, and what number the filter has of all. By
+    /// themselves, so that they can be fetched before they are needed.
+    asked: Vec<u32>,
+    ids: Vec<u64>,
+    rests: Rests,
     /// Their numbers, by what they say, of which each has a short hash beside it.
     rules: HashTable<(u32, u32)>,
     hasher: RandomState,
@@ -43,34 +47,54 @@ pub(super) struct Group {
     /// How many shapes have gone since the paths were put together.
     left: usize,
     found: Vec<u32>,
+    passed: Vec<Passed>,
 }
 
-#[derive(Debug)]
-struct Seat {
-    sieve: Weak<Sieve>,
-    node: Arc<Node>,
-    shape: u32,
-    /// It asks of one ball, by which alone it is found: that need not be looked at again.
-    is_near: bool,
-}
+/// An entry that passes the filter of a seat: those of one filter lie side by side where they are sorted, and ascend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Passed(u64);
 
-impl Seat {
-    /// What evaluating it will look at first.
-    fn expect(&self) {
-        fetch_ahead(Arc::as_ptr(&self.node), size_of::<Node>());
-        fetch_ahead(self.sieve.as_ptr(), size_of::<Sieve>());
+impl Passed {
+    fn new(seat: u32, entry: u32) -> Self {
+        Self(u64::from(seat) << 32 | u64::from(entry))
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // half of it is left
+    pub(super) fn seat(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Which of those that are looked at.
+    #[allow(clippy::cast_possible_truncation)] // half of it is what was put there
+    pub(super) fn entry(self) -> usize {
+        self.0 as u32 as usize
     }
 }
 
-/// So many filters before it is evaluated, one is fetched.
-const AHEAD: usize = 4;
+/// So many filters before what is known of one is needed, it is fetched.
+const AHEAD: usize = 8;
+
+/// Have a thing by its number among those of all numbers.
+fn put<T: Clone>(all: &mut Vec<T>, number: u32, thing: T) {
+    match all.get_mut(number as usize) {
+        Some(former) => *former = thing,
+        None => all.resize(number as usize + 1, thing),
+    }
+}
+
+/// A look at what has this number is about to come.
+fn expect<T>(all: &[T], number: u32) {
+    if let Some(one) = all.get(number as usize) {
+        fetch_ahead(one, size_of::<T>());
+    }
+}
 
 /// What filters have in common that look at the same members.
 #[derive(Debug)]
-struct Shape {
+pub(super) struct Shape {
     places: Arc<Places>,
     /// Where these stand in the paths of the group.
-    slots: Box<[usize]>,
+    pub(super) slots: Box<[usize]>,
     /// How many filters have it.
     filters: usize,
 }
@@ -79,6 +103,8 @@ struct Shape {
 pub(super) struct Of<'a> {
     pub(super) history: u64,
     pub(super) entry: &'a Entry,
+    /// Which of those that are looked at.
+    pub(super) number: u32,
     pub(super) is_new: bool,
     pub(super) front: &'a Front,
 }
@@ -95,12 +121,12 @@ pub(super) struct Looked {
 }
 
 #[allow(clippy::cast_possible_truncation)] // no memory there is holds 2³² of them
-fn short(number: usize) -> u32 {
+pub(super) fn short(number: usize) -> u32 {
     number as u32
 }
 
 /// All the bits that a table looks at of a short hash.
-fn spread(short: u32) -> u64 {
+pub(super) fn spread(short: u32) -> u64 {
     u64::from(short).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
@@ -123,9 +149,26 @@ impl Group {
         self.index.is_free(keys, &rule.places.all)
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
     #[allow(clippy::cast_possible_truncation)] // short is what is asked for
     fn hash(&self, rule: &Rule) -> u32 {
         self.hasher.hash_one(rule.text()) as u32
+    }
+
+    /// What is left to be asked of an event for which a filter with these keys is found: the one ball by which alone it is
+    /// found need not be looked at again. With its hash.
+    fn rest(&self, rule: &Rule, keys: Option<&[Key]>) -> (u32, Rule) {
+        let is_near = matches!(keys, Some([Key::Ball(..)])) && rule.node.balls() == 1;
+        let rest = if is_near {
+            rule.given_ball()
+        } else {
+            rule.clone()
+        };
+        (self.hash(&rest), rest)
     }
 
     /// The one that says the same, if somebody follows through it.
@@ -137,7 +180,7 @@ impl Group {
                 return false;
             }
             let sieve = self.seats.get(*seat as usize);
-            let sieve = sieve.and_then(|seat| seat.sieve.upgrade());
+            let sieve = sieve.and_then(Weak::upgrade);
             found = sieve.filter(|sieve| sieve.rule.is(rule));
             found.is_some()
         });
@@ -157,12 +200,11 @@ impl Group {
         let places = Arc::clone(places.unwrap_or(&rule.places));
         let number = short(self.seats.vacant_key());
         let sieve = Arc::new(make(number, Rule { places, ..rule }));
-        self.seats.insert(Seat {
-            sieve: Arc::downgrade(&sieve),
-            node: Arc::clone(&sieve.rule.node),
-            shape,
-            is_near: matches!(keys, Some([Key::Ball(..)])) && sieve.rule.node.balls() == 1,
-        });
+        self.seats.insert(Arc::downgrade(&sieve));
+        put(&mut self.ids, number, sieve.id);
+        let (rest_hash, rest) = self.rest(&sieve.rule, keys);
+        let asked = self.rests.insert(rest_hash, &rest.node, shape);
+        put(&mut self.asked, number, asked);
         let members = &sieve.rule.places.all;
         self.index.insert(number, (keys, members), &mut self.paths);
         let rehash = |(short, _): &(u32, u32)| spread(*short);
@@ -202,17 +244,22 @@ impl Group {
         let keys = keys_of(&rule.node);
         self.index
             .remove(number, (keys.as_deref(), &rule.places.all));
-        let Some(seat) = self.seats.try_remove(number as usize) else {
+        let (rest_hash, _) = self.rest(rule, keys.as_deref());
+        if self.seats.try_remove(number as usize).is_none() {
+            return;
+        }
+        let asked = self.asked.get(number as usize).copied();
+        let Some(number) = asked.and_then(|asked| self.rests.remove(rest_hash, asked)) else {
             return;
         };
-        let Some(shape) = self.shapes.get_mut(seat.shape as usize) else {
+        let Some(shape) = self.shapes.get_mut(number as usize) else {
             return;
         };
         shape.filters -= 1;
         if shape.filters == 0 {
             self.shape_of.remove(&shape.places.all);
             self.shape_bytes -= shape.places.held();
-            self.shapes.remove(seat.shape as usize);
+            self.shapes.remove(number as usize);
             self.left += 1;
         }
     }
@@ -230,58 +277,72 @@ impl Group {
         self.index.renumber(&mut self.paths);
     }
 
-    /// Tell the filters that an entry passes.
-    pub(super) fn sift(
-        &mut self,
-        of: &Of<'_>,
-        scratch: &mut Scratch,
-        mut hit: impl FnMut(u64),
-    ) -> Looked {
-        let (mut looked, mut again) = (Looked::default(), 0);
+    /// Entries are looked at from now on.
+    pub(super) fn begin(&mut self) {
+        self.passed.clear();
+    }
+
+    /// Look at an entry; what it passes is kept for [`Self::passed`].
+    pub(super) fn sift(&mut self, of: &Of<'_>, scratch: &mut Scratch) -> Looked {
+        let mut looked = Looked::default();
         let subject = Subject::from(of.entry);
         let mut look = Look::new(&subject, &self.paths, scratch);
         looked.near = self.index.find(&mut look, &mut self.found);
-        let seats = &self.seats;
-        let expect = |number: &u32| {
-            if let Some(seat) = seats.get(*number as usize) {
-                seat.expect();
+        self.rests.begin();
+        for ahead in self.found.iter().take(AHEAD) {
+            expect(&self.asked, *ahead);
+        }
+        for (at, seat) in self.found.iter().copied().enumerate() {
+            if let Some(ahead) = self.found.get(at + AHEAD) {
+                expect(&self.asked, *ahead);
             }
-        };
-        self.found.iter().take(AHEAD).for_each(expect);
-        for (place, number) in self.found.iter().enumerate() {
-            self.found.get(place + AHEAD).into_iter().for_each(expect);
-            let Some(seat) = seats.get(*number as usize) else {
+            let Some(asked) = self.asked.get(seat as usize).copied() else {
                 continue;
             };
-            let Some(shape) = self.shapes.get(seat.shape as usize) else {
-                continue;
-            };
-            let offset = of.entry.offset();
-            let mut passes = || {
-                look.is_near = seat.is_near;
+            let mut holds = || {
                 looked.judged += 1;
-                holds(&seat.node, &shape.slots, &mut look)
+                self.rests.hold(asked, &self.shapes, &mut look)
             };
-            // What is new needs no note to be known as what does not pass.
-            if of.is_new && !passes() {
-                continue;
-            }
-            let Some(sieve) = seat.sieve.upgrade() else {
-                continue;
+            let passes = if of.is_new {
+                holds()
+            } else {
+                let sieve = self.seats.get(seat as usize);
+                let Some(sieve) = sieve.and_then(Weak::upgrade) else {
+                    continue;
+                };
+                let offset = of.entry.offset();
+                let known = sieve.known(of.history, offset, of.front);
+                known.unwrap_or_else(|| {
+                    looked.again += u64::from(sieve.is_forgotten(of.history, offset));
+                    let passes = holds();
+                    sieve.note(of.history, offset, passes);
+                    passes
+                })
             };
-            let known = sieve.known(of.history, offset, of.front);
-            let passes = known.unwrap_or_else(|| {
-                let was_judged = !of.is_new && sieve.verdicts().is_forgotten(offset);
-                again += u64::from(was_judged);
-                let passes = of.is_new || passes();
-                sieve.note(of.history, offset, passes);
-                passes
-            });
             if passes {
-                hit(sieve.id);
+                self.passed.push(Passed::new(seat, of.number));
             }
         }
-        looked.again = again;
         looked
+    }
+
+    /// All entries were looked at.
+    pub(super) fn end(&mut self) {
+        self.passed.sort_unstable();
+    }
+
+    /// What passed, after the end: those of a filter together, and by entry.
+    pub(super) fn passed(&self) -> &[Passed] {
+        &self.passed
+    }
+
+    /// The filter of this seat is about to be told.
+    pub(super) fn expect(&self, seat: u32) {
+        expect(&self.ids, seat);
+    }
+
+    /// The number of the filter that has a seat.
+    pub(super) fn id(&self, seat: u32) -> Option<u64> {
+        self.ids.get(seat as usize).copied()
     }
 }

@@ -14,7 +14,6 @@ pub fn holds(node: &Node, slots: &[usize], look: &mut Look<'_>) -> bool {
         Node::Any(nodes) => nodes.iter().any(|node| holds(node, slots, look)),
         Node::Not(node) => !holds(node, slots, look),
         Node::Is(Field::Event, Test::Glob(glob)) => glob.matches(look.event()),
-        Node::Is(Field::Member(_), Test::Near(_)) if look.is_near => true,
         Node::Is(Field::Member(number), Test::Near(ball)) => {
             let slot = slots.get(*number as usize);
             let point = slot.and_then(|slot| look.vector(*slot));

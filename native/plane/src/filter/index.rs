@@ -27,6 +27,8 @@ pub struct Index {
     named: Named,
     /// Those without keys.
     rest: BTreeSet<u32>,
+    /// How many have several keys, and may be found by more than one of them.
+    several: usize,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Index {
             self.rest.insert(id);
             return;
         };
+        self.several += usize::from(keys.len() > 1);
         for key in keys {
             match key {
                 Key::Ball(number, ball, names) => {
@@ -143,6 +146,7 @@ impl Index {
             self.rest.remove(&id);
             return;
         };
+        self.several -= usize::from(keys.len() > 1);
         for key in keys {
             match key {
                 Key::Ball(number, ball, names) => {
@@ -169,7 +173,7 @@ impl Index {
         }
     }
 
-    /// The filters that an event may pass, ascending; how many of them it was near. Where no ball is asked of events of its
+    /// The filters that an event may pass, in no order; how many of them it was near. Where no ball is asked of events of its
     /// name, its vector is not looked at.
     pub fn find(&mut self, look: &mut Look<'_>, found: &mut Vec<u32>) -> usize {
         found.clear();
@@ -188,8 +192,10 @@ impl Index {
         let near = found.len();
         found.extend(self.named.find(event));
         found.extend(&self.rest);
-        found.sort_unstable();
-        found.dedup();
+        if self.several > 0 {
+            found.sort_unstable();
+            found.dedup();
+        }
         near
     }
 }

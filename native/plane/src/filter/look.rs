@@ -96,8 +96,6 @@ pub struct Look<'a> {
     read: Read,
     /// The slot that was read as a vector last, and what that is.
     vector: Option<(usize, Option<[f64; DIMENSIONS]>)>,
-    /// The one ball that a filter asks of is known to hold its vector.
-    pub is_near: bool,
 }
 
 impl<'a> Look<'a> {
@@ -112,7 +110,6 @@ impl<'a> Look<'a> {
             scratch,
             read: Read::Nothing,
             vector: None,
-            is_near: false,
         }
     }
 

@@ -140,6 +140,22 @@ impl Node {
         }
     }
 
+    /// What is left of it where a ball is known to hold the vector that it asks of.
+    #[must_use]
+    pub fn given_ball(&self) -> Self {
+        match self {
+            Self::All(nodes) => {
+                let is_asked = |node: &&Self| !matches!(node, Self::Is(_, Test::Near(_)));
+                let nodes = nodes.iter().filter(is_asked).map(Self::given_ball);
+                Self::All(nodes.collect())
+            }
+            Self::Any(nodes) => Self::Any(nodes.iter().map(Self::given_ball).collect()),
+            Self::Not(node) => Self::Not(Box::new(node.given_ball())),
+            Self::Is(_, Test::Near(_)) => Self::All(Box::default()),
+            Self::Is(field, test) => Self::Is(*field, test.clone()),
+        }
+    }
+
     /// More than the event's name and key must be known.
     fn looks_inside(&self) -> bool {
         match self {

@@ -9,6 +9,7 @@ use crate::filter::Filter;
 use crate::filter::group::{Group, Of};
 use crate::filter::keys::{Key, keys_of};
 use crate::filter::look::Scratch;
+use crate::filter::notes::{Notes, Taken};
 use crate::filter::rule::Rule;
 use crate::filter::sieve::{Sieve, Weight};
 use crate::filter::totals::{Shared, Totals};
@@ -16,6 +17,9 @@ use crate::filter::verdicts::Judged;
 
 /// Bytes of a filter on a channel beside those of its conditions: its place among the others, and a view.
 const BASE: usize = 640;
+
+/// So many hits before one is noted, what that touches is fetched.
+const AHEAD: usize = 8;
 
 /// The filters of one channel.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Roster {
     gone: Mutex<Vec<(u32, Rule)>>,
     front: Mutex<Front>,
     group: Mutex<Group>,
+    /// Locked last of all, for a moment.
+    notes: Mutex<Notes>,
 }
 
 /// Up to where everything was judged for all.
@@ -53,6 +59,7 @@ impl Roster {
     /// None yet.
     pub fn new(totals: Arc<Totals>) -> Self {
         Self {
+            notes: Mutex::new(Notes::new(Arc::clone(&totals))),
             totals,
             evaluated: AtomicUsize::new(0),
             gone: Mutex::default(),
@@ -97,6 +104,7 @@ impl Roster {
             Sieve::new((id, seat), (rule, weight), (home, totals), since)
         });
         self.totals.share(group.shared(), before);
+        lock(&self.notes).seat(sieve.seat);
         Ok(sieve)
     }
 
@@ -150,6 +158,9 @@ impl Roster {
         }
         self.totals.share(group.shared(), before);
         group.renew_paths();
+        if group.is_empty() {
+            lock(&self.notes).let_go();
+        }
     }
 
     pub(super) fn count_judged(&self, more: u64, again: u64) {
@@ -161,7 +172,12 @@ impl Roster {
         *lock(&self.front)
     }
 
-    /// Which of the entries of a history, that follow one another, pass which filters: ascending by filter, and of one by
+    /// What was noted of a filter in a history since this was asked last.
+    pub(super) fn take_noted(&self, seat: u32, history: u64) -> Taken {
+        lock(&self.notes).take(seat, history)
+    }
+
+    /// Which of the entries of a history, that follow one another, pass which filters: those of a filter together, and by
     /// entry. What was judged already is not judged again.
     pub fn sift(
         &self,
@@ -173,6 +189,7 @@ impl Roster {
         hits.clear();
         let mut group = lock(&self.group);
         self.tidy(&mut group);
+        group.begin();
         let mut front = *lock(&self.front);
         if history > front.history {
             front = Front {
@@ -181,29 +198,46 @@ impl Roster {
             };
         }
         let (mut judged, mut again, mut near) = (0, 0, 0);
-        for (number, entry) in entries.iter().enumerate() {
-            let is_new = history == front.history && entry.offset() > front.judged.upto;
+        let is_new = |entry: &Entry| history == front.history && entry.offset() > front.judged.upto;
+        for (number, entry) in (0..).zip(entries) {
+            let is_new = is_new(entry);
             let of = Of {
                 history,
                 entry,
+                number,
                 is_new,
                 front: &front,
             };
-            let looked = group.sift(&of, scratch, |sieve| {
-                hits.push(Hit {
-                    sieve,
-                    entry: number,
-                });
-            });
+            let looked = group.sift(&of, scratch);
             judged += looked.judged;
             again += looked.again;
             near += if is_new { looked.near } else { 0 };
         }
+        group.end();
+        let passed = group.passed();
+        let mut notes = lock(&self.notes);
+        notes.enter(history);
+        for (at, one) in passed.iter().enumerate() {
+            if let Some(ahead) = passed.get(at + AHEAD) {
+                notes.expect(ahead.seat());
+                group.expect(ahead.seat());
+            }
+            let (Some(sieve), Some(entry)) = (group.id(one.seat()), entries.get(one.entry()))
+            else {
+                continue;
+            };
+            if is_new(entry) {
+                notes.note(one.seat(), entry.offset());
+            }
+            let entry = one.entry();
+            hits.push(Hit { sieve, entry });
+        }
+        drop(notes);
+        // Whoever sees that they were judged sees what was noted.
         front.pass(history, entries);
         *lock(&self.front) = front;
         drop(group);
         self.settle();
-        hits.sort_unstable();
         self.totals.near.add(near as u64);
         self.count_judged(judged, again);
     }

@@ -35,6 +35,15 @@ impl Rule {
         Self::new(Node::all(vec![one, another], &members), &members)
     }
 
+    /// What is left of it where a ball is known to hold the vector that it asks of.
+    #[must_use]
+    pub fn given_ball(&self) -> Self {
+        Self {
+            node: Arc::new(self.node.given_ball()),
+            places: Arc::clone(&self.places),
+        }
+    }
+
     /// The one text that equal rules have.
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();

@@ -68,17 +68,28 @@ impl Sieve {
         self.home.front().judged(history, self.since)
     }
 
-    /// Nothing is evaluated while it is held.
-    pub(super) fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
-        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is known of a history, with what was noted of it until now; nothing, if that is over. Nothing is evaluated while
+    /// it is held.
+    fn verdicts(&self, history: u64) -> Option<MutexGuard<'_, Verdicts>> {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !verdicts.enter(history) {
+            return None;
+        }
+        // Before anybody else can ask.
+        verdicts.take_over(&self.home.take_noted(self.seat, history));
+        Some(verdicts)
+    }
+
+    /// Whether what was known of an entry may have been let go, for want of room.
+    pub(super) fn is_forgotten(&self, history: u64, offset: u64) -> bool {
+        let verdicts = self.verdicts(history);
+        verdicts.is_some_and(|verdicts| verdicts.is_forgotten(offset))
     }
 
     /// What is known of an entry of a history, of which so much was judged for all; nothing, if that is over.
     pub(super) fn known(&self, history: u64, offset: u64, front: &Front) -> Option<bool> {
         let judged = front.judged(history, self.since);
-        let mut verdicts = self.verdicts();
-        let is_present = verdicts.enter(history);
-        verdicts.get(offset, judged).filter(|_| is_present)
+        self.verdicts(history)?.get(offset, judged)
     }
 
     /// Whether an entry of a history passes; judged once.
@@ -86,7 +97,7 @@ impl Sieve {
         if let Some(known) = self.known(history, entry.offset(), &self.home.front()) {
             return known;
         }
-        let is_forgotten = self.verdicts().is_forgotten(entry.offset());
+        let is_forgotten = self.is_forgotten(history, entry.offset());
         self.home.count_judged(1, u64::from(is_forgotten));
         let passes = self.rule.passes(&Subject::from(entry), scratch);
         self.note(history, entry.offset(), passes);
@@ -95,8 +106,7 @@ impl Sieve {
 
     /// Note what was judged of an entry.
     pub(super) fn note(&self, history: u64, offset: u64, passes: bool) {
-        let mut verdicts = self.verdicts();
-        if verdicts.enter(history) {
+        if let Some(mut verdicts) = self.verdicts(history) {
             verdicts.set(offset, passes);
         }
     }
@@ -125,7 +135,9 @@ impl Sieve {
             return unknown;
         }
         let judged = self.judged(history);
-        let offsets = self.verdicts().unknown_of(after, to, judged);
+        let verdicts = self.verdicts(history);
+        let offsets =
+            verdicts.map_or_else(Vec::new, |verdicts| verdicts.unknown_of(after, to, judged));
         let hidden = |offset: &u64| log.get(*offset).map_or(0, |entry| entry.hidden() as u64);
         unknown + offsets.iter().map(hidden).sum::<u64>() / HIDDEN
     }
@@ -133,21 +145,13 @@ impl Sieve {
     /// Entries after `after` up to `to` that pass, if all of them were judged.
     pub fn owed(&self, history: u64, after: u64, to: u64) -> Option<u64> {
         let judged = self.judged(history);
-        let mut verdicts = self.verdicts();
-        verdicts
-            .enter(history)
-            .then(|| verdicts.owed(after, to, judged))
-            .flatten()
+        self.verdicts(history)?.owed(after, to, judged)
     }
 
     /// Entries after `after` up to `to` that were not judged.
     pub fn unknown(&self, history: u64, after: u64, to: u64) -> u64 {
         let judged = self.judged(history);
-        let mut verdicts = self.verdicts();
-        if verdicts.enter(history) {
-            verdicts.unknown(after, to, judged)
-        } else {
-            0
-        }
+        let verdicts = self.verdicts(history);
+        verdicts.map_or(0, |verdicts| verdicts.unknown(after, to, judged))
     }
 }

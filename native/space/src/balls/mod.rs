@@ -1,11 +1,19 @@
 //! Balls that wait for points: the index behind `near` filters (signals.md §6).
 //!
-//! A live tree over the centres for each class of radii (powers of two). It tells in single precision which balls hold a point
-//! for certain and which certainly do not; what lies between, a hair wide, is decided in double precision, as F7 says. The cost
-//! of a point is that of the balls that hold it and of those that nearly do, not of all balls.
+//! Balls that lie near one another and are about as large share a leaf, where each is a box of bits: a point reads eight rows of
+//! them and knows which boxes it is in. Of these, single precision tells which balls hold it for certain and which certainly do
+//! not; what lies between, a hair wide, is decided in double precision, as F7 says. The cost of a point is that of the leaves it
+//! is near and of the boxes it is in, and a bit on each axis for every other leaf.
+
+mod extent;
+mod grid;
+mod leaf;
+mod leaves;
+mod sheet;
+mod split;
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -13,82 +21,28 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::ball::{FARTHEST, narrow};
-use crate::{Ball, DIMENSIONS, Entry, Index, Nearest, Tree, Vector};
+use crate::{Ball, DIMENSIONS, Vector};
+use leaf::Row;
+use leaves::{Leaves, Scratch};
 
-/// Classes below this one are one: the tree tells such small radii apart no better.
-const SMALLEST_CLASS: i32 = -40;
-/// Most numbers a tree over them can hold.
-const NUMBERS: u64 = 1 << 31;
-/// Bits of a reach that make no difference to how wide its class is searched: two in a thousand.
-const FINE: u32 = 14;
 /// Several wait for this ball.
 const SEVERAL: u32 = u32::MAX;
-
-fn class_of(reach: f32) -> i32 {
-    #[allow(clippy::cast_possible_truncation)] // from -150 to 128
-    let class = reach.log2().ceil() as i32;
-    class.max(SMALLEST_CLASS)
-}
-
-/// What most points need to know of a ball.
-#[derive(Clone, Copy)]
-struct Brief {
-    /// It holds what seems to lie within this square,
-    sure: f32,
-    /// and nothing beyond this one.
-    reach: f32,
-    /// Who waits for it, or [`SEVERAL`].
-    owner: u32,
-}
-
-impl Brief {
-    fn of(ball: &Ball, owner: u32) -> Self {
-        let square = |x: f32| x * x;
-        Self {
-            sure: ball.sure().map_or(-1.0, |sure| square(sure).next_down()),
-            reach: ball
-                .reach()
-                .map_or(f32::INFINITY, |reach| square(reach).next_up()),
-            owner,
-        }
-    }
-}
-
-/// The balls of one size.
-struct Class {
-    centers: Tree,
-    /// How many have each reach, rounded up; positive floats are ordered as their bits are.
-    reaches: BTreeMap<u32, u32>,
-}
-
-impl Class {
-    fn square(&self) -> f32 {
-        let reach = self.reaches.last_key_value().map_or(0, |(bits, _)| *bits);
-        let reach = f32::from_bits(reach << FINE);
-        (reach * reach).next_up()
-    }
-}
-
-/// The reach or a little more, as it is counted.
-fn rough(reach: f32) -> u32 {
-    reach.to_bits().div_ceil(1 << FINE)
-}
 
 /// Balls and who waits for the points in them. Identical balls are one.
 #[derive(Default)]
 pub struct Balls {
     /// By number.
     kept: Vec<Option<Arc<Ball>>>,
-    briefs: Vec<Brief>,
     /// Who waits, where it is more than one; ascending.
     several: HashMap<u32, Vec<u32>>,
     free: Vec<u32>,
     /// Numbers by balls, with a short hash beside each.
     numbers: HashTable<(u32, u32)>,
     hasher: RandomState,
-    classes: BTreeMap<i32, Class>,
-    wide: BTreeSet<u32>,
-    scratch: Nearest,
+    leaves: Leaves,
+    /// Who waits, or [`SEVERAL`], for a ball too large or too far for single precision.
+    wide: BTreeMap<u32, u32>,
+    scratch: Scratch,
 }
 
 impl fmt::Debug for Balls {
@@ -115,19 +69,20 @@ impl Balls {
 
     /// Bytes allocated, without what the allocator adds; the balls' own numbers among them.
     pub fn bytes(&self) -> usize {
-        let trees = self.classes.values();
+        let several = self.several.values();
         self.kept.capacity() * size_of::<Option<Arc<Ball>>>()
             + self.len() * (size_of::<Ball>() + 2 * size_of::<usize>())
-            + self.briefs.capacity() * size_of::<Brief>()
-            + self
-                .several
-                .values()
+            + several
                 .map(|owners| 48 + owners.capacity() * 4)
                 .sum::<usize>()
             + self.numbers.capacity() * 9
-            + trees
-                .map(|class| usize::try_from(class.centers.info().bytes).unwrap_or(usize::MAX))
-                .sum::<usize>()
+            + self.leaves.bytes()
+    }
+
+    /// Who waits for a ball, or [`SEVERAL`].
+    fn owner(&mut self, number: u32) -> Option<&mut u32> {
+        let wide = self.wide.get_mut(&number);
+        wide.or_else(|| self.leaves.tag_mut(number).map(|tag| &mut tag.owner))
     }
 
     /// From now on `owner`, which is below 2³²−1, is found by points in `ball`. -> whether it was not before
@@ -136,13 +91,10 @@ impl Balls {
             self.keep(owner, ball);
             return true;
         };
-        let Some(brief) = self.briefs.get_mut(number as usize) else {
+        let Some(known) = self.owner(number).filter(|known| **known != owner) else {
             return false;
         };
-        if brief.owner == owner {
-            return false;
-        }
-        let before = std::mem::replace(&mut brief.owner, SEVERAL);
+        let before = std::mem::replace(known, SEVERAL);
         let owners = self.several.entry(number).or_default();
         if before != SEVERAL {
             owners.push(before);
@@ -159,11 +111,9 @@ impl Balls {
         let Some(number) = self.number(ball) else {
             return false;
         };
-        let Some(brief) = self.briefs.get_mut(number as usize) else {
-            return false;
-        };
-        if brief.owner != SEVERAL {
-            let was_there = brief.owner == owner;
+        let known = self.owner(number).copied();
+        if known != Some(SEVERAL) {
+            let was_there = known == Some(owner);
             if was_there {
                 self.drop(number, ball);
             }
@@ -177,8 +127,10 @@ impl Balls {
         };
         owners.remove(place);
         if let [last] = owners[..] {
-            brief.owner = last;
             self.several.remove(&number);
+            if let Some(known) = self.owner(number) {
+                *known = last;
+            }
         }
         true
     }
@@ -198,9 +150,8 @@ impl Balls {
     ) {
         let Self {
             kept,
-            briefs,
             several,
-            classes,
+            leaves,
             wide,
             scratch,
             ..
@@ -211,37 +162,30 @@ impl Balls {
             ball.zip(exact.as_ref())
                 .is_some_and(|(ball, point)| ball.holds(point))
         };
-        let mut find = |number: u32, owner: u32| match several.get(&number) {
-            Some(owners) if owner == SEVERAL => found.extend_from_slice(owners),
-            _ => found.push(owner),
+        let mut find = |number: u32, owner: u32| {
+            if owner == SEVERAL {
+                found.extend(several.get(&number).into_iter().flatten());
+            } else {
+                found.push(owner);
+            }
         };
-        for number in wide.iter() {
-            if let Some(brief) = briefs.get(*number as usize)
-                && is_held(*number)
-            {
-                find(*number, brief.owner);
+        for (number, owner) in &*wide {
+            if is_held(*number) {
+                find(*number, *owner);
             }
         }
-        // What is not finite, or farther than any centre and reach, is in no ball of a tree.
+        // What is not finite, or farther than any centre and reach, is in no ball of a leaf.
         if !narrowed
             .iter()
             .all(|x| f64::from(x.abs()) <= 4.0 * FARTHEST)
         {
             return;
         }
-        for class in classes.values() {
-            let visit = |slot: crate::tree::Slot, square: f32| {
-                let Some(brief) = briefs.get(slot.slot as usize) else {
-                    return;
-                };
-                if square <= brief.sure || (square <= brief.reach && is_held(slot.slot)) {
-                    find(slot.slot, brief.owner);
-                }
-            };
-            class
-                .centers
-                .visit_slots(scratch, narrowed, class.square(), visit);
-        }
+        leaves.find(narrowed, scratch, |tag, square| {
+            if square <= tag.sure || is_held(tag.number) {
+                find(tag.number, tag.owner);
+            }
+        });
     }
 
     #[allow(clippy::cast_possible_truncation)] // short is what is asked for
@@ -260,16 +204,12 @@ impl Balls {
     }
 
     fn keep(&mut self, owner: u32, ball: &Arc<Ball>) {
-        let brief = Brief::of(ball, owner);
         let number = if let Some(number) = self.free.pop() {
             self.kept[number as usize] = Some(Arc::clone(ball));
-            self.briefs[number as usize] = brief;
             number
         } else {
             reserve(&mut self.kept);
-            reserve(&mut self.briefs);
             self.kept.push(Some(Arc::clone(ball)));
-            self.briefs.push(brief);
             #[allow(clippy::cast_possible_truncation)] // no memory there is holds 2³² of them
             let number = (self.kept.len() - 1) as u32;
             number
@@ -279,26 +219,9 @@ impl Balls {
         self.numbers
             .insert_unique(spread(hash), (hash, number), rehash);
         match ball.reach() {
-            Some(reach) => self.file(number, ball, reach),
-            None => drop(self.wide.insert(number)),
+            Some(reach) => self.leaves.insert(Row::new(ball, reach, number, owner)),
+            None => drop(self.wide.insert(number, owner)),
         }
-    }
-
-    fn file(&mut self, number: u32, ball: &Ball, reach: f32) {
-        let class = self
-            .classes
-            .entry(class_of(reach))
-            .or_insert_with(|| Class {
-                centers: Tree::new(NUMBERS),
-                reaches: BTreeMap::new(),
-            });
-        *class.reaches.entry(rough(reach)).or_insert(0) += 1;
-        let entry = Entry {
-            id: id_of(number),
-            event_type: 0,
-        };
-        let center: Vector = ball.center().map(narrow);
-        class.centers.insert(entry, &center);
     }
 
     fn drop(&mut self, number: u32, ball: &Ball) {
@@ -309,24 +232,8 @@ impl Balls {
         }
         self.kept[number as usize] = None;
         self.free.push(number);
-        let Some(reach) = ball.reach() else {
-            self.wide.remove(&number);
-            return;
-        };
-        let key = class_of(reach);
-        let Some(class) = self.classes.get_mut(&key) else {
-            return;
-        };
-        class.centers.remove(id_of(number));
-        let rough = rough(reach);
-        if let Some(count) = class.reaches.get_mut(&rough) {
-            *count -= 1;
-            if *count == 0 {
-                class.reaches.remove(&rough);
-            }
-        }
-        if class.reaches.is_empty() {
-            self.classes.remove(&key);
+        if self.wide.remove(&number).is_none() {
+            self.leaves.remove(number);
         }
     }
 }
@@ -341,10 +248,6 @@ fn reserve<T>(things: &mut Vec<T>) {
     if things.len() == things.capacity() {
         things.reserve_exact(4 + things.len() / 4);
     }
-}
-
-fn id_of(number: u32) -> u64 {
-    u64::from(number) + 1
 }
 
 #[cfg(test)]

@@ -124,7 +124,6 @@ fn identical_balls_are_one_and_cost_one() {
         assert!(balls.remove(owner, &ball));
     }
     assert!(balls.is_empty());
-    assert!(balls.classes.is_empty(), "an empty class goes");
 }
 
 #[test]
@@ -175,4 +174,128 @@ fn memory_stays_in_proportion_to_the_balls_there_are() {
     }
     let each = balls.bytes() / balls.len();
     assert!(each <= 288, "{each} bytes per ball");
+}
+
+/// Numbers with a fixed seed, from 0 to 1.
+struct Chance(u64);
+
+impl Chance {
+    fn number(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / (1_u64 << 24) as f64
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below the length
+    fn index(&mut self, len: usize) -> usize {
+        (self.number() * len as f64) as usize
+    }
+
+    fn place(&mut self) -> [f64; 8] {
+        std::array::from_fn(|_| self.number())
+    }
+}
+
+/// So many balls of a kind, however they may lie.
+fn kind(name: &str, count: usize) -> Vec<Ball> {
+    let mut chance = Chance(11);
+    let clusters: Vec<[f64; 8]> = (0..10).map(|_| chance.place()).collect();
+    let mut all = Vec::new();
+    for number in 0..count {
+        let far = number as f64;
+        let (center, radius) = match name {
+            "clustered" => {
+                let around = chance.place();
+                let of = clusters[number % clusters.len()];
+                (
+                    std::array::from_fn(|axis| of[axis] + 0.1 * around[axis]),
+                    0.1,
+                )
+            }
+            "of many sizes" => (chance.place(), 0.6 * chance.number().powi(3)),
+            "rising" => ([far * 1e-3; 8], 2e-3),
+            "on one axis" => (
+                std::array::from_fn(|axis| if axis == 5 { far * 1e-4 } else { 0.5 }),
+                0.01,
+            ),
+            // Single precision cannot tell them apart.
+            "almost the same" => ([0.5 + far * 1e-12; 8], 0.1),
+            "mostly the same" if number % 20 > 0 => ([0.5 + far * 1e-12; 8], 0.1),
+            "mostly the same" => (chance.place(), 0.3 * chance.number()),
+            "with some far away" if number % 50 == 0 => ([far * 1e10; 8], 1e9),
+            "with some far away" => (chance.place(), 0.2),
+            other => unreachable!("{other}"),
+        };
+        all.push(Ball::new(center, radius).unwrap());
+    }
+    all
+}
+
+const KINDS: [&str; 7] = [
+    "clustered",
+    "of many sizes",
+    "rising",
+    "on one axis",
+    "almost the same",
+    "mostly the same",
+    "with some far away",
+];
+
+/// signals.md §11, 6 and 7: very many balls, however they lie, come and go; every one is in one leaf and found as by a scan.
+#[test]
+fn very_many_balls_of_any_kind_are_found() {
+    for name in KINDS {
+        let kept = kind(name, 3_000);
+        let mut balls = Balls::new();
+        let mut all: Vec<(u32, Ball)> = (0..).zip(kept).collect();
+        for (owner, ball) in &all {
+            assert!(balls.insert(*owner, &Arc::new(*ball)));
+        }
+        let mut chance = Chance(5);
+        for left in [3_000, 700, 40, 1, 0] {
+            while all.len() > left {
+                let at = chance.index(all.len());
+                let (owner, ball) = all.swap_remove(at);
+                assert!(balls.remove(owner, &ball), "{name}");
+            }
+            balls.leaves.check(all.len());
+            for _ in 0..20 {
+                let at = chance.index(all.len());
+                let near = all.get(at).map_or([0.5; 8], |(_, ball)| *ball.center());
+                check(
+                    &mut balls,
+                    &all,
+                    &near.map(|x| x + 0.1 * (chance.number() - 0.5)),
+                );
+                check(&mut balls, &all, &chance.place());
+            }
+        }
+        assert!(balls.is_empty(), "{name}");
+    }
+}
+
+/// However balls lie, leaves are well filled, and nothing is kept of what has gone.
+#[test]
+fn memory_follows_the_balls_that_there_are() {
+    for name in KINDS {
+        let mut balls = Balls::new();
+        let all = kind(name, 6_000);
+        for (owner, ball) in (0..).zip(&all) {
+            balls.insert(owner, &Arc::new(*ball));
+        }
+        let (leaves, each) = (balls.leaves.len(), balls.bytes() / balls.len());
+        assert!(
+            leaves <= 6_000 / 100 && each <= 350,
+            "{name}: {leaves} {each}"
+        );
+        let most = balls.bytes();
+        for (owner, ball) in (0..).zip(&all) {
+            assert!(balls.remove(owner, ball), "{name}");
+        }
+        let left = balls.bytes();
+        assert_eq!(0, balls.leaves.len(), "{name}");
+        assert!(left <= most / 4, "{name}: {left} of {most}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Filters are filed by what an event must have for them to hold: what is found so is what a scan over all of them finds.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -236,6 +237,13 @@ impl World {
         let mut hits = Vec::new();
         self.sieves
             .sift(self.history, &entries, &mut self.scratch, &mut hits);
+        for together in hits.chunk_by(|one, other| one.sieve == other.sieve) {
+            prop_assert!(together.is_sorted());
+        }
+        let of_each = hits.chunk_by(|one, other| one.sieve == other.sieve).count();
+        let sieves: BTreeSet<u64> = hits.iter().map(|hit| hit.sieve).collect();
+        prop_assert_eq!(sieves.len(), of_each, "those of a filter are together");
+        hits.sort_unstable();
         prop_assert_eq!(self.expected(&entries), hits);
         Ok(())
     }

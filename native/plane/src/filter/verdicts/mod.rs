@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::filter::notes::Taken;
 use crate::filter::totals::Totals;
 
 /// Words of 64 entries that are kept: of more, the newest. Three eighths of a mebibyte.
@@ -74,7 +75,8 @@ struct Word {
     passes: u64,
 }
 
-fn place(offset: u64) -> (u64, u64) {
+/// The word of an entry, and its bit there.
+pub fn place(offset: u64) -> (u64, u64) {
     (offset / 64, 1 << (offset % 64))
 }
 
@@ -149,6 +151,17 @@ impl Verdicts {
         if passes {
             word.passes |= bit;
         }
+    }
+
+    /// Take over what was noted where entries were judged together.
+    pub fn take_over(&mut self, taken: &Taken) {
+        for (number, passes) in &taken.words {
+            if let Some(word) = self.reach(*number) {
+                word.known |= passes;
+                word.passes |= passes;
+            }
+        }
+        self.whole_from = self.whole_from.max(taken.whole_from);
     }
 
     /// Have a word of this number, as far as the bound allows it.
