@@ -3,19 +3,22 @@
 //! Pure: no clock, no I/O, no knowledge of signals or subscriptions. Distances are plain L2; whoever weighs axes does so
 //! before points come here. Everything is exact unless a search is told to give up early, and then it says so.
 
-#![deny(unsafe_code)] // but for the loads of `tree/lanes.rs`
+#![deny(unsafe_code)] // but for the loads of `lanes.rs`
 
 mod ball;
 mod balls;
+mod extent;
 mod index;
+mod lanes;
 mod scan;
 mod tree;
 
 pub use ball::{Ball, NotABall};
 pub use balls::Balls;
 pub use index::{Budget, Entry, Hit, Index, IndexInfo, Nearest, Query};
+pub use lanes::fetch_ahead;
 pub use scan::Scan;
-pub use tree::{Tree, fetch_ahead};
+pub use tree::Tree;
 
 /// How many coordinates a point has.
 pub const DIMENSIONS: usize = 8;

@@ -1,6 +1,6 @@
 //! Where the cells of an axis are: of even width in a leaf, of even use over all leaves.
 
-use super::extent::Extent;
+use crate::extent::Extent;
 use crate::{DIMENSIONS, Vector};
 
 /// Cells of an axis; those at its ends have no end. (16 and 64 measured no better.)
@@ -114,9 +114,9 @@ mod tests {
             let mut extents = Vec::new();
             let mut all = Extent::EMPTY;
             for point in &over {
-                all.cover(point, point);
+                all.cover(point);
                 let mut extent = Extent::EMPTY;
-                extent.cover(point, &point.map(|x| x + 0.25));
+                extent.cover_box(point, &point.map(|x| x + 0.25));
                 extents.push(extent);
             }
             let (grid, cuts) = (Grid::over(&all), Cuts::between(&extents));

@@ -1,11 +1,11 @@
 //! A leaf: up to 512 balls that lie near one another and are about as large; more only where nothing tells them apart.
 
-use super::extent::{self, Extent};
 use super::grid::Grid;
 use super::sheet::{Rows, Sheet};
 use super::split::arrange;
 use crate::ball::narrow;
-use crate::tree::fetch_ahead;
+use crate::extent::Extent;
+use crate::lanes::{fetch_ahead, sum_of_squares};
 use crate::{Ball, Vector};
 
 /// Balls of a leaf: a row of its bits is a line of the caches then. (256 and 1,024 measured worse.)
@@ -87,7 +87,7 @@ impl Bounds {
 
     pub fn cover(&mut self, row: &Row) {
         let reach = row.reach();
-        self.centers.cover(&row.center, &row.center);
+        self.centers.cover(&row.center);
         self.least = self.least.min(reach);
         self.most = self.most.max(reach);
         self.square = self.square.max(row.tag.reach);
@@ -152,7 +152,7 @@ impl Leaf {
         for row in &*balls {
             let (lo, hi) = row.corners();
             bounds.cover(row);
-            outer.cover(&lo, &hi);
+            outer.cover_box(&lo, &hi);
         }
         let grid = Grid::over(&outer);
         let mut sheet = Sheet::new(room(balls.len()));
@@ -261,7 +261,7 @@ impl Leaf {
     /// How far a point is from a centre: the square of that.
     #[inline]
     pub fn square(&self, place: u32, point: &Vector) -> f32 {
-        extent::square(point, &self.centers[place as usize].0)
+        square(point, &self.centers[place as usize].0)
     }
 
     /// A look at this tag is about to come.
@@ -274,4 +274,10 @@ impl Leaf {
     pub fn tag(&self, place: u32) -> &Tag {
         &self.tags[place as usize]
     }
+}
+
+/// The square of a distance, to a few places in the last digit.
+#[inline]
+fn square(a: &Vector, b: &Vector) -> f32 {
+    sum_of_squares(&std::array::from_fn(|axis| a[axis] - b[axis]))
 }

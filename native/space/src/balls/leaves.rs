@@ -1,11 +1,11 @@
 //! All leaves: which one a ball goes to, and which ones a point has to look into.
 
-use super::extent::Extent;
 use super::grid::Cuts;
 use super::leaf::{Bounds, CAPACITY, Leaf, Row, Tag};
 use super::sheet::{Rows, Sheet};
 use super::split::split;
 use crate::Vector;
+use crate::extent::Extent;
 
 /// A leaf of fewer balls is given up when it is measured anew.
 const FEWEST: usize = 32;
@@ -136,7 +136,7 @@ impl Leaves {
         self.places[row.tag.number as usize] = Place { leaf, at };
         self.bounds[number].cover(&row);
         let (lo, hi) = row.corners();
-        if self.outer[number].cover(&lo, &hi) {
+        if self.outer[number].cover_box(&lo, &hi) {
             self.note(leaf);
         }
     }
@@ -284,7 +284,7 @@ impl Leaves {
                 let known = self.places[row.tag.number as usize];
                 assert_eq!((number, place), (known.leaf, known.at));
                 let (lo, hi) = row.corners();
-                assert!(!self.outer[at].clone().cover(&lo, &hi));
+                assert!(!self.outer[at].clone().cover_box(&lo, &hi));
                 assert!(self.bounds[at].reaches(&row.center));
                 seen += 1;
             }

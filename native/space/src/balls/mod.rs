@@ -5,7 +5,6 @@
 //! not; what lies between, a hair wide, is decided in double precision, as F7 says. The cost of a point is that of the leaves it
 //! is near and of the boxes it is in, and a bit on each axis for every other leaf.
 
-mod extent;
 mod grid;
 mod leaf;
 mod leaves;

@@ -3,7 +3,7 @@
 
 use super::grid::{CELLS, Cells};
 use crate::DIMENSIONS;
-use crate::tree::fetch_ahead;
+use crate::lanes::fetch_ahead;
 
 /// Bits of a word.
 const WORD: usize = u64::BITS as usize;

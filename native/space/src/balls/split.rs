@@ -1,8 +1,8 @@
 //! What balls become a leaf together, and in which order they stand there.
 
-use super::extent::Extent;
 use super::leaf::{Bounds, Row};
 use crate::DIMENSIONS;
+use crate::extent::Extent;
 
 /// Each part of a leaf that is split has this share of its balls at least.
 const SHARE: usize = 8;
@@ -65,7 +65,7 @@ pub fn arrange(balls: &mut [Row]) {
     }
     let mut centers = Extent::EMPTY;
     for row in balls.iter() {
-        centers.cover(&row.center, &row.center);
+        centers.cover(&row.center);
     }
     let side = |axis: &usize| centers.side(*axis);
     let widest = (0..DIMENSIONS).max_by(|one, other| side(one).total_cmp(&side(other)));

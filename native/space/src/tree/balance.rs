@@ -2,9 +2,9 @@
 
 use super::bucket::{CAPACITY, Slot};
 use super::change::median;
-use super::extent::Extent;
 use super::{Link, NONE, Split, Target, Tree};
 use crate::Vector;
+use crate::extent::Extent;
 
 /// A path may be longer than the best by this factor,
 const FACTOR: f64 = 1.6;

@@ -2,10 +2,10 @@
 
 use std::ops::{Index, IndexMut};
 
-use super::extent::Extent;
 use super::frame::Frame;
-use super::lanes::{Cells, fetch_ahead, fetch_once};
 use super::{Arena, Slots};
+use crate::extent::Extent;
+use crate::lanes::{Cells, fetch_ahead, fetch_once};
 use crate::{DIMENSIONS, Entry, Hit, Nearest, Query, Vector, square_between};
 
 /// Points in a bucket, as many as a word has bits (48 and 32 measured worse, 96 and 128 no better).
@@ -134,22 +134,6 @@ impl Bucket {
                 if query.counts(entry) {
                     nearest.offer(Hit { entry, square });
                 }
-            }
-        }
-    }
-
-    /// Visit every point whose square is at most `square`.
-    #[inline]
-    pub fn visit_within(&self, point: &Vector, square: f32, visit: &mut impl FnMut(Slot, f32)) {
-        let cell = self.frame.nearest_cell(point);
-        let mut left = self.cells.within(cell, self.frame.limit(square)) & self.all();
-        while left != 0 {
-            let place = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let row = &self.rows[place];
-            let own = square_between(point, &row.point);
-            if own <= square {
-                visit(row.who, own);
             }
         }
     }

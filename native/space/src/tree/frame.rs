@@ -1,7 +1,7 @@
 //! The measure of a bucket: how its points become cells of one byte an axis, and what a distance is in them at least.
 
-use super::extent::Extent;
-use super::lanes::{INSIDE, cells_of};
+use crate::extent::Extent;
+use crate::lanes::{INSIDE, cells_of};
 use crate::{DIMENSIONS, Vector};
 
 /// Half the extent of a fresh bucket, in cells: as much again less a third is left for what comes.

@@ -6,9 +6,7 @@
 mod balance;
 mod bucket;
 mod change;
-mod extent;
 mod frame;
-mod lanes;
 mod search;
 
 #[cfg(test)]
@@ -16,9 +14,8 @@ mod check;
 
 use crate::index::is_inside;
 use crate::{DIMENSIONS, Entry, Index, IndexInfo, Nearest, Query, Vector, share};
-pub(crate) use bucket::Slot;
-use bucket::{Buckets, CAPACITY, Pile};
-pub use lanes::fetch_ahead;
+pub(crate) use bucket::CAPACITY;
+use bucket::{Buckets, Pile, Slot};
 pub(crate) use search::{Home, Later};
 
 /// No node, no leaf, no place.

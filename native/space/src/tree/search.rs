@@ -1,8 +1,8 @@
 //! How a tree is looked through: the near side first, and what is needed next on its way from memory meanwhile.
 
-use super::lanes::least_square;
-use super::{Link, Slot, Target, Tree};
-use crate::{Budget, DIMENSIONS, Entry, Nearest, Query, Vector};
+use super::{Link, Target, Tree};
+use crate::lanes::least_square;
+use crate::{Budget, DIMENSIONS, Nearest, Query, Vector};
 
 /// Leaves that are on their way while others are looked at: a bucket that is not in the caches takes as long as about so many
 /// that are. (1 measured worse where the tree is larger than the caches, more no better.)
@@ -194,62 +194,6 @@ impl Tree {
             Target::Bucket(number) => self.buckets[number].search(query, &self.slots, nearest),
             Target::Pile(number) => {
                 self.piles.things[number].search(query, &self.slots, nearest);
-            }
-            // `descend` ends at leaves only.
-            Target::Split(_) => (),
-        }
-    }
-
-    /// Visit every point whose square is at most `square`, with its own, in no order.
-    pub fn visit_within(&self, point: &Vector, square: f32, mut visit: impl FnMut(Entry, f32)) {
-        let mut scratch = Nearest::default();
-        self.visit_slots(&mut scratch, point, square, |slot, square| {
-            visit(self.slots.entry(slot), square);
-        });
-    }
-
-    /// The same, told by places in the window: that of `id` is `id - 1` as long as no id is beyond it.
-    pub(crate) fn visit_slots(
-        &self,
-        scratch: &mut Nearest,
-        point: &Vector,
-        square: f32,
-        mut visit: impl FnMut(Slot, f32),
-    ) {
-        scratch.start(usize::MAX, square);
-        let mut ahead = Ahead::new();
-        self.begin(scratch);
-        while let Some(later) = scratch.later.pop() {
-            let (leaf, least_square) = self.descend(&later, point, scratch);
-            if least_square > square {
-                continue;
-            }
-            self.expect(leaf);
-            if let Some((leaf, _)) = ahead.exchange(leaf, least_square) {
-                self.visit_leaf(leaf, point, square, &mut visit);
-            }
-        }
-        for (leaf, _) in ahead.rest() {
-            self.visit_leaf(leaf, point, square, &mut visit);
-        }
-    }
-
-    #[inline]
-    fn visit_leaf(
-        &self,
-        leaf: Link,
-        point: &Vector,
-        square: f32,
-        visit: &mut impl FnMut(Slot, f32),
-    ) {
-        match leaf.target() {
-            Target::Bucket(number) => self.buckets[number].visit_within(point, square, visit),
-            Target::Pile(number) => {
-                let pile = &self.piles.things[number];
-                let own = crate::square_between(point, &pile.point);
-                if own <= square {
-                    pile.slots.iter().for_each(|slot| visit(*slot, own));
-                }
             }
             // `descend` ends at leaves only.
             Target::Split(_) => (),

@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::bucket::CAPACITY;
+use crate::tree::CAPACITY;
 use crate::{DIMENSIONS, Vector};
 
 /// Points of a group.
@@ -42,8 +42,9 @@ pub fn least_square(gaps: &Vector) -> f32 {
     sum_of_squares(gaps) * HAIR
 }
 
+/// Summed in pairs, as vector registers do it.
 #[inline]
-fn sum_of_squares(gaps: &Vector) -> f32 {
+pub fn sum_of_squares(gaps: &Vector) -> f32 {
     let mut halves = [0.0_f32; DIMENSIONS / 2];
     for (axis, half) in halves.iter_mut().enumerate() {
         let (a, b) = (gaps[axis], gaps[axis + DIMENSIONS / 2]);

@@ -1,9 +1,9 @@
 //! Boxes.
 
-use super::lanes::box_square;
+use crate::lanes::box_square;
 use crate::{DIMENSIONS, Vector};
 
-/// The smallest box around points; empty: inside out.
+/// The smallest box around what it covers; empty: inside out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(align(64))]
 pub struct Extent {
@@ -22,6 +22,23 @@ impl Extent {
             *lo = if x < lo { *x } else { *lo };
             *hi = if x > hi { *x } else { *hi };
         }
+    }
+
+    /// Cover another box too. -> whether it did not before
+    pub fn cover_box(&mut self, lo: &Vector, hi: &Vector) -> bool {
+        let before = *self;
+        for (low, x) in self.lo.iter_mut().zip(lo) {
+            *low = if x < low { *x } else { *low };
+        }
+        for (high, x) in self.hi.iter_mut().zip(hi) {
+            *high = if x > high { *x } else { *high };
+        }
+        *self != before
+    }
+
+    /// How long it is on an axis.
+    pub fn side(&self, axis: usize) -> f32 {
+        self.hi[axis] - self.lo[axis]
     }
 
     /// The axis along which it is longest, if it is longer than a point.
