@@ -569,7 +569,10 @@ class SignalSystem:
     `auto_connect=k` connects each emit's token with its k nearest (kind "similar", strength = resonance); the table
     holds `max_connections`, what finds no room is counted. `novelty_events`: a novel signal is told once more as
     `signal.anomaly.novelty`, at most ten times a second.
-    `threads` is how many search for one batch (by default the processors, at most 4); results do not depend on it.
+    `threads` is how many search for one batch (by default the processors, at most 4). Distances, novelty and counts
+    do not depend on it; which of equally distant tokens are named, and in what order, is not promised.
+    Distances are of single precision: those below 1e-19 are told as 0.
+    `capacity` counts ids: a token is gone when as many newer ones were made, whether others were deleted or not.
     `overflow="block"`: an emitter waits for room, but the thread that takes the batches is refused instead.
     `publish` says which emits become events (token events of the API always do), `token_events` that an emit is also
     told as `token.created`. The queue holds `queue_size` events, and at most 64 MiB of keys, tags, payloads and trace
@@ -887,7 +890,8 @@ class Stats:
     @property
     def novel(self) -> int: ...
     @property
-    def published(self) -> int: ...
+    def published(self) -> int:
+        """Events that were made, those that were dropped later too."""
     @property
     def refused(self) -> int: ...
     @property

@@ -303,7 +303,7 @@ class Settings(BaseSettings):
 
     # the SignalSystem (signals.md)
     signal_capacity: Annotated[int, Field(ge=1_024, le=2**31)] = 1_048_576
-    """Tokens kept."""
+    """Tokens kept: one is gone when as many newer ones were made."""
     signal_window: Annotated[int, Field(ge=1_024, le=2**31)] | None = None
     """Newest tokens that are searched; none: the core\'s own default."""
     signal_radius: Annotated[float, Field(gt=0, le=1e9)] = 0.1

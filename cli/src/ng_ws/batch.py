@@ -53,7 +53,7 @@ async def emit_file(settings: Settings, options: Emitting, path: Path) -> None:
                         counts["sent"] += 1
                         counts["new"] += result.is_novel
     finally:
-        notes.say(f"{counts['sent']} signals emitted, {counts['new']} of them new")
+        notes.say(f"{counts['sent']} signal{'' if counts['sent'] == 1 else 's'} emitted, {counts['new']} of them new")
 
 
 async def _emit(client: NeurographWSClient, signals: list[Signal]) -> list[Emitted]:

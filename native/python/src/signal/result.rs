@@ -143,12 +143,11 @@ impl Display for EmitResult {
         } else {
             "False"
         };
-        write!(
-            out,
-            "EmitResult(token_id={}, is_novel={is_novel}, neighbors={}, nearest_dist={:?})",
-            self.outcome.token_id,
-            self.hits().len(),
-            self.nearest_dist(),
-        )
+        let (id, neighbors) = (self.outcome.token_id, self.hits().len());
+        write!(out, "EmitResult(token_id={id}, is_novel={is_novel}, neighbors={neighbors}, ")?;
+        match self.nearest_dist() {
+            Some(distance) => write!(out, "nearest_dist={distance:?})"),
+            None => write!(out, "nearest_dist=None)"),
+        }
     }
 }
