@@ -637,7 +637,8 @@ class SignalSystem:
         bytes. One signal alone is processed with the GIL, as by `emit`, unless it may have to wait.
         """
     def emit_many(self, items: Iterable[EmitItem]) -> list[list[EmitResult] | SignalValueError | SignalOverloaded]:
-        """Process the signals of many emitters, in order and without the GIL; for each item its results or its refusal.
+        """Process the signals of many emitters, in order; for each item its results or its refusal. Several are
+        processed without the GIL.
 
         Every item is checked and refused whole and for itself. `processing_time_us` of a result is that of its item.
         Raises `TypeError` for what is no item, with nothing processed, and `SignalSystemError`.

@@ -9,7 +9,7 @@ from time import perf_counter
 from types import coroutine
 from typing import Any, Protocol
 
-from channels._native import EmitResult, SignalSystem, SignalSystemError, encode_text
+from channels._native import EmitResult, SignalSystem, encode_text
 
 MAX_WAITING = 1_024
 """Batches of results that wait for one processor; what comes on top is dropped and counted."""
@@ -65,12 +65,14 @@ class SignalPipeline:
     ) -> dict[str, Any]:
         """Process one text. -> `processing_result`, `stats`, `event`
 
-        Raises what the encoder raises, `SignalValueError`, `SignalOverloaded` (nothing was processed), and
+        Raises what the encoder raises, `TypeError`, `SignalValueError`, `SignalOverloaded` (nothing was processed), and
         `SignalSystemError`.
         """
         start = perf_counter()
         vector = self._encode(text)
         encode_seconds = perf_counter() - start
+        if not isinstance(priority, int):
+            raise TypeError(f"priority must be an int, got {type(priority).__name__}")
         tags = _tags(user_id, chat_id, metadata)
         payload = _payload(text) if self._include_text else None
         turn = self._turn
@@ -118,7 +120,7 @@ class SignalPipeline:
         self._turn = _Turn()
         try:
             turn.outcomes, done, novel = self._system.emit_each(turn)
-        except SignalSystemError as error:  # everybody of the turn hears of it, not only who came back first
+        except Exception as error:  # noqa: BLE001 - everybody of the turn hears of it, not only who came back first
             turn.outcomes = [error] * len(turn)
             return
         self._counts["batches"] += 1
@@ -192,6 +194,9 @@ def _tags(
     if user_id is None and chat_id is None and not metadata:
         return None
     tags = dict(metadata or {})
+    for tag, text in tags.items():
+        if not isinstance(tag, str) or not isinstance(text, str):
+            raise TypeError(f"metadata must map str to str, got {tag!r}: {text!r}"[:200])
     for name, value in (("user_id", user_id), ("chat_id", chat_id)):
         if value is not None:
             tags[name] = str(value)

@@ -88,6 +88,17 @@ async def test_one_bad_call_does_not_spoil_its_neighbours() -> None:
     assert pipeline.get_stats()["refused"] == 3
 
 
+@pytest.mark.parametrize("bad", [{"metadata": {"a": 1}}, {"metadata": {1: "a"}}, {"priority": "high"}])
+async def test_an_argument_of_another_type_concerns_its_text_alone(bad: dict[str, Any]) -> None:
+    system = SignalSystem()
+    pipeline = SignalPipeline(system)
+    texts = [pipeline.process_text("good"), pipeline.process_text("bad", **bad), pipeline.process_text("good as well")]
+    one, two, three = await asyncio.gather(*texts, return_exceptions=True)
+    assert isinstance(two, TypeError)
+    assert (type(one), type(three)) == (dict, dict)
+    assert system.count_tokens() == 2
+
+
 async def test_a_caller_that_gives_up_takes_nobody_with_it() -> None:
     pipeline = SignalPipeline(SignalSystem())
     tasks = [asyncio.ensure_future(pipeline.process_text(f"text {i}")) for i in range(3)]

@@ -4,7 +4,9 @@ import ctypes
 import inspect
 import sys
 import time
+import weakref
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -130,3 +132,35 @@ def test_each_signal_that_finds_no_room_is_refused_alone() -> None:
     system.take_batch()
     outcomes, done, _ = system.emit_each([item()] * 66)
     assert (done, [type(outcome) for outcome in outcomes[63:]][1:]) == (64, [SignalOverloaded] * 2)
+
+
+def test_what_a_number_raises_is_told_and_it_is_asked_once() -> None:
+    asked = []
+
+    class Number:
+        def __index__(self) -> int:
+            asked.append(self)
+            raise KeyboardInterrupt
+
+    system = SignalSystem()
+    with pytest.raises(KeyboardInterrupt):
+        system.emit("a.b", VECTOR, Number())  # type: ignore[arg-type]
+    assert (len(asked), system.count_tokens()) == (1, 0)
+
+
+def test_what_a_refused_call_was_given_is_let_go_at_once() -> None:
+    class Thing:
+        pass
+
+    system = SignalSystem()
+    kept = []
+    for _ in range(3):
+        thing = Thing()
+        kept.append(weakref.ref(thing))
+        with pytest.raises((TypeError, SignalValueError)):
+            system.emit("a.b", VECTOR, tags=MappingProxyType({"a": thing}))  # type: ignore[dict-item]
+        result = system.emit("a.b", VECTOR)
+        with pytest.raises(TypeError):
+            result[thing]  # type: ignore[index]
+        del thing
+    assert [one() for one in kept] == [None, None, None]

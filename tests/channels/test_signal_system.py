@@ -711,5 +711,6 @@ def test_metrics_are_exported_as_prometheus_reads_them(system: SignalSystem) -> 
 def test_objects_say_what_they_are(system: SignalSystem) -> None:
     result = system.emit("a", VECTOR)
     assert repr(result) == "EmitResult(token_id=1, is_novel=True, neighbors=0, nearest_dist=None)"
-    assert repr(system.emit("a", VECTOR)) == ("EmitResult(token_id=2, is_novel=False, neighbors=1, nearest_dist=0.0)")
     assert repr(system) == "SignalSystem(tokens=1, window_points=1, emits=1, queue_depth=0)"
+    again = system.emit("a", VECTOR)
+    assert repr(again) == "EmitResult(token_id=2, is_novel=False, neighbors=1, nearest_dist=0.0)"

@@ -162,7 +162,7 @@ impl Core {
                 }
             }
         };
-        // Whoever comes takes part: the caller does what the others leave.
+        // Whoever comes takes part, and the caller does what the others leave; one that comes late is still waited for.
         pool.in_place_scope(|scope| {
             for _ in 1..crew.threads {
                 scope.spawn(|_| take_part());

@@ -3,6 +3,8 @@
 //! It knows spelling, not meaning, and gives the axes none. `channels/encoder.py` describes the procedure step by step;
 //! `tests/vectors/encoder.json` holds both to it.
 
+use std::hash::{BuildHasher, RandomState};
+
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -14,6 +16,9 @@ const CENTRE: f64 = 0.5;
 const REACH: f64 = 0.2;
 /// Places that the table of features has at first.
 const PLACES: usize = 256;
+/// Bytes of a text whose features are placed by their own hash. It is known to everybody, and features can be chosen that all
+/// ask for one place: those of a longer text are placed by a hash that nobody knows.
+const SHORT: usize = 512;
 
 /// The text's vector: eight numbers above 0.3 and below 0.7.
 pub fn encode_text(text: &str) -> [f64; DIMENSIONS] {
@@ -46,20 +51,33 @@ struct Features<'a> {
     found: Vec<Feature<'a>>,
     /// For each place one more than the number of the feature there; twice as many places as features or more.
     places: Vec<u32>,
+    /// What places the features of a long text.
+    secret: Option<RandomState>,
 }
 
 impl<'a> Features<'a> {
-    fn new() -> Self {
+    /// Those of so many bytes.
+    fn of(bytes: usize) -> Self {
         Self {
             found: Vec::with_capacity(PLACES / 2),
             places: vec![0; PLACES],
+            secret: (bytes > SHORT).then(RandomState::new),
+        }
+    }
+
+    /// Where to look for a feature first.
+    #[allow(clippy::cast_possible_truncation)] // the low bits are as good as any
+    fn place(&self, spelling: &[u8], hash: u32) -> usize {
+        match &self.secret {
+            None => hash as usize & (self.places.len() - 1),
+            Some(secret) => secret.hash_one(spelling) as usize & (self.places.len() - 1),
         }
     }
 
     fn count(&mut self, spelling: &'a [u8], weight: f64) {
         let hash = hash(spelling);
         let mask = self.places.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = self.place(spelling, hash);
         while let Some(known) = self.feature_at(at) {
             if known.hash == hash && known.spelling == spelling {
                 known.weight += weight;
@@ -88,7 +106,7 @@ impl<'a> Features<'a> {
         self.places.clear();
         self.places.resize(mask + 1, 0);
         for (before, feature) in self.found.iter().enumerate() {
-            let mut at = feature.hash as usize & mask;
+            let mut at = self.place(feature.spelling, feature.hash);
             while self.places[at] != 0 {
                 at = (at + 1) & mask;
             }
@@ -134,7 +152,7 @@ fn framed(text: &str, lower: impl Fn(char) -> char) -> String {
 }
 
 fn features_of(framed: &str) -> Features<'_> {
-    let mut features = Features::new();
+    let mut features = Features::of(framed.len());
     for word in framed.split_inclusive('$') {
         let bytes = word.as_bytes();
         features.count(&bytes[1..bytes.len() - 1], 1.0);
@@ -196,5 +214,45 @@ fn add(sums: &mut [f64; DIMENSIONS], hash: u32, weight: f64) {
     for (axis, sum) in (0..).zip(sums) {
         let (sign, size) = ((hash >> axis) & 1, (hash >> (8 + 3 * axis)) & 7);
         *sum += SIZES[sign as usize][size as usize] * weight;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(features: &Features<'_>) -> Vec<(String, u64)> {
+        let all = features.found.iter();
+        all.map(|one| {
+            (
+                String::from_utf8_lossy(one.spelling).into_owned(),
+                one.weight.to_bits(),
+            )
+        })
+        .collect()
+    }
+
+    proptest! {
+        /// What is chosen so that it all asks for one place must not know the place; who is found, and in what order, is the same.
+        #[test]
+        fn features_of_a_long_text_are_placed_by_a_secret(
+            words in prop::collection::vec("[a-d]{1,6}", 1..300),
+        ) {
+            let mut short = Features::of(SHORT);
+            let mut long = Features::of(SHORT + 1);
+            for word in &words {
+                short.count(word.as_bytes(), 1.0);
+                long.count(word.as_bytes(), 1.0);
+            }
+            prop_assert!(short.secret.is_none());
+            prop_assert_eq!(told(&short), told(&long));
+            let another = Features::of(SHORT + 1);
+            let moved = |word: &&String| {
+                another.place(word.as_bytes(), 0) != Features::of(SHORT + 1).place(word.as_bytes(), 0)
+            };
+            // Of many words some have another place under another secret.
+            prop_assert!(words.len() < 20 || words.iter().filter(moved).count() > 0);
+        }
     }
 }

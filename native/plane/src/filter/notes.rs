@@ -200,6 +200,11 @@ impl Notes {
     /// Take over what was noted in a history of the filter that has this seat.
     pub fn take(&mut self, seat: u32, history: u64) -> Taken {
         let mut taken = Taken::default();
+        if history < self.history {
+            // Its notes are gone with it: nothing is known.
+            taken.whole_from = u64::MAX;
+            return taken;
+        }
         let newest = self.newest.get_mut(seat as usize);
         let Some(newest) = newest.filter(|_| history == self.history) else {
             return taken;

@@ -22,7 +22,8 @@ pub unsafe fn answered<'py>(
     match result.unwrap_or_else(|_| Err(refusal(SignalError::Failed))) {
         Ok(object) => object.into_ptr(),
         Err(error) => {
-            error.restore(py);
+            // Attached as `pyo3` counts it: what an error lets go of would wait for that otherwise.
+            Python::attach(|py| error.restore(py));
             ptr::null_mut()
         }
     }

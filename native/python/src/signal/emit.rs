@@ -10,7 +10,7 @@ use std::ptr;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString, PyTuple, PyType};
 use signal::SignalError;
 
 use super::arguments::{DEFAULT_PRIORITY, Priority};
@@ -203,6 +203,15 @@ impl<'a, 'py> Call<'a, 'py> {
             traceparent,
             publish,
         ] = self.by_parameter()?;
+        // Of other types an extraction may run code, whose exceptions are the method's to tell.
+        let plain = [event_type, priority, key, payload, traceparent, publish];
+        if !plain
+            .into_iter()
+            .flatten()
+            .all(|argument| is_plain(&argument))
+        {
+            return None;
+        }
         Some(Read {
             event_type: event_type?.extract().ok()?,
             vector: vector?,
@@ -233,6 +242,14 @@ impl<'a, 'py> Call<'a, 'py> {
         let method = known.method.bind(py);
         method.call(PyTuple::new(py, arguments)?, Some(&named))
     }
+}
+
+fn is_plain(argument: &Bound<'_, PyAny>) -> bool {
+    argument.is_exact_instance_of::<PyString>()
+        || argument.is_exact_instance_of::<PyInt>()
+        || argument.is_exact_instance_of::<PyBytes>()
+        || argument.is_exact_instance_of::<PyBool>()
+        || argument.is_none()
 }
 
 /// An argument that may be left out, or be None.

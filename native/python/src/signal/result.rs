@@ -144,7 +144,10 @@ impl Display for EmitResult {
             "False"
         };
         let (id, neighbors) = (self.outcome.token_id, self.hits().len());
-        write!(out, "EmitResult(token_id={id}, is_novel={is_novel}, neighbors={neighbors}, ")?;
+        write!(
+            out,
+            "EmitResult(token_id={id}, is_novel={is_novel}, neighbors={neighbors}, "
+        )?;
         match self.nearest_dist() {
             Some(distance) => write!(out, "nearest_dist={distance:?})"),
             None => write!(out, "nearest_dist=None)"),

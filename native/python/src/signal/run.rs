@@ -9,7 +9,7 @@ use signal::{Hit, Signal, SignalError, SignalSystem};
 
 use super::arguments::Priority;
 use super::batch::BatchResult;
-use super::clock::{monotonic_ns, wall_us};
+use super::clock::{monotonic_ns, now_us};
 use super::extra::Members;
 use super::many::Item;
 use super::result::EmitResult;
@@ -130,7 +130,7 @@ impl PySignalSystem {
         let mut sink = |outcome, hits: &[Hit]| {
             seen = Some(EmitResult::new(outcome, hits, &self.naming, 0.0));
         };
-        system.emit(wall_us(start_ns), event_type, signal, &mut sink)?;
+        system.emit(now_us(), event_type, signal, &mut sink)?;
         let mut result = seen.ok_or(SignalError::Failed)?;
         result.processing_time_us = observe(system, start_ns, 1);
         Ok(result)
@@ -155,7 +155,7 @@ impl PySignalSystem {
         let start_ns = monotonic_ns();
         let mut result = BatchResult::new(self.naming.clone(), self.max_neighbors, signals.len());
         let mut sink = |outcome, hits: &[Hit]| result.push(outcome, hits);
-        let now_us = wall_us(start_ns);
+        let now_us = now_us();
         guarded(|| system.emit_batch(now_us, signals, &mut sink, &mut || go_on(interrupted)))?;
         let us = observe(system, start_ns, signals.len());
         Ok(result.took(us))
@@ -218,7 +218,7 @@ impl PySignalSystem {
         interrupted: &mut Option<PyErr>,
     ) -> Result<EmitResult, SignalError> {
         let start_ns = monotonic_ns();
-        let now_us = wall_us(start_ns);
+        let now_us = now_us();
         let mut seen = None;
         let mut sink = |outcome, hits: &[Hit]| {
             seen = Some(EmitResult::new(outcome, hits, &self.naming, 0.0));

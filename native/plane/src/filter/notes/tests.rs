@@ -134,3 +134,16 @@ fn turns_begin_anew() {
     };
     assert_eq!((of_one, of_other), (notes.take(0, 0), notes.take(1, 0)));
 }
+
+#[test]
+fn of_a_history_that_is_over_nothing_is_known() {
+    let mut notes = notes(1 << 20);
+    notes.note(1, 70);
+    notes.enter(1);
+    assert_eq!(u64::MAX, notes.take(1, 0).whole_from);
+    assert_eq!(
+        0,
+        notes.take(1, 2).whole_from,
+        "one that is not begun has no entries"
+    );
+}
