@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 CARGO := cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
+# An environment that is active in the shell is not the one that is used here, and IPython would warn of it.
+unexport VIRTUAL_ENV
 WORKERS ?= 2
 FUZZ_SECONDS ?= 30
 
